@@ -1,0 +1,184 @@
+"""The API itself: what stands before an answer, and the answer.
+
+From a request to a response, by way of `query`, `selection`, `links` and `render`. The order of
+checks is the real one: version, key, scope, budget, then the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from recruit_assets.sandbox.faults import JSON_API, Document, Fault, Plan, altered
+from recruit_assets.sandbox.links import Slice
+from recruit_assets.sandbox.problems import Problem, bad_version, no_path, no_record
+from recruit_assets.sandbox.query import Query, Reader
+from recruit_assets.sandbox.render import Renderer, page_texts
+from recruit_assets.sandbox.rules import Budget, Rules
+from recruit_assets.sandbox.schema import ENDPOINTS, RESOURCES, VERSIONS, may_list
+from recruit_assets.sandbox.selection import Selections, visible
+from recruit_assets.sandbox.world import World
+
+_NO_ANSWER = ("reset", "hang")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as it came in, and the status of its answer (0 when none was sent)."""
+
+    path: str
+    query: dict[str, str]
+    page: int | None
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What an answer depends on."""
+
+    path: str
+    parameters: Mapping[str, str]
+    base: str
+    version: str
+    headers: Mapping[str, str]
+
+    @property
+    def page(self) -> int | None:
+        """The page of a list that is asked by number; None for others."""
+        if "/" in self.path or "page[after]" in self.parameters:
+            return None
+        number = self.parameters.get("page[number]", "1")
+        return int(number) if number.isascii() and number.isdigit() else None
+
+
+class Api:
+    """Answers requests under /v1/."""
+
+    def __init__(self, world: World, rules: Rules) -> None:
+        """Serve that world under those rules."""
+        self.world = world
+        self.rules = rules
+        self.plan = Plan()
+        self.asked: list[Asked] = []
+        self._budget = Budget(rules)
+        self._selections = Selections(world)
+        self._signatures = itertools.count(1)
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request, and remember it."""
+        call = _call(request)
+        if self.rules.latency_ms:
+            await asyncio.sleep(self.rules.latency_ms / 1000)
+        fault = None
+        response = self._gate(call)
+        if response is None:
+            for action in self.plan.actions(call.path, call.page):
+                await run_in_threadpool(action.run, self.world)
+            fault = self.plan.fault(call.path, call.page)
+            response = self._answer(call, fault)
+        response.headers.update(self._budget.headers())
+        if call.version in VERSIONS:
+            response.headers["X-Api-Version"] = call.version
+        if fault:
+            response = fault.response(response)
+        status = 0 if fault and fault.kind in _NO_ANSWER else response.status_code
+        self.asked.append(Asked(call.path, dict(call.parameters), call.page, status))
+        return response
+
+    def _gate(self, call: Call) -> Response | None:
+        """The refusal of a request that does not come through, in the order of the real checks."""
+        if call.version not in VERSIONS:
+            return _problem(bad_version())
+        if not self._lets_in(call.headers):
+            return Response(status_code=401)
+        type_ = call.path.partition("/")[0]
+        if type_ in ENDPOINTS and not may_list(self.rules.scope, type_):
+            return Response(status_code=403)
+        if not self._budget.spend():
+            return Response(status_code=429)
+        if missing := self.rules.missing(type_):
+            no_body = Response(status_code=missing)
+            return _problem(no_path(call.path)) if missing == 404 else no_body
+        return None
+
+    def _lets_in(self, headers: Mapping[str, str]) -> bool:
+        key = self.rules.key
+        return headers.get("api") == key or headers.get("authorization") == f"Token token={key}"
+
+    def _answer(self, call: Call, fault: Fault | None) -> Response:
+        try:
+            with self.world.lock:
+                document = self._document(call)
+        except Problem as problem:
+            return _problem(problem)
+        document = altered(document, self.plan.alterations(call.path, call.page))
+        return _json(fault.edits(document) if fault else document, 200)
+
+    def _document(self, call: Call) -> Document:
+        type_, _, id_ = call.path.partition("/")
+        if type_ not in ENDPOINTS or "/" in id_:
+            raise no_path(call.path)
+        reader = Reader(RESOURCES[type_], self.rules, self.world.known)
+        query = reader.read(call.parameters)
+        return self._one(call, type_, id_, query) if id_ else self._list(call, type_, query)
+
+    def _one(self, call: Call, type_: str, id_: str, query: Query) -> Document:
+        record = self.world.table(type_).get(id_)
+        if record is None or not visible(type_, record, self.rules.scope):
+            raise no_record(id_)
+        renderer = self._renderer(call, query)
+        document: Document = {"data": renderer.primary(type_, record)}
+        if query.include:
+            document["included"] = renderer.included(type_, [record])
+        return document
+
+    def _list(self, call: Call, type_: str, query: Query) -> Document:
+        ids = self._selections.ids(type_, query, self.rules.scope)
+        page = Slice(ids, query, cursors=type_ in self.rules.cursor_paging)
+        table = self.world.table(type_)
+        records = [table[id_] for id_ in page.shown]
+        renderer = self._renderer(call, query)
+        document: Document = {"data": [renderer.primary(type_, record) for record in records]}
+        if query.include:
+            document["included"] = renderer.included(type_, records)
+        counts = {} if type_ in self.rules.no_counts else page.counts()
+        document["meta"] = counts | page_texts(type_)
+        document["links"] = page.links(f"{call.base}{type_}", call.parameters)
+        return document
+
+    def _renderer(self, call: Call, query: Query) -> Renderer:
+        return Renderer(
+            world=self.world,
+            base=call.base,
+            version=call.version,
+            scope=self.rules.scope,
+            fields=query.fields,
+            include=query.include,
+            sign=lambda: f"{next(self._signatures):08x}",
+        )
+
+
+def _call(request: Request) -> Call:
+    return Call(
+        path=request.path_params["path"].strip("/"),
+        parameters=dict(request.query_params),
+        base=f"{request.url.scheme}://{request.headers['host']}/v1/",
+        version=request.headers.get("x-api-version", ""),
+        headers=request.headers,
+    )
+
+
+def _json(document: Any, status: int) -> Response:
+    return Response(msgspec.json.encode(document), status, media_type=JSON_API)
+
+
+def _problem(problem: Problem) -> Response:
+    return _json(problem.document, problem.status)

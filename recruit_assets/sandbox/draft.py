@@ -1,0 +1,70 @@
+"""Tables in the making: the notebook in which `company` and `people` write records down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from recruit_assets.sandbox.schema import RESOURCES
+
+Ref = dict[str, str]
+Record = dict[str, Any]
+Tables = dict[str, dict[str, Record]]
+
+# Different starts show a key that points to the wrong type, and ids that cross a power of ten show
+# an order by text instead of by number.
+_FIRST_IDS = {
+    "candidates": 981, "job-applications": 9981, "jobs": 91, "stages": 481, "users": 71,
+    "notes": 99901, "todos": 861, "referrals": 51, "nps-responses": 941, "team-memberships": 601,
+}  # fmt: skip
+
+
+@dataclass
+class Draft:
+    """A company in the making: tables that grow, and the dice."""
+
+    rng: Random
+    tables: Tables = field(default_factory=lambda: {type_: {} for type_ in RESOURCES})
+    openings: list[Opening] = field(default_factory=list)
+    _refs: dict[str, list[Ref]] = field(default_factory=lambda: {type_: [] for type_ in RESOURCES})
+    _blanks: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
+
+    def new(self, type_: str, attributes: dict[str, Any], **relationships: Any) -> Ref:
+        """Add a record; underscores in relationship names stand for hyphens."""
+        table = self.tables[type_]
+        id_ = str(_FIRST_IDS.get(type_, 1) + len(table))
+        attributes_blank, related_blank = self._blank(type_)
+        related = {name.replace("_", "-"): value for name, value in relationships.items()}
+        table[id_] = {
+            "id": id_,
+            "attributes": attributes_blank | attributes,
+            "relationships": related_blank | related,
+        }
+        ref = {"type": type_, "id": id_}
+        self._refs[type_].append(ref)
+        return ref
+
+    def refs(self, type_: str) -> list[Ref]:
+        """References to all records of a type, in order."""
+        return self._refs[type_]
+
+    def some(self, refs: list[Ref], most: int) -> list[Ref]:
+        """Up to `most` different ones."""
+        return self.rng.sample(refs, self.rng.randint(0, min(most, len(refs))))
+
+    def _blank(self, type_: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        if type_ not in self._blanks:
+            resource = RESOURCES[type_]
+            self._blanks[type_] = resource.blank(), resource.unrelated()
+        return self._blanks[type_]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A job that has taken applications: when it opened, and its stages in order."""
+
+    opened: int
+    job: Ref
+    recruiter: Ref
+    stages: tuple[Ref, ...]

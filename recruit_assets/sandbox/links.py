@@ -1,0 +1,84 @@
+"""The links and counts of a list: which pages there are, by number or by opaque cursor."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from recruit_assets.sandbox.problems import bad_page
+from recruit_assets.sandbox.query import Query
+from recruit_assets.sandbox.selection import position_after
+
+
+def cursor_for(id_: str) -> str:
+    """The opaque cursor that stands after a record."""
+    return base64.urlsafe_b64encode(f"after:{id_}".encode()).decode()
+
+
+def id_of(cursor: str) -> str:
+    """The record that a cursor stands after.
+
+    Raises:
+        Problem: no cursor of ours.
+    """
+    try:
+        kind, _, id_ = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
+    except (binascii.Error, UnicodeError):
+        kind, id_ = "", ""
+    if kind != "after":
+        raise bad_page("page[after]", cursor)
+    return id_
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One page of a list of ids."""
+
+    ids: list[str]
+    query: Query
+    cursors: bool
+
+    @property
+    def start(self) -> int:
+        """Where the page begins in the list."""
+        if self.query.after is not None:
+            return position_after(self.ids, id_of(self.query.after))
+        return (self.query.number - 1) * self.query.size
+
+    @property
+    def shown(self) -> list[str]:
+        """The ids on the page."""
+        return self.ids[self.start : self.start + self.query.size]
+
+    @property
+    def pages(self) -> int:
+        """How many pages the list has."""
+        return -(-len(self.ids) // self.query.size)
+
+    def counts(self) -> dict[str, int]:
+        """What `meta` tells; who pages by cursor cannot tell the number of pages."""
+        counts = {"record-count": len(self.ids)}
+        return counts if self.cursors else counts | {"page-count": self.pages}
+
+    def links(self, url: str, parameters: Mapping[str, str]) -> dict[str, str]:
+        """Absolute links that repeat the request's parameters, brackets percent-encoded."""
+        kept = {name: value for name, value in parameters.items() if not name.startswith("page[")}
+        number, size = self.query.number, str(self.query.size)
+
+        def link(place: str, value: str) -> str:
+            return f"{url}?{urlencode(kept | {place: value, 'page[size]': size})}"
+
+        links = {"first": link("page[number]", "1")}
+        more = self.start + self.query.size < len(self.ids)
+        if self.cursors:
+            if more:
+                links["next"] = link("page[after]", cursor_for(self.shown[-1]))
+            return links
+        if number > 1:
+            links["prev"] = link("page[number]", str(number - 1))
+        if more:
+            links["next"] = link("page[number]", str(number + 1))
+        return links | {"last": link("page[number]", str(max(1, self.pages)))}

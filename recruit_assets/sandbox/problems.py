@@ -1,0 +1,86 @@
+"""Errors as the API words them: codes, titles and details. Where they arise is elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recruit_assets.sandbox.schema import CURRENT
+
+
+class Problem(Exception):
+    """A request that is answered with an `errors` array."""
+
+    def __init__(self, status: int, error: dict[str, Any]) -> None:
+        """Keep the status and the only error."""
+        super().__init__(error["detail"])
+        self.status = status
+        self.document = {"errors": [error]}
+
+
+def _bad(code: str, title: str, detail: str, parameter: str | None = None) -> Problem:
+    error: dict[str, Any] = {"title": title, "detail": detail, "code": code, "status": "400"}
+    if parameter:
+        error["source"] = {"parameter": parameter}
+    return Problem(400, error)
+
+
+def unknown_type(type_: str) -> Problem:
+    """Fields were asked of a type that is not there."""
+    return _bad("101", "Invalid resource", f"{type_} is not a valid resource.")
+
+
+def refused_filter(name: str) -> Problem:
+    """A filter that the endpoint does not know."""
+    return _bad("102", "Filter not allowed", f"{name} is not allowed.")
+
+
+def bad_filter_value(name: str, value: str) -> Problem:
+    """A filter's value that cannot be read."""
+    return _bad("103", "Invalid filter value", f"{value} is not a valid value for {name}.")
+
+
+def refused_field(type_: str, name: str) -> Problem:
+    """A field that the type does not have."""
+    return _bad("104", "Invalid field", f"{name} is not a valid field for {type_}.")
+
+
+def refused_parameter(name: str) -> Problem:
+    """A paging parameter that is not there."""
+    return _bad("105", "Param not allowed", f"{name} is not allowed.", name)
+
+
+def refused_include(type_: str, name: str) -> Problem:
+    """A relationship that cannot be included."""
+    detail = f"{name} is not a valid relationship of {type_}."
+    return _bad("112", "Invalid include", detail, "include")
+
+
+def refused_sort(type_: str, key: str) -> Problem:
+    """A key that the list cannot be sorted by."""
+    detail = f"{key} is not a valid sort criteria for {type_}."
+    return _bad("114", "Invalid sort criteria", detail, "sort")
+
+
+def bad_page(parameter: str, value: str) -> Problem:
+    """A page size or number out of its range."""
+    detail = f"{value} is not a valid value for {parameter} page parameter."
+    return _bad("118", "Invalid page value", detail, parameter)
+
+
+def no_record(id_: str) -> Problem:
+    """A record that is not, or no longer, there."""
+    detail = f"The record identified by {id_} could not be found."
+    error = {"title": "Record not found", "detail": detail, "code": "404", "status": "404"}
+    return Problem(404, error)
+
+
+def no_path(path: str) -> Problem:
+    """A path that the API does not have."""
+    detail = f"There is nothing at /v1/{path}."
+    return Problem(404, {"title": "Not found", "detail": detail, "code": "404", "status": "404"})
+
+
+def bad_version() -> Problem:
+    """No version was named, or one that never was; the status is a number here, as seen."""
+    detail = f"Send the header X-Api-Version with a valid version. The current one is {CURRENT}."
+    return Problem(406, {"title": "Invalid API version", "detail": detail, "status": 406})

@@ -1,0 +1,77 @@
+"""What the sandbox demands and refuses, which tests change while it runs; and the budget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+WINDOW_SECONDS = 10
+
+
+@dataclass
+class Rules:
+    """The account: its key, its budget, its add-ons and its oddities. Read anew on each request."""
+
+    key: str = "sandbox-key"
+    requests_per_10s: int = 0
+    latency_ms: float = 0
+    scope: Literal["public", "internal", "admin"] = "admin"
+    without: Mapping[str, int] | Collection[str] = field(default_factory=dict)
+    refuse: dict[str, set[str]] = field(default_factory=dict)
+    cursor_paging: set[str] = field(default_factory=set)
+    no_counts: set[str] = field(default_factory=set)
+    control: bool = False
+
+    def missing(self, path: str) -> int | None:
+        """The status with which an endpoint of a missing add-on answers."""
+        if path not in self.without:
+            return None
+        return self.without[path] if isinstance(self.without, Mapping) else 404
+
+    def refuses(self, path: str, parameter: str, value: str) -> bool:
+        """Whether this account refuses a parameter, or a value of it, that others may send.
+
+        `filter[updated-at][from]` is refused by itself, by `filter[updated-at]` and by `filter`.
+        """
+        names = {parameter, parameter.partition("[")[0], parameter.partition("][")[0] + "]"}
+        spelled = names | {f"{name}={value}" for name in names}
+        return not spelled.isdisjoint(self.refuse.get(path, ()))
+
+
+class Budget:
+    """Requests spent in the running window of ten seconds."""
+
+    def __init__(self, rules: Rules, clock: Callable[[], float] = time.monotonic) -> None:
+        """Count against the rules' budget, which may change while it is counted."""
+        self._rules = rules
+        self._clock = clock
+        self._opened = clock()
+        self._spent = 0
+
+    def spend(self) -> bool:
+        """Take one request; False when none was left."""
+        self._turn()
+        allowed = self._rules.requests_per_10s
+        if allowed and self._spent >= allowed:
+            return False
+        self._spent += 1
+        return True
+
+    def headers(self) -> dict[str, str]:
+        """What the API tells about the budget on every response."""
+        self._turn()
+        allowed = self._rules.requests_per_10s
+        if not allowed:
+            return {}
+        left = WINDOW_SECONDS - (self._clock() - self._opened)
+        return {
+            "X-Rate-Limit-Limit": str(allowed),
+            "X-Rate-Limit-Remaining": str(max(0, allowed - self._spent)),
+            "X-Rate-Limit-Reset": str(max(1, -int(-left // 1))),
+        }
+
+    def _turn(self) -> None:
+        if self._clock() - self._opened >= WINDOW_SECONDS:
+            self._opened, self._spent = self._clock(), 0

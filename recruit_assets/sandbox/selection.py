@@ -1,0 +1,159 @@
+"""Which records a list shows, and in what order.
+
+From a `Query` and the world to ids. The last selections are kept until the world changes, so that
+a walk over many pages filters and sorts once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from recruit_assets.sandbox.draft import Record
+from recruit_assets.sandbox.query import Filter, Query
+from recruit_assets.sandbox.schema import RESOURCES
+from recruit_assets.sandbox.times import instant, instant_or_none
+from recruit_assets.sandbox.world import World, numeric
+
+Test = Callable[[Record], bool]
+
+_KEPT = 32
+_INTERNAL_SEES = {"published", "unlisted", "archived"}
+_STATUS, _FEED = Filter("status", None, "published"), Filter("feed", None, "public")
+
+
+class Selections:
+    """The ids of lists, kept for as long as they are right."""
+
+    def __init__(self, world: World) -> None:
+        """Select from that world."""
+        self._world = world
+        self._kept: OrderedDict[tuple[object, ...], list[str]] = OrderedDict()
+
+    def ids(self, type_: str, query: Query, scope: str) -> list[str]:
+        """All ids that the query selects, in its order."""
+        key = (self._world.revision, type_, query.filters, query.sort, scope)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        else:
+            self._kept[key] = select(self._world, type_, query, scope)
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[key]
+
+
+def select(world: World, type_: str, query: Query, scope: str) -> list[str]:
+    """Filter and sort the records of a type."""
+    filters = set(query.filters)
+    if type_ == "jobs":
+        named = {each.name for each in filters}
+        filters |= {each for each in (_STATUS, _FEED) if each.name not in named}
+    tests = [_test(world, type_, each) for each in filters]
+    found = [
+        record
+        for record in world.table(type_).values()
+        if visible(type_, record, scope) and all(test(record) for test in tests)
+    ]
+    # Sorted by the last key first: each sort keeps the order of equals.
+    for key in reversed(query.sort or _default_order(type_)):
+        name = key.removeprefix("-")
+        found.sort(key=_sort_key(world, type_, name), reverse=key.startswith("-"))
+    return [record["id"] for record in found]
+
+
+def visible(type_: str, record: Record, scope: str) -> bool:
+    """Whether a key of this scope sees the record at all."""
+    if type_ != "jobs" or scope == "admin":
+        return True
+    attributes = record["attributes"]
+    if scope == "internal":
+        return attributes["human-status"] in _INTERNAL_SEES
+    return attributes["human-status"] == "published" and not attributes["internal"]
+
+
+def position_after(ids: list[str], last: str) -> int:
+    """Where a list goes on after the record `last`, by its number if it has gone."""
+    try:
+        return ids.index(last) + 1
+    except ValueError:
+        return bisect_right(ids, numeric(last), key=numeric)
+
+
+def _default_order(type_: str) -> tuple[str, ...]:
+    return ("-pinned", "date") if type_ == "jobs" else ()
+
+
+def _test(world: World, type_: str, each: Filter) -> Test:
+    if each.bound:
+        return _bound_test(each)
+    wanted = set(each.value.split(","))
+    if type_ == "jobs" and each.name == "status":
+        return lambda record: "all" in wanted or record["attributes"]["human-status"] in wanted
+    if type_ == "jobs" and each.name == "feed":
+        feeds = {feed == "internal" for feed in wanted}
+        return lambda record: bool(record["attributes"]["internal"]) in feeds
+    if each.name == "stage-type":
+        return _stage_type_test(world, type_, wanted)
+    name = each.name.removesuffix("-id")
+    if name in RESOURCES[type_].relationships:
+        return lambda record: not wanted.isdisjoint(_ids(world, type_, record, name))
+    return lambda record: _spelled(record["attributes"][each.name]) == each.value
+
+
+def _bound_test(each: Filter) -> Test:
+    limit = instant(each.value)
+
+    def test(record: Record) -> bool:
+        at = instant_or_none(record["attributes"][each.name])
+        return at is not None and (at >= limit if each.bound == "from" else at <= limit)
+
+    return test
+
+
+def _stage_type_test(world: World, type_: str, wanted: set[str]) -> Test:
+    """Stages by the id or name of their type, applications by the name of their stage's."""
+    stages = world.table("stages")
+
+    def test(record: Record) -> bool:
+        if type_ == "stages":
+            ids = _ids(world, type_, record, "stage-type")
+            return not wanted.isdisjoint([*ids, record["attributes"]["legacy-stage-type-name"]])
+        found = [stages[id_] for id_ in _ids(world, type_, record, "stage") if id_ in stages]
+        return any(each["attributes"]["legacy-stage-type-name"] in wanted for each in found)
+
+    return test
+
+
+def _ids(world: World, type_: str, record: Record, name: str) -> Iterable[str]:
+    related = world.related(type_, record, name)
+    refs = related if isinstance(related, list) else [related] if related else []
+    return [ref["id"] for ref in refs]
+
+
+def _spelled(value: object) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return None if value is None else str(value)
+
+
+def _sort_key(world: World, type_: str, name: str) -> Callable[[Record], Any]:
+    name = name.replace("_", "-")
+    kind = RESOURCES[type_].attributes.get(name)
+
+    def key(record: Record) -> tuple[bool, int, Any]:
+        if name == "id":
+            return (False, 0, numeric(record["id"]))
+        attributes = world.attributes(type_, record)
+        value = attributes["start-date"] or attributes["created-at"] if name == "date" else None
+        value = value or attributes.get(name)
+        if kind == "time" or name == "date":
+            value = instant_or_none(value)
+            return (value is None, 0, value and value.timestamp())
+        if isinstance(value, int | float):
+            return (False, 0, value)
+        # As in PostgreSQL: null comes last, and first when descending.
+        return (value is None, 1, "" if value is None else str(value))
+
+    return key

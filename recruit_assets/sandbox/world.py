@@ -1,0 +1,266 @@
+"""The records, as they are now: a locked store that the tests change while the API reads it.
+
+Here: adding, changing, removing, and what follows from other records (a job's stages, a stage's
+counters). Records come from `people`; `selection` picks among them and `render` shows them.
+Stored records are never edited in place but replaced, so what was read stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from threading import RLock
+from typing import Any
+
+from recruit_assets.sandbox.draft import Record, Ref, Tables
+from recruit_assets.sandbox.resource import Resource
+from recruit_assets.sandbox.schema import ENDPOINTS, FOLLOWED, RESOURCES
+from recruit_assets.sandbox.times import wire
+
+Related = Ref | list[Ref] | None
+
+# What a record added without attributes has, so that it looks like one.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "candidates": {
+        "first-name": "Added",
+        "last-name": "Quibwick {id}",
+        "email": "added.{id}@mail.example",
+    },
+    "custom-fields": {
+        "name": "Field {id}",
+        "api-name": "field-{id}",
+        "field-type": "CustomField::Text",
+        "owner-type": "Candidate",
+    },
+    "jobs": {"title": "Added job {id}", "status": "open", "human-status": "published"},
+    "questions": {"title": "Added question {id}", "question-type": "Text"},
+    "notes": {"note": "Added note {id}"},
+    "todos": {"value": "Added todo {id}"},
+    "users": {"name": "Added user {id}", "email": "added.{id}@quibblewick.example", "role": "user"},
+    "stages": {"legacy-stage-type-name": "In process"},
+}
+
+
+def numeric(id_: str) -> tuple[int, str]:
+    """The order of ids: by number, others after them."""
+    return (int(id_), "") if id_.isdecimal() else (1 << 62, id_)
+
+
+class World:
+    """All records by type, safe to change from any thread."""
+
+    def __init__(self, tables: Tables, clock: Callable[[], datetime] | None = None) -> None:
+        """Take over the tables; `clock` stamps what is added and changed later."""
+        self.lock = RLock()
+        self.revision = 0
+        self._tables = tables
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._last = {type_: max(map(_number, table), default=0) for type_, table in tables.items()}
+        self._extra: dict[str, set[str]] = defaultdict(set)
+        # (type, relationship, target's type, target's id) -> ids of the records that point there.
+        self._referrers: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+        for type_, name in FOLLOWED:
+            for record in tables[type_].values():
+                self._link(type_, name, record)
+
+    def count(self, type_: str) -> int:
+        """How many records of a type there are."""
+        return len(self.table(type_))
+
+    def counts(self) -> dict[str, int]:
+        """How many records each of the 18 endpoints has."""
+        return {type_: self.count(type_) for type_ in ENDPOINTS}
+
+    def records(self, type_: str) -> list[Record]:
+        """Copies of all records of a type by numeric id, with everything that follows."""
+        with self.lock:
+            return [
+                {
+                    "id": record["id"],
+                    "attributes": dict(self.attributes(type_, record)),
+                    "relationships": {
+                        name: self.related(type_, record, name)
+                        for name in RESOURCES[type_].relationships
+                    },
+                }
+                for record in self.table(type_).values()
+            ]
+
+    def add(
+        self,
+        type_: str,
+        attributes: Mapping[str, Any] | None = None,
+        relationships: Mapping[str, Any] | None = None,
+        id: str | None = None,  # noqa: A002 - what a caller would call it
+    ) -> str:
+        """Add a record and return its id; what is not given gets a plausible value."""
+        with self.lock:
+            resource, table = _resource(type_), self.table(type_)
+            id_ = str(self._last[type_] + 1) if id is None else id
+            if id_ in table:
+                raise ValueError(f"{type_} {id_} is there already")
+            now = wire(self._clock())
+            defaults = resource.blank() | {"name": f"Added {id_}"} | _default(type_, id_)
+            defaults |= dict.fromkeys(("created-at", "updated-at", "changed-stage-at"), now)
+            defaults = {name: defaults[name] for name in resource.attributes}
+            record = {"id": id_, "attributes": defaults, "relationships": resource.unrelated()}
+            in_order = not table or numeric(next(reversed(table))) < numeric(id_)
+            self._replace(type_, record, attributes or {}, relationships or {})
+            self._last[type_] = max(self._last[type_], _number(id_))
+            if not in_order:
+                self._tables[type_] = dict(sorted(table.items(), key=lambda each: numeric(each[0])))
+            return id_
+
+    def change(
+        self,
+        type_: str,
+        id_: str,
+        /,
+        attributes: Mapping[str, Any] | None = None,
+        relationships: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Change a record; `updated-at` moves unless it is given."""
+        with self.lock:
+            record = self._existing(type_, id_)
+            changed = dict(attributes or {})
+            stamps = {"updated-at"}
+            if type_ == "job-applications" and "stage" in (relationships or {}):
+                stamps.add("changed-stage-at")
+            now = wire(self._clock())
+            for name in stamps & RESOURCES[type_].attributes.keys():
+                changed.setdefault(name, now)
+            self._replace(type_, record, changed, relationships or {})
+
+    def remove(self, type_: str, id_: str, /) -> None:
+        """Remove a record and nothing else: whatever points to it keeps pointing."""
+        with self.lock:
+            record = self._existing(type_, id_)
+            self._relink(type_, record, None)
+            del self.table(type_)[id_]
+            self.revision += 1
+
+    def table(self, type_: str) -> dict[str, Record]:
+        """The stored records of a type, in numeric order; only to be read, under the lock."""
+        _resource(type_)
+        return self._tables[type_]
+
+    def attributes(self, type_: str, record: Record) -> dict[str, Any]:
+        """A record's attributes, with a stage's counters counted."""
+        attributes: dict[str, Any] = record["attributes"]
+        if type_ != "stages":
+            return attributes
+        applications = self.table("job-applications")
+        ids = self._referrers.get(("job-applications", "stage", "stages", record["id"]), ())
+        rejected = sum(applications[id_]["attributes"]["rejected-at"] is not None for id_ in ids)
+        return attributes | {
+            "active-job-applications-count": len(ids) - rejected,
+            "rejected-job-applications-count": rejected,
+        }
+
+    def related(self, type_: str, record: Record, name: str) -> Related:
+        """What a relationship points to."""
+        relationship = RESOURCES[type_].relationships[name]
+        if not relationship.follows:
+            stored: Related = record["relationships"][name]
+            return stored
+        if (type_, name) == ("jobs", "candidates"):
+            return self._candidates(record)
+        source = relationship.types[0]
+        ids = self._referrers.get((source, relationship.follows, type_, record["id"]), ())
+        return [{"type": source, "id": id_} for id_ in ids]
+
+    def known(self, type_: str) -> set[str]:
+        """Attributes of a type beyond those in the table, which tests have added."""
+        return self._extra[type_]
+
+    def _candidates(self, job: Record) -> list[Ref]:
+        applications = self.table("job-applications")
+        ids = self._referrers.get(("job-applications", "job", "jobs", job["id"]), ())
+        found = (applications[id_]["relationships"]["candidate"] for id_ in ids)
+        return list({ref["id"]: ref for ref in found if ref}.values())
+
+    def _existing(self, type_: str, id_: str) -> Record:
+        try:
+            return self.table(type_)[id_]
+        except KeyError:
+            raise KeyError(f"there is no record {id_} of type {type_}") from None
+
+    def _replace(
+        self, type_: str, old: Record, attributes: Mapping[str, Any], related: Mapping[str, Any]
+    ) -> None:
+        resource = RESOURCES[type_]
+        values = {
+            name: wire(value) if isinstance(value, datetime) else value
+            for name, value in attributes.items()
+        }
+        refs = {name: _reference(resource, name, value) for name, value in related.items()}
+        if type_ == "notes":
+            values = _note_keys(refs) | values
+        new = {
+            "id": old["id"],
+            "attributes": old["attributes"] | values,
+            "relationships": old["relationships"] | refs,
+        }
+        self._extra[type_] |= values.keys() - resource.attributes.keys()
+        self._relink(type_, old, new)
+        self._tables[type_][old["id"]] = new
+        self.revision += 1
+
+    def _relink(self, type_: str, old: Record, new: Record | None) -> None:
+        for name in (name for source, name in FOLLOWED if source == type_):
+            if new and old["relationships"].get(name) == new["relationships"].get(name):
+                continue
+            for target in _targets(old["relationships"].get(name)):
+                self._referrers[type_, name, target["type"], target["id"]].remove(old["id"])
+            if new:
+                self._link(type_, name, new)
+
+    def _link(self, type_: str, name: str, record: Record) -> None:
+        for target in _targets(record["relationships"].get(name)):
+            self._referrers[type_, name, target["type"], target["id"]].append(record["id"])
+
+
+def _number(id_: str) -> int:
+    return int(id_) if id_.isdecimal() else 0
+
+
+def _resource(type_: str) -> Resource:
+    try:
+        return RESOURCES[type_]
+    except KeyError:
+        raise KeyError(f"there is no type {type_}") from None
+
+
+def _default(type_: str, id_: str) -> dict[str, Any]:
+    return {name: value.format(id=id_) for name, value in _DEFAULTS.get(type_, {}).items()}
+
+
+def _targets(related: Related) -> list[Ref]:
+    if isinstance(related, list):
+        return related
+    return [related] if related else []
+
+
+def _reference(resource: Resource, name: str, value: Any) -> Related:
+    """A stored relationship from what was given: references, or plain ids."""
+    relationship = resource.relationships.get(name)
+    if relationship is None:
+        raise ValueError(f"{resource.type} has no relationship {name}")
+    if relationship.follows:
+        raise ValueError(f"{resource.type}.{name} follows from {relationship.types[0]}")
+    refs = [
+        {"type": relationship.types[0], "id": one} if isinstance(one, str) else dict(one)
+        for one in (value if isinstance(value, list) else [value] if value is not None else [])
+    ]
+    if relationship.many:
+        return refs
+    return refs[0] if refs else None
+
+
+def _note_keys(refs: Mapping[str, Related]) -> dict[str, Any]:
+    """A note repeats its keys as plain attributes."""
+    return {
+        f"{name}-id": int(ref["id"]) if isinstance(ref, dict) else None
+        for name, ref in refs.items()
+    }

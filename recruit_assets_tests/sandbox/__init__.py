@@ -1,0 +1,1 @@
+"""Tests of the sandbox: through real HTTP, against the facts of the API."""
