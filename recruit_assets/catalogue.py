@@ -1,0 +1,141 @@
+"""The words in which an endpoint is described: attribute, relationship, endpoint.
+
+What lives here: frozen descriptions and what follows from them alone (path, columns). The 18
+endpoints themselves are in `endpoints`; how they are read is in `extract`, how stored in `load`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+UNPARSED = "_unparsed"  # the column that keeps what did not fit its own
+
+
+class Kind(Enum):
+    """What a value means; each kind has one DuckDB column type."""
+
+    TEXT = "text"
+    KEY = "key"  # an id; the API sends some as numbers, the column is text so that keys join
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamp"
+    DATE = "date"
+    TEXTS = "texts"
+    KEYS = "keys"
+    JSON = "json"
+
+    @property
+    def sql(self) -> str:
+        """The DuckDB type of a column of this kind."""
+        return _SQL_TYPES[self]
+
+
+_SQL_TYPES = {
+    Kind.TEXT: "VARCHAR",
+    Kind.KEY: "VARCHAR",
+    Kind.INTEGER: "BIGINT",
+    Kind.NUMBER: "DOUBLE",
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+    Kind.DATE: "DATE",
+    Kind.TEXTS: "VARCHAR[]",
+    Kind.KEYS: "VARCHAR[]",
+    Kind.JSON: "JSON",
+}
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of a record, as the API spells it.
+
+    `volatile` attributes change without the record changing (signed URLs, counters): they are
+    stored, but are no reason to write a row again. `personal` marks data about a person.
+    """
+
+    name: str
+    meaning: str
+    kind: Kind
+    volatile: bool = False
+    personal: bool = False
+
+
+@dataclass(frozen=True)
+class Relationship:
+    """One relationship to include; without `include` the API sends no keys.
+
+    `targets` are the resource types it can point at: more than one makes it polymorphic.
+    `needed` means that the endpoint is worth nothing without it.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    many: bool = False
+    needed: bool = False
+
+    @property
+    def polymorphic(self) -> bool:
+        """Whether a key alone does not say what it points at."""
+        return len(self.targets) > 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of an endpoint's table."""
+
+    name: str
+    kind: Kind
+    meaning: str = ""
+    volatile: bool = False
+    personal: bool = False
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint of the API, and so one asset and one table, all three called `name`.
+
+    `filters` are the query parameters without which the API hides records.
+    """
+
+    name: str
+    group: str
+    description: str
+    attributes: tuple[Attribute, ...] = ()
+    relationships: tuple[Relationship, ...] = ()
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """The path below the base URL, which is also the JSON:API resource type."""
+        return self.name.replace("_", "-")
+
+    def columns(self) -> Iterator[Column]:
+        """The catalogue's columns in table order: `id`, attributes, then relationships."""
+        yield Column("id", Kind.KEY, "Id of the record, unique in this table")
+        for attribute in self.attributes:
+            yield Column(
+                snake_case(attribute.name),
+                attribute.kind,
+                attribute.meaning,
+                attribute.volatile,
+                attribute.personal,
+            )
+        for relationship in self.relationships:
+            yield from relationship_columns(relationship)
+
+
+def relationship_columns(relationship: Relationship) -> Iterator[Column]:
+    """The columns a relationship becomes: `x_ids`, or `x_id` and, if polymorphic, `x_type`."""
+    name, targets = snake_case(relationship.name), " or ".join(relationship.targets)
+    if relationship.many:
+        yield Column(f"{name}_ids", Kind.KEYS, f"Ids of the related {targets}")
+        return
+    yield Column(f"{name}_id", Kind.KEY, f"Id of the related record in {targets}")
+    if relationship.polymorphic:
+        yield Column(f"{name}_type", Kind.TEXT, f"What {name}_id points at: {targets}")
+
+
+def snake_case(name: str) -> str:
+    """`created-at` as `created_at`; lower case, words of any script joined by one underscore."""
+    words = "".join(letter if letter.isalnum() else " " for letter in name.lower()).split()
+    return "_".join(words)

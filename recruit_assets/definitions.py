@@ -1,0 +1,33 @@
+"""Everything that Dagster loads. Nothing is connected, and no secret read, before a run starts."""
+
+import dagster as dg
+
+from recruit_assets import settings
+from recruit_assets.assets import ASSETS
+from recruit_assets.io_manager import DuckDBMergeIOManager
+from recruit_assets.resources import RecruitApi, RecruitDatabase
+from recruit_assets.schedules import JOBS, SCHEDULES, tell_of_failures
+
+database = RecruitDatabase(database=settings.DATABASE.text())
+
+defs = dg.Definitions(
+    assets=ASSETS,
+    jobs=JOBS,
+    schedules=SCHEDULES,
+    sensors=[tell_of_failures],
+    resources={
+        "api": RecruitApi(
+            base_url=dg.EnvVar(settings.BASE_URL.name),
+            key=dg.EnvVar(settings.KEY.name),
+            version=settings.VERSION.text(),
+            auth_header=settings.AUTH_HEADER.text(),
+            auth_prefix=settings.AUTH_PREFIX.text(),
+            requests_per_10s=settings.REQUESTS_PER_10S.whole_number(),
+            concurrency=settings.CONCURRENCY.whole_number(),
+        ),
+        "duckdb": database,
+        "duckdb_merge": DuckDBMergeIOManager(database=database),
+    },
+    # A process for each step would cost two seconds each and queue for the one DuckDB file.
+    executor=dg.in_process_executor,
+)

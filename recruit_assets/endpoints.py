@@ -1,0 +1,439 @@
+"""The 18 endpoints as one table. Adding one is one entry here, and nothing elsewhere.
+
+What lives here: facts about the API (attributes, what to include, which filters show everything),
+taken from its public documentation, client libraries and recorded answers. What an entry may say
+is defined in `catalogue`; nothing here knows about HTTP, Dagster or DuckDB.
+"""
+
+from functools import partial
+
+from recruit_assets.catalogue import Attribute, Endpoint, Kind, Relationship
+
+text = partial(Attribute, kind=Kind.TEXT)
+key = partial(Attribute, kind=Kind.KEY)
+integer = partial(Attribute, kind=Kind.INTEGER)
+number = partial(Attribute, kind=Kind.NUMBER)
+boolean = partial(Attribute, kind=Kind.BOOLEAN)
+timestamp = partial(Attribute, kind=Kind.TIMESTAMP)
+date = partial(Attribute, kind=Kind.DATE)
+texts = partial(Attribute, kind=Kind.TEXTS)
+keys = partial(Attribute, kind=Kind.KEYS)
+json = partial(Attribute, kind=Kind.JSON)
+
+CREATED = timestamp("created-at", "When the record was created")
+UPDATED = timestamp("updated-at", "When the record was last changed")
+
+
+def one(name: str, *targets: str, needed: bool = False) -> Relationship:
+    """A to-one relationship; several targets make it polymorphic."""
+    return Relationship(name, targets, needed=needed)
+
+
+def many(name: str, target: str) -> Relationship:
+    """A to-many relationship."""
+    return Relationship(name, (target,), many=True)
+
+
+ENDPOINTS = (
+    Endpoint(
+        "candidates",
+        group="talent",
+        description="The people who applied, were sourced, or connected with the company.",
+        attributes=(
+            boolean("connected", "Subscribed to updates of the career site"),
+            timestamp("consent-future-jobs-at", "When consent to other offers was given"),
+            CREATED,
+            text("email", "E-mail address, unique when set", personal=True),
+            text("facebook-id", "Id at Facebook", personal=True),
+            text("facebook-profile", "Facebook profile, as HTML", personal=True),
+            text("first-name", "First name", personal=True),
+            boolean("internal", "Already works for the company"),
+            text("last-name", "Last name", personal=True),
+            text("linkedin-profile", "LinkedIn profile, as HTML", personal=True),
+            text("linkedin-uid", "Id at LinkedIn", personal=True),
+            text("linkedin-url", "Address of the LinkedIn profile", personal=True),
+            text(
+                "original-resume",
+                "Signed link to the CV as uploaded; good for under a minute after it was read",
+                volatile=True,
+                personal=True,
+            ),
+            text("phone", "Phone number", personal=True),
+            text("picture", "Address of the portrait", personal=True),
+            text("pitch", "What the candidate says of themselves", personal=True),
+            boolean("referred", "Added by an employee"),
+            text("referring-site", "Site that the candidate came from"),
+            text("referring-url", "Page that the candidate came from"),
+            timestamp("restricted-at", "Since when the person's data must not be processed"),
+            text(
+                "resume",
+                "Signed link to the CV as PDF; good for under a minute after it was read",
+                volatile=True,
+                personal=True,
+            ),
+            text("resume-summary", "Summary of the CV", personal=True),
+            boolean("sourced", "Added by a recruiter, without applying"),
+            texts("tags", "Tags set by recruiters"),
+            boolean("unsubscribed", "Wants no more messages"),
+            UPDATED,
+            text("city", "City", personal=True),
+            text("country", "Country"),
+            timestamp("resume-updated-at", "When the CV was last replaced"),
+            text("profile-url", "Address of the candidate's page in the system", personal=True),
+        ),
+        relationships=(
+            one("department", "departments"),
+            one("division", "divisions"),
+            one("role", "roles"),
+            many("locations", "locations"),
+            many("regions", "regions"),
+        ),
+    ),
+    Endpoint(
+        "custom_fields",
+        group="forms",
+        description="The fields that the company added to candidates and jobs.",
+        attributes=(
+            text("api-name", "Name of the field in the API"),
+            CREATED,
+            text("field-type", "CustomField::Text, ::Date, ::Checkbox, ::Select and so on"),
+            boolean("is-external", "Filled by another system"),
+            boolean("is-featured", "Shown first"),
+            boolean("is-hidden", "Hidden from users"),
+            boolean("is-private", "Shown to few users"),
+            boolean("is-required", "Must be filled"),
+            boolean("is-searchable", "Can be searched for"),
+            text("name", "Name of the field as users see it"),
+            text("owner-type", "What carries the field: Candidate or Job"),
+            UPDATED,
+        ),
+    ),
+    Endpoint(
+        "departments",
+        group="company",
+        description="The departments of the company.",
+        attributes=(
+            text("name", "Name of the department"),
+            text("people-headline", "Headline above its people on the career site"),
+            text("people-text", "Text above its people on the career site"),
+            text("headline", "Headline on the career site"),
+            text("text", "Text on the career site"),
+            integer("row-order", "Position in lists", volatile=True),
+            json("pictures", "Pictures on the career site"),
+        ),
+        relationships=(one("manager", "users"),),
+    ),
+    Endpoint(
+        "jobs",
+        group="hiring",
+        description="Every job, whatever its status and whether public or internal.",
+        attributes=(
+            text("additional-files-requirement", "Further files: off, optional or required"),
+            text("apply-button-text", "Text of the apply button"),
+            text("body", "The advertisement, as HTML"),
+            text("candidate-location-requirement", "Where candidates must be"),
+            text("company-name", "Company named in the advertisement"),
+            text("cover-letter-requirement", "Cover letter: off, optional or required"),
+            timestamp("created-at", "When the job was created; needs an Admin key"),
+            text("currency", "Currency of the salary"),
+            text("employment-level", "Entry level, experienced and so on"),
+            text("employment-type", "Full time, part time and so on"),
+            timestamp("end-date", "When the advertisement ends"),
+            text("external-application-url", "Where to apply, if not here"),
+            text("human-status", "Status in words: published, draft, archived, unlisted, expired"),
+            boolean("internal", "Open to employees only"),
+            text("internal-name", "Name of the job inside the company"),
+            text("language-code", "Language of the advertisement"),
+            text("mailbox", "Address that takes applications by e-mail"),
+            integer("max-salary", "Upper end of the salary"),
+            integer("min-salary", "Lower end of the salary"),
+            text("name-requirement", "Name: off, optional or required"),
+            text("phone-requirement", "Phone: off, optional or required"),
+            json("picture", "Addresses of the picture by size"),
+            boolean("pinned", "Shown first on the career site"),
+            text("pitch", "One sentence about the job"),
+            text("recruiter-email", "E-mail address of the recruiter", personal=True),
+            text("remote-status", "Work from elsewhere: none, temporary, hybrid or fully"),
+            text("resume-requirement", "CV: off, optional or required"),
+            text("salary-time-unit", "What the salary is paid for: hour, month, year"),
+            text("sharing-image-layout", "Layout of the picture for sharing"),
+            timestamp("start-date", "When the advertisement starts"),
+            text("status", "open, draft, archived, unlisted or temp"),
+            texts("tags", "Tags of the job; needs an Admin key"),
+            text("template-name", "Name, if the job is a template"),
+            text("title", "Title of the advertisement"),
+            UPDATED,
+            text("careersite-job-url", "Address of the advertisement"),
+            text("careersite-job-apply-url", "Address of the application form"),
+            text("careersite-job-apply-iframe-url", "Address of the form for embedding"),
+            text("careersite-job-internal-url", "Address of the advertisement for employees"),
+        ),
+        relationships=(
+            one("department", "departments"),
+            one("division", "divisions"),
+            one("location", "locations"),
+            one("requisition", "requisitions"),
+            one("role", "roles"),
+            one("team", "teams"),
+            one("user", "users"),
+            many("colleagues", "users"),
+            many("locations", "locations"),
+            many("regions", "regions"),
+        ),
+        filters={"filter[status]": "all", "filter[feed]": "public,internal"},
+    ),
+    Endpoint(
+        "job_applications",
+        group="hiring",
+        description="Each application of a candidate for a job, and the stage it stands in.",
+        attributes=(
+            timestamp("changed-stage-at", "When it came to its stage; can precede created-at"),
+            text("cover-letter", "Cover letter", personal=True),
+            CREATED,
+            json("match", "How well it matches; only ever seen null"),
+            text("referring-site", "Site that the application came from"),
+            text("referring-url", "Page that the application came from"),
+            timestamp("rejected-at", "When it was rejected; null if it was not"),
+            integer("row-order", "Position in the stage", volatile=True),
+            boolean("sourced", "Made by a recruiter"),
+            UPDATED,
+        ),
+        relationships=(
+            one("candidate", "candidates", needed=True),
+            one("job", "jobs", needed=True),
+            one("stage", "stages", needed=True),
+            one("reject-reason", "reject-reasons"),
+        ),
+    ),
+    Endpoint(
+        "job_offers",
+        group="hiring",
+        description="Offers sent to candidates. The account needs the offers add-on.",
+        attributes=(
+            timestamp("answered-at", "When the candidate answered"),
+            CREATED,
+            json(
+                "details",
+                "Salary, start date, messages and what else the account asks for",
+                personal=True,
+            ),
+            text("response", "What the candidate answered"),
+            timestamp("sent-at", "When the offer was sent"),
+            text("status", "Where the offer stands"),
+        ),
+        relationships=(one("job-application", "job-applications"), one("user", "users")),
+    ),
+    Endpoint(
+        "locations",
+        group="company",
+        description="The places where the company works.",
+        attributes=(
+            text("address", "Street address; may be empty"),
+            text("city", "City"),
+            text("country", "Full name of the country"),
+            text("email", "E-mail address of the place"),
+            boolean("headquarters", "Is the head office"),
+            text("lat", "Latitude, a decimal as text"),
+            text("long", "Longitude, a decimal as text"),
+            text("name", "Name; often empty, then the city serves"),
+            text("phone", "Phone number of the place"),
+            text("zip", "Postal code"),
+        ),
+    ),
+    Endpoint(
+        "users",
+        group="company",
+        description="The employees who use the recruitment system.",
+        attributes=(
+            text("description", "What the user says of themselves, as HTML", personal=True),
+            text("email", "E-mail address", personal=True),
+            text("external-id", "Id in another system", personal=True),
+            text("facebook-profile", "Facebook profile", personal=True),
+            text("google-profile", "Google profile", personal=True),
+            boolean("hide-email", "The e-mail address is not shown"),
+            text("instagram-profile", "Instagram profile", personal=True),
+            text("linkedin-profile", "LinkedIn profile", personal=True),
+            text(
+                "login-email",
+                "Address used to log in; null until the invitation is accepted",
+                personal=True,
+            ),
+            text("name", "Name", personal=True),
+            text("other-profile", "Another profile", personal=True),
+            text("phone", "Phone number", personal=True),
+            json("picture", "Addresses of the portrait by size", personal=True),
+            text("role", "no_access, user, recruiter, designer, admin or external_recruiter"),
+            texts("role-addons", "Further rights"),
+            text("signature", "Signature under messages", personal=True),
+            text("title", "Title", personal=True),
+            text("twitter-profile", "Twitter profile", personal=True),
+            text("username", "User name", personal=True),
+            boolean("visible", "Shown on the career site"),
+            boolean("notification-candidate-message", "Told of candidates' messages; old versions"),
+            boolean("notification-job", "Told of new jobs; old versions"),
+            boolean("notification-connected-candidate", "Told of connections; old versions"),
+            boolean("notification-mention", "Told of mentions; old versions"),
+            boolean("notification-lead-message", "Told of leads' messages; old versions"),
+            boolean(
+                "notification-hiring-team-application",
+                "Told of applications to the hiring team; old versions",
+            ),
+            boolean("notification-daily-digest", "Gets the daily digest; old versions"),
+            boolean(
+                "notification-recruiter-application",
+                "Told of applications as recruiter; old versions",
+            ),
+            boolean("notification-removal-request", "Told of requests for removal; old versions"),
+            boolean("notification-gdpr-digest", "Gets the privacy digest; old versions"),
+        ),
+        relationships=(
+            one("department", "departments"),
+            one("location", "locations"),
+            one("notification-settings", "notification-settings"),
+        ),
+    ),
+    Endpoint(
+        "todos",
+        group="talent",
+        description="Tasks of users, mostly about a candidate.",
+        attributes=(
+            timestamp("completed-at", "When it was done; null while open"),
+            CREATED,
+            date("due", "Day by which it is due"),
+            text("value", "What is to be done", personal=True),
+        ),
+        relationships=(
+            one("assignee", "users"),
+            one("assigner", "users"),
+            one("user", "users"),
+            one("candidate", "candidates"),
+        ),
+    ),
+    Endpoint(
+        "teams",
+        group="company",
+        description="Teams of users and what they may see.",
+        attributes=(
+            text("name", "Name of the team"),
+            text("emoji", "Emoji of the team"),
+            boolean("no-department", "May see candidates without a department"),
+        ),
+        relationships=(
+            one("user", "users"),
+            many("users", "users"),
+            many("departments", "departments"),
+            many("locations", "locations"),
+            many("roles", "roles"),
+        ),
+    ),
+    Endpoint(
+        "team_memberships",
+        group="company",
+        description="Who belongs to which team, or to the hiring team of which job.",
+        relationships=(
+            one("user", "users", needed=True),
+            one("team", "teams", "jobs", needed=True),
+        ),
+    ),
+    Endpoint(
+        "stages",
+        group="hiring",
+        description="The stages of each job's process. A stage belongs to one job.",
+        attributes=(
+            integer("active-job-applications-count", "Active applications now", volatile=True),
+            CREATED,
+            text("legacy-stage-type-name", "Inbox, In process or Hired; newer versions"),
+            text("name", "Name of the stage"),
+            integer("rejected-job-applications-count", "Rejected applications", volatile=True),
+            integer("row-order", "Position in the process; may be negative", volatile=True),
+            text("stage-type", "Inbox, In process or Hired; older versions"),
+            UPDATED,
+        ),
+        relationships=(one("job", "jobs"), one("stage-type", "stage-types")),
+    ),
+    Endpoint(
+        "roles",
+        group="company",
+        description="Roles within departments.",
+        attributes=(text("name", "Name of the role"),),
+        relationships=(one("department", "departments"),),
+    ),
+    Endpoint(
+        "regions",
+        group="company",
+        description="Regions, which group locations.",
+        attributes=(text("name", "Name of the region"), CREATED),
+        relationships=(many("locations", "locations"),),
+    ),
+    Endpoint(
+        "referrals",
+        group="hiring",
+        description="People whom employees recommended.",
+        attributes=(
+            text("comment", "What the employee wrote", personal=True),
+            CREATED,
+            text("email", "E-mail address of the person", personal=True),
+            text("name", "Name of the person", personal=True),
+            text("phone", "Phone number of the person", personal=True),
+        ),
+        relationships=(
+            one("candidate", "candidates"),
+            one("department", "departments"),
+            one("job", "jobs"),
+            one("role", "roles"),
+            one("user", "users"),
+        ),
+    ),
+    Endpoint(
+        # The relationship to a candidate was seen in one example of 2021 only: not included.
+        "questions",
+        group="forms",
+        description="Questions that application forms ask.",
+        attributes=(
+            json("alternatives", "Answers to choose from, if it is a choice"),
+            text("description", "Explanation under the question"),
+            integer("end-with", "Upper end, if it is a range"),
+            boolean("multiple", "Several answers allowed, if it is a choice"),
+            text("question-type", "Boolean, Choice, Text, Range, Video, Number, Date or File"),
+            boolean("single-line", "One line only, if it is a text"),
+            integer("start-with", "Lower end, if it is a range"),
+            text("title", "The question"),
+            text("unit", "Unit, if it is a range"),
+        ),
+    ),
+    Endpoint(
+        # Its foreign keys are plain attributes, so nothing needs to be included.
+        "notes",
+        group="talent",
+        description="Notes of users about candidates.",
+        attributes=(
+            key("candidate-id", "Id of the candidate"),
+            CREATED,
+            boolean("created-by-trigger", "Written by an automatic rule"),
+            keys("mentioned-user-ids", "Ids of the users mentioned"),
+            text("note", "The note", personal=True),
+            boolean("private-note", "Shown to few users"),
+            UPDATED,
+            key("user-id", "Id of the user who wrote it"),
+        ),
+    ),
+    Endpoint(
+        "nps_responses",
+        group="talent",
+        description="What candidates say of the process. The account needs the NPS add-on.",
+        attributes=(
+            CREATED,
+            text("feedback", "What the candidate wrote", personal=True),
+            boolean("on-reject", "Asked upon rejection"),
+            number("score", "How likely to recommend, 0 to 10"),
+            timestamp("scored-at", "When the score was given"),
+            timestamp("sent-at", "When the question was sent"),
+            UPDATED,
+        ),
+        relationships=(
+            one("candidate", "candidates"),
+            one("job-application", "job-applications"),
+            one("stage", "stages"),
+        ),
+    ),
+)

@@ -1,0 +1,105 @@
+"""Everything that can go wrong, as one tree; every message says what happened and what to do.
+
+    RecruitError
+    ├── BadSetting                a setting is wrong; nothing was sent or written
+    ├── RequestFailed             one request, after its tries
+    │   ├── Transient             may clear by itself: it is asked again
+    │   │   ├── RateLimited       429, with the seconds to wait
+    │   │   └── BadAnswer         an answer that is not what the API's shape says
+    │   ├── NeverReached          no answer from this host since we started
+    │   ├── ParameterRefused      400, with the codes and details of the API
+    │   ├── Unavailable           403 or 404: a scope or an add-on is missing
+    │   └── Rejected              anything else that asking again cannot change
+    └── DatabaseProblem           the DuckDB file cannot be used
+        └── DatabaseChanged       another run changed the table meanwhile: run again
+
+`retryable` says whether a later try of the whole asset can help.
+"""
+
+
+class RecruitError(Exception):
+    """Base of every error of this project."""
+
+    retryable = False
+
+
+class BadSetting(RecruitError):
+    """A setting is missing or wrong."""
+
+
+class RequestFailed(RecruitError):
+    """A request has failed for good.
+
+    Args:
+        subject: what was asked for, such as `candidates, page 3`.
+        happened: what came of it, without secrets or personal data.
+        advice: what the user can do.
+    """
+
+    def __init__(self, subject: str, happened: str, advice: str) -> None:
+        super().__init__(subject, happened, advice)
+        self.subject, self.happened, self.advice = subject, happened, advice
+        self.tries = 1
+
+    def __str__(self) -> str:
+        tried = f" ({self.tries} tries)" if self.tries > 1 else ""
+        return f"{self.subject}: {self.happened}{tried}. {self.advice}"
+
+
+class Transient(RequestFailed):
+    """A failure that can clear by itself."""
+
+    retryable = True
+
+
+class RateLimited(Transient):
+    """HTTP 429: more requests than the API allows; `wait` is in seconds."""
+
+    def __init__(self, subject: str, happened: str, advice: str, wait: float) -> None:
+        super().__init__(subject, happened, advice)
+        self.wait = wait
+
+
+class BadAnswer(Transient):
+    """An answer that is not JSON:API, or not whole."""
+
+
+class NeverReached(RequestFailed):
+    """No connection, and this host has not answered once: a typo rather than an outage."""
+
+
+class ParameterRefused(RequestFailed):
+    """HTTP 400; `refusals` are the (code, detail) pairs of the API's error objects."""
+
+    def __init__(
+        self, subject: str, happened: str, advice: str, refusals: list[tuple[str, str]]
+    ) -> None:
+        super().__init__(subject, happened, advice)
+        self.refusals = refusals
+
+
+class Unavailable(RequestFailed):
+    """HTTP 403 or 404 on a list; `status` says which."""
+
+    def __init__(self, subject: str, happened: str, advice: str, status: int) -> None:
+        super().__init__(subject, happened, advice)
+        self.status = status
+
+
+class Rejected(RequestFailed):
+    """An answer that stays the same however often it is asked for."""
+
+
+class DatabaseProblem(RecruitError):
+    """The database file cannot be opened, read or written."""
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class DatabaseChanged(DatabaseProblem):
+    """Another run changed the table while this one was reading."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)

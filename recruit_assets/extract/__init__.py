@@ -1,0 +1,1 @@
+"""Reading the API: HTTP and JSON:API, knowing neither Dagster nor DuckDB."""

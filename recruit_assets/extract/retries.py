@@ -1,0 +1,100 @@
+"""When to ask again, and how long to wait before.
+
+Asking again is needed because networks and servers fail for moments, and dangerous because every
+client doing so at once keeps a struggling server down. Therefore: waits grow, are random over
+their whole length (full jitter), and end. `failures` decides what can clear; here is only the
+patience. Waits are settings, so the tests' waits are zero.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, TypeVar
+
+import backoff
+
+from recruit_assets.errors import NeverReached, RateLimited, RequestFailed, Transient
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often and how long to ask again; seconds."""
+
+    tries: int = 8
+    tries_to_reach: int = 3  # a host that has never answered is a typo more often than an outage
+    first_wait: float = 1.0
+    longest_wait: float = 30.0
+    limited_for: float = 600.0  # in all, for one page refused with 429
+
+
+@dataclass
+class Effort:
+    """What one or more requests took."""
+
+    requests: int = 0
+    retries: int = 0
+    waited: float = 0.0  # seconds between tries
+
+    def add(self, other: "Effort") -> None:
+        """Count another effort into this one."""
+        self.requests += other.requests
+        self.retries += other.retries
+        self.waited += other.waited
+
+
+def persist(
+    ask: Callable[[], Result], patience: Patience, log: logging.Logger, stopped: Event
+) -> tuple[Result, Effort]:
+    """Ask until it works, patience ends, or `stopped` is set.
+
+    Raises:
+        RequestFailed: the last failure; its `tries` are those of the kind it ended with.
+    """
+    effort = Effort()
+
+    def counted() -> Result:
+        effort.requests += 1
+        return ask()
+
+    def again(details: Any) -> None:
+        error: RequestFailed = details["exception"]
+        effort.retries += 1
+        effort.waited += details["wait"]
+        log.warning("%s: %s; again in %.1f s", error.subject, error.happened, details["wait"])
+
+    def gave_up(details: Any) -> None:
+        details["exception"].tries = details["tries"]
+
+    hooks: dict[str, Any] = {"on_backoff": again, "on_giveup": gave_up, "logger": None}
+    growing: dict[str, Any] = {
+        "wait_gen": backoff.expo,
+        "factor": patience.first_wait,
+        "max_value": patience.longest_wait,
+        "jitter": backoff.full_jitter,
+        **hooks,
+    }
+    as_told: dict[str, Any] = {
+        "wait_gen": backoff.runtime,
+        "value": lambda error: error.wait,
+        "jitter": None,
+        **hooks,
+    }
+    reach = backoff.on_exception(
+        exception=NeverReached, max_tries=patience.tries_to_reach, **growing
+    )
+    recover = backoff.on_exception(
+        exception=Transient,
+        max_tries=patience.tries,
+        giveup=lambda error: isinstance(error, RateLimited) or stopped.is_set(),
+        **growing,
+    )
+    sit_out = backoff.on_exception(
+        exception=RateLimited,
+        max_time=patience.limited_for,
+        giveup=lambda _: stopped.is_set(),
+        **as_told,
+    )
+    return sit_out(recover(reach(counted)))(), effort

@@ -1,0 +1,135 @@
+"""The IO manager: drains a walk and merges it by `id` into DuckDB.
+
+What lives here: the order of things (look at the table, read the API, merge) and what the run
+reports of it. How rows are made is in `extract.records`, how they are merged in `load.merge`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import dagster as dg
+import pyarrow as pa
+from dagster_duckdb import DuckDBResource
+
+from recruit_assets.catalogue import Endpoint, Kind
+from recruit_assets.errors import RecruitError
+from recruit_assets.extract.pages import Report, Walk
+from recruit_assets.extract.records import Flattener
+from recruit_assets.load.merge import Merged, merge
+from recruit_assets.load.schema import columns_of, table_name
+from recruit_assets.load.stage import Stage
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What an asset hands over: a walk that has not begun, and how to merge it."""
+
+    walk: Walk
+    refresh_volatile: bool = False
+
+
+class DuckDBMergeIOManager(dg.ConfigurableIOManager):
+    """Stores a walk by merging it by `id` into `recruit.<asset>`; loads the table as Arrow.
+
+    The database is open while the table is looked at and while rows are merged, not while the API
+    is read. Whatever fails leaves the table as it was.
+    """
+
+    database: dg.ResourceDependency[DuckDBResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: Delivery) -> None:
+        """Read the API to the end, then merge in one transaction and report.
+
+        Raises:
+            dagster.Failure: with what happened and what to do.
+        """
+        if not isinstance(obj, Delivery):
+            raise dg.Failure(
+                f"{context.asset_key.to_user_string()} returned a {type(obj).__name__}, and this "
+                "IO manager stores walks of the API only: give the asset another io_manager_key.",
+                allow_retries=False,
+            )
+        with explained():
+            self._store(context, obj.walk, refresh_volatile=obj.refresh_volatile)
+
+    def load_input(self, context: dg.InputContext) -> pa.Table:
+        """The living rows of an upstream asset's table, every column."""
+        with explained(), self.database.get_connection() as database:
+            table = table_name(database, context.asset_key.path[-1])
+            return database.sql(f"SELECT * FROM {table} WHERE _deleted_at IS NULL").to_arrow_table()
+
+    def _store(self, context: dg.OutputContext, walk: Walk, *, refresh_volatile: bool) -> None:
+        with self.database.get_connection() as database:
+            flattener = Flattener(walk.endpoint, columns_of(database, walk.endpoint))
+        with Stage() as stage:
+            for records in walk:
+                stage.add(flattener.rows(records), flattener.columns)
+            with self.database.get_connection() as database:
+                merged = merge(
+                    database,
+                    walk.endpoint,
+                    stage,
+                    context.run_id,
+                    refresh_volatile=refresh_volatile,
+                )
+                columns = columns_of(database, walk.endpoint)
+        _log(context, walk, flattener, merged)
+        context.add_output_metadata(
+            {
+                "dagster/row_count": merged.total,
+                "dagster/column_schema": column_schema(walk.endpoint, columns),
+                "status": "unavailable" if walk.report.unavailable else "read",
+                **counts(walk.report, flattener, merged),
+                "refused_parameters": walk.report.dropped,
+            }
+        )
+
+
+def counts(report: Report, flattener: Flattener, merged: Merged) -> dict[str, float]:
+    """The numbers of a sync, plain so that Dagster plots them over time."""
+    rows = {name: value for name, value in asdict(merged).items() if name != "total"}
+    return {
+        **rows,
+        "unparsed": flattener.unparsed.total(),
+        "pages": report.pages,
+        "requests": report.effort.requests,
+        "retries": report.effort.retries,
+        "waited_seconds": round(report.effort.waited, 1),
+    } | ({} if report.record_count is None else {"record_count": report.record_count})
+
+
+def column_schema(endpoint: Endpoint, columns: dict[str, Kind] | None = None) -> dg.TableSchema:
+    """The columns of an endpoint's table for Dagster's UI: the catalogue's, or those found."""
+    meanings = {column.name: column.meaning for column in endpoint.columns()}
+    kinds = columns or {column.name: column.kind for column in endpoint.columns()}
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, kind.sql, description=meanings.get(name, "Not in the catalogue"))
+            for name, kind in kinds.items()
+        ]
+    )
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn an error of this project into a failure of the step that Dagster shows as a sentence."""
+    try:
+        yield
+    except RecruitError as error:
+        raise dg.Failure(str(error), allow_retries=error.retryable) from error
+
+
+def _log(context: dg.OutputContext, walk: Walk, flattener: Flattener, merged: Merged) -> None:
+    name = walk.endpoint.name
+    if walk.report.unavailable:
+        context.log.warning(f"{walk.report.unavailable} The rows of {name} stay as they are.")
+        return
+    for column, times in sorted(flattener.unparsed.items()):
+        context.log.warning(
+            f"{name}.{column}: {times} values did not fit the column and are kept in _unparsed"
+        )
+    context.log.info(
+        f"{name}: {walk.report.records} records on {walk.report.pages} pages; "
+        f"{merged.inserted} inserted, {merged.updated} updated, {merged.unchanged} unchanged"
+    )

@@ -1,0 +1,1 @@
+"""Writing to DuckDB: rows in, a merged table out, knowing neither HTTP nor Dagster."""

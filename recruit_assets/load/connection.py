@@ -1,0 +1,109 @@
+"""Opening the DuckDB file: waiting for whoever holds it, and saying what is wrong with it.
+
+DuckDB lets one process write, and nobody read meanwhile. So a file is opened only for as long as
+it is needed, and a busy one is waited for. The file must never be opened as an ordinary file by a
+process that has it open in DuckDB: closing that handle drops DuckDB's lock without a word.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import backoff
+import duckdb
+
+from recruit_assets.errors import DatabaseProblem
+
+# What DuckDB 2 writes by default, 1.5 and the tools built on it cannot open.
+STORAGE = {"storage_compatibility_version": "v1.5.0"}
+SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
+
+
+@contextmanager
+def connection(
+    path: str, config: dict[str, Any], wait_seconds: float
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The database, open for writing, closed on the way out whatever happens.
+
+    Args:
+        path: the file; it is created if its folder is there. Or `:memory:`.
+        config: DuckDB's own options.
+        wait_seconds: how long to wait while another process holds the file.
+
+    Raises:
+        DatabaseProblem: with what is wrong and what to do.
+    """
+    check_path(path)
+    opened = backoff.on_exception(
+        backoff.expo,
+        _Busy,
+        max_time=wait_seconds,
+        factor=SHORTEST_WAIT,
+        max_value=LONGEST_WAIT,
+        logger=None,
+    )(_open)
+    database = opened(path, {**STORAGE, **config}, wait_seconds)
+    try:
+        yield database
+    except duckdb.Error as error:
+        raise _problem(path, error, wait_seconds) from error
+    finally:
+        database.close()
+
+
+def check_path(path: str) -> None:
+    """Refuse a path that cannot become a database.
+
+    Raises:
+        DatabaseProblem: with what is wrong and what to do.
+    """
+    if path == ":memory:":
+        return
+    file = Path(path)
+    folder = file.absolute().parent
+    # os.path answers False for what may not be looked at, where pathlib raises.
+    if not os.path.isdir(folder):
+        raise DatabaseProblem(
+            f"There is no folder {folder}, or it may not be entered: create it, or set "
+            "RECRUIT_DATABASE elsewhere."
+        )
+    if file.is_dir():
+        raise DatabaseProblem(f"{file} is a folder: set RECRUIT_DATABASE to a file.")
+    for place in (folder, file):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise DatabaseProblem(
+                f"{place} may not be written: change its rights, or set RECRUIT_DATABASE elsewhere."
+            )
+
+
+class _Busy(DatabaseProblem):
+    """The file is held by another process."""
+
+
+def _open(path: str, config: dict[str, Any], wait_seconds: float) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(path, config=config)
+    except duckdb.Error as error:
+        raise _problem(path, error, wait_seconds) from error
+
+
+def _problem(path: str, error: duckdb.Error, wait_seconds: float) -> DatabaseProblem:
+    text = str(error)
+    if "Could not set lock on file" in text:
+        holder = re.search(r"held in (.+?\(PID \d+\))", text)
+        return _Busy(
+            f"{path} is held by {holder.group(1) if holder else 'another process'}, also after "
+            f"{wait_seconds:g} s: close it there (a shell or a notebook counts), then run again.",
+            retryable=True,
+        )
+    if "not a valid DuckDB database" in text:
+        return DatabaseProblem(
+            f"{path} is not a DuckDB database, so it was left alone: set RECRUIT_DATABASE to "
+            "another file."
+        )
+    if isinstance(error, duckdb.TransactionException):
+        return DatabaseProblem(f"{path} was changed by another run: {text}", retryable=True)
+    return DatabaseProblem(f"DuckDB could not use {path}: {text}")

@@ -1,0 +1,123 @@
+"""What the tables look like: made, found, and widened; never narrowed.
+
+What lives here: DDL and what is known of columns. Rows are moved in `merge` alone.
+"""
+
+from collections.abc import Mapping
+
+import duckdb
+
+from recruit_assets.catalogue import Endpoint, Kind
+from recruit_assets.errors import DatabaseChanged, DatabaseProblem
+
+SCHEMA = "recruit"
+
+BOOKKEEPING = {
+    "_loaded_at": ("TIMESTAMP WITH TIME ZONE", "When this version of the row was written"),
+    "_run_id": ("VARCHAR", "The Dagster run that wrote it"),
+    "_row_hash": ("VARCHAR", "Digest of what counts as a change"),
+    "_deleted_at": ("TIMESTAMP WITH TIME ZONE", "When it was found gone; null while alive"),
+    "_unparsed": ("JSON", "Raw values that did not fit their column, by column; null if none"),
+}
+_KINDS = {kind.sql: kind for kind in reversed(Kind)}  # TEXT wins over KEY, which has its type
+
+
+def quoted(name: str) -> str:
+    """A name as SQL identifier, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def schema_name(database: duckdb.DuckDBPyConnection) -> str:
+    """The schema, quoted, with its catalog: a file named like the schema makes it ambiguous."""
+    ((catalog,),) = database.execute("SELECT current_database()").fetchall()
+    return f"{quoted(catalog)}.{quoted(SCHEMA)}"
+
+
+def table_name(database: duckdb.DuckDBPyConnection, table: str) -> str:
+    """The full name of a table, quoted."""
+    return f"{schema_name(database)}.{quoted(table)}"
+
+
+def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Kind]:
+    """The columns that the endpoint's table has by now, bookkeeping left out.
+
+    Where the catalogue's kind has the type that the column has, it is that kind: a key and a text
+    are both VARCHAR. Without the table there are none.
+
+    Raises:
+        DatabaseProblem: somebody gave a column a type that this project never gives.
+    """
+    known = {column.name: column.kind for column in endpoint.columns()}
+    found = database.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
+        [SCHEMA, endpoint.name],
+    ).fetchall()
+    kinds = {}
+    for name, sql_type in found:
+        if name in known and known[name].sql == sql_type:
+            kinds[name] = known[name]
+        elif name not in BOOKKEEPING:
+            kinds[name] = _kind(endpoint, name, sql_type)
+    return kinds
+
+
+def _kind(endpoint: Endpoint, name: str, sql_type: str) -> Kind:
+    if sql_type not in _KINDS:
+        raise DatabaseProblem(
+            f"{endpoint.name}.{name} has the type {sql_type}, which this project never gives: "
+            f"ALTER it back to one of {', '.join(sorted(_KINDS))}."
+        )
+    return _KINDS[sql_type]
+
+
+def prepare(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, staged: Mapping[str, Kind]
+) -> None:
+    """Make the endpoint's table if it is missing, and add the columns that it lacks.
+
+    Raises:
+        DatabaseChanged: another run gave a column another type since `staged` was made.
+    """
+    database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database)}")
+    present = columns_of(database, endpoint)
+    if not present:
+        _create(database, endpoint)
+        present = columns_of(database, endpoint)
+    for name, kind in staged.items():
+        if name in BOOKKEEPING:
+            continue
+        if name not in present:
+            _add(database, table_name(database, endpoint.name), name, kind)
+        elif present[name].sql != kind.sql:
+            raise DatabaseChanged(
+                f"Another run made {endpoint.name}.{name} a {present[name].sql} while this one "
+                f"read it as {kind.sql}: run it again."
+            )
+
+
+def _create(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
+    table = table_name(database, endpoint.name)
+    columns = list(endpoint.columns())
+    lines = [f"{quoted(column.name)} {column.kind.sql}" for column in columns]
+    lines += [f"{quoted(name)} {sql_type}" for name, (sql_type, _) in BOOKKEEPING.items()]
+    database.execute(f"CREATE TABLE {table} ({', '.join(lines)})")
+    database.execute(f"COMMENT ON TABLE {table} IS {literal(endpoint.description)}")
+    meanings = {column.name: column.meaning for column in columns}
+    meanings |= {name: meaning for name, (_, meaning) in BOOKKEEPING.items()}
+    for name, meaning in meanings.items():
+        _comment(database, table, name, meaning)
+
+
+def _add(database: duckdb.DuckDBPyConnection, table: str, name: str, kind: Kind) -> None:
+    database.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {kind.sql}")
+    _comment(database, table, name, "Sent by the API, not in the catalogue")
+
+
+def _comment(database: duckdb.DuckDBPyConnection, table: str, name: str, meaning: str) -> None:
+    database.execute(f"COMMENT ON COLUMN {table}.{quoted(name)} IS {literal(meaning)}")

@@ -1,0 +1,85 @@
+"""The Dagster resources: the one API that all assets share, and the database.
+
+What lives here: settings as Dagster sees them. What is done with them is in `extract` and `load`.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+import duckdb
+from dagster_duckdb import DuckDBResource
+from pydantic import Field, PrivateAttr
+
+from recruit_assets import settings
+from recruit_assets.catalogue import Endpoint
+from recruit_assets.extract.client import ApiSettings, Client
+from recruit_assets.extract.pages import Walk
+from recruit_assets.extract.retries import Patience
+from recruit_assets.load.connection import connection
+
+
+class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The recruitment API, shared by all assets of a run: one session, one budget.
+
+    A setting that cannot work fails the run before any step, with what to do about it.
+    """
+
+    base_url: str = Field(description=settings.BASE_URL.meaning)
+    key: str = Field(description=settings.KEY.meaning, repr=False)
+    version: str = Field(default="20240904", description=settings.VERSION.meaning)
+    auth_header: str = Field(default="api", description=settings.AUTH_HEADER.meaning)
+    auth_prefix: str = Field(default="", description=settings.AUTH_PREFIX.meaning)
+    requests_per_10s: int = Field(default=48, description=settings.REQUESTS_PER_10S.meaning)
+    concurrency: int = Field(default=4, description=settings.CONCURRENCY.meaning)
+    first_wait: float = Field(
+        default=1.0, description="Longest wait before a first retry, in seconds"
+    )
+
+    _client: Client = PrivateAttr()
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Check the settings and open the session.
+
+        Raises:
+            BadSetting: a setting cannot work.
+        """
+        self._client = Client(
+            ApiSettings(
+                base_url=self.base_url.strip(),
+                key=self.key,
+                version=self.version.strip(),
+                auth_header=self.auth_header.strip(),
+                auth_prefix=self.auth_prefix,
+                requests_per_10s=self.requests_per_10s,
+                concurrency=self.concurrency,
+            )
+        )
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close the session."""
+        self._client.close()
+
+    def walk(self, endpoint: Endpoint, log: logging.Logger) -> Walk:
+        """A lazy reading of an endpoint; nothing is asked before it is iterated."""
+        return Walk(self._client, endpoint, Patience(first_wait=self.first_wait), log)
+
+
+class RecruitDatabase(DuckDBResource):
+    """dagster-duckdb's resource, which also closes after an error and explains what is wrong.
+
+    A file that another process holds is waited for, `wait_seconds` at most.
+    """
+
+    wait_seconds: float = Field(default=60.0, description="How long to wait for a busy file")
+
+    @contextmanager
+    def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The database, open for writing.
+
+        Raises:
+            DatabaseProblem: it cannot be opened, or DuckDB failed while it was open.
+        """
+        with connection(self.database, self.connection_config, self.wait_seconds) as database:
+            yield database

@@ -1,0 +1,89 @@
+"""Jobs, schedules and the failure sensor: what runs together, when, and who hears of a failure.
+
+Schedules and the sensor are off until somebody switches them on in the UI.
+"""
+
+import dagster as dg
+import requests
+
+from recruit_assets import settings
+from recruit_assets.assets import ASSETS, SyncConfig
+from recruit_assets.endpoints import ENDPOINTS
+
+TIMEOUT = (10.0, 30.0)  # seconds to connect, seconds to wait for the webhook's answer
+
+# Pages are asked for again on their own, so what is left is an outage of minutes. Jobs wait for it
+# to pass; somebody who materializes by hand is told at once.
+RETRY_LATER = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
+
+sync = dg.define_asset_job(
+    "sync",
+    selection=ASSETS,
+    description="Bring all 18 tables up to date.",
+    op_retry_policy=RETRY_LATER,
+)
+full_sync = dg.define_asset_job(
+    "full_sync",
+    selection=ASSETS,
+    description="Bring all 18 tables up to date, counters and other volatile columns included.",
+    op_retry_policy=RETRY_LATER,
+    config=dg.RunConfig(
+        ops={endpoint.name: SyncConfig(refresh_volatile=True) for endpoint in ENDPOINTS}
+    ),
+)
+
+GROUP_JOBS = [
+    dg.define_asset_job(
+        f"sync_{group}",
+        selection=dg.AssetSelection.groups(group),
+        description=f"Bring the tables of the group {group} up to date.",
+        op_retry_policy=RETRY_LATER,
+    )
+    for group in sorted({endpoint.group for endpoint in ENDPOINTS})
+]
+JOBS = [sync, full_sync, *GROUP_JOBS]
+
+SCHEDULES = [
+    dg.ScheduleDefinition(
+        name="hourly",
+        target=sync,
+        cron_schedule="0 * * * *",
+        execution_timezone="UTC",
+        description="Every hour, on the hour.",
+    ),
+    dg.ScheduleDefinition(
+        name="nightly",
+        target=full_sync,
+        cron_schedule="30 2 * * *",
+        execution_timezone="UTC",
+        description="Every night at 02:30 UTC.",
+    ),
+]
+
+
+@dg.run_failure_sensor(
+    name="tell_of_failures",
+    description=f"Posts each failed run to the webhook in {settings.FAILURE_WEBHOOK.name}.",
+)
+def tell_of_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+    """Post one sentence for each step that failed; skipped while no webhook is set."""
+    webhook = settings.FAILURE_WEBHOOK.text().strip()
+    if not webhook:
+        return dg.SkipReason(f"{settings.FAILURE_WEBHOOK.name} is not set.")
+    run = context.dagster_run
+    lines = [f"{run.job_name} failed (run {run.run_id})", *_reasons(context)]
+    response = requests.post(webhook, json={"text": "\n".join(lines)}, timeout=TIMEOUT)
+    if not response.ok:
+        raise dg.Failure(f"The webhook of the failure sensor answered {response.status_code}.")
+    return None
+
+
+def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
+    """What the failed steps said, or the run itself if it did not come to a step."""
+    reasons = []
+    for event in context.get_step_failure_events():
+        failure = event.step_failure_data
+        data = failure.user_failure_data
+        said = data.description if data else failure.error.message if failure.error else None
+        reasons.append(f"{event.step_key}: {said or event.message}")
+    return reasons or [context.failure_event.message or "No step was reached."]

@@ -1,0 +1,67 @@
+"""The settings, as one table; the README and `.env.example` repeat it, and a test compares them.
+
+What lives here: names, defaults, meanings, and reading them from the environment. Whether a value
+makes sense is checked where it is used: `extract.client` for the API, `load.connection` for the
+database. The key is not read here: Dagster reads it when a run starts.
+"""
+
+import os
+from dataclasses import dataclass
+
+from recruit_assets.errors import BadSetting
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable; without a default it is needed."""
+
+    name: str
+    meaning: str
+    default: str | None = None
+
+    def text(self) -> str:
+        """The value from the environment, or the default; blank counts as unset."""
+        value = os.environ.get(self.name, "")
+        return value if value.strip() else self.default or ""
+
+    def whole_number(self) -> int:
+        """The value as a number of 0 or more.
+
+        Raises:
+            BadSetting: it is something else.
+        """
+        value = self.text().strip()
+        if not (value.isascii() and value.isdigit()):
+            raise BadSetting(
+                f"{self.name} is {value!r}: set it to a whole number, such as {self.default}."
+            )
+        return int(value)
+
+
+BASE_URL = Setting("RECRUIT_API_BASE_URL", "Where the API is, version path included")
+KEY = Setting("RECRUIT_API_KEY", "The API key; secret")
+VERSION = Setting("RECRUIT_API_VERSION", "Sent as `X-Api-Version`", "20240904")
+AUTH_HEADER = Setting("RECRUIT_API_AUTH_HEADER", "The header that carries the key", "api")
+AUTH_PREFIX = Setting(
+    "RECRUIT_API_AUTH_PREFIX", "What stands before the key in that header", default=""
+)
+REQUESTS_PER_10S = Setting(
+    "RECRUIT_API_REQUESTS_PER_10S", "Most requests in 10 seconds; 0 for no limit", "48"
+)
+CONCURRENCY = Setting("RECRUIT_API_CONCURRENCY", "Pages fetched at the same time", "4")
+DATABASE = Setting("RECRUIT_DATABASE", "The DuckDB file", "recruitment.duckdb")
+FAILURE_WEBHOOK = Setting(
+    "RECRUIT_FAILURE_WEBHOOK", "Where the failure sensor posts, such as a Slack webhook", ""
+)
+
+SETTINGS = (
+    BASE_URL,
+    KEY,
+    VERSION,
+    AUTH_HEADER,
+    AUTH_PREFIX,
+    REQUESTS_PER_10S,
+    CONCURRENCY,
+    DATABASE,
+    FAILURE_WEBHOOK,
+)

@@ -1,0 +1,146 @@
+"""What the tests share: a sandbox with a small company, and a project that syncs it.
+
+Waits between tries are zero here, so nothing sleeps; everything else is the real thing.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from recruit_assets.assets import ASSETS, SyncConfig
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.extract.client import ApiSettings, Client
+from recruit_assets.extract.pages import Walk
+from recruit_assets.extract.retries import Patience
+from recruit_assets.io_manager import DuckDBMergeIOManager
+from recruit_assets.resources import RecruitApi, RecruitDatabase
+from recruit_assets.sandbox import Rules, Sandbox
+
+KEY = "k3y-nobody-may-see"
+BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """The API, served on loopback, with about 40 candidates."""
+    with Sandbox(candidates=40, rules=Rules(key=KEY)).serve() as served:
+        yield served
+
+
+def settings_for(sandbox: Sandbox, **changed: Any) -> dict[str, Any]:
+    """Settings that fit a sandbox."""
+    return {
+        "base_url": sandbox.base_url,
+        "key": KEY,
+        "version": "20240904",
+        "auth_header": "api",
+        "auth_prefix": "",
+        "requests_per_10s": 0,
+        "concurrency": 4,
+        **changed,
+    }
+
+
+@pytest.fixture
+def walk(sandbox: Sandbox) -> Iterator[Callable[..., Walk]]:
+    """Makes walks over an endpoint of the sandbox; settings can be changed by keyword."""
+    clients: list[Client] = []
+
+    def start(name: str, patience: Patience | None = None, **changed: Any) -> Walk:
+        client = Client(ApiSettings(**settings_for(sandbox, **changed)))
+        clients.append(client)
+        patience = patience or Patience(first_wait=0)
+        return Walk(client, BY_NAME[name], patience, logging.getLogger("walk"))
+
+    yield start
+    for client in clients:
+        client.close()
+
+
+@dataclass
+class Project:
+    """The code location, in front of a sandbox, with a database of its own."""
+
+    sandbox: Sandbox
+    path: Path
+    instance: dg.DagsterInstance
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def materialize(
+        self, *names: str, raises: bool = True, refresh_volatile: bool = False
+    ) -> dg.ExecuteInProcessResult:
+        """Materialize assets (all, unless named) in a real run."""
+        selected = [each for each in ASSETS if not names or each.key.path[-1] in names]
+        return dg.materialize(
+            selected,
+            resources=self.resources(),
+            instance=self.instance,
+            raise_on_error=raises,
+            run_config=dg.RunConfig(
+                {
+                    each.key.path[-1]: SyncConfig(refresh_volatile=refresh_volatile)
+                    for each in selected
+                }
+            ),
+        )
+
+    def resources(self) -> dict[str, Any]:
+        """The resources of `definitions`, pointed at the sandbox and the database."""
+        database = RecruitDatabase(database=str(self.path), wait_seconds=0.1)
+        api = RecruitApi(first_wait=0, **settings_for(self.sandbox, **self.settings))
+        return {
+            "api": api,
+            "duckdb": database,
+            "duckdb_merge": DuckDBMergeIOManager(database=database),
+        }
+
+    def failure(self, *names: str) -> str:
+        """What the run says that fails while materializing; only its first failed step."""
+        result = self.materialize(*names, raises=False)
+        assert not result.success
+        (data, *_) = [
+            event.step_failure_data for event in result.all_node_events if event.is_step_failure
+        ]
+        assert data.user_failure_data is not None, data.error
+        return data.user_failure_data.description or ""
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the database, times in UTC."""
+        with duckdb.connect(str(self.path), read_only=True) as database:
+            database.execute("SET TimeZone = 'UTC'")
+            return database.execute(sql).fetchall()
+
+    def counts(self) -> dict[str, int]:
+        """Rows by table."""
+        names: Sequence[str] = [endpoint.name for endpoint in ENDPOINTS]
+        union = " UNION ALL ".join(
+            f"SELECT '{name}', count(*) FROM recruit.{name}" for name in names
+        )
+        return dict(self.query(union))
+
+    def counts_of(self, name: str) -> int:
+        """Rows of one table."""
+        return int(self.query(f"SELECT count(*) FROM recruit.{name}")[0][0])
+
+
+@pytest.fixture
+def project(sandbox: Sandbox, tmp_path: Path) -> Iterator[Project]:
+    """The project in front of the sandbox; runs leave their events in an instance in memory."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Project(sandbox, tmp_path / "test.duckdb", instance)
+
+
+def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
+    """The values of an asset's metadata in a run."""
+    (event,) = [
+        each
+        for each in result.get_asset_materialization_events()
+        if each.asset_key == dg.AssetKey(name)
+    ]
+    return {key: value.value for key, value in event.materialization.metadata.items()}

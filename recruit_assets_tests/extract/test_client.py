@@ -1,0 +1,119 @@
+from typing import Any
+
+import pytest
+
+from recruit_assets.errors import BadSetting
+from recruit_assets.extract.client import ApiSettings, Client
+from recruit_assets.sandbox import Sandbox
+from recruit_assets_tests.conftest import KEY
+
+GOOD: dict[str, Any] = {
+    "base_url": "https://api.example.com/v1/",
+    "key": KEY,
+    "version": "20240904",
+    "auth_header": "api",
+    "auth_prefix": "",
+    "requests_per_10s": 48,
+    "concurrency": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("base_url", "", "RECRUIT_API_BASE_URL is empty: set it"),
+        ("base_url", "api.example.com/v1", "must look like https://"),
+        ("base_url", "htps://api.example.com", "must look like https://"),
+        ("base_url", "https:///v1", "must look like https://"),
+        ("base_url", "https://[bad/v1", "is not a URL"),
+        ("base_url", "https://api.example.com:port/v1", "is not a URL"),
+        ("base_url", "https://me:pass@api.example.com/v1", "must hold no user, password"),
+        ("base_url", "https://api.example.com/v1?key=x", "must hold no user, password"),
+        ("base_url", "http://api.example.com/v1", "travel in the clear"),
+        ("base_url", "http://10.0.0.1/v1", "travel in the clear"),
+        ("base_url", "http://localhost.example.com/v1", "travel in the clear"),
+        ("key", "", "RECRUIT_API_KEY is empty"),
+        ("key", f"{KEY}\n", "RECRUIT_API_KEY holds blanks"),
+        ("key", f"{KEY}\r\nx: y", "RECRUIT_API_KEY holds blanks"),
+        ("key", f"{KEY}é", "RECRUIT_API_KEY holds blanks"),
+        ("version", "2024-09-04", "RECRUIT_API_VERSION is '2024-09-04'"),
+        ("version", "", "RECRUIT_API_VERSION"),
+        ("auth_header", "", "RECRUIT_API_AUTH_HEADER"),
+        ("auth_header", "a b", "RECRUIT_API_AUTH_HEADER"),
+        ("auth_prefix", "x\n", "RECRUIT_API_AUTH_PREFIX"),
+        ("concurrency", 0, "RECRUIT_API_CONCURRENCY must be 1 or more"),
+        ("requests_per_10s", -1, "RECRUIT_API_REQUESTS_PER_10S"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_a_sentence(setting: str, value: Any, said: str) -> None:
+    with pytest.raises(BadSetting) as raised:
+        ApiSettings(**GOOD | {setting: value})
+    assert said in str(raised.value)
+    assert KEY not in str(raised.value)
+    assert "pass@" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.com/v1",
+        "http://localhost:8010/v1/",
+        "http://127.0.0.2/v1/",
+        "http://[::1]:8010/v1/",
+    ],
+)
+def test_base_urls_that_are_fine(url: str) -> None:
+    ApiSettings(**GOOD | {"base_url": url})
+
+
+def test_the_key_is_not_in_any_representation() -> None:
+    settings = ApiSettings(**GOOD)
+    assert KEY not in repr(settings) + str(settings) + repr(Client(settings))
+
+
+def test_a_netrc_file_does_not_replace_the_key(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    settings = GOOD | {
+        "base_url": sandbox.base_url,
+        "auth_header": "Authorization",
+        "auth_prefix": "Token token=",
+    }
+    client = Client(ApiSettings(**settings))
+    client._session.trust_env = True  # off on loopback, on everywhere else
+    assert client.get("regions", {}, "regions").data
+    client.close()
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_loopback(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
+    assert client.get("regions", {}, "regions").data
+    client.close()
+
+
+def test_numbers_beyond_64_bits_arrive_whole(sandbox: Sandbox) -> None:
+    sandbox.alter(
+        "regions", lambda document: document["data"][0]["attributes"].update(name=2**70 + 1)
+    )
+    client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
+    record = client.get("regions", {}, "regions").data[0]
+    assert record.attributes is not None
+    assert record.attributes["name"] == 2**70 + 1
+    client.close()
+
+
+def test_the_budget_is_kept(sandbox: Sandbox) -> None:
+    sandbox.rules.requests_per_10s = 3
+    client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url, "requests_per_10s": 3}))
+    for _ in range(3):
+        client.get("regions", {}, "regions")
+    assert client._limiter is not None
+    assert not client._limiter.try_acquire(client.base_url, blocking=False)
+    client.close()

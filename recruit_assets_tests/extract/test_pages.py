@@ -1,0 +1,287 @@
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from recruit_assets.errors import (
+    BadAnswer,
+    NeverReached,
+    ParameterRefused,
+    RateLimited,
+    Rejected,
+    RequestFailed,
+    Transient,
+    Unavailable,
+)
+from recruit_assets.extract.pages import Walk
+from recruit_assets.extract.retries import Patience
+from recruit_assets.sandbox import Sandbox
+
+StartWalk = Callable[..., Walk]
+BAD = ["html", "empty", "list", "null-data", "truncated", "garbage", "no-id", "reset"]
+
+
+def ids(walk: Walk) -> list[str]:
+    return [str(record.id) for page in walk for record in page]
+
+
+def expected(sandbox: Sandbox, path: str) -> list[str]:
+    return [record["id"] for record in sandbox.world.records(path)]
+
+
+def test_nothing_is_asked_before_the_walk_is_iterated(sandbox: Sandbox, walk: StartWalk) -> None:
+    started = walk("candidates")
+    assert sandbox.requests == []
+    ids(started)
+    assert sandbox.requests
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 16])
+@pytest.mark.parametrize("name", ["candidates", "notes", "regions"])
+def test_every_record_comes_once_and_in_order(
+    sandbox: Sandbox, walk: StartWalk, name: str, concurrency: int
+) -> None:
+    reading = walk(name, concurrency=concurrency)
+    assert ids(reading) == expected(sandbox, name)
+    report = reading.report
+    assert report.records == report.record_count == len(expected(sandbox, name))
+    assert report.pages == report.effort.requests == -(-report.records // 30)
+
+
+def test_what_is_asked(sandbox: Sandbox, walk: StartWalk) -> None:
+    ids(walk("jobs"))
+    query = sandbox.requests[0].query
+    assert query["page[number]"] == "1"
+    assert query["page[size]"] == "30"
+    assert query["sort"] == "id"
+    assert query["filter[status]"] == "all"
+    assert query["filter[feed]"] == "public,internal"
+    assert query["include"].split(",")[:2] == ["department", "division"]
+    assert query["fields[users]"] == "id"
+    assert "fields[jobs]" not in query
+
+
+def test_an_opaque_cursor_is_followed(sandbox: Sandbox, walk: StartWalk) -> None:
+    sandbox.rules.cursor_paging.add("candidates")
+    reading = walk("candidates")
+    assert ids(reading) == expected(sandbox, "candidates")
+    assert reading.report.effort.requests == 2
+
+
+def test_without_counts_the_links_are_followed(sandbox: Sandbox, walk: StartWalk) -> None:
+    sandbox.rules.no_counts.add("candidates")
+    reading = walk("candidates")
+    assert ids(reading) == expected(sandbox, "candidates")
+    assert reading.report.record_count is None
+
+
+def test_without_links_the_page_count_decides(sandbox: Sandbox, walk: StartWalk) -> None:
+    sandbox.alter("notes", lambda document: document.pop("links") and None)
+    assert ids(walk("notes")) == expected(sandbox, "notes")
+
+
+def test_a_short_page_is_not_the_end(sandbox: Sandbox, walk: StartWalk) -> None:
+    def shorten(document: dict[str, Any]) -> None:
+        del document["data"][3:]
+
+    sandbox.alter("candidates", shorten, page=1)
+    found = ids(walk("candidates"))
+    assert found == expected(sandbox, "candidates")[:3] + expected(sandbox, "candidates")[30:]
+
+
+def test_pages_that_came_to_be_during_the_walk_are_read(sandbox: Sandbox, walk: StartWalk) -> None:
+    def grow(world: Any) -> None:
+        for _ in range(70):
+            world.add("regions")
+
+    sandbox.before("regions", grow, page=2)
+    for _ in range(30):
+        sandbox.world.add("regions")
+    reading = walk("regions")
+    assert ids(reading) == expected(sandbox, "regions")
+
+
+def test_links_that_go_round_in_a_circle_end(sandbox: Sandbox, walk: StartWalk) -> None:
+    sandbox.rules.no_counts.add("regions")
+    sandbox.alter(
+        "regions", lambda document: document["links"].update(next=f"{sandbox.base_url}regions")
+    )
+    with pytest.raises(BadAnswer, match="leads back to a page already read"):
+        ids(walk("regions"))
+
+
+def test_a_link_to_elsewhere_is_not_followed(sandbox: Sandbox, walk: StartWalk) -> None:
+    sandbox.rules.no_counts.add("regions")
+    sandbox.alter(
+        "regions", lambda document: document["links"].update(next="http://127.0.0.1:9/v1/regions")
+    )
+    with pytest.raises(Rejected, match=r"links to 127\.0\.0\.1:9, where the key is not sent"):
+        ids(walk("regions"))
+
+
+@pytest.mark.parametrize("page", [1, 2])
+@pytest.mark.parametrize("kind", [*BAD, "drip"])
+def test_a_bad_answer_is_asked_for_again(
+    sandbox: Sandbox, walk: StartWalk, kind: str, page: int
+) -> None:
+    sandbox.fail("candidates", kind=kind, page=page, times=5)
+    reading = walk("candidates")
+    assert ids(reading) == expected(sandbox, "candidates")
+    assert reading.report.effort.retries == (0 if kind == "drip" else 5)
+
+
+@pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504])
+def test_a_status_that_can_clear_is_asked_for_again(
+    sandbox: Sandbox, walk: StartWalk, status: int
+) -> None:
+    sandbox.fail("candidates", status=status, page=2, times=7)
+    assert ids(walk("candidates")) == expected(sandbox, "candidates")
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "0"}, {"X-Rate-Limit-Reset": "0"}])
+def test_a_rate_limit_is_sat_out(
+    sandbox: Sandbox, walk: StartWalk, headers: dict[str, str]
+) -> None:
+    sandbox.fail("candidates", status=429, headers=headers, times=20)
+    reading = walk("candidates")
+    assert ids(reading) == expected(sandbox, "candidates")
+    assert reading.report.effort.retries == 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("html", "candidates, page 2: .*it begins: <"),
+        ("empty", "the body is empty"),
+        ("list", "Expected `object`, got `array`"),
+        ("null-data", r"Expected `array`, got `null` - at `\$.data`"),
+        ("truncated", "did not answer to the end"),
+        ("garbage", "not what this API promises"),
+        ("no-id", r"missing required field `id` - at `\$.data\[0\]`; it begins: {\"data\":"),
+        ("reset", "did not answer to the end"),
+    ],
+)
+def test_a_bad_answer_that_stays_is_told(
+    sandbox: Sandbox, walk: StartWalk, kind: str, said: str
+) -> None:
+    sandbox.fail("candidates", kind=kind, page=2, times=None)
+    with pytest.raises(Transient, match=said) as raised:
+        ids(walk("candidates"))
+    assert "candidates, page 2: " in str(raised.value)
+    assert "(8 tries). Nothing was changed here." in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "advice"),
+    [
+        (401, Rejected, "RECRUIT_API_KEY"),
+        (403, Unavailable, "scope"),
+        (404, Unavailable, "add-on"),
+        (410, Rejected, "RECRUIT_API_BASE_URL"),
+        (422, Rejected, "RECRUIT_API_BASE_URL"),
+    ],
+)
+def test_what_cannot_clear_is_asked_once(
+    sandbox: Sandbox, walk: StartWalk, status: int, error: type[RequestFailed], advice: str
+) -> None:
+    sandbox.fail("candidates", status=status, page=2, times=1)
+    with pytest.raises(error, match=f"candidates, page 2: .*HTTP {status}.*{advice}"):
+        ids(walk("candidates"))
+
+
+def test_a_rate_limit_that_stays_is_told(sandbox: Sandbox, walk: StartWalk) -> None:
+    sandbox.fail("regions", status=429, times=None)
+    with pytest.raises(RateLimited, match="Lower RECRUIT_API_REQUESTS_PER_10S"):
+        ids(walk("regions", patience=Patience(limited_for=0)))
+
+
+def test_a_redirect_is_not_followed(sandbox: Sandbox, walk: StartWalk) -> None:
+    sandbox.fail("regions", status=301, headers={"Location": "http://127.0.0.1:9/"})
+    with pytest.raises(Rejected, match=r"redirects to 127\.0\.0\.1:9 \(HTTP 301\)"):
+        ids(walk("regions"))
+
+
+def test_a_wrong_key(walk: StartWalk) -> None:
+    with pytest.raises(Rejected, match=r"does not take the key. Check RECRUIT_API_KEY, .*region"):
+        ids(walk("regions", key="wrong"))
+
+
+def test_an_unknown_version_is_told_the_current_one(walk: StartWalk) -> None:
+    with pytest.raises(Rejected, match=r"20240904.*set RECRUIT_API_VERSION"):
+        ids(walk("regions", version="20200101"))
+
+
+def test_a_host_that_does_not_exist(walk: StartWalk) -> None:
+    with pytest.raises(NeverReached, match=r"could not reach no\.such\.invalid .*typo"):
+        ids(walk("regions", base_url="https://no.such.invalid/v1/"))
+
+
+def test_a_port_where_nothing_listens(walk: StartWalk) -> None:
+    with pytest.raises(NeverReached, match=r"refused\) \(3 tries\)\. Check RECRUIT_API_BASE_URL"):
+        ids(walk("regions", base_url="http://127.0.0.1:9/v1/"))
+
+
+def test_a_base_url_with_a_wrong_path(sandbox: Sandbox, walk: StartWalk) -> None:
+    wrong = sandbox.base_url.replace("/v1/", "/v1/v2/")
+    with pytest.raises(Rejected, match=r"nothing is found at .*/v2/regions, nor at users"):
+        ids(walk("regions", base_url=wrong))
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_endpoint_that_the_account_lacks_is_empty_and_says_why(
+    sandbox: Sandbox, walk: StartWalk, status: int
+) -> None:
+    sandbox.rules.without = {"job-offers": status}
+    reading = walk("job_offers")
+    assert ids(reading) == []
+    assert f"HTTP {status}" in (reading.report.unavailable or "")
+
+
+def test_both_ways_of_sending_the_key(sandbox: Sandbox, walk: StartWalk) -> None:
+    for header, prefix in (("api", ""), ("Authorization", "Token token=")):
+        reading = walk("regions", auth_header=header, auth_prefix=prefix)
+        assert ids(reading) == expected(sandbox, "regions")
+
+
+@pytest.mark.parametrize(
+    ("refused", "dropped"),
+    [
+        ("include=division", "include=division: its key stays empty"),
+        ("sort", "sort=id: rows come in the API's own order"),
+        ("fields", "fields: answers are larger than needed"),
+        ("page[size]", "page[size]: pages are of the API's own size, so there are more"),
+    ],
+)
+def test_a_refused_parameter_alone_is_dropped(
+    sandbox: Sandbox,
+    walk: StartWalk,
+    caplog: pytest.LogCaptureFixture,
+    refused: str,
+    dropped: str,
+) -> None:
+    sandbox.rules.refuse = {"candidates": {refused}}
+    reading = walk("candidates")
+    with caplog.at_level(logging.WARNING):
+        assert sorted(ids(reading), key=int) == expected(sandbox, "candidates")
+    assert reading.report.dropped == [dropped]
+    assert caplog.messages == [f"candidates: the API refuses {dropped}"]
+    first, second, *_ = sandbox.requests
+    assert first.status == 400
+    kept = {"include=division", "sort", "fields", "page[size]"} - {refused}
+    assert ("division" in second.query["include"]) == ("include=division" in kept)
+    assert {name for name in kept if "=" not in name} <= {
+        name.replace("[departments]", "") for name in second.query
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [("jobs", "filter[status]"), ("job-applications", "include=stage")],
+)
+def test_what_an_endpoint_cannot_do_without_is_an_error(
+    sandbox: Sandbox, walk: StartWalk, name: str, refused: str
+) -> None:
+    sandbox.rules.refuse = {name: {refused}}
+    with pytest.raises(ParameterRefused, match=r"answered HTTP 400 \(.*Check RECRUIT_API_VERSION"):
+        ids(walk(name.replace("-", "_")))

@@ -1,0 +1,244 @@
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recruit_assets.catalogue import Attribute, Endpoint, Kind, Relationship, snake_case
+from recruit_assets.extract.client import Record
+from recruit_assets.extract.records import LONGEST_NAME, Flattener, as_json
+
+THINGS = Endpoint(
+    "things",
+    group="tests",
+    description="One attribute of each kind.",
+    attributes=tuple(Attribute(f"a-{kind.value}", "", kind) for kind in Kind),
+    relationships=(
+        Relationship("owner", ("people",)),
+        Relationship("place", ("teams", "jobs")),
+        Relationship("parts", ("parts",), many=True),
+    ),
+)
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner),
+    max_leaves=6,
+)
+
+
+def row(attributes: dict[str, Any] | None = None, **rest: Any) -> dict[str, Any]:
+    return Flattener(THINGS).rows([Record(id="1", attributes=attributes, **rest)])[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "stored"),
+    [
+        ("text", "a\x00b", "a\x00b"),
+        ("text", "", ""),
+        ("key", 17, "17"),
+        ("key", "17", "17"),
+        ("integer", -(2**63), -(2**63)),
+        ("number", 3, 3.0),
+        ("number", 0.1, 0.1),
+        ("boolean", False, False),
+        ("timestamp", "2025-07-01T12:00:00.500+02:00", datetime(2025, 7, 1, 10, 0, 0, 500000, UTC)),
+        ("timestamp", "2025-01-01T12:00:00Z", datetime(2025, 1, 1, 12, tzinfo=UTC)),
+        ("date", "2025-02-28", date(2025, 2, 28)),
+        ("texts", ["a", ""], ["a", ""]),
+        ("keys", [1, "2"], ["1", "2"]),
+        ("json", {"b": 1, "a": [None]}, '{"a":[null],"b":1}'),
+        ("json", 2**80, str(2**80)),
+    ],
+)
+def test_a_value_that_fits_its_column_is_stored_there(kind: str, value: Any, stored: Any) -> None:
+    found = row({f"a-{kind}": value})
+    assert found == {"id": "1", f"a_{kind}": stored}
+    assert type(found[f"a_{kind}"]) is type(stored)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", 5),
+        ("key", True),
+        ("key", 1.5),
+        ("integer", 2**63),
+        ("integer", 1.0),
+        ("integer", True),
+        ("integer", "7"),
+        ("number", 2**53 + 1),
+        ("number", 10**400),
+        ("number", "0.5"),
+        ("boolean", 0),
+        ("timestamp", "2025-02-30T00:00:00+00:00"),
+        ("timestamp", "2025-01-02T03:04:05"),
+        ("timestamp", "2025-01-02"),
+        ("timestamp", "2025-01-02T03:04:05.123456789+01:00"),
+        ("timestamp", "0001-01-01T00:00:00+02:00"),
+        ("timestamp", 1735787045),
+        ("date", "2025-02-30"),
+        ("date", "2025-01-02T03:04:05Z"),
+        ("texts", "abc"),
+        ("texts", ["a", 1]),
+        ("keys", [None]),
+    ],
+)
+def test_a_value_that_does_not_fit_is_kept_as_it_came(kind: str, value: Any) -> None:
+    flattener = Flattener(THINGS)
+    (found,) = flattener.rows([Record(id="1", attributes={f"a-{kind}": value})])
+    assert found == {"id": "1", "_unparsed": as_json({f"a_{kind}": value})}
+    assert flattener.unparsed == {f"a_{kind}": 1}
+
+
+def test_null_missing_and_absent_attributes_are_null() -> None:
+    assert row({"a-text": None}) == row({}) == row(None) == {"id": "1"}
+
+
+def test_an_id_that_is_a_number_becomes_text() -> None:
+    assert Flattener(THINGS).rows([Record(id=7)]) == [{"id": "7"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (True, Kind.BOOLEAN),
+        (1, Kind.NUMBER),
+        (1.5, Kind.NUMBER),
+        ("x", Kind.TEXT),
+        ([1], Kind.JSON),
+        ({}, Kind.JSON),
+    ],
+)
+def test_an_unknown_attribute_gets_a_column_of_the_kind_of_its_first_value(
+    value: Any, kind: Kind
+) -> None:
+    flattener = Flattener(THINGS)
+    records = [Record(id="1", attributes={"new-one": each}) for each in (None, value)]
+    assert flattener.rows(records)[1]["new_one"] is not None
+    assert flattener.columns["new_one"] is kind
+
+
+def test_a_column_that_the_table_has_keeps_its_kind() -> None:
+    flattener = Flattener(THINGS, {"new_one": Kind.TEXT, "a_integer": Kind.NUMBER})
+    (found,) = flattener.rows([Record(id="1", attributes={"new-one": 1, "a-integer": 1})])
+    assert found == {"id": "1", "a_integer": 1.0, "_unparsed": '{"new_one":1}'}
+
+
+def test_both_spellings_of_a_known_attribute_are_one_column() -> None:
+    assert row({"a_text": "x"}) == row({"a-text": "x"})
+
+
+def test_two_spellings_in_one_record_are_both_kept() -> None:
+    for names in (("a-text", "a_text"), ("a_text", "a-text")):
+        found = row({name: name for name in names})
+        assert found.pop("a_text") == "a-text"
+        assert sorted(found.values()) == ["1", "a_text"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "id",
+        "ID",
+        "_loaded_at",
+        "_unparsed",
+        "owner-id",
+        "place_type",
+        "A-Text",
+        "a text",
+        'quo"ted',
+        "x" * 500,
+        "a\x00b",
+        "-",
+        "名-Ö",
+    ],
+)
+def test_a_name_that_cannot_be_its_own_column_gets_one_all_the_same(name: str) -> None:
+    found = row({name: "kept"})
+    (column,) = set(found) - {"id"}
+    assert found[column] == "kept"
+    assert found["id"] == "1"
+    assert not column.startswith("_")
+    assert len(column) <= LONGEST_NAME + 9
+    assert column not in {each.name for each in THINGS.columns()}
+
+
+@pytest.mark.parametrize("name", ["select", "имя", "2fa", "straße"])
+def test_reserved_words_and_other_scripts_stay_plain(name: str) -> None:
+    assert row({name: "kept"}) == {"id": "1", name: "kept"}
+
+
+def test_keys_of_included_relationships() -> None:
+    found = row(
+        relationships={
+            "owner": {"data": {"type": "people", "id": "5"}},
+            "place": {"data": {"type": "jobs", "id": "6"}},
+            "parts": {"data": [{"type": "parts", "id": "7"}, {"type": "parts", "id": "8"}]},
+        }
+    )
+    assert found == {
+        "id": "1",
+        "owner_id": "5",
+        "place_id": "6",
+        "place_type": "jobs",
+        "parts_ids": ["7", "8"],
+    }
+
+
+def test_relationships_without_data_or_with_null_leave_no_key() -> None:
+    assert row(relationships={"owner": {"links": {}}, "place": {"data": None}}) == {"id": "1"}
+
+
+def test_a_relationship_nobody_knew_is_kept_with_its_type() -> None:
+    found = row(
+        relationships={
+            "mentor": {"data": {"type": "people", "id": "5"}},
+            "pets": {"data": [{"type": "dogs", "id": "3"}]},
+        }
+    )
+    assert found == {"id": "1", "mentor_id": "5", "mentor_type": "people", "pets_ids": ["3"]}
+
+
+def test_malformed_keys_are_kept_as_they_came() -> None:
+    found = row(relationships={"owner": {"data": [1.5]}, "parts": {"data": {"id": {}}}})
+    assert found["_unparsed"] == '{"owner_ids":[1.5],"parts_id":{}}'
+
+
+def test_links_of_a_record_are_columns_but_for_self() -> None:
+    assert row(links={"self": "x", "apply-url": "y"}) == {"id": "1", "apply_url": "y"}
+
+
+@given(st.text(), st.text())
+def test_two_attributes_never_share_a_column(one: str, other: str) -> None:
+    found = row({one: "first", other: "second"})
+    assert sorted(found.values()) == sorted(["1", *{one: "first", other: "second"}.values()])
+
+
+@given(st.text())
+def test_the_column_of_a_name_depends_on_nothing_that_came_before(name: str) -> None:
+    used = Flattener(THINGS)
+    used.rows([Record(id="0", attributes={snake_case(name): 1, name.upper(): 2, "other": 3})])
+    fresh = Flattener(THINGS)
+    record = Record(id="1", attributes={name: [1]})
+    assert set(used.rows([record])[0]) - {"_unparsed"} <= set(fresh.rows([record])[0])
+
+
+@given(st.dictionaries(st.sampled_from([*THINGS.attributes]), JSON_VALUES, max_size=4))
+def test_every_value_is_in_its_column_or_kept_as_it_came(
+    values: dict[Attribute, Any],
+) -> None:
+    attributes = {attribute.name: value for attribute, value in values.items()}
+    found = row(attributes)
+    unparsed = found.get("_unparsed", "{}")
+    for name, value in attributes.items():
+        column = snake_case(name)
+        kept = f'"{column}":' in unparsed
+        assert (value is None) == (column not in found and not kept)
+        assert not (column in found and kept)

@@ -1,0 +1,128 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import pytest
+
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.connection import connection
+
+HOLD = """
+import duckdb, sys
+with duckdb.connect(sys.argv[1]):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+# Root may write everywhere, so it becomes nobody first.
+CHECK = """
+import os, sys
+from recruit_assets.load.connection import check_path
+if os.getuid() == 0:
+    os.setuid(65534)
+check_path(sys.argv[1])
+"""
+
+
+@contextmanager
+def held_elsewhere(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the file open until its input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield process
+        process.kill()
+
+
+def problem(path: Path | str, wait_seconds: float = 0) -> DatabaseProblem:
+    with (
+        pytest.raises(DatabaseProblem) as raised,
+        connection(str(path), {}, wait_seconds) as database,
+    ):
+        database.execute("CREATE TABLE t (i INTEGER)")
+    return raised.value
+
+
+def test_a_file_is_made_and_closed(tmp_path: Path) -> None:
+    path = tmp_path / "new.duckdb"
+    with connection(str(path), {}, 0) as database:
+        database.execute("CREATE TABLE t AS SELECT 1 AS i")
+    with duckdb.connect(str(path), read_only=True) as reader:
+        assert reader.execute("SELECT i FROM t").fetchall() == [(1,)]
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    error = problem(tmp_path / "missing" / "x.duckdb")
+    assert f"There is no folder {tmp_path / 'missing'}" in str(error)
+    assert "set RECRUIT_DATABASE elsewhere" in str(error)
+
+
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    assert "is a folder: set RECRUIT_DATABASE to a file" in str(problem(tmp_path))
+
+
+def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("shopping list\n" * 1000)
+    assert "is not a DuckDB database, so it was left alone" in str(problem(path))
+    assert path.read_text().startswith("shopping list")
+
+
+def test_a_folder_that_may_not_be_written_is_named() -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        done = subprocess.run(
+            [sys.executable, "-c", CHECK, f"{folder}/x.duckdb"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert f"{folder} may not be written: change its rights" in done.stderr
+
+
+def test_a_file_held_by_another_process_names_the_holder(tmp_path: Path) -> None:
+    path = tmp_path / "busy.duckdb"
+    with held_elsewhere(path) as holder:
+        error = problem(path, wait_seconds=0.05)
+    assert f"(PID {holder.pid})" in str(error)
+    assert "after 0.05 s: close it there" in str(error)
+    assert error.retryable
+
+
+def test_a_busy_file_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "busy.duckdb"
+    with held_elsewhere(path) as holder:
+        assert holder.stdin is not None
+        holder.stdin.close()
+        with connection(str(path), {}, wait_seconds=60) as database:
+            assert database.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_an_error_inside_closes_the_file_and_is_explained(tmp_path: Path) -> None:
+    path = tmp_path / "x.duckdb"
+    with (
+        pytest.raises(DatabaseProblem, match=r"DuckDB could not use .*nosuch"),
+        connection(str(path), {}, 0) as database,
+    ):
+        database.execute("SELECT * FROM nosuch")
+    with duckdb.connect(str(path), read_only=True):
+        pass  # would raise if the file were still open for writing
+
+
+def test_files_can_be_read_by_duckdb_1_5(tmp_path: Path) -> None:
+    path = tmp_path / "x.duckdb"
+    with connection(str(path), {}, 0) as database:
+        database.execute("CREATE TABLE t (i INTEGER)")
+        (tags,) = database.execute(
+            "SELECT tags FROM duckdb_databases() WHERE database_name = 'x'"
+        ).fetchall()[0]
+    assert tags["storage_version"].startswith("v1.")

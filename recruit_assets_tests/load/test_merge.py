@@ -1,0 +1,259 @@
+"""The specification of merging, on real DuckDB."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recruit_assets.catalogue import UNPARSED, Attribute, Endpoint, Kind
+from recruit_assets.errors import DatabaseChanged
+from recruit_assets.extract.client import Record
+from recruit_assets.extract.records import Flattener, as_json
+from recruit_assets.load.merge import Merged, digest, merge
+from recruit_assets.load.schema import columns_of
+from recruit_assets.load.stage import Stage
+from recruit_assets_tests.extract.test_records import JSON_VALUES, THINGS
+
+SMALL = Endpoint(
+    "small",
+    group="tests",
+    description="It's small.",
+    attributes=(
+        Attribute("name", "What it's called", Kind.TEXT),
+        Attribute("tags", "", Kind.TEXTS),
+        Attribute("url", "", Kind.TEXT, volatile=True),
+    ),
+)
+
+
+@pytest.fixture
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(":memory:") as connection:
+        yield connection
+
+
+def sync(
+    database: duckdb.DuckDBPyConnection,
+    *records: dict[str, Any],
+    endpoint: Endpoint = SMALL,
+    run: str = "run",
+    **options: bool,
+) -> Merged:
+    """Merge records given as attributes with an `id`."""
+    flattener = Flattener(endpoint, columns_of(database, endpoint))
+    found = [
+        Record(id=each["id"], attributes={k: v for k, v in each.items() if k != "id"})
+        for each in records
+    ]
+    with Stage() as stage:
+        stage.add(flattener.rows(found), flattener.columns)
+        return merge(database, endpoint, stage, run, **options)
+
+
+def table(
+    database: duckdb.DuckDBPyConnection, columns: str = "id, name", name: str = "small"
+) -> list[tuple[Any, ...]]:
+    return database.execute(f"SELECT {columns} FROM recruit.{name} ORDER BY id").fetchall()
+
+
+def test_an_empty_table_takes_all(database: duckdb.DuckDBPyConnection) -> None:
+    merged = sync(database, {"id": "1", "name": "a"}, {"id": "2"})
+    assert merged == Merged(inserted=2, total=2)
+    assert table(database) == [("1", "a"), ("2", None)]
+
+
+def test_only_what_differs_is_written(database: duckdb.DuckDBPyConnection) -> None:
+    sync(database, {"id": "1", "name": "a"}, {"id": "2", "name": "b"}, run="first")
+    before = dict(table(database, "id, _loaded_at"))
+    merged = sync(
+        database,
+        {"id": "1", "name": "a"},
+        {"id": "2", "name": "B"},
+        {"id": "3", "name": "c"},
+        run="second",
+    )
+    assert merged == Merged(inserted=1, updated=1, unchanged=1, total=3)
+    assert table(database, "id, name, _run_id") == [
+        ("1", "a", "first"),
+        ("2", "B", "second"),
+        ("3", "c", "second"),
+    ]
+    after = dict(table(database, "id, _loaded_at"))
+    assert after["1"] == before["1"]
+    assert after["2"] > before["2"]
+
+
+def test_rows_that_did_not_come_stay(database: duckdb.DuckDBPyConnection) -> None:
+    sync(database, {"id": "1"}, {"id": "2"})
+    assert sync(database, {"id": "2"}) == Merged(unchanged=1, total=2)
+    assert sync(database) == Merged(total=2)
+
+
+def test_of_two_answers_for_one_id_the_later_counts(database: duckdb.DuckDBPyConnection) -> None:
+    merged = sync(
+        database, {"id": "1", "name": "a"}, {"id": 1, "name": "b"}, {"id": "1", "name": "c"}
+    )
+    assert merged == Merged(inserted=1, repeated=2, total=1)
+    assert table(database) == [("1", "c")]
+
+
+def test_a_volatile_value_is_no_change(database: duckdb.DuckDBPyConnection) -> None:
+    sync(database, {"id": "1", "url": "old"}, {"id": "2", "url": 1})
+    assert sync(database, {"id": "1", "url": "new"}, {"id": "2", "url": 2}).unchanged == 2
+    assert table(database, "id, url") == [("1", "old"), ("2", None)]
+
+
+def test_volatile_values_are_refreshed_on_demand(database: duckdb.DuckDBPyConnection) -> None:
+    sync(database, {"id": "1", "url": "old"}, {"id": "2", "url": "same"}, run="first")
+    merged = sync(
+        database,
+        {"id": "1", "url": "new"},
+        {"id": "2", "url": "same"},
+        run="second",
+        refresh_volatile=True,
+    )
+    assert merged == Merged(unchanged=2, refreshed=1, total=2)
+    assert table(database, "id, url, _run_id") == [
+        ("1", "new", "first"),
+        ("2", "same", "first"),
+    ]
+
+
+def test_a_new_attribute_becomes_a_column_and_changes_nobody_else(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    sync(database, {"id": "1"}, {"id": "2"})
+    merged = sync(database, {"id": "1"}, {"id": "2", "size": 1.5})
+    assert merged == Merged(updated=1, unchanged=1, total=2)
+    assert table(database, "id, size") == [("1", None), ("2", 1.5)]
+
+
+def test_a_value_that_does_not_fit_is_stored_and_counts_as_change(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    sync(database, {"id": "1", "name": "a"})
+    assert sync(database, {"id": "1", "name": 5}).updated == 1
+    assert sync(database, {"id": "1", "name": 6}).updated == 1
+    assert sync(database, {"id": "1", "name": 6}).unchanged == 1
+    assert table(database, "id, name, _unparsed") == [("1", None, '{"name":6}')]
+
+
+def test_lists_that_read_alike_differ(database: duckdb.DuckDBPyConnection) -> None:
+    sync(database, {"id": "1", "tags": ["a, b"]})
+    assert sync(database, {"id": "1", "tags": ["a", "b"]}).updated == 1
+    assert sync(database, {"id": "1", "tags": []}).updated == 1
+    assert sync(database, {"id": "1"}).updated == 1
+
+
+def test_a_failure_leaves_the_table_as_it_was(database: duckdb.DuckDBPyConnection) -> None:
+    sync(database, {"id": "1", "name": "a"})
+    flattener = Flattener(SMALL)
+    with Stage() as stage:
+        stage.add(flattener.rows([Record(id="1", attributes={"new": 1})]), flattener.columns)
+        stage.flush()
+        stage.files.append("missing.parquet")
+        with pytest.raises(duckdb.Error):
+            merge(database, SMALL, stage, "run")
+    assert table(database) == [("1", "a")]
+    assert "new" not in columns_of(database, SMALL)
+
+
+def test_a_column_that_another_run_made_meanwhile(database: duckdb.DuckDBPyConnection) -> None:
+    flattener = Flattener(SMALL, columns_of(database, SMALL))
+    with Stage() as stage:
+        stage.add(flattener.rows([Record(id="1", attributes={"new": 1})]), flattener.columns)
+        sync(database, {"id": "2", "new": "text"})
+        with pytest.raises(DatabaseChanged, match=r"small\.new .* run it again") as raised:
+            merge(database, SMALL, stage, "run")
+    assert raised.value.retryable
+    assert table(database, "id, new") == [("2", "text")]
+
+
+def test_digests_stay_the_same_from_version_to_version(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    row = (
+        "SELECT 'x' AS id, 1.5::DOUBLE AS number, true AS boolean, DATE '2025-01-02' AS day, "
+        "TIMESTAMPTZ '2025-01-02 03:04:05+01' AS moment, ['a'] AS texts, 7::BIGINT AS integer"
+    )
+    kinds = {
+        "id": Kind.KEY,
+        "number": Kind.NUMBER,
+        "boolean": Kind.BOOLEAN,
+        "day": Kind.DATE,
+        "moment": Kind.TIMESTAMP,
+        "texts": Kind.TEXTS,
+        "integer": Kind.INTEGER,
+    }
+    found = database.execute(f"SELECT {digest(kinds, set())} FROM ({row})").fetchall()
+    assert found == [("a8f8fc8de2c29124256979266a4d4bf4",)]
+
+
+IDS = st.sampled_from(["1", "2", "3", "4"])
+RECORDS = st.fixed_dictionaries(
+    {"id": IDS},
+    optional={
+        "name": st.sampled_from(["a", "b", "", 1]),
+        "tags": st.lists(st.sampled_from(["a", "b"]), max_size=2),
+        "url": st.text(max_size=2),
+        "new": st.sampled_from(["x", 1, True, None, [1]]),
+    },
+)
+
+
+@given(st.lists(st.lists(RECORDS, max_size=6), max_size=4))
+def test_after_any_syncs_the_table_is_the_last_answer_for_each_id(
+    syncs: list[list[dict[str, Any]]],
+) -> None:
+    expected: dict[str, str] = {}
+    with duckdb.connect(":memory:") as database:
+        for number, records in enumerate(syncs):
+            last = {record["id"]: record for record in records}
+            merged = sync(database, *records, run=str(number))
+            assert merged.inserted + merged.updated + merged.unchanged == len(last)
+            assert merged.repeated == len(records) - len(last)
+            assert merged.inserted == len(set(last) - set(expected))
+            written = dict(table(database, "id, _run_id"))
+            assert merged.inserted + merged.updated == list(written.values()).count(str(number))
+            for key, record in last.items():
+                counts = {k: v for k, v in record.items() if k != "url" and v is not None}
+                changed = expected.get(key) != as_json(counts)
+                assert (written[key] == str(number)) == changed
+                expected[key] = as_json(counts)
+            assert [key for (key,) in table(database, "id")] == sorted(expected)
+            assert merged.total == len(expected)
+
+
+@given(
+    st.lists(
+        st.tuples(st.dictionaries(st.sampled_from(THINGS.attributes), JSON_VALUES, max_size=3)),
+        min_size=1,
+        max_size=3,
+    ),
+    st.dictionaries(st.text(max_size=3), JSON_VALUES, max_size=2),
+)
+def test_nothing_that_came_is_lost_on_the_way_to_the_table(
+    known: list[tuple[dict[Attribute, Any]]], unknown: dict[str, Any]
+) -> None:
+    records = [
+        {**unknown, **{each.name: value for each, value in values.items()}, "id": str(number)}
+        for number, (values,) in enumerate(known)
+    ]
+    with duckdb.connect(":memory:") as database:
+        database.execute("SET TimeZone = 'UTC'")
+        sync(database, *records, endpoint=THINGS)
+        columns = columns_of(database, THINGS)
+        flattener = Flattener(THINGS, columns)
+        for record in records:
+            attributes = {k: v for k, v in record.items() if k != "id"}
+            (row,) = flattener.rows([Record(id=record["id"], attributes=attributes)])
+            (stored,) = (
+                database.sql("SELECT * FROM recruit.things WHERE id = ?", params=[record["id"]])
+                .to_arrow_table()
+                .to_pylist()
+            )
+            for column in [*columns, UNPARSED]:
+                assert as_json(stored[column]) == as_json(row.get(column))

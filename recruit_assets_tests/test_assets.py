@@ -1,0 +1,299 @@
+"""The product from outside: real runs against the sandbox, into a real DuckDB file."""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from recruit_assets.assets import ASSETS
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets_tests.conftest import KEY, Project, metadata
+
+TABLES = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
+
+
+def test_all_18_tables_hold_what_the_api_has(project: Project) -> None:
+    project.materialize()
+    world = project.sandbox.world
+    assert project.counts() == {name: world.count(path) for name, path in TABLES.items()}
+    for name, path in TABLES.items():
+        ids = {record["id"] for record in world.records(path)}
+        assert {key for (key,) in project.query(f"SELECT id FROM recruit.{name}")} == ids
+
+
+def test_a_second_sync_writes_nothing(project: Project) -> None:
+    project.materialize()
+    everything = " UNION ALL ".join(
+        f"SELECT '{name}', id, _loaded_at, _run_id, _row_hash FROM recruit.{name}"
+        for name in TABLES
+    )
+    before = sorted(project.query(everything))
+    result = project.materialize()
+    assert sorted(project.query(everything)) == before
+    for name, path in TABLES.items():
+        found = metadata(result, name)
+        assert (found["inserted"], found["updated"]) == (0, 0)
+        assert found["unchanged"] == project.sandbox.world.count(path)
+
+
+def test_the_source_of_each_attribute_is_its_column(project: Project) -> None:
+    project.materialize("candidates")
+    for record in project.sandbox.world.records("candidates"):
+        (found,) = project.query(
+            "SELECT email, first_name, internal, tags, _unparsed "
+            f"FROM recruit.candidates WHERE id = '{record['id']}'"
+        )
+        attributes = record["attributes"]
+        names = ("email", "first-name", "internal", "tags")
+        assert found == (*(attributes[name] for name in names), None)
+
+
+def test_every_attribute_has_the_type_of_the_catalogue(project: Project) -> None:
+    project.materialize()
+    found = {
+        (table, column): sql_type
+        for table, column, sql_type in project.query(
+            "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+            "WHERE schema_name = 'recruit'"
+        )
+    }
+    for endpoint in ENDPOINTS:
+        for column in endpoint.columns():
+            assert found.pop((endpoint.name, column.name)) == column.kind.sql
+    bookkeeping = {"_loaded_at", "_run_id", "_row_hash", "_deleted_at", "_unparsed"}
+    assert {column for _, column in found} == bookkeeping  # the catalogue knows all else
+
+
+def test_tables_and_columns_carry_their_meaning(project: Project) -> None:
+    project.materialize("jobs")
+    assert project.query("SELECT comment FROM duckdb_tables() WHERE table_name = 'jobs'") == [
+        ("Every job, whatever its status and whether public or internal.",)
+    ]
+    assert project.query(
+        "SELECT count(*) FROM duckdb_columns() WHERE comment IS NULL AND schema_name = 'recruit'"
+    ) == [(0,)]
+
+
+def test_foreign_keys_resolve(project: Project) -> None:
+    project.materialize()
+    for key, target in [("candidate_id", "candidates"), ("job_id", "jobs"), ("stage_id", "stages")]:
+        assert project.query(
+            f"SELECT count({key}) = count(*), count(*) = (SELECT count(*) FROM "
+            f"recruit.job_applications a JOIN recruit.{target} t ON t.id = a.{key}) "
+            "FROM recruit.job_applications"
+        ) == [(True, True)]
+    assert project.query(
+        "SELECT count(*) FILTER (user_id IS NULL OR team_id IS NULL OR team_type IS NULL), "
+        "count(DISTINCT team_type) FROM recruit.team_memberships"
+    ) == [(0, 2)]
+
+
+def test_every_job_is_there_whatever_its_status_and_feed(project: Project) -> None:
+    project.materialize("jobs")
+    found = dict(project.query("SELECT id, {'s': status, 'i': internal} FROM recruit.jobs"))
+    expected = {
+        record["id"]: {"s": record["attributes"]["status"], "i": record["attributes"]["internal"]}
+        for record in project.sandbox.world.records("jobs")
+    }
+    assert found == expected
+    assert len({value["s"] for value in found.values()}) > 2
+
+
+def test_changes_at_the_source_arrive(project: Project) -> None:
+    project.materialize("regions")
+    world = project.sandbox.world
+    first, second, *_ = (record["id"] for record in world.records("regions"))
+    world.change("regions", first, {"name": "Renamed"})
+    world.change("regions", second, {"name": None})
+    new = world.add("regions", {"name": "New"})
+    found = metadata(project.materialize("regions"), "regions")
+    assert (found["inserted"], found["updated"]) == (1, 2)
+    names = dict(project.query("SELECT id, name FROM recruit.regions"))
+    assert (names[first], names[second], names[new]) == ("Renamed", None, "New")
+
+
+def test_counters_are_refreshed_on_demand(project: Project) -> None:
+    def count_anew(document: dict[str, Any]) -> None:
+        for each in document["data"]:
+            each["attributes"]["active-job-applications-count"] = 4711
+
+    project.materialize("stages")
+    project.sandbox.alter("stages", count_anew)
+    count = "SELECT count(*) FROM recruit.stages WHERE active_job_applications_count = 4711"
+    project.materialize("stages")
+    assert project.query(count) == [(0,)]
+    found = metadata(project.materialize("stages", refresh_volatile=True), "stages")
+    assert found["refreshed"] == found["unchanged"] == project.query(count)[0][0]
+
+
+def test_an_attribute_nobody_knew_becomes_a_column(project: Project) -> None:
+    project.materialize("regions")
+    first = project.sandbox.world.records("regions")[0]["id"]
+    project.sandbox.world.change("regions", first, {"climate": "mild", 'Quo"ted': {"a": [1]}})
+    project.materialize("regions")
+    assert project.query(
+        f"SELECT climate, COLUMNS('quo_ted_.*') FROM recruit.regions WHERE id = '{first}'"
+    ) == [("mild", '{"a":[1]}')]
+
+
+def test_a_value_that_does_not_fit_is_kept_and_counted(project: Project) -> None:
+    first, *_ = (record["id"] for record in project.sandbox.world.records("regions"))
+    project.sandbox.world.change("regions", first, {"name": 12, "created-at": "2025-02-30"})
+    result = project.materialize("regions")
+    assert metadata(result, "regions")["unparsed"] == 2
+    assert project.query(
+        f"SELECT name, created_at, _unparsed FROM recruit.regions WHERE id = '{first}'"
+    ) == [(None, None, '{"created_at":"2025-02-30","name":12}')]
+
+
+def test_duplicates_on_a_page_and_across_pages(project: Project) -> None:
+    sent: list[dict[str, Any]] = []
+
+    def repeat(document: dict[str, Any]) -> None:
+        copies = [dict(each, attributes={"name": f"later {each['id']}"}) for each in sent[:1]]
+        sent.extend(document["data"][:1])
+        document["data"] += copies or [dict(document["data"][1], id=int(document["data"][1]["id"]))]
+
+    for _ in range(40):
+        project.sandbox.world.add("regions")
+    project.sandbox.alter("regions", repeat)
+    found = metadata(project.materialize("regions"), "regions")
+    assert found["repeated"] == 2
+    assert found["dagster/row_count"] == project.sandbox.world.count("regions")
+    first = sent[0]["id"]
+    assert project.query(f"SELECT name FROM recruit.regions WHERE id = '{first}'") == [
+        (f"later {first}",)
+    ]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_endpoint_that_is_not_available_keeps_its_rows_and_stops_nobody(
+    project: Project, status: int
+) -> None:
+    project.materialize("job_offers", "regions")
+    before = project.counts_of("job_offers")
+    project.sandbox.rules.without = {"job-offers": status}
+    result = project.materialize("job_offers", "regions")
+    assert metadata(result, "job_offers")["status"] == "unavailable"
+    assert metadata(result, "regions")["status"] == "read"
+    assert project.counts_of("job_offers") == before > 0
+
+
+def test_an_endpoint_that_was_never_available_has_an_empty_table(project: Project) -> None:
+    project.sandbox.rules.without = {"job-offers": 403}
+    project.materialize("job_offers")
+    assert project.counts_of("job_offers") == 0
+
+
+@pytest.mark.parametrize("kind", ["html", "empty", "list", "null-data", "truncated", "no-id"])
+def test_a_bad_answer_leaves_the_table_as_it_was(project: Project, kind: str) -> None:
+    project.materialize("candidates")
+    before = sorted(project.query("FROM recruit.candidates"))
+    first = project.sandbox.world.records("candidates")[0]["id"]
+    project.sandbox.world.change("candidates", first, {"first-name": "Changed"})
+    project.sandbox.fail("candidates", kind=kind, page=2, times=None)
+    said = project.failure("candidates")
+    assert said.startswith("candidates, page 2: ")
+    assert "Nothing was changed here" in said
+    assert sorted(project.query("FROM recruit.candidates")) == before
+    project.sandbox.clear_faults()
+    assert metadata(project.materialize("candidates"), "candidates")["updated"] == 1
+
+
+@pytest.mark.parametrize(("status", "starts"), [(500, 3), (401, 1)])
+def test_a_job_tries_again_later_only_what_may_clear(
+    project: Project, status: int, starts: int
+) -> None:
+    project.sandbox.fail("regions", status=status, times=None)
+    at_once = dg.RetryPolicy(max_retries=2, delay=0)
+    job = dg.define_asset_job("patient", ["regions"], op_retry_policy=at_once)
+    defs = dg.Definitions(assets=ASSETS, jobs=[job], resources=project.resources())
+    result = defs.resolve_job_def("patient").execute_in_process(raise_on_error=False)
+    kinds = [event.event_type_value for event in result.all_events]
+    assert kinds.count("STEP_START") + kinds.count("STEP_RESTARTED") == starts
+    assert "STEP_FAILURE" in kinds
+
+
+def test_a_bad_setting_fails_the_run_before_any_step(project: Project) -> None:
+    project.settings = {"base_url": "http://api.example.com/v1/"}
+    result = project.materialize("regions", raises=False)
+    assert not result.success
+    assert not [event for event in result.all_events if event.is_step_start]
+    assert not project.path.exists()
+
+
+def test_a_bad_database_fails_before_anything_is_asked(project: Project) -> None:
+    project.path = project.path.parent / "missing" / "x.duckdb"
+    assert "There is no folder" in project.failure("regions")
+    assert project.sandbox.requests == []
+
+
+def test_the_other_form_of_the_key(project: Project) -> None:
+    project.settings = {"auth_header": "Authorization", "auth_prefix": "Token token="}
+    project.materialize("regions")
+    assert project.counts_of("regions") == project.sandbox.world.count("regions")
+
+
+def test_a_downstream_asset_gets_the_table(project: Project) -> None:
+    @dg.asset(io_manager_key="plain", ins={"regions": dg.AssetIn(input_manager_key="duckdb_merge")})
+    def names(regions: pa.Table) -> list[str]:
+        return sorted(regions["name"].to_pylist())
+
+    (regions,) = [each for each in ASSETS if each.key == dg.AssetKey("regions")]
+    result = dg.materialize(
+        [regions, names],
+        resources={**project.resources(), "plain": dg.mem_io_manager},
+        instance=project.instance,
+    )
+    world = project.sandbox.world.records("regions")
+    assert result.output_for_node("names") == sorted(
+        record["attributes"]["name"] for record in world
+    )
+
+
+def test_an_asset_that_returns_something_else_is_told_to_use_another_io_manager(
+    project: Project,
+) -> None:
+    @dg.asset(io_manager_key="duckdb_merge")
+    def numbers() -> list[int]:
+        return [1]
+
+    with pytest.raises(dg.Failure, match=r"numbers returned a list, .*another io_manager_key"):
+        dg.materialize([numbers], resources=project.resources(), instance=project.instance)
+
+
+def test_metadata_of_a_sync(project: Project) -> None:
+    found = metadata(project.materialize("candidates"), "candidates")
+    schema = found.pop("dagster/column_schema")
+    assert {"candidates", "id"} >= {"id"} <= {column.name for column in schema.columns}
+    assert found == {
+        "dagster/row_count": 40,
+        "status": "read",
+        "inserted": 40,
+        "updated": 0,
+        "unchanged": 0,
+        "refreshed": 0,
+        "repeated": 0,
+        "unparsed": 0,
+        "pages": 2,
+        "requests": 2,
+        "retries": 0,
+        "waited_seconds": 0.0,
+        "record_count": 40,
+        "refused_parameters": [],
+    }
+
+
+def test_the_key_is_in_nothing_that_a_failing_run_leaves(
+    project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    project.sandbox.fail("regions", status=500, body=f"debug: key={KEY}", times=None)
+    project.sandbox.fail("teams", status=400, body=f'{{"errors":[{{"detail":"{KEY}"}}]}}')
+    result = project.materialize("regions", "teams", "users", raises=False)
+    assert not result.success
+    left = [repr(entry) for entry in project.instance.all_logs(result.run_id)]
+    left += [repr(event) for event in result.all_events]
+    left += [repr(project.instance.get_runs()), *capfd.readouterr()]
+    assert [text for text in left if "debug: key=…" in text]
+    assert not [text for text in left if KEY in text]
