@@ -73,7 +73,7 @@ def materialize(sandbox: Sandbox) -> int:
         settings.REQUESTS_PER_10S.name: "0",
         settings.DATABASE.name: str(DATABASE.absolute()),
     }
-    dagster = Path(sys.executable).with_name("dagster")
+    dagster = str(Path(sys.executable).with_name("dagster"))
     command = [dagster, "asset", "materialize", "-m", "recruit_assets.definitions", "--select", "*"]
     with LOG.open("w") as log:
         return subprocess.run(  # noqa: S603 - a fixed command
@@ -94,8 +94,9 @@ def summarize(expected: Mapping[str, int]) -> bool:
     with dg.DagsterInstance.get() as instance:
         for endpoint in ENDPOINTS:
             event = instance.get_latest_materialization_event(dg.AssetKey(endpoint.name))
-            found = event.asset_materialization.metadata if event else {}
-            did = (f"{found[column].value:>10,}" for column in COLUMNS)
+            materialization = event.asset_materialization if event else None
+            found = materialization.metadata if materialization else {}
+            did = (f"{found[column].value:>10,}" for column in COLUMNS if column in found)
             in_api, in_table = expected[endpoint.path], rows[endpoint.name]
             print(f"{endpoint.name:18} {in_api:>10,} {in_table:>10,}", *did)
     total, loaded = sum(expected[endpoint.path] for endpoint in ENDPOINTS), sum(rows.values())

@@ -4,21 +4,21 @@ What lives here: the order of things (look at the table, read the API, merge) an
 reports of it. How rows are made is in `extract.records`, how they are merged in `load.merge`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 
 from recruit_assets.catalogue import Endpoint, Kind
-from recruit_assets.errors import RecruitError
 from recruit_assets.extract.pages import Report, Walk
 from recruit_assets.extract.records import Flattener
+from recruit_assets.load.connection import check_path
 from recruit_assets.load.merge import Merged, merge
 from recruit_assets.load.schema import columns_of, table_name
 from recruit_assets.load.stage import Stage
+from recruit_assets.resources import explained
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
             return database.sql(f"SELECT * FROM {table} WHERE _deleted_at IS NULL").to_arrow_table()
 
     def _store(self, context: dg.OutputContext, walk: Walk, *, refresh_volatile: bool) -> None:
-        with self.database.get_connection() as database:
-            flattener = Flattener(walk.endpoint, columns_of(database, walk.endpoint))
+        flattener = Flattener(walk.endpoint, self._present(walk.endpoint))
         with Stage() as stage:
             for records in walk:
                 stage.add(flattener.rows(records), flattener.columns)
@@ -84,6 +83,15 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
                 "refused_parameters": walk.report.dropped,
             }
         )
+
+    def _present(self, endpoint: Endpoint) -> dict[str, Kind]:
+        """The columns of the table by now; shows what is wrong with the database before a read."""
+        path = self.database.database
+        check_path(path)
+        if not Path(path).exists():  # opening would make it, and the read can still fail
+            return {}
+        with self.database.get_connection() as database:
+            return columns_of(database, endpoint)
 
 
 def counts(report: Report, flattener: Flattener, merged: Merged) -> dict[str, float]:
@@ -109,15 +117,6 @@ def column_schema(endpoint: Endpoint, columns: dict[str, Kind] | None = None) ->
             for name, kind in kinds.items()
         ]
     )
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn an error of this project into a failure of the step that Dagster shows as a sentence."""
-    try:
-        yield
-    except RecruitError as error:
-        raise dg.Failure(str(error), allow_retries=error.retryable) from error
 
 
 def _log(context: dg.OutputContext, walk: Walk, flattener: Flattener, merged: Merged) -> None:

@@ -14,10 +14,21 @@ from pydantic import Field, PrivateAttr
 
 from recruit_assets import settings
 from recruit_assets.catalogue import Endpoint
+from recruit_assets.errors import RecruitError
 from recruit_assets.extract.client import ApiSettings, Client
 from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.retries import Patience
 from recruit_assets.load.connection import connection
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn an error of this project into a failure of the step that Dagster shows as a sentence."""
+    try:
+        yield
+    except RecruitError as error:
+        # The sentence says it all; the trace behind it would push it off the screen.
+        raise dg.Failure(str(error), allow_retries=error.retryable) from None
 
 
 class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -43,10 +54,10 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Check the settings and open the session.
 
         Raises:
-            BadSetting: a setting cannot work.
+            dagster.Failure: a setting cannot work.
         """
-        self._client = Client(
-            ApiSettings(
+        with explained():
+            checked = ApiSettings(
                 base_url=self.base_url.strip(),
                 key=self.key,
                 version=self.version.strip(),
@@ -55,7 +66,7 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
                 requests_per_10s=self.requests_per_10s,
                 concurrency=self.concurrency,
             )
-        )
+        self._client = Client(checked)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the session."""

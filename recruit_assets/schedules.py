@@ -86,4 +86,12 @@ def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
         data = failure.user_failure_data
         said = data.description if data else failure.error.message if failure.error else None
         reasons.append(f"{event.step_key}: {said or event.message}")
-    return reasons or [context.failure_event.message or "No step was reached."]
+    return reasons or [_first_cause(context.failure_event)]
+
+
+def _first_cause(event: dg.DagsterEvent) -> str:
+    """What a run said that came to no step: under Dagster's own words, a setting that is wrong."""
+    error = event.job_failure_data.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.partition(": ")[2].strip() if error else event.message or "Failed."

@@ -1,0 +1,185 @@
+"""The documented commands, run as a user runs them: in processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.sandbox import Sandbox, World
+from recruit_assets_tests.conftest import KEY
+
+ROOT = Path(__file__).parents[1]
+PATHS = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
+COMPANY = [endpoint.name for endpoint in ENDPOINTS if endpoint.group == "company"]
+MATERIALIZE = ["asset", "materialize", "-m", "recruit_assets.definitions", "--select"]
+JOB = ["job", "execute", "-m", "recruit_assets.definitions", "-j"]
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment(sandbox: Sandbox, folder: Path, **changed: str) -> dict[str, str]:
+    """What a user exports, in front of a sandbox; an empty value takes a variable away."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("RECRUIT_")}
+    settings = {
+        "DAGSTER_HOME": str(home),
+        "RECRUIT_API_BASE_URL": sandbox.base_url,
+        "RECRUIT_API_KEY": KEY,
+        "RECRUIT_API_REQUESTS_PER_10S": "0",
+        "RECRUIT_DATABASE": str(folder / "cli.duckdb"),
+        **changed,
+    }
+    return inherited | {name: value for name, value in settings.items() if value}
+
+
+def start(arguments: list[str], folder: Path, env: dict[str, str]) -> subprocess.Popen[str]:
+    dagster = Path(sys.executable).with_name("dagster")
+    return subprocess.Popen(
+        [dagster, *arguments],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture
+def dagster(sandbox: Sandbox, tmp_path: Path) -> Command:
+    """Runs `dagster` with arguments; variables can be changed by keyword."""
+
+    def run(*arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        env = environment(sandbox, tmp_path, **changed)
+        with start(list(arguments), tmp_path, env) as process:
+            output, _ = process.communicate()
+            return subprocess.CompletedProcess(arguments, process.returncode, output)
+
+    return run
+
+
+def counts(folder: Path) -> dict[str, int]:
+    """Rows by table, of the tables that are there."""
+    with duckdb.connect(str(folder / "cli.duckdb"), read_only=True) as database:
+        tables = database.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        return {
+            name: database.execute(f"SELECT count(*) FROM recruit.{name}").fetchall()[0][0]
+            for (name,) in tables
+        }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loaded"),
+    [
+        ([*MATERIALIZE, "*"], list(PATHS)),
+        ([*MATERIALIZE, "jobs"], ["jobs"]),
+        ([*MATERIALIZE, "group:company"], COMPANY),
+        ([*JOB, "sync"], list(PATHS)),
+        ([*JOB, "full_sync"], list(PATHS)),
+        ([*JOB, "sync_company"], COMPANY),
+    ],
+)
+def test_what_a_command_loads(
+    dagster: Command, sandbox: Sandbox, tmp_path: Path, arguments: list[str], loaded: list[str]
+) -> None:
+    done = dagster(*arguments)
+    assert done.returncode == 0, done.stdout
+    assert counts(tmp_path) == {name: sandbox.world.count(PATHS[name]) for name in loaded}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"RECRUIT_API_KEY": ""}, 'variable "RECRUIT_API_KEY" which is not set'),
+        ({"RECRUIT_API_KEY": " "}, "RECRUIT_API_KEY holds blanks"),
+        ({"RECRUIT_API_KEY": "wrong"}, "It does not take the key. Check RECRUIT_API_KEY"),
+        ({"RECRUIT_API_VERSION": "20200101"}, "set RECRUIT_API_VERSION to one that it names"),
+        ({"RECRUIT_API_BASE_URL": "http://api.example.com/v1/"}, "travel in the clear"),
+        ({"RECRUIT_API_CONCURRENCY": "many"}, "RECRUIT_API_CONCURRENCY is 'many': set it to"),
+        ({"RECRUIT_DATABASE": "no/such/folder/x.duckdb"}, "There is no folder"),
+    ],
+)
+def test_a_bad_setting_is_a_sentence_and_writes_nothing(
+    dagster: Command, tmp_path: Path, changed: dict[str, str], said: str
+) -> None:
+    done = dagster(*MATERIALIZE, "regions", **changed)
+    assert done.returncode == 1
+    assert said in done.stdout
+    assert not list(tmp_path.glob("**/*.duckdb"))
+
+
+def test_a_file_that_is_not_duckdb_is_left_alone(dagster: Command, tmp_path: Path) -> None:
+    (tmp_path / "cli.duckdb").write_text("shopping list\n" * 1000)
+    done = dagster(*MATERIALIZE, "regions")
+    assert "is not a DuckDB database, so it was left alone" in done.stdout
+    assert (tmp_path / "cli.duckdb").read_text().startswith("shopping list")
+
+
+def test_a_database_named_like_the_schema_works(dagster: Command, tmp_path: Path) -> None:
+    path = tmp_path / "recruit.duckdb"
+    for _ in range(2):
+        done = dagster(*MATERIALIZE, "regions", RECRUIT_DATABASE=str(path))
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_kill_in_the_middle_leaves_the_table_and_the_next_run_mends_it(
+    dagster: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    assert dagster(*MATERIALIZE, "candidates").returncode == 0
+    before = counts(tmp_path)
+    for _ in range(70):
+        sandbox.world.add("candidates")
+    env = environment(sandbox, tmp_path)
+    process = start([*MATERIALIZE, "candidates"], tmp_path, env)
+
+    def kill(_: World) -> None:
+        process.send_signal(signal.SIGKILL)
+
+    sandbox.before("candidates", kill, page=3)
+    with process:
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert counts(tmp_path) == before
+    assert dagster(*MATERIALIZE, "candidates").returncode == 0
+    assert counts(tmp_path) == {"candidates": sandbox.world.count("candidates")}
+
+
+def test_the_key_is_in_nothing_that_a_failing_run_leaves(
+    dagster: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.fail("regions", status=409, body=f"debug: key={KEY}", times=None)
+    done = dagster(*MATERIALIZE, "regions,users")
+    assert done.returncode == 1
+    assert "debug: key=…" in done.stdout
+    assert KEY not in done.stdout
+    left = [path for path in tmp_path.glob("**/*") if path.is_file()]
+    assert len(left) > 5  # the run's events and what it printed
+    assert not [path for path in left if KEY.encode() in path.read_bytes()]
+
+
+def test_definitions_are_valid_from_any_directory(dagster: Command) -> None:
+    done = dagster("definitions", "validate", "-w", str(ROOT / "workspace.yaml"))
+    assert done.returncode == 0, done.stdout
+    assert "All code locations passed validation" in done.stdout
+
+
+def test_definitions_load_without_key_network_or_database(tmp_path: Path) -> None:
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("RECRUIT_", "DAGSTER_"))}
+    code = (
+        "import socket\n"
+        "socket.socket.connect = None\n"
+        "from recruit_assets.definitions import defs\n"
+        "print(len(list(defs.assets)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, check=True
+    )
+    assert done.stdout == b"18\n"
+    assert not list(tmp_path.iterdir())

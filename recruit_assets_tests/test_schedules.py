@@ -1,0 +1,130 @@
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from recruit_assets.assets import ASSETS
+from recruit_assets.definitions import defs
+from recruit_assets.schedules import JOBS, SCHEDULES, tell_of_failures
+from recruit_assets_tests.conftest import Project
+
+
+@contextmanager
+def webhook(status: int = 200) -> Iterator[tuple[str, list[str]]]:
+    """A webhook on loopback, and the texts posted to it."""
+    texts: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # noqa: N802 - the name that the base class looks for
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            texts.append(json.loads(body)["text"])
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/hook", texts
+        server.shutdown()
+        thread.join()
+
+
+def tick(project: Project, result: dg.ExecuteInProcessResult) -> Any:
+    """What the sensor does about a failed run."""
+    (failure,) = [event for event in result.all_events if event.is_run_failure]
+    context = dg.build_run_status_sensor_context(
+        sensor_name="tell_of_failures",
+        dagster_instance=project.instance,
+        dagster_run=result.dagster_run,
+        dagster_event=failure,
+    ).for_run_failure()
+    return tell_of_failures(context)
+
+
+def test_everything_is_off_until_switched_on() -> None:
+    assert [each.default_status.value for each in SCHEDULES] == ["STOPPED", "STOPPED"]
+    assert tell_of_failures.default_status is dg.DefaultSensorStatus.STOPPED
+
+
+def test_schedules_say_their_time_zone() -> None:
+    assert {each.execution_timezone for each in SCHEDULES} == {"UTC"}
+
+
+def test_every_job_waits_out_an_outage() -> None:
+    for job in JOBS:
+        found = defs.resolve_job_def(job.name)
+        assert found.op_retry_policy is not None, job.name
+        assert found.op_retry_policy.max_retries == 2
+
+
+@pytest.mark.parametrize("name", ["hourly", "nightly"])
+def test_a_tick_loads_all_18(project: Project, name: str) -> None:
+    local = dg.Definitions(
+        assets=ASSETS, jobs=JOBS, schedules=SCHEDULES, resources=project.resources()
+    )
+    schedule = local.resolve_schedule_def(name)
+    moment = datetime(2026, 1, 1, 3, tzinfo=UTC)
+    with dg.build_schedule_context(project.instance, moment, resources={}) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests or []
+    job = local.resolve_job_def(schedule.job_name)
+    result = job.execute_in_process(
+        run_config=request.run_config or None, instance=project.instance, tags=request.tags
+    )
+    assert result.success
+    assert len(project.counts()) == 18
+    assert min(project.counts().values()) > 0
+
+
+def test_the_sensor_posts_what_failed_and_why(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.sandbox.rules.key = "rotated"
+    result = project.materialize("regions", "teams", raises=False)
+    with webhook() as (url, texts):
+        monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
+        assert tick(project, result) is None
+    (text,) = texts
+    assert result.run_id in text
+    assert "regions: regions, page 1: the API answered HTTP 401" in text
+    assert "teams: teams, page 1" in text
+
+
+def test_the_sensor_tells_of_a_run_that_came_to_no_step(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.settings = {"base_url": "http://api.example.com/"}
+    result = project.materialize("regions", raises=False)
+    with webhook() as (url, texts):
+        monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
+        tick(project, result)
+    assert "travel in the clear" in texts[0]
+
+
+def test_without_a_webhook_the_sensor_skips(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RECRUIT_FAILURE_WEBHOOK", raising=False)
+    project.sandbox.rules.key = "rotated"
+    skipped = tick(project, project.materialize("regions", raises=False))
+    assert isinstance(skipped, dg.SkipReason)
+    assert skipped.skip_message == "RECRUIT_FAILURE_WEBHOOK is not set."
+
+
+def test_a_webhook_that_refuses_is_told_without_its_address(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.sandbox.rules.key = "rotated"
+    result = project.materialize("regions", raises=False)
+    with webhook(status=410) as (url, _):
+        monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
+        with pytest.raises(dg.Failure, match=r"answered 410\.$"):
+            tick(project, result)
