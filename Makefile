@@ -2,22 +2,31 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)/dagster_home
+# The invented company has a folder of its own, so that it never mixes with real data.
+DEMO_HOME := $(CURDIR)/demo
 SANDBOX_PORT ?= 8010
 
 .PHONY: demo dev test lint
 
-demo: .venv/installed  ## an invented company's data in DuckDB, and what to ask it
-	@$(BIN)/python -m recruit_assets.demo
+# An invented company's data in DuckDB, and what to ask it.
+demo: .venv/installed demo/dagster.yaml
+	@DAGSTER_HOME=$(DEMO_HOME) $(BIN)/python -m recruit_assets.demo
 
-dev: .venv/installed  ## the Dagster UI on http://localhost:3000, on the API of .env or the sandbox
+# The Dagster UI on http://127.0.0.1:3000: on the API that .env names, else on the sandbox.
+dev: .venv/installed demo/dagster.yaml
 	@if grep -qs '^RECRUIT_API_BASE_URL=.' .env; then \
 	  exec $(BIN)/dagster dev -w workspace.yaml; \
 	fi; \
+	echo "No API in .env: this is the invented company of the sandbox."; \
 	$(BIN)/python -m recruit_assets.sandbox --port $(SANDBOX_PORT) --requests-per-10s 0 & \
 	trap "kill $$!" EXIT; \
 	export RECRUIT_API_BASE_URL=http://127.0.0.1:$(SANDBOX_PORT)/v1/ RECRUIT_API_KEY=sandbox-key \
-	  RECRUIT_API_REQUESTS_PER_10S=0; \
-	$(BIN)/dagster dev -w workspace.yaml
+	  RECRUIT_API_REQUESTS_PER_10S=0 RECRUIT_DATABASE=$(DEMO_HOME)/demo.duckdb \
+	  DAGSTER_HOME=$(DEMO_HOME); \
+	cd demo && $(CURDIR)/$(BIN)/dagster dev -w $(CURDIR)/workspace.yaml
+
+demo/dagster.yaml: dagster_home/dagster.yaml
+	@mkdir -p demo && cp $< $@
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest

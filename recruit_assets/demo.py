@@ -17,8 +17,6 @@ from recruit_assets import settings
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.sandbox import Sandbox
 
-DATABASE = Path("demo.duckdb")
-LOG = Path("demo.log")
 COLUMNS = ("inserted", "updated", "unchanged", "requests")
 QUERIES = {
     "The hiring funnel": """
@@ -40,52 +38,54 @@ QUERIES = {
 
 
 def main() -> int:
-    """Sync the sandbox's company into `demo.duckdb` and show what is there."""
+    """Sync the sandbox's company into `demo.duckdb` in DAGSTER_HOME and show what is there."""
     if "DAGSTER_HOME" not in os.environ:
         print("DAGSTER_HOME is not set: run this as `make demo`.")
         return 1
+    home = Path(os.environ["DAGSTER_HOME"])
+    database, log = home / "demo.duckdb", home / "demo.log"
     with Sandbox(candidates=2000).serve() as sandbox:
         print(f"Invented company served at {sandbox.base_url}")
         print('Running: dagster asset materialize -m recruit_assets.definitions --select "*"')
-        if materialize(sandbox):
-            print(f"It failed; the end of {LOG}:\n\n{LOG.read_text()[-3000:]}")
+        if materialize(sandbox, database, log):
+            print(f"It failed; the end of {shown(log)}:\n\n{log.read_text()[-3000:]}")
             return 1
         counts = sandbox.world.counts()
-    whole = summarize(counts)
-    print(f"\nThe data is in {DATABASE}, what Dagster said in {LOG}. Three queries to try:\n")
+    whole = summarize(database, counts)
+    print(f"\nThe data is in {shown(database)}, what Dagster said in {shown(log)}.")
+    print("Three queries to try:\n")
     for question, query in QUERIES.items():
         print(f"-- {question}\n{clean(query)};\n")
-    print(f"Ask them in Python (duckdb.connect('{DATABASE}')) or in the duckdb shell.")
+    print(f"Ask them in Python (duckdb.connect('{shown(database)}')) or in the duckdb shell.")
     return 0 if whole else 1
 
 
-def materialize(sandbox: Sandbox) -> int:
+def materialize(sandbox: Sandbox, database: Path, log: Path) -> int:
     """Run the documented command against the sandbox; returns its exit code.
 
     It runs outside of the project's folder, because a `.env` there wins over the environment and
     would send the demo to the real API.
     """
-    home = Path(os.environ["DAGSTER_HOME"])
     environment = {
         **os.environ,
         settings.BASE_URL.name: sandbox.base_url,
         settings.KEY.name: sandbox.rules.key,
         settings.REQUESTS_PER_10S.name: "0",
-        settings.DATABASE.name: str(DATABASE.absolute()),
+        settings.DATABASE.name: str(database),
     }
     dagster = str(Path(sys.executable).with_name("dagster"))
     command = [dagster, "asset", "materialize", "-m", "recruit_assets.definitions", "--select", "*"]
-    with LOG.open("w") as log:
+    with log.open("w") as said:
         return subprocess.run(  # noqa: S603 - a fixed command
-            command, env=environment, cwd=home, stdout=log, stderr=log, check=False
+            command, env=environment, cwd=log.parent, stdout=said, stderr=said, check=False
         ).returncode
 
 
-def summarize(expected: Mapping[str, int]) -> bool:
+def summarize(database: Path, expected: Mapping[str, int]) -> bool:
     """Print what is in the tables beside what the API has; whether they agree."""
-    with duckdb.connect(str(DATABASE), read_only=True) as database:
+    with duckdb.connect(str(database), read_only=True) as reader:
         rows = {
-            endpoint.name: database.execute(
+            endpoint.name: reader.execute(
                 f"SELECT count(*) FROM recruit.{endpoint.name}"
             ).fetchall()[0][0]
             for endpoint in ENDPOINTS
@@ -102,6 +102,12 @@ def summarize(expected: Mapping[str, int]) -> bool:
     total, loaded = sum(expected[endpoint.path] for endpoint in ENDPOINTS), sum(rows.values())
     print(f"{'all 18':18} {total:>10,} {loaded:>10,}")
     return all(expected[endpoint.path] == rows[endpoint.name] for endpoint in ENDPOINTS)
+
+
+def shown(path: Path) -> str:
+    """A path as the user would type it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def clean(query: str) -> str:

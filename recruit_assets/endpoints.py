@@ -385,7 +385,6 @@ ENDPOINTS = (
         ),
     ),
     Endpoint(
-        # The relationship to a candidate was seen in one example of 2021 only: not included.
         "questions",
         group="forms",
         description="Questions that application forms ask.",
@@ -400,6 +399,8 @@ ENDPOINTS = (
             text("title", "The question"),
             text("unit", "Unit, if it is a range"),
         ),
+        # Seen in one example of 2021 only; where it is refused, it is left out.
+        relationships=(one("candidate", "candidates"),),
     ),
     Endpoint(
         # Its foreign keys are plain attributes, so nothing needs to be included.

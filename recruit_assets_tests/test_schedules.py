@@ -21,7 +21,7 @@ def webhook(status: int = 200) -> Iterator[tuple[str, list[str]]]:
     texts: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the name that the base class looks for
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             texts.append(json.loads(body)["text"])
             self.send_response(status)

@@ -1,0 +1,67 @@
+"""A merge killed at any moment leaves the old table or the new one, in a file that opens."""
+
+import multiprocessing
+from pathlib import Path
+from random import Random
+from time import monotonic
+
+import duckdb
+
+from recruit_assets.catalogue import Kind
+from recruit_assets.load.connection import connection
+from recruit_assets.load.merge import merge
+from recruit_assets.load.stage import Stage
+from recruit_assets_tests.load.test_merge import SMALL
+
+ROWS = 5_000
+KILLS = 60
+
+
+def write_version(path: str, version: int) -> None:
+    """Merge a version of all rows that differs from every other, with a column of its own."""
+    name = f"v{version}"
+    columns = {"id": Kind.KEY, "name": Kind.TEXT, name: Kind.NUMBER}
+    with Stage() as stage:
+        stage.add(
+            [{"id": str(number), "name": name, name: 1.0} for number in range(ROWS + version)],
+            columns,
+        )
+        with connection(path, {}, wait_seconds=60) as database:
+            merge(database, SMALL, stage, name)
+
+
+def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:
+    path = str(tmp_path / "killed.duckdb")
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__])
+    random = Random(7)
+
+    def run(version: int, seconds: float | None) -> float:
+        process = processes.Process(target=write_version, args=(path, version))
+        begun = monotonic()
+        process.start()
+        process.join(seconds)
+        process.kill()
+        process.join()
+        return monotonic() - begun
+
+    run(0, None)
+    longest = max(run(1, None), run(2, None))
+    whole = [2]  # the versions that came to be
+    for version in range(3, KILLS + 3):
+        run(version, random.uniform(0, longest))
+        with duckdb.connect(path) as database:
+            rows = database.execute(
+                "SELECT name, _run_id, count(*) FROM recruit.small GROUP BY ALL"
+            ).fetchall()
+            columns = {
+                column
+                for (column,) in database.execute(
+                    "SELECT column_name FROM duckdb_columns() WHERE table_name = 'small'"
+                ).fetchall()
+            }
+        if f"v{version}" in columns:
+            whole.append(version)
+        assert rows == [(f"v{whole[-1]}", f"v{whole[-1]}", ROWS + whole[-1])]
+        assert columns >= {f"v{each}" for each in whole}
+    assert 1 < len(whole) < KILLS  # some were in time, some were not

@@ -1,0 +1,61 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+
+from recruit_assets.demo import QUERIES
+from recruit_assets.endpoints import ENDPOINTS
+
+
+def demo(home: Path) -> list[list[str]]:
+    """The demo's table, a list of cells for each line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "recruit_assets.demo"],
+        env={**os.environ, "DAGSTER_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = {endpoint.name for endpoint in ENDPOINTS}
+    cells = [line.replace(",", "").split() for line in done.stdout.splitlines()]
+    return [line for line in cells if line and line[0] in names]
+
+
+def test_the_demo_loads_all_and_then_writes_nothing(tmp_path: Path) -> None:
+    rows = demo(tmp_path)
+    assert len(rows) == 18
+    for _, in_api, in_table, inserted, updated, unchanged, _ in rows:
+        assert in_api == in_table == inserted
+        assert (updated, unchanged) == ("0", "0")
+    written = versions(tmp_path)
+    for _, in_api, in_table, inserted, updated, unchanged, _ in demo(tmp_path):
+        assert in_api == in_table == unchanged
+        assert (inserted, updated) == ("0", "0")
+    assert versions(tmp_path) == written
+    with duckdb.connect(str(tmp_path / "demo.duckdb"), read_only=True) as database:
+        for query in QUERIES.values():
+            assert database.execute(query).fetchall()
+
+
+def versions(home: Path) -> list[tuple[str, str]]:
+    """Id and `_loaded_at` of every row."""
+    with duckdb.connect(str(home / "demo.duckdb"), read_only=True) as database:
+        return [
+            row
+            for endpoint in ENDPOINTS
+            for row in database.execute(
+                f"SELECT id, _loaded_at::VARCHAR FROM recruit.{endpoint.name} ORDER BY id"
+            ).fetchall()
+        ]
+
+
+def test_without_a_home_it_says_how_to_run_it() -> None:
+    env = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    done = subprocess.run(
+        [sys.executable, "-m", "recruit_assets.demo"], env=env, capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    assert b"`make demo`" in done.stdout

@@ -1,0 +1,57 @@
+"""The table of endpoints against an independent account of the API: the sandbox."""
+
+import pytest
+
+from recruit_assets.catalogue import Endpoint, snake_case
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.sandbox import Sandbox
+
+
+def test_there_are_18_each_with_its_own_name() -> None:
+    assert len({endpoint.name for endpoint in ENDPOINTS}) == len(ENDPOINTS) == 18
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)
+def test_no_two_columns_of_a_table_have_one_name(endpoint: Endpoint) -> None:
+    names = [column.name for column in endpoint.columns()]
+    assert len(names) == len(set(names))
+    assert not [name for name in names if name.startswith("_") or name != snake_case(name)]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)
+def test_everything_has_a_meaning(endpoint: Endpoint) -> None:
+    assert endpoint.description.endswith(".")
+    assert all(column.meaning for column in endpoint.columns())
+
+
+def test_the_table_knows_what_the_api_serves_and_includes_every_key() -> None:
+    world = Sandbox(candidates=40).world
+    for endpoint in ENDPOINTS:
+        attributes = {each.name for each in endpoint.attributes}
+        included = {each.name for each in endpoint.relationships}
+        for record in world.records(endpoint.path):
+            assert set(record.get("attributes", {})) <= attributes
+            to_one = {
+                name
+                for name, value in record["relationships"].items()
+                if isinstance(value, dict) and f"{name}-id" not in attributes
+            }
+            assert to_one <= included, endpoint.name
+
+
+def test_signed_links_and_counters_are_volatile() -> None:
+    volatile = {
+        f"{endpoint.name}.{attribute.name}"
+        for endpoint in ENDPOINTS
+        for attribute in endpoint.attributes
+        if attribute.volatile
+    }
+    assert volatile == {
+        "candidates.resume",
+        "candidates.original-resume",
+        "departments.row-order",
+        "job_applications.row-order",
+        "stages.row-order",
+        "stages.active-job-applications-count",
+        "stages.rejected-job-applications-count",
+    }
