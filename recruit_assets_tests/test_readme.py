@@ -1,0 +1,85 @@
+"""The README and `.env.example` say what the code does."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from dagster._cli import create_dagster_cli
+
+from recruit_assets.definitions import defs
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.resources import RecruitApi
+from recruit_assets.settings import SETTINGS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def rows(*header: str) -> list[list[str]]:
+    """The cells of the table with this header."""
+    _, _, table = README.partition(f"| {' | '.join(header)} |\n")
+    lines = table.partition("\n\n")[0].splitlines()[1:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def test_the_settings() -> None:
+    shown = {None: "needed", "": "empty"}
+    assert rows("variable", "default", "meaning") == [
+        [f"`{each.name}`", shown.get(each.default, f"`{each.default}`"), each.meaning]
+        for each in SETTINGS
+    ]
+
+
+def test_the_example_environment() -> None:
+    found = re.findall(r"# (.+)\n(RECRUIT_\w+)=(.*)", (ROOT / ".env.example").read_text())
+    assert [(name, value) for _, name, value in found] == [
+        (each.name, each.default or "") for each in SETTINGS
+    ]
+    for (meaning, *_), each in zip(found, SETTINGS, strict=True):
+        assert meaning.partition(";")[0] == each.meaning.partition(";")[0]
+
+
+def test_the_defaults_of_the_resource() -> None:
+    for each in SETTINGS:
+        field = RecruitApi.model_fields.get(each.name.removeprefix("RECRUIT_API_").lower())
+        if field and not field.is_required():
+            assert str(field.default) == each.default
+
+
+def test_the_endpoints() -> None:
+    assert rows("table", "group", "what it holds") == [
+        [f"`{each.name}`", each.group, each.description] for each in ENDPOINTS
+    ]
+
+
+COMMANDS = re.findall(r"\| `((?:asset|job|definitions) [^`]+)` \|", README)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_exist(command: str) -> None:
+    words = shlex.split(command)
+    dagster = create_dagster_cli()  # type: ignore[no-untyped-call]
+    known = CliRunner().invoke(dagster, [*words[:2], "--help"]).output
+    assert all(word in known for word in words if word.startswith("-"))
+
+
+def test_jobs_schedules_and_sensor_are_named() -> None:
+    assert len(COMMANDS) == 5
+    repository = defs.get_repository_def()
+    names = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    names |= {schedule.name for schedule in repository.schedule_defs}
+    names |= {sensor.name for sensor in repository.sensor_defs}
+    assert len(names) == 9
+    assert not [name for name in names if f"`{name}`" not in README]
+
+
+def test_the_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)`", README)) <= targets
+
+
+def test_the_files_to_read_exist() -> None:
+    for path in re.findall(r"`([a-z_/]+\.py)`", README):
+        assert (ROOT / "recruit_assets" / path).is_file()
