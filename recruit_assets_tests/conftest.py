@@ -3,6 +3,7 @@
 Waits between tries are zero here, so nothing sleeps; everything else is the real thing.
 """
 
+import gc
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,11 @@ from recruit_assets.sandbox import Rules, Sandbox
 
 KEY = "k3y-nobody-may-see"
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+
+
+def pytest_unconfigure() -> None:
+    """Take away a hook of hypothesis that keeps DuckDB from cleaning up at exit."""
+    gc.callbacks.clear()
 
 
 @pytest.fixture
@@ -52,8 +58,13 @@ def walk(sandbox: Sandbox) -> Iterator[Callable[..., Walk]]:
     """Makes walks over an endpoint of the sandbox; settings can be changed by keyword."""
     clients: list[Client] = []
 
-    def start(name: str, patience: Patience | None = None, **changed: Any) -> Walk:
-        client = Client(ApiSettings(**settings_for(sandbox, **changed)))
+    def start(
+        name: str,
+        patience: Patience | None = None,
+        timeout: tuple[float, float] = (10.0, 60.0),
+        **changed: Any,
+    ) -> Walk:
+        client = Client(ApiSettings(**settings_for(sandbox, **changed)), timeout)
         clients.append(client)
         patience = patience or Patience(first_wait=0)
         return Walk(client, BY_NAME[name], patience, logging.getLogger("walk"))

@@ -6,7 +6,8 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from recruit_assets.assets import ASSETS
+from recruit_assets.assets import ASSETS, build_asset
+from recruit_assets.catalogue import Endpoint
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets_tests.conftest import KEY, Project, metadata
 
@@ -233,6 +234,15 @@ def test_the_other_form_of_the_key(project: Project) -> None:
     project.settings = {"auth_header": "Authorization", "auth_prefix": "Token token="}
     project.materialize("regions")
     assert project.counts_of("regions") == project.sandbox.world.count("regions")
+
+
+def test_another_endpoint_is_one_more_entry(project: Project) -> None:
+    entry = Endpoint("regions", group="more", description="Nothing is known of it but its name.")
+    dg.materialize([build_asset(entry)], resources=project.resources(), instance=project.instance)
+    world = project.sandbox.world.records("regions")
+    assert dict(project.query("SELECT id, name FROM recruit.regions")) == {
+        record["id"]: record["attributes"]["name"] for record in world
+    }
 
 
 def test_a_downstream_asset_gets_the_table(project: Project) -> None:

@@ -18,8 +18,6 @@ from requests.auth import AuthBase
 from recruit_assets.errors import BadSetting, Rejected
 from recruit_assets.extract import failures
 
-TIMEOUT = (10.0, 60.0)  # seconds to connect, seconds between two bytes
-
 
 @dataclass(frozen=True)
 class ApiSettings:
@@ -135,13 +133,19 @@ class _KeyAuth(AuthBase):
 
 
 class Client:
-    """Asks one API with one session and one budget; safe to share between threads."""
+    """Asks one API with one session and one budget; safe to share between threads.
 
-    def __init__(self, settings: ApiSettings) -> None:
+    Args:
+        settings: where the API is and how to ask it.
+        timeout: seconds to connect, and seconds between two bytes of an answer.
+    """
+
+    def __init__(self, settings: ApiSettings, timeout: tuple[float, float] = (10.0, 60.0)) -> None:
         self.base_url = settings.base_url.rstrip("/") + "/"
         self.concurrency = settings.concurrency
         self._origin = urlsplit(self.base_url)
         self._key = settings.key
+        self._timeout = timeout
         self._reached = False
         self._limiter = (
             Limiter(Rate(settings.requests_per_10s, Duration.SECOND * 10))
@@ -181,7 +185,9 @@ class Client:
         if self._limiter:
             self._limiter.try_acquire(self.base_url)
         try:
-            response = self._session.get(url, params=params, timeout=TIMEOUT, allow_redirects=False)
+            response = self._session.get(
+                url, params=params, timeout=self._timeout, allow_redirects=False
+            )
         except requests.RequestException as error:
             host = self._origin.netloc
             raise failures.no_answer(subject, error, host, reached=self._reached) from error

@@ -131,6 +131,16 @@ def test_a_bad_answer_is_asked_for_again(
     assert reading.report.effort.retries == (0 if kind == "drip" else 5)
 
 
+@pytest.mark.parametrize("page", [1, 2])
+def test_an_answer_that_does_not_come_is_asked_for_again(
+    sandbox: Sandbox, walk: StartWalk, page: int
+) -> None:
+    sandbox.fail("candidates", kind="hang", page=page, times=2)
+    reading = walk("candidates", timeout=(10.0, 0.2))
+    assert ids(reading) == expected(sandbox, "candidates")
+    assert reading.report.effort.retries >= 2
+
+
 @pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504])
 def test_a_status_that_can_clear_is_asked_for_again(
     sandbox: Sandbox, walk: StartWalk, status: int

@@ -14,7 +14,7 @@ from recruit_assets.extract.client import Record
 from recruit_assets.extract.records import Flattener, as_json
 from recruit_assets.load.merge import Merged, digest, merge
 from recruit_assets.load.schema import columns_of
-from recruit_assets.load.stage import Stage
+from recruit_assets.load.stage import ROWS_PER_FILE, Stage
 from recruit_assets_tests.extract.test_records import JSON_VALUES, THINGS
 
 SMALL = Endpoint(
@@ -84,6 +84,21 @@ def test_only_what_differs_is_written(database: duckdb.DuckDBPyConnection) -> No
     after = dict(table(database, "id, _loaded_at"))
     assert after["1"] == before["1"]
     assert after["2"] > before["2"]
+
+
+def test_rows_that_fill_several_files_are_merged_as_one(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    many = [{"id": str(number), "name": "early"} for number in range(ROWS_PER_FILE)]
+    flattener = Flattener(SMALL)
+    with Stage() as stage:
+        for attributes in ({"name": "early"}, {"name": "late", "new": "x"}):
+            records = [Record(id=each["id"], attributes=attributes) for each in many]
+            stage.add(flattener.rows(records), flattener.columns)
+        merged = merge(database, SMALL, stage, "run")
+        assert len(stage.files) == 2
+    assert merged == Merged(inserted=ROWS_PER_FILE, repeated=ROWS_PER_FILE, total=ROWS_PER_FILE)
+    assert set(table(database, "name, new")) == {("late", "x")}
 
 
 def test_rows_that_did_not_come_stay(database: duckdb.DuckDBPyConnection) -> None:
