@@ -1,46 +1,45 @@
 # Everything sets itself up: Python 3.11 (on Debian with python3-venv) is all that must be there.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 # The invented company has a folder of its own, so that it never mixes with real data.
-DEMO_HOME := $(CURDIR)/demo
-SANDBOX_PORT ?= 8010
+DEMO := DAGSTER_HOME=$(CURDIR)/demo $(BIN)/python -m recruit_assets.demo
 
-.PHONY: demo dev test lint
+.PHONY: setup demo dev test lint
+
+setup: $(VENV)/installed
 
 # An invented company's data in DuckDB, and what to ask it.
-demo: .venv/installed demo/dagster.yaml
-	@DAGSTER_HOME=$(DEMO_HOME) $(BIN)/python -m recruit_assets.demo
+demo: setup demo/dagster.yaml
+	@env $(DEMO)
 
-# The Dagster UI on http://127.0.0.1:3000: on the API that .env names, else on the sandbox.
-dev: .venv/installed demo/dagster.yaml
-	@if grep -qs '^RECRUIT_API_BASE_URL=.' .env; then \
+# The Dagster UI on http://127.0.0.1:3000: on the API of the settings, else on the sandbox.
+dev: setup demo/dagster.yaml
+	@if [ -n "$$RECRUIT_API_BASE_URL" ] || grep -qsE '^(export )?RECRUIT_API_BASE_URL *=.' .env; then \
 	  exec $(BIN)/dagster dev -w workspace.yaml; \
-	fi; \
-	echo "No API in .env: this is the invented company of the sandbox."; \
-	$(BIN)/python -m recruit_assets.sandbox --port $(SANDBOX_PORT) --requests-per-10s 0 & \
-	trap "kill $$!" EXIT; \
-	export RECRUIT_API_BASE_URL=http://127.0.0.1:$(SANDBOX_PORT)/v1/ RECRUIT_API_KEY=sandbox-key \
-	  RECRUIT_API_REQUESTS_PER_10S=0 RECRUIT_DATABASE=$(DEMO_HOME)/demo.duckdb \
-	  DAGSTER_HOME=$(DEMO_HOME); \
-	cd demo && $(CURDIR)/$(BIN)/dagster dev -w $(CURDIR)/workspace.yaml
+	else \
+	  echo "No API in .env or the environment, so this is the sandbox."; \
+	  exec env $(DEMO) --ui workspace.yaml; \
+	fi
 
-demo/dagster.yaml: dagster_home/dagster.yaml
-	@mkdir -p demo && cp $< $@
-
-test: .venv/installed-dev
+test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
-lint: .venv/installed-dev
+lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) -e .
 	@touch $@
 
-.venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+$(VENV)/installed-dev: $(VENV)/installed
+	$(INSTALL) -e '.[dev]'
 	@touch $@
+
+demo/dagster.yaml: dagster_home/dagster.yaml
+	@mkdir -p demo && cp $< $@

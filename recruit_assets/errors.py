@@ -11,7 +11,8 @@
     │   ├── Unavailable           403 or 404: a scope or an add-on is missing
     │   └── Rejected              anything else that asking again cannot change
     └── DatabaseProblem           the DuckDB file cannot be used
-        └── DatabaseChanged       another run changed the table meanwhile: run again
+        ├── DatabaseBusy          another process holds it
+        └── DatabaseChanged       another run changed it meanwhile
 
 `retryable` says whether a later try of the whole asset can help.
 """
@@ -65,7 +66,9 @@ class BadAnswer(Transient):
 
 
 class NeverReached(RequestFailed):
-    """No connection, and this host has not answered once: a typo rather than an outage."""
+    """No connection, and this host has not answered once: a typo more often than an outage."""
+
+    retryable = True
 
 
 class ParameterRefused(RequestFailed):
@@ -93,13 +96,14 @@ class Rejected(RequestFailed):
 class DatabaseProblem(RecruitError):
     """The database file cannot be opened, read or written."""
 
-    def __init__(self, message: str, *, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.retryable = retryable
+
+class DatabaseBusy(DatabaseProblem):
+    """Another process holds the file, also after waiting for it."""
+
+    retryable = True
 
 
 class DatabaseChanged(DatabaseProblem):
     """Another run changed the table while this one was reading."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retryable=True)
+    retryable = True

@@ -16,7 +16,7 @@ from recruit_assets.extract.pages import Report, Walk
 from recruit_assets.extract.records import Flattener
 from recruit_assets.load.connection import check_path
 from recruit_assets.load.merge import Merged, merge
-from recruit_assets.load.schema import columns_of, table_name
+from recruit_assets.load.schema import BOOKKEEPING, UNKNOWN, columns_of, existing_table
 from recruit_assets.load.stage import Stage
 from recruit_assets.resources import explained
 
@@ -51,26 +51,31 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
                 allow_retries=False,
             )
         with explained():
-            self._store(context, obj.walk, refresh_volatile=obj.refresh_volatile)
+            self._store(context, obj)
 
     def load_input(self, context: dg.InputContext) -> pa.Table:
-        """The living rows of an upstream asset's table, every column."""
+        """The living rows of an upstream asset's table, every column.
+
+        Raises:
+            dagster.Failure: the asset was never materialized, or the database cannot be used.
+        """
         with explained(), self.database.get_connection() as database:
-            table = table_name(database, context.asset_key.path[-1])
+            table = existing_table(database, context.asset_key.path[-1])
             return database.sql(f"SELECT * FROM {table} WHERE _deleted_at IS NULL").to_arrow_table()
 
-    def _store(self, context: dg.OutputContext, walk: Walk, *, refresh_volatile: bool) -> None:
-        flattener = Flattener(walk.endpoint, self._present(walk.endpoint))
+    def _store(self, context: dg.OutputContext, delivery: Delivery) -> None:
+        walk = delivery.walk
+        flattener = Flattener(walk.endpoint, self._columns_so_far(walk.endpoint))
         with Stage() as stage:
-            for records in walk:
-                stage.add(flattener.rows(records), flattener.columns)
+            for page in walk:
+                stage.add(flattener.rows(page.records), flattener.columns, page.answer)
             with self.database.get_connection() as database:
                 merged = merge(
                     database,
                     walk.endpoint,
                     stage,
                     context.run_id,
-                    refresh_volatile=refresh_volatile,
+                    refresh_volatile=delivery.refresh_volatile,
                 )
                 columns = columns_of(database, walk.endpoint)
         _log(context, walk, flattener, merged)
@@ -84,7 +89,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
             }
         )
 
-    def _present(self, endpoint: Endpoint) -> dict[str, Kind]:
+    def _columns_so_far(self, endpoint: Endpoint) -> dict[str, Kind]:
         """The columns of the table by now; shows what is wrong with the database before a read."""
         path = self.database.database
         check_path(path)
@@ -107,16 +112,21 @@ def counts(report: Report, flattener: Flattener, merged: Merged) -> dict[str, fl
     } | ({} if report.record_count is None else {"record_count": report.record_count})
 
 
-def column_schema(endpoint: Endpoint, columns: dict[str, Kind] | None = None) -> dg.TableSchema:
+def column_schema(endpoint: Endpoint, found: dict[str, Kind] | None = None) -> dg.TableSchema:
     """The columns of an endpoint's table for Dagster's UI: the catalogue's, or those found."""
-    meanings = {column.name: column.meaning for column in endpoint.columns()}
-    kinds = columns or {column.name: column.kind for column in endpoint.columns()}
-    return dg.TableSchema(
-        [
-            dg.TableColumn(name, kind.sql, description=meanings.get(name, "Not in the catalogue"))
-            for name, kind in kinds.items()
-        ]
-    )
+    known = {column.name: column for column in endpoint.columns()}
+    kinds = found or {column.name: column.kind for column in known.values()}
+    columns = [
+        dg.TableColumn(
+            name,
+            kind.sql,
+            known[name].meaning if name in known else UNKNOWN,
+            tags={"personal": ""} if name in known and known[name].personal else None,
+        )
+        for name, kind in kinds.items()
+    ]
+    columns += [dg.TableColumn(name, *rest) for name, rest in BOOKKEEPING.items()]
+    return dg.TableSchema(columns)
 
 
 def _log(context: dg.OutputContext, walk: Walk, flattener: Flattener, merged: Merged) -> None:
@@ -128,7 +138,13 @@ def _log(context: dg.OutputContext, walk: Walk, flattener: Flattener, merged: Me
         context.log.warning(
             f"{name}.{column}: {times} values did not fit the column and are kept in _unparsed"
         )
+    came = merged.inserted + merged.updated + merged.unchanged
+    if walk.report.record_count not in (None, came):
+        context.log.warning(
+            f"{name}: the API counts {walk.report.record_count:,} records and {came:,} came. If "
+            "records were added or removed meanwhile, the next sync brings what is missing."
+        )
     context.log.info(
-        f"{name}: {walk.report.records} records on {walk.report.pages} pages; "
-        f"{merged.inserted} inserted, {merged.updated} updated, {merged.unchanged} unchanged"
+        f"{name}: {walk.report.records:,} records, pages: {walk.report.pages:,}; "
+        f"{merged.inserted:,} inserted, {merged.updated:,} updated, {merged.unchanged:,} unchanged"
     )

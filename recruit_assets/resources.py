@@ -1,6 +1,7 @@
 """The Dagster resources: the one API that all assets share, and the database.
 
-What lives here: settings as Dagster sees them. What is done with them is in `extract` and `load`.
+What lives here: settings as Dagster sees them, and errors as Dagster shows them. What is done with
+the settings is in `extract` and `load`.
 """
 
 import logging
@@ -15,7 +16,8 @@ from pydantic import Field, PrivateAttr
 from recruit_assets import settings
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import RecruitError
-from recruit_assets.extract.client import ApiSettings, Client
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import Client
 from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.retries import Patience
 from recruit_assets.load.connection import connection
@@ -39,11 +41,20 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     base_url: str = Field(description=settings.BASE_URL.meaning)
     key: str = Field(description=settings.KEY.meaning, repr=False)
-    version: str = Field(default="20240904", description=settings.VERSION.meaning)
-    auth_header: str = Field(default="api", description=settings.AUTH_HEADER.meaning)
-    auth_prefix: str = Field(default="", description=settings.AUTH_PREFIX.meaning)
-    requests_per_10s: int = Field(default=48, description=settings.REQUESTS_PER_10S.meaning)
-    concurrency: int = Field(default=4, description=settings.CONCURRENCY.meaning)
+    version: str = Field(default=settings.VERSION.default, description=settings.VERSION.meaning)
+    auth_header: str = Field(
+        default=settings.AUTH_HEADER.default, description=settings.AUTH_HEADER.meaning
+    )
+    auth_prefix: str = Field(
+        default=settings.AUTH_PREFIX.default, description=settings.AUTH_PREFIX.meaning
+    )
+    requests_per_10s: int = Field(
+        default=int(settings.REQUESTS_PER_10S.default),
+        description=settings.REQUESTS_PER_10S.meaning,
+    )
+    concurrency: int = Field(
+        default=int(settings.CONCURRENCY.default), description=settings.CONCURRENCY.meaning
+    )
     first_wait: float = Field(
         default=1.0, description="Longest wait before a first retry, in seconds"
     )

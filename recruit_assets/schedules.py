@@ -10,6 +10,7 @@ from recruit_assets import settings
 from recruit_assets.assets import ASSETS, SyncConfig
 from recruit_assets.endpoints import ENDPOINTS
 
+FAILURE = f"{dg.Failure.__module__}.{dg.Failure.__name__}: "  # how Dagster begins its message
 TIMEOUT = (10.0, 30.0)  # seconds to connect, seconds to wait for the webhook's answer
 
 # Pages are asked for again on their own, so what is left is an outage of minutes. Jobs wait for it
@@ -72,10 +73,21 @@ def tell_of_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | Non
         return dg.SkipReason(f"{settings.FAILURE_WEBHOOK.name} is not set.")
     run = context.dagster_run
     lines = [f"{run.job_name} failed (run {run.run_id})", *_reasons(context)]
-    response = requests.post(webhook, json={"text": "\n".join(lines)}, timeout=TIMEOUT)
-    if not response.ok:
-        raise dg.Failure(f"The webhook of the failure sensor answered {response.status_code}.")
+    _post(webhook, "\n".join(lines))
     return None
+
+
+def _post(webhook: str, text: str) -> None:
+    # The address of a webhook is a secret, and the errors of requests show it.
+    try:
+        response = requests.post(webhook, json={"text": text}, timeout=TIMEOUT)
+    except requests.RequestException as error:
+        raise dg.Failure(
+            f"{settings.FAILURE_WEBHOOK.name} could not be reached ({type(error).__name__}): check "
+            "that it is a whole URL and that this machine may reach it."
+        ) from None
+    if not response.ok:
+        raise dg.Failure(f"{settings.FAILURE_WEBHOOK.name} answered HTTP {response.status_code}.")
 
 
 def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
@@ -91,7 +103,8 @@ def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
 
 def _first_cause(event: dg.DagsterEvent) -> str:
     """What a run said that came to no step: under Dagster's own words, a setting that is wrong."""
-    error = event.job_failure_data.error
+    error = getattr(event.event_specific_data, "error", None)  # None where the process died
     while error and error.cause:
         error = error.cause
-    return error.message.partition(": ")[2].strip() if error else event.message or "Failed."
+    said = error.message if error else event.message or "It does not say why."
+    return said.removeprefix(FAILURE).strip()

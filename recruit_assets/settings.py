@@ -1,8 +1,8 @@
 """The settings, as one table; the README and `.env.example` repeat it, and a test compares them.
 
 What lives here: names, defaults, meanings, and reading them from the environment. Whether a value
-makes sense is checked where it is used: `extract.client` for the API, `load.connection` for the
-database. The key is not read here: Dagster reads it when a run starts.
+makes sense is checked where it is used: `extract.access` for the API, `load.connection` for the
+database. What is needed (the address and the key) is read by Dagster, when a run starts.
 """
 
 import os
@@ -13,16 +13,17 @@ from recruit_assets.errors import BadSetting
 
 @dataclass(frozen=True)
 class Setting:
-    """One environment variable; without a default it is needed."""
+    """One environment variable."""
 
     name: str
     meaning: str
-    default: str | None = None
+    default: str = ""
+    needed: bool = False
 
     def text(self) -> str:
         """The value from the environment, or the default; blank counts as unset."""
         value = os.environ.get(self.name, "")
-        return value if value.strip() else self.default or ""
+        return value if value.strip() else self.default
 
     def whole_number(self) -> int:
         """The value as a number of 0 or more.
@@ -38,20 +39,18 @@ class Setting:
         return int(value)
 
 
-BASE_URL = Setting("RECRUIT_API_BASE_URL", "Where the API is, version path included")
-KEY = Setting("RECRUIT_API_KEY", "The API key; secret")
+BASE_URL = Setting("RECRUIT_API_BASE_URL", "Where the API is, version path included", needed=True)
+KEY = Setting("RECRUIT_API_KEY", "The API key; secret", needed=True)
 VERSION = Setting("RECRUIT_API_VERSION", "Sent as `X-Api-Version`", "20240904")
 AUTH_HEADER = Setting("RECRUIT_API_AUTH_HEADER", "The header that carries the key", "api")
-AUTH_PREFIX = Setting(
-    "RECRUIT_API_AUTH_PREFIX", "What stands before the key in that header", default=""
-)
+AUTH_PREFIX = Setting("RECRUIT_API_AUTH_PREFIX", "What stands before the key in that header")
 REQUESTS_PER_10S = Setting(
     "RECRUIT_API_REQUESTS_PER_10S", "Most requests in 10 seconds; 0 for no limit", "48"
 )
 CONCURRENCY = Setting("RECRUIT_API_CONCURRENCY", "Pages fetched at the same time", "4")
 DATABASE = Setting("RECRUIT_DATABASE", "The DuckDB file", "recruitment.duckdb")
 FAILURE_WEBHOOK = Setting(
-    "RECRUIT_FAILURE_WEBHOOK", "Where the failure sensor posts, such as a Slack webhook", ""
+    "RECRUIT_FAILURE_WEBHOOK", "Where the failure sensor posts, such as a Slack webhook"
 )
 
 SETTINGS = (

@@ -16,7 +16,8 @@ import pytest
 
 from recruit_assets.assets import ASSETS, SyncConfig
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.extract.client import ApiSettings, Client
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import Client
 from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.retries import Patience
 from recruit_assets.io_manager import DuckDBMergeIOManager

@@ -196,17 +196,20 @@ def test_a_bad_answer_leaves_the_table_as_it_was(project: Project, kind: str) ->
     project.sandbox.fail("candidates", kind=kind, page=2, times=None)
     said = project.failure("candidates")
     assert said.startswith("candidates, page 2: ")
-    assert "Nothing was changed here" in said
+    assert "The table is as it was" in said
     assert sorted(project.query("FROM recruit.candidates")) == before
     project.sandbox.clear_faults()
     assert metadata(project.materialize("candidates"), "candidates")["updated"] == 1
 
 
-@pytest.mark.parametrize(("status", "starts"), [(500, 3), (401, 1)])
+@pytest.mark.parametrize(("status", "starts"), [(500, 3), (401, 1), (None, 3)])
 def test_a_job_tries_again_later_only_what_may_clear(
-    project: Project, status: int, starts: int
+    project: Project, status: int | None, starts: int
 ) -> None:
-    project.sandbox.fail("regions", status=status, times=None)
+    if status:
+        project.sandbox.fail("regions", status=status, times=None)
+    else:
+        project.settings = {"base_url": "http://127.0.0.1:9/v1/"}  # where nothing listens
     at_once = dg.RetryPolicy(max_retries=2, delay=0)
     job = dg.define_asset_job("patient", ["regions"], op_retry_policy=at_once)
     defs = dg.Definitions(assets=ASSETS, jobs=[job], resources=project.resources())
@@ -262,6 +265,21 @@ def test_a_downstream_asset_gets_the_table(project: Project) -> None:
     )
 
 
+def test_an_input_that_was_never_materialized_is_a_sentence(project: Project) -> None:
+    @dg.asset(io_manager_key="plain", ins={"teams": dg.AssetIn(input_manager_key="duckdb_merge")})
+    def names(teams: pa.Table) -> None: ...
+
+    project.materialize("regions")
+    (teams,) = [each for each in ASSETS if each.key == dg.AssetKey("teams")]
+    with pytest.raises(dg.Failure, match=r"no table recruit\.teams yet: materialize it first"):
+        dg.materialize(
+            [teams, names],
+            selection=[names],
+            resources={**project.resources(), "plain": dg.mem_io_manager},
+            instance=project.instance,
+        )
+
+
 def test_an_asset_that_returns_something_else_is_told_to_use_another_io_manager(
     project: Project,
 ) -> None:
@@ -275,8 +293,12 @@ def test_an_asset_that_returns_something_else_is_told_to_use_another_io_manager(
 
 def test_metadata_of_a_sync(project: Project) -> None:
     found = metadata(project.materialize("candidates"), "candidates")
-    schema = found.pop("dagster/column_schema")
-    assert {"candidates", "id"} >= {"id"} <= {column.name for column in schema.columns}
+    columns = {column.name: column for column in found.pop("dagster/column_schema").columns}
+    (candidates,) = [each for each in ENDPOINTS if each.name == "candidates"]
+    known = [column.name for column in candidates.columns()]
+    assert [*columns] == [*known, "_loaded_at", "_run_id", "_row_hash", "_deleted_at", "_unparsed"]
+    assert columns["email"].tags == {"personal": ""}
+    assert columns["created_at"].tags == {}
     assert found == {
         "dagster/row_count": 40,
         "status": "read",

@@ -10,8 +10,7 @@ from dagster._cli import create_dagster_cli
 
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.resources import RecruitApi
-from recruit_assets.settings import SETTINGS
+from recruit_assets.settings import SETTINGS, Setting
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -25,27 +24,23 @@ def rows(*header: str) -> list[list[str]]:
 
 
 def test_the_settings() -> None:
-    shown = {None: "needed", "": "empty"}
+    def shown(setting: Setting) -> str:
+        if setting.needed:
+            return "needed"
+        return f"`{setting.default}`" if setting.default else "empty"
+
     assert rows("variable", "default", "meaning") == [
-        [f"`{each.name}`", shown.get(each.default, f"`{each.default}`"), each.meaning]
-        for each in SETTINGS
+        [f"`{each.name}`", shown(each), each.meaning] for each in SETTINGS
     ]
 
 
 def test_the_example_environment() -> None:
-    found = re.findall(r"# (.+)\n(RECRUIT_\w+)=(.*)", (ROOT / ".env.example").read_text())
-    assert [(name, value) for _, name, value in found] == [
-        (each.name, each.default or "") for each in SETTINGS
+    found = re.findall(r"# (.+)\n(# )?(RECRUIT_\w+)=(.*)", (ROOT / ".env.example").read_text())
+    assert [(name, value, not optional) for _, optional, name, value in found] == [
+        (each.name, each.default, each.needed) for each in SETTINGS
     ]
     for (meaning, *_), each in zip(found, SETTINGS, strict=True):
         assert meaning.partition(";")[0] == each.meaning.partition(";")[0]
-
-
-def test_the_defaults_of_the_resource() -> None:
-    for each in SETTINGS:
-        field = RecruitApi.model_fields.get(each.name.removeprefix("RECRUIT_API_").lower())
-        if field and not field.is_required():
-            assert str(field.default) == each.default
 
 
 def test_the_endpoints() -> None:

@@ -126,5 +126,35 @@ def test_a_webhook_that_refuses_is_told_without_its_address(
     result = project.materialize("regions", raises=False)
     with webhook(status=410) as (url, _):
         monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
-        with pytest.raises(dg.Failure, match=r"answered 410\.$"):
+        with pytest.raises(dg.Failure, match=r"^RECRUIT_FAILURE_WEBHOOK answered HTTP 410\.$"):
             tick(project, result)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/SECRET", "hooks.example.com/SECRET"])
+def test_a_webhook_that_cannot_be_reached_is_told_without_its_address(
+    project: Project, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    project.sandbox.rules.key = "rotated"
+    result = project.materialize("regions", raises=False)
+    monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
+    with pytest.raises(dg.Failure, match="could not be reached") as raised:
+        tick(project, result)
+    assert "SECRET" not in str(raised.value)
+    assert raised.value.__suppress_context__
+
+
+def test_the_sensor_tells_of_a_run_whose_process_died(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = project.materialize("regions").dagster_run
+    event = project.instance.report_run_failed(run, "The worker died.")
+    context = dg.build_run_status_sensor_context(
+        sensor_name="tell_of_failures",
+        dagster_instance=project.instance,
+        dagster_run=run,
+        dagster_event=event,
+    ).for_run_failure()
+    with webhook() as (url, texts):
+        monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
+        tell_of_failures(context)
+    assert texts == [f"{run.job_name} failed (run {run.run_id})\nThe worker died."]

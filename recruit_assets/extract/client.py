@@ -1,12 +1,11 @@
-"""One GET and its checked answer; who the API is and how the key is sent.
+"""One GET and its checked answer, and how the key is sent.
 
-What lives here: the session, the settings it needs, the shape of an answer. Not here: when to ask
-again (`retries`), what to ask next (`pages`), what went wrong in words (`failures`).
+What lives here: the session and the budget. Not here: when to ask again (`retries`), what to ask
+next (`pages`), what went wrong in words (`failures`).
 """
 
-import ipaddress
-from dataclasses import dataclass
-from typing import Annotated, Any
+from threading import Event
+from time import monotonic
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
@@ -15,110 +14,12 @@ from pyrate_limiter import Duration, Limiter, Rate
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from recruit_assets.errors import BadSetting, Rejected
 from recruit_assets.extract import failures
+from recruit_assets.extract.access import ApiSettings, is_loopback
+from recruit_assets.extract.document import Document
+from recruit_assets.extract.redaction import Redaction
 
-
-@dataclass(frozen=True)
-class ApiSettings:
-    """Where the API is and how to ask it.
-
-    Raises:
-        BadSetting: a value cannot work; the sentence says which and why, never the key.
-    """
-
-    base_url: str
-    key: str
-    version: str
-    auth_header: str
-    auth_prefix: str
-    requests_per_10s: int
-    concurrency: int
-
-    def __post_init__(self) -> None:
-        check_base_url(self.base_url)
-        if not self.key:
-            raise BadSetting("RECRUIT_API_KEY is empty: put the API key there, or in .env.")
-        if not (self.key.isascii() and self.key.isprintable() and self.key == self.key.strip()):
-            raise BadSetting("RECRUIT_API_KEY holds blanks or characters that no key has.")
-        if not self.version.isalnum():
-            raise BadSetting(f"RECRUIT_API_VERSION is {self.version!r}: set it to YYYYMMDD.")
-        if not self.auth_header.replace("-", "").isalnum():
-            raise BadSetting("RECRUIT_API_AUTH_HEADER must be the name of a header.")
-        if not (self.auth_prefix.isascii() and (self.auth_prefix + "x").isprintable()):
-            raise BadSetting("RECRUIT_API_AUTH_PREFIX holds characters that no header has.")
-        if self.concurrency < 1:
-            raise BadSetting("RECRUIT_API_CONCURRENCY must be 1 or more.")
-        if self.requests_per_10s < 0:
-            raise BadSetting("RECRUIT_API_REQUESTS_PER_10S must be 0 (no limit) or more.")
-
-    def __repr__(self) -> str:
-        return f"ApiSettings({self.base_url})"
-
-
-def check_base_url(url: str) -> None:
-    """Refuse a base URL that cannot work or would show the key to others.
-
-    Raises:
-        BadSetting: with what is wrong with it.
-    """
-    if not url:
-        raise BadSetting("RECRUIT_API_BASE_URL is empty: set it, as https://api.example.com/v1/.")
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError as error:
-        raise BadSetting(f"RECRUIT_API_BASE_URL is not a URL ({error}).") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadSetting("RECRUIT_API_BASE_URL must look like https://api.example.com/v1/.")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise BadSetting(
-            "RECRUIT_API_BASE_URL must hold no user, password, query or fragment: "
-            "the key goes to RECRUIT_API_KEY."
-        )
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise BadSetting(
-            f"RECRUIT_API_BASE_URL is http://{parts.hostname}: the key would travel in the clear. "
-            "Use https:// (plain http is for this machine only)."
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-class Record(msgspec.Struct, frozen=True):
-    """A record as it came; `relationships` hold `data` only if they were included."""
-
-    id: Annotated[str, msgspec.Meta(min_length=1)] | int
-    attributes: dict[str, Any] | None = None
-    relationships: dict[str, Any] | None = None
-    links: dict[str, Any] | None = None
-
-
-class Counts(msgspec.Struct, frozen=True, rename="kebab"):
-    """`meta` of a list: how many records and pages there are, if the API says so."""
-
-    record_count: int | None = None
-    page_count: int | None = None
-
-
-class Links(msgspec.Struct, frozen=True):
-    """`links` of a list: where the next page is, absent on the last."""
-
-    next: str | None = None
-
-
-class Document(msgspec.Struct, frozen=True):
-    """A list as the API answers it. `included` is not read: all it adds are stubs."""
-
-    data: list[Record]
-    meta: Counts | None = None
-    links: Links | None = None
+BETWEEN_LOOKS = 0.02  # seconds between two looks at the budget
 
 
 class _KeyAuth(AuthBase):
@@ -144,11 +45,11 @@ class Client:
         self.base_url = settings.base_url.rstrip("/") + "/"
         self.concurrency = settings.concurrency
         self._origin = urlsplit(self.base_url)
-        self._key = settings.key
+        self._redaction = Redaction(settings.key)
         self._timeout = timeout
         self._reached = False
         self._limiter = (
-            Limiter(Rate(settings.requests_per_10s, Duration.SECOND * 10))
+            Limiter(Rate(settings.requests_per_10s, failures.WINDOW_SECONDS * Duration.SECOND))
             if settings.requests_per_10s
             else None
         )
@@ -160,8 +61,16 @@ class Client:
         self._session.trust_env = not is_loopback(self._origin.hostname or "")
         self._session.mount(self.base_url, HTTPAdapter(pool_maxsize=settings.concurrency))
 
+    def wait_for_turn(self, stopped: Event) -> float:
+        """Wait for room in the budget, or until stopped; returns the seconds waited."""
+        begun = monotonic()
+        while self._limiter and not self._limiter.try_acquire(self.base_url, blocking=False):
+            if stopped.wait(BETWEEN_LOOKS):
+                break
+        return monotonic() - begun
+
     def get(self, url: str, params: dict[str, str], subject: str) -> Document:
-        """Ask once, within the budget, for a list.
+        """Ask once for a list.
 
         Args:
             url: a path below the base URL, or a link of the API, which must have the same origin.
@@ -175,15 +84,13 @@ class Client:
         try:
             return msgspec.json.decode(body, type=Document)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-            raise failures.bad_answer(subject, body, str(error), self._key) from None
+            raise failures.bad_answer(subject, body, str(error), self._redaction) from None
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
     def _fetch(self, url: str, params: dict[str, str], subject: str) -> bytes:
-        if self._limiter:
-            self._limiter.try_acquire(self.base_url)
         try:
             response = self._session.get(
                 url, params=params, timeout=self._timeout, allow_redirects=False
@@ -195,18 +102,18 @@ class Client:
         if response.is_redirect:
             raise failures.redirected(subject, response)
         if response.status_code != 200:
-            raise failures.failed_answer(subject, response, self._key)
+            raise failures.failed_answer(subject, response, self._redaction)
         return response.content
 
     def _resolve(self, url: str, subject: str) -> str:
-        url = urljoin(self.base_url, url)
-        if _origin(urlsplit(url)) != _origin(self._origin):
-            raise Rejected(
-                subject,
-                f"the API links to {urlsplit(url).netloc}, where the key is not sent",
-                "Set RECRUIT_API_BASE_URL to the host that the API itself uses in its links.",
-            )
-        return url
+        try:
+            resolved = urljoin(self.base_url, url)
+            same = _origin(urlsplit(resolved)) == _origin(self._origin)
+        except ValueError:
+            same = False
+        if not same:
+            raise failures.linked_elsewhere(subject, url)
+        return resolved
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from recruit_assets.errors import (
     BadAnswer,
@@ -21,26 +22,26 @@ from recruit_assets.errors import (
     Transient,
     Unavailable,
 )
-from recruit_assets.extract.redaction import excerpt, hide, without_people
+from recruit_assets.extract.redaction import Redaction
 
 # 408 and 425 ask for another try by definition; 5xx is the server's own trouble.
 CAN_CLEAR = {408, 425, *range(500, 600)}
-WINDOW_SECONDS = 10.0  # length of the API's rate limit window, when it does not say what is left
-AGAIN = "Nothing was changed here. Run it again; if it lasts, ask whoever runs the API"
+WINDOW_SECONDS = 10  # length of the API's rate limit window
+AGAIN = "The table is as it was. Run it again; if it lasts, ask whoever runs the API."
 
 
-def failed_answer(subject: str, response: requests.Response, key: str) -> RequestFailed:
+def failed_answer(subject: str, response: requests.Response, redaction: Redaction) -> RequestFailed:
     """The error for an answer that is not 200."""
     status = response.status_code
-    refusals = error_objects(response.content)
-    said = "; ".join(without_people(hide(detail, key)) for _, detail in refusals)
-    shown = said or excerpt(response.content, key)
+    refusals = error_objects(response.content) if status in (400, 406) else []
+    said = [redaction.sentence(detail) for _, detail in refusals[:3]]
+    shown = "; ".join(said) or redaction.excerpt(response.content)
     happened = f"the API answered HTTP {status}" + (f" ({shown})" if shown else "")
     if status == 429:
         advice = "Lower RECRUIT_API_REQUESTS_PER_10S, or see what else uses the key."
         return RateLimited(subject, happened, advice, wait_asked_for(response))
     if status in CAN_CLEAR:
-        return Transient(subject, happened, f"{AGAIN}.")
+        return Transient(subject, happened, AGAIN)
     if status == 400:
         advice = "Check RECRUIT_API_VERSION: another version may know other parameters."
         return ParameterRefused(subject, happened, advice, refusals)
@@ -54,18 +55,23 @@ _UNAVAILABLE = {
     "or leave this asset out.",
     404: "The account may lack the add-on behind this endpoint.",
 }
+# What the API says itself is shown for 400 and 406 only, where it speaks of parameters: elsewhere
+# it may speak of people.
 _ADVICE = {
     401: "It does not take the key. Check RECRUIT_API_KEY, that RECRUIT_API_BASE_URL is the region "
     "of the account (a key of another region gets the same answer), and that "
     "RECRUIT_API_AUTH_HEADER and RECRUIT_API_AUTH_PREFIX are what this API expects.",
     406: "It does not know this version: set RECRUIT_API_VERSION to one that it names.",
 }
-_OTHERWISE = "Check RECRUIT_API_BASE_URL: it should end in the version path, such as /v1/."
+_OTHERWISE = (
+    "The API does not take this request. Check RECRUIT_API_BASE_URL; if it is right, tell whoever "
+    "runs the API."
+)
 
 
 def redirected(subject: str, response: requests.Response) -> Rejected:
     """The error for a redirect, which is never followed: the key goes to one place only."""
-    host = urlsplit(response.headers.get("Location", "")).netloc or "another path"
+    host = _host(response.headers.get("Location", ""))
     return Rejected(
         subject,
         f"the API redirects to {host} (HTTP {response.status_code}), where the key is not sent",
@@ -73,33 +79,70 @@ def redirected(subject: str, response: requests.Response) -> Rejected:
     )
 
 
+def linked_elsewhere(subject: str, url: str) -> Rejected:
+    """The error for a link to another origin, which is not followed either."""
+    return Rejected(
+        subject,
+        f"the API links to {_host(url)}, where the key is not sent",
+        "Set RECRUIT_API_BASE_URL to the host that the API itself uses in its links.",
+    )
+
+
+def linked_in_a_circle(subject: str) -> Rejected:
+    """The error for a list that would be read for ever."""
+    return Rejected(
+        subject,
+        "its link to the next page leads back to a page already read",
+        "Tell whoever runs the API.",
+    )
+
+
+def gone_midway(error: Unavailable) -> Rejected:
+    """The error for a list that answered and then did not."""
+    return Rejected(
+        error.subject,
+        f"{error.happened}, though pages before it were there",
+        "Was the key's scope changed just now? If not, tell whoever runs the API.",
+    )
+
+
+def nothing_there(error: Unavailable, url: str, other: str) -> Rejected:
+    """The error for a list that is unavailable, as another is that every account and key has."""
+    advice = {
+        403: "The key may read nothing: give it a scope. Or is RECRUIT_API_BASE_URL another place?",
+        404: "Check RECRUIT_API_BASE_URL: it should end in the version path, such as /v1/.",
+    }
+    happened = f"{error.happened} at {url}, and the same for {other}"
+    return Rejected(error.subject, happened, advice[error.status])
+
+
 def no_answer(
     subject: str, error: requests.RequestException, host: str, *, reached: bool
 ) -> RequestFailed:
     """The error for a request that got no whole answer; `reached`: the host answered before."""
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, requests.exceptions.SSLError) and _is_final(error):
         return Rejected(
             subject,
             f"no secure connection to {host} ({_reason(error)})",
             "Check the certificate of the API, and REQUESTS_CA_BUNDLE if a proxy stands between.",
         )
-    if isinstance(error, requests.ConnectionError) and not reached and _not_connected(error):
+    if not reached and _not_connected(error):
         return NeverReached(
             subject,
             f"could not reach {host} ({_reason(error)})",
             "Check RECRUIT_API_BASE_URL for a typo, that the API is running, and the network.",
         )
     happened = f"{host} did not answer to the end ({_reason(error)})"
-    return Transient(subject, happened, f"{AGAIN}.")
+    return Transient(subject, happened, AGAIN)
 
 
-def bad_answer(subject: str, body: bytes, why: str, key: str) -> BadAnswer:
+def bad_answer(subject: str, body: bytes, why: str, redaction: Redaction) -> BadAnswer:
     """The error for an answer with status 200 that is not a JSON:API document."""
-    came = f"it begins: {excerpt(body, key)}" if body.strip() else "the body is empty"
+    came = f"it begins: {redaction.excerpt(body)}" if body.strip() else "the body is empty"
     return BadAnswer(
         subject,
         f"the answer is not what this API promises: {why}; {came}",
-        f"{AGAIN}, and check that RECRUIT_API_BASE_URL is an API and not a web page.",
+        f"{AGAIN} Is RECRUIT_API_BASE_URL an API, and not a web page?",
     )
 
 
@@ -115,7 +158,7 @@ def wait_asked_for(response: requests.Response) -> float:
             return max(0.0, parsedate_to_datetime(value).timestamp() - time())
         except (TypeError, ValueError, IndexError):
             pass
-    return WINDOW_SECONDS
+    return float(WINDOW_SECONDS)
 
 
 def error_objects(body: bytes) -> list[tuple[str, str]]:
@@ -132,13 +175,24 @@ def error_objects(body: bytes) -> list[tuple[str, str]]:
     ]
 
 
-def _not_connected(error: requests.ConnectionError) -> bool:
+def _host(url: str) -> str:
+    """Host and port of a URL: no user, password or path, which can hold secrets."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or "another path"
+    except ValueError:
+        return "something that is no URL"
+
+
+def _is_final(error: requests.exceptions.SSLError) -> bool:
+    """Whether a handshake failed for what the other side is, as opposed to a broken connection."""
+    return any(word in str(error) for word in ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION"))
+
+
+def _not_connected(error: requests.RequestException) -> bool:
     """Whether no connection came about, as opposed to one that broke."""
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
-    return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(
-        type(reason).__mro__
-    )
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
 def _reason(error: BaseException) -> str:

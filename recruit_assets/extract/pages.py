@@ -9,14 +9,19 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from threading import Event
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.errors import BadAnswer, ParameterRefused, Rejected, RequestFailed, Unavailable
-from recruit_assets.extract.client import Client, Counts, Document, Links, Record
+from recruit_assets.errors import ParameterRefused, RequestFailed, Unavailable
+from recruit_assets.extract import failures
+from recruit_assets.extract.client import Client
+from recruit_assets.extract.document import Document, Record
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.retries import Effort, Patience, persist
+
+PAGES_BETWEEN_LOGS = 50  # about every ten seconds at the API's limit
 
 
 @dataclass
@@ -31,12 +36,25 @@ class Report:
     unavailable: str | None = None  # why the endpoint cannot be read, if it can't
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page as it was answered; `answer` counts the answers of a walk in the order they came."""
+
+    document: Document
+    effort: Effort
+    answer: int
+
+    @property
+    def records(self) -> list[Record]:
+        """The records of the page."""
+        return self.document.data
+
+
 class Walk:
     """A lazy reading of an endpoint: nothing is asked before it is iterated, once.
 
-    Iterating yields the records of each page in the order of the pages, and raises `RequestFailed`
-    if a page cannot be had. An endpoint that the account does not have yields nothing and says so
-    in `report.unavailable`.
+    Iterating yields the pages in their order, and raises `RequestFailed` if one cannot be had. An
+    endpoint that the account does not have yields nothing and says so in `report.unavailable`.
     """
 
     def __init__(
@@ -46,51 +64,57 @@ class Walk:
         self.report = Report()
         self._client, self._patience, self._log = client, patience, log
         self._stopped = Event()
+        self._answers = count()
 
-    def __iter__(self) -> Iterator[list[Record]]:
+    def __iter__(self) -> Iterator[Page]:
+        report = self.report
         try:
-            for document in self._documents():
-                self.report.pages += 1
-                self.report.records += len(document.data)
-                yield document.data
+            for page in self._pages():
+                report.pages += 1
+                report.records += len(page.records)
+                if report.pages % PAGES_BETWEEN_LOGS == 0:
+                    of = page.document.record_count or "an unknown number of"
+                    self._log.info(f"{self.endpoint.name}: {report.records} of {of} records")
+                yield page
         except Unavailable as error:
-            if self.report.pages:
-                raise
+            if report.pages:
+                raise failures.gone_midway(error) from None
             self._check_that_others_answer(error)
-            self.report.unavailable = str(error)
+            report.unavailable = str(error)
         finally:
             self._stopped.set()
 
-    def _documents(self) -> Iterator[Document]:
-        query, document = self._first()
-        meta = document.meta or Counts()
-        self.report.record_count = meta.record_count
-        yield document
-        number = 1
-        if _by_number(document):
-            for document in self._ahead(query, range(2, (meta.page_count or 1) + 1)):
+    def _pages(self) -> Iterator[Page]:
+        query, page = self._first()
+        self.report.record_count = page.document.record_count
+        yield page
+        number, last = 1, page.document.page_count or 1
+        if _by_number(page.document):
+            # Where no page links to another, the page count decides.
+            linked = page.document.next is not None
+            for page in self._ahead(query, range(2, last + 1)):
                 number += 1
-                if document.data:
-                    yield document
-                if _is_last(document):
+                if page.records:
+                    yield page
+                if not page.records or (linked and page.document.next is None):
                     return
-        yield from self._follow(document, number)
+        yield from self._follow(page, number)
 
-    def _first(self) -> tuple[Query, Document]:
+    def _first(self) -> tuple[Query, Page]:
         """The first page, asked for with whatever parameters the account takes."""
         query = Query.everything(self.endpoint)
         while True:
             try:
-                return query, self._page(query, 1)
+                return query, self._counted(self._ask(query.params(1), 1))
             except ParameterRefused as refused:
                 query, dropped = query.without(refused)
                 self.report.dropped += dropped
                 for each in dropped:
-                    self._log.warning("%s: the API refuses %s", self.endpoint.name, each)
+                    self._log.warning(f"{self.endpoint.name}: the API refuses {each}")
 
-    def _ahead(self, query: Query, numbers: Iterable[int]) -> Iterator[Document]:
+    def _ahead(self, query: Query, numbers: Iterable[int]) -> Iterator[Page]:
         """Pages in order, several of them in flight."""
-        flying: deque[Future[tuple[Document, Effort]]] = deque()
+        flying: deque[Future[Page]] = deque()
         with ThreadPoolExecutor(self._client.concurrency) as pool:
             try:
                 for number in numbers:
@@ -104,73 +128,57 @@ class Walk:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _follow(self, document: Document, number: int) -> Iterator[Document]:
-        """Pages by `links.next`, one by one: where pages have no numbers, or more came to be."""
+    def _follow(self, page: Page, number: int) -> Iterator[Page]:
+        """Pages by `links.next`, one by one: where pages have no numbers, or more came to be.
+
+        The end is a page without a link or without records; a short page is no sign.
+        """
         seen: set[str] = set()
-        while document.data and (link := (document.links or Links()).next):
+        while page.records and (link := page.document.next):
             if link in seen:
-                raise BadAnswer(
-                    f"{self.endpoint.name}, page {number}",
-                    "its link to the next page leads back to a page already read",
-                    "The API would be read for ever: tell whoever runs it",
-                )
+                raise failures.linked_in_a_circle(f"{self.endpoint.name}, page {number}")
             seen.add(link)
             number += 1
-            document = self._counted(self._ask({}, number, link))
-            if document.data:
-                yield document
+            page = self._counted(self._ask({}, number, link))
+            if page.records:
+                yield page
 
-    def _page(self, query: Query, number: int) -> Document:
-        return self._counted(self._ask(query.params(number), number))
-
-    def _ask(
-        self, params: dict[str, str], number: int, link: str | None = None
-    ) -> tuple[Document, Effort]:
+    def _ask(self, params: dict[str, str], number: int, link: str = "") -> Page:
         subject = f"{self.endpoint.name}, page {number}"
-        url = link or self.endpoint.path
-        return persist(
-            lambda: self._client.get(url, params, subject),
-            self._patience,
-            self._log,
-            self._stopped,
-        )
+        # A link that is nothing but a query belongs to the list.
+        url = link if link and not link.startswith("?") else self.endpoint.path + link
+        effort = Effort()
 
-    def _counted(self, answer: tuple[Document, Effort]) -> Document:
-        document, effort = answer
-        self.report.effort.add(effort)
-        return document
+        def ask() -> Document:
+            effort.requests += 1
+            effort.waited += self._client.wait_for_turn(self._stopped)
+            return self._client.get(url, params, subject)
+
+        document = persist(ask, effort, self._patience, self._log, self._stopped)
+        return Page(document, effort, next(self._answers))
+
+    def _counted(self, page: Page) -> Page:
+        self.report.effort.add(page.effort)
+        return page
 
     def _check_that_others_answer(self, error: Unavailable) -> None:
-        """Tell a missing add-on from a wrong base URL, below which nothing is found at all."""
-        if error.status != 404:
-            return
-        other = "users" if self.endpoint.path != "users" else "jobs"
+        """Tell a missing add-on or scope from a wrong base URL, or a key that may read nothing.
+
+        Every key may read the jobs and departments that the career site shows.
+        """
+        other = "jobs" if self.endpoint.path != "jobs" else "departments"
         try:
             self._client.get(other, {"page[size]": "1"}, other)
         except Unavailable as also:
-            if also.status != 404:
-                return
-            raise Rejected(
-                error.subject,
-                f"nothing is found at {self._client.base_url}{self.endpoint.path}, nor at {other} "
-                "(HTTP 404)",
-                "Check RECRUIT_API_BASE_URL: it should end in the version path, such as /v1/.",
-            ) from error
+            if also.status == error.status:
+                url = self._client.base_url + self.endpoint.path
+                raise failures.nothing_there(error, url, other) from None
         except RequestFailed:
             return  # whatever it is, there is something at that address
 
 
 def _by_number(document: Document) -> bool:
     """Whether later pages can be asked for by number, as opposed to by an opaque link."""
-    if document.meta is None or document.meta.page_count is None:
+    if document.page_count is None:
         return False
-    link = (document.links or Links()).next
-    return link is None or "page[number]" in parse_qs(urlsplit(link).query)
-
-
-def _is_last(document: Document) -> bool:
-    """Whether a page ends the walk: it is empty, or links to others but to none after it.
-
-    A short page is no sign. Where an API sends no links at all, its page count decides.
-    """
-    return not document.data or (document.links is not None and document.links.next is None)
+    return document.next is None or "page[number]" in parse_qs(document.next.partition("?")[2])

@@ -63,21 +63,23 @@ class Query:
             elif code == PAGE_REFUSED and query.sized:
                 query = replace(query, sized=False)
                 dropped.append("page[size]: pages are of the API's own size, so there are more")
-            elif code == INCLUDE_REFUSED:
-                for name in query._droppable(detail):
-                    query = replace(query, include=tuple(x for x in query.include if x != name))
-                    dropped.append(f"include={name}: its key stays empty")
+            elif code == INCLUDE_REFUSED and (name := query._droppable(detail)):
+                query = replace(query, include=tuple(x for x in query.include if x != name))
+                dropped.append(f"include={name}: its key stays empty")
         if not dropped:
             raise refused
         return query, dropped
 
-    def _droppable(self, detail: str) -> list[str]:
-        """The optional includes that a refusal names; all of them if it names none."""
-        named = set(re.findall(r"[\w-]+", detail.replace("_", "-"))) & set(self.include)
+    def _droppable(self, detail: str) -> str | None:
+        """The include that a refusal is about: the first it names, else the last optional one.
+
+        One goes at a time and the list is asked for again, so no more is lost than must be.
+        """
         needed = {each.name for each in self.endpoint.relationships if each.needed}
-        if named & needed:
-            return []
-        return [name for name in self.include if name not in needed and name in (named or {name})]
+        optional = [name for name in self.include if name not in needed]
+        named = [word for word in re.findall(r"[\w-]+", detail) if word in self.include]
+        chosen = (named or optional[::-1] or [None])[0]
+        return None if chosen in needed else chosen
 
     def _stubs(self) -> set[str]:
         """Types that are only included; the endpoint's own records must stay whole."""

@@ -6,6 +6,7 @@ column of its own, of a kind decided by its first value.
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import UTC, date, datetime
@@ -14,15 +15,12 @@ from typing import Any
 import msgspec
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind, snake_case
-from recruit_assets.extract.client import Record
+from recruit_assets.extract.document import Record
 
 Row = dict[str, Any]
 Value = tuple[str, Any, Kind | None]  # column, value, kind of the column if it is a new one
+_BEYOND_MICROSECONDS = re.compile(r"[.,]\d{7}")
 LONGEST_NAME = 80  # characters of a column name that comes from the API
-
-
-class UnfitError(ValueError):
-    """A value does not fit its column."""
 
 
 class Flattener:
@@ -68,40 +66,52 @@ class Flattener:
         return row
 
     def _values(self, record: Record) -> Iterator[Value]:
+        """Each value with its column; no two of a record share one."""
         attributes = record.attributes or {}
+        taken = set()
         for name, value in attributes.items():
-            yield self._attributes.get(name) or self._column(name, attributes), value, None
+            column = self._attributes.get(name) or self._column(name, attributes)
+            taken.add(column)
+            yield column, value, None
+        for source, column, value, kind in (*self._links(record), *self._keys(record)):
+            free = column not in taken
+            taken.add(column)
+            yield column if free else _with_digest(column, source), value, kind
+
+    def _links(self, record: Record) -> Iterator[tuple[str, *Value]]:
+        """What a record links to, but for itself: a source and a value for each."""
         for name, link in (record.links or {}).items():
-            if name != "self" and name not in attributes:
-                yield self._attributes.get(name) or self._column(name), link, None
+            if name != "self":
+                yield f"links/{name}", self._attributes.get(name) or self._column(name), link, None
+
+    def _keys(self, record: Record) -> Iterator[tuple[str, *Value]]:
+        """The keys of included relationships; those of an unknown one with the type."""
         for name, relationship in (record.relationships or {}).items():
-            if isinstance(relationship, dict) and "data" in relationship:
-                yield from self._keys(name, relationship["data"], attributes)
-
-    def _keys(self, name: str, data: Any, attributes: dict[str, Any]) -> Iterator[Value]:
-        """The key columns of an included relationship; those of an unknown one tell its type."""
-
-        def column(suffix: str) -> str:
-            if name in self._relationships:
-                return f"{snake_case(name)}_{suffix}"
-            return self._column(f"{name}-{suffix}", attributes)
-
-        if isinstance(data, list):
-            ids = [each.get("id") if isinstance(each, dict) else each for each in data]
-            yield column("ids"), ids, Kind.KEYS
-        elif isinstance(data, dict):
-            yield column("id"), data.get("id"), Kind.KEY
-            if self._relationships.get(name, True):
-                yield column("type"), data.get("type"), Kind.TEXT
-        else:
-            yield column("id"), data, Kind.KEY
+            if not isinstance(relationship, dict) or "data" not in relationship:
+                continue
+            known, data = name in self._relationships, relationship["data"]
+            stem, source = snake_case(name), f"relationships/{name}"
+            parts: list[tuple[str, Any, Kind]]
+            if isinstance(data, list):
+                ids = [each.get("id", each) if isinstance(each, dict) else each for each in data]
+                parts = [("ids", ids, Kind.KEYS)]
+            elif isinstance(data, dict):
+                parts = [("id", data.get("id", data), Kind.KEY)]
+                if self._relationships.get(name, True):
+                    parts.append(("type", data.get("type"), Kind.TEXT))
+            else:
+                parts = [("id", data, Kind.KEY)]
+            for suffix, value, kind in parts:
+                column = f"{stem}_{suffix}" if known else self._column(f"{name}-{suffix}")
+                yield f"{source}/{suffix}", column, value, kind
 
     def _column(self, name: str, beside: Container[str] = ()) -> str:
         """The column of an attribute that the catalogue does not know by this spelling.
 
         Plain names stay plain, and `resume_summary` is `resume-summary` spelled otherwise. Any
         other name, and one that is taken, carries a part of its digest: so the column depends on
-        nothing but the name, whatever came first, today or last year.
+        nothing but the name, whatever came first, today or last year. `beside` are the names of
+        the same record: where both spellings come at once, each gets a column.
         """
         plain = snake_case(name)
         kebab = plain.replace("_", "-")
@@ -115,8 +125,13 @@ class Flattener:
             free = False
         if free and 0 < len(plain) <= LONGEST_NAME:
             return plain
-        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        return f"{plain[:LONGEST_NAME] or 'attribute'}_{digest}"
+        return _with_digest(plain, name)
+
+
+def _with_digest(plain: str, source: str) -> str:
+    """A column name that no other source has."""
+    digest = hashlib.sha256(source.encode()).hexdigest()[:8]
+    return f"{plain[:LONGEST_NAME] or 'attribute'}_{digest}"
 
 
 def kind_of(value: Any) -> Kind:
@@ -136,38 +151,38 @@ def as_json(value: Any) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    raise UnfitError
+    raise ValueError
 
 
 def _key(value: Any) -> str:
     if isinstance(value, str) or type(value) is int:
         return str(value)
-    raise UnfitError
+    raise ValueError
 
 
 def _integer(value: Any) -> int:
     if type(value) is int and -(2**63) <= value < 2**63:
         return value
-    raise UnfitError
+    raise ValueError
 
 
 def _number(value: Any) -> float:
     if type(value) is float or (type(value) is int and float(value) == value):
         return float(value)
-    raise UnfitError
+    raise ValueError
 
 
 def _boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    raise UnfitError
+    raise ValueError
 
 
 def _timestamp(value: Any) -> datetime:
     # Without an offset it is no instant; with more digits than microseconds it would be cut.
     moment = datetime.fromisoformat(_text(value))
-    if moment.tzinfo is None or len(value) > len("2025-01-02T03:04:05.123456+01:00"):
-        raise UnfitError
+    if moment.tzinfo is None or _BEYOND_MICROSECONDS.search(value):
+        raise ValueError
     return moment.astimezone(UTC)
 
 
@@ -186,7 +201,7 @@ def _keys(value: Any) -> list[str]:
 def _list(value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
-    raise UnfitError
+    raise ValueError
 
 
 _FIT: dict[Kind, Callable[[Any], Any]] = {

@@ -7,7 +7,7 @@ patience. Waits are settings, so the tests' waits are zero.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, TypeVar
@@ -36,7 +36,7 @@ class Effort:
 
     requests: int = 0
     retries: int = 0
-    waited: float = 0.0  # seconds between tries
+    waited: float = 0.0  # seconds, for the budget and between tries
 
     def add(self, other: "Effort") -> None:
         """Count another effort into this one."""
@@ -46,55 +46,53 @@ class Effort:
 
 
 def persist(
-    ask: Callable[[], Result], patience: Patience, log: logging.Logger, stopped: Event
-) -> tuple[Result, Effort]:
-    """Ask until it works, patience ends, or `stopped` is set.
+    ask: Callable[[], Result],
+    effort: Effort,
+    patience: Patience,
+    log: logging.Logger,
+    stopped: Event,
+) -> Result:
+    """Ask until it works, patience ends, or `stopped` is set; `effort` counts the tries after one.
 
     Raises:
         RequestFailed: the last failure; its `tries` are those of the kind it ended with.
     """
-    effort = Effort()
 
-    def counted() -> Result:
-        effort.requests += 1
-        return ask()
-
-    def again(details: Any) -> None:
-        error: RequestFailed = details["exception"]
-        effort.retries += 1
-        effort.waited += details["wait"]
-        log.warning("%s: %s; again in %.1f s", error.subject, error.happened, details["wait"])
+    def waits() -> Generator[float, RequestFailed, None]:
+        # It waits itself, so that `stopped` can end the wait, and leaves nothing to sleep for.
+        growing = backoff.expo(factor=patience.first_wait, max_value=patience.longest_wait)
+        next(growing)
+        error = yield 0.0
+        while True:
+            seconds = backoff.full_jitter(next(growing))
+            if isinstance(error, RateLimited):
+                seconds += error.wait
+            log.warning(f"{error.subject}: {error.happened}; again in {seconds:.1f} s")
+            effort.retries += 1
+            effort.waited += seconds
+            stopped.wait(seconds)
+            error = yield 0.0
 
     def gave_up(details: Any) -> None:
         details["exception"].tries = details["tries"]
 
-    hooks: dict[str, Any] = {"on_backoff": again, "on_giveup": gave_up, "logger": None}
-    growing: dict[str, Any] = {
-        "wait_gen": backoff.expo,
-        "factor": patience.first_wait,
-        "max_value": patience.longest_wait,
-        "jitter": backoff.full_jitter,
-        **hooks,
-    }
-    as_told: dict[str, Any] = {
-        "wait_gen": backoff.runtime,
-        "value": lambda error: error.wait,
+    rules: dict[str, Any] = {
+        "wait_gen": waits,
         "jitter": None,
-        **hooks,
+        "on_giveup": gave_up,
+        "logger": None,
     }
-    reach = backoff.on_exception(
-        exception=NeverReached, max_tries=patience.tries_to_reach, **growing
-    )
+    reach = backoff.on_exception(exception=NeverReached, max_tries=patience.tries_to_reach, **rules)
     recover = backoff.on_exception(
         exception=Transient,
         max_tries=patience.tries,
         giveup=lambda error: isinstance(error, RateLimited) or stopped.is_set(),
-        **growing,
+        **rules,
     )
     sit_out = backoff.on_exception(
         exception=RateLimited,
         max_time=patience.limited_for,
-        giveup=lambda _: stopped.is_set(),
-        **as_told,
+        giveup=lambda error: getattr(error, "wait", 0) > patience.limited_for or stopped.is_set(),
+        **rules,
     )
-    return sit_out(recover(reach(counted)))(), effort
+    return sit_out(recover(reach(ask)))()

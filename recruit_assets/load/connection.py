@@ -15,7 +15,7 @@ from typing import Any
 import backoff
 import duckdb
 
-from recruit_assets.errors import DatabaseProblem
+from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem
 
 # What DuckDB 2 writes by default, 1.5 and the tools built on it cannot open.
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
@@ -29,7 +29,7 @@ def connection(
     """The database, open for writing, closed on the way out whatever happens.
 
     Args:
-        path: the file; it is created if its folder is there. Or `:memory:`.
+        path: the file; it is created if its folder is there.
         config: DuckDB's own options.
         wait_seconds: how long to wait while another process holds the file.
 
@@ -39,7 +39,7 @@ def connection(
     check_path(path)
     opened = backoff.on_exception(
         backoff.expo,
-        _Busy,
+        DatabaseBusy,
         max_time=wait_seconds,
         factor=SHORTEST_WAIT,
         max_value=LONGEST_WAIT,
@@ -47,6 +47,7 @@ def connection(
     )(_open)
     database = opened(path, {**STORAGE, **config}, wait_seconds)
     try:
+        database.execute("SET TimeZone = 'UTC'")
         yield database
     except duckdb.Error as error:
         raise _problem(path, error, wait_seconds) from error
@@ -61,7 +62,9 @@ def check_path(path: str) -> None:
         DatabaseProblem: with what is wrong and what to do.
     """
     if path == ":memory:":
-        return
+        raise DatabaseProblem(
+            "A database in memory would be gone with the run: set RECRUIT_DATABASE to a file."
+        )
     file = Path(path)
     folder = file.absolute().parent
     # os.path answers False for what may not be looked at, where pathlib raises.
@@ -79,10 +82,6 @@ def check_path(path: str) -> None:
             )
 
 
-class _Busy(DatabaseProblem):
-    """The file is held by another process."""
-
-
 def _open(path: str, config: dict[str, Any], wait_seconds: float) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(path, config=config)
@@ -94,10 +93,9 @@ def _problem(path: str, error: duckdb.Error, wait_seconds: float) -> DatabasePro
     text = str(error)
     if "Could not set lock on file" in text:
         holder = re.search(r"held in (.+?\(PID \d+\))", text)
-        return _Busy(
+        return DatabaseBusy(
             f"{path} is held by {holder.group(1) if holder else 'another process'}, also after "
-            f"{wait_seconds:g} s: close it there (a shell or a notebook counts), then run again.",
-            retryable=True,
+            f"{wait_seconds:g} s: close it there (a shell or a notebook counts), then run again."
         )
     if "not a valid DuckDB database" in text:
         return DatabaseProblem(
@@ -105,5 +103,5 @@ def _problem(path: str, error: duckdb.Error, wait_seconds: float) -> DatabasePro
             "another file."
         )
     if isinstance(error, duckdb.TransactionException):
-        return DatabaseProblem(f"{path} was changed by another run: {text}", retryable=True)
+        return DatabaseChanged(f"{path} was changed by another run: {text}")
     return DatabaseProblem(f"DuckDB could not use {path}: {text}")

@@ -9,6 +9,7 @@ a column added later changes no digest but of the rows that have a value there.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -59,7 +60,8 @@ def merge(
         merged = _merge(database, endpoint, stage, run_id, refresh_volatile=refresh_volatile)
         database.execute("COMMIT")
     except BaseException:
-        database.execute("ROLLBACK")
+        with suppress(duckdb.Error):  # a COMMIT that failed has rolled back already
+            database.execute("ROLLBACK")
         raise
     return merged
 
@@ -74,12 +76,32 @@ def _merge(
 ) -> Merged:
     table = table_name(database, endpoint.name)
     if not stage.files:
-        return Merged(total=_count(database, table))
+        return Merged(total=_count(database, f"{table} WHERE _deleted_at IS NULL"))
     volatile = {column.name for column in endpoint.columns() if column.volatile}
     source = f"read_parquet([{', '.join(map(literal, stage.files))}], union_by_name = true)"
+    _find_changes(database, table, source, digest(stage.columns, volatile))
+    _write_changes(database, table, source, stage.columns, run_id)
+    refreshed = _refresh(database, table, source, volatile) if refresh_volatile else 0
+    arrived = _count(database, "arrived")
+    inserted = _count(database, "changed WHERE NOT present")
+    updated = _count(database, "changed WHERE present")
+    return Merged(
+        inserted=inserted,
+        updated=updated,
+        unchanged=arrived - inserted - updated,
+        refreshed=refreshed,
+        repeated=stage.written - arrived,
+        total=_count(database, f"{table} WHERE _deleted_at IS NULL"),
+    )
+
+
+def _find_changes(
+    database: duckdb.DuckDBPyConnection, table: str, source: str, row_hash: str
+) -> None:
+    """Make `arrived`, one line for each id that came, and `changed`, those of them to write."""
     database.execute(
         "CREATE OR REPLACE TEMP TABLE arrived AS "
-        f"SELECT id, {POSITION}, {digest(stage.columns, volatile)} AS _row_hash FROM {source} "
+        f"SELECT id, {POSITION}, {row_hash} AS _row_hash FROM {source} "
         f"WHERE {POSITION} IN (SELECT max({POSITION}) FROM {source} GROUP BY id)"
     )
     database.execute(
@@ -88,28 +110,23 @@ def _merge(
         f"FROM arrived a LEFT JOIN {table} t ON t.id = a.id "
         "WHERE t.id IS NULL OR t._row_hash <> a._row_hash OR t._deleted_at IS NOT NULL"
     )
+
+
+def _write_changes(
+    database: duckdb.DuckDBPyConnection,
+    table: str,
+    source: str,
+    columns: Mapping[str, Kind],
+    run_id: str,
+) -> None:
+    """Put the rows of `changed` in the place of their old versions."""
+    names = [quoted(name) for name in columns]
     database.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM changed WHERE present)")
-    names = ", ".join(quoted(name) for name in stage.columns)
     database.execute(
-        f"INSERT INTO {table} ({names}, _loaded_at, _run_id, _row_hash) "
-        f"SELECT {', '.join('s.' + quoted(name) for name in stage.columns)}, ?, ?, c._row_hash "
+        f"INSERT INTO {table} ({', '.join(names)}, _loaded_at, _run_id, _row_hash) "
+        f"SELECT {', '.join(f's.{name}' for name in names)}, ?, ?, c._row_hash "
         f"FROM {source} s JOIN changed c USING ({POSITION})",
         [datetime.now(UTC), run_id],
-    )
-    refreshed = _refresh(database, table, source, volatile) if refresh_volatile else 0
-    (read,) = _row(database, f"SELECT count(*) FROM {source}")
-    (distinct,) = _row(database, "SELECT count(*) FROM arrived")
-    updated, inserted = _row(
-        database,
-        "SELECT count(*) FILTER (present), count(*) FILTER (NOT present) FROM changed",
-    )
-    return Merged(
-        inserted=inserted,
-        updated=updated,
-        unchanged=distinct - inserted - updated,
-        refreshed=refreshed,
-        repeated=read - distinct,
-        total=_count(database, table),
     )
 
 
@@ -119,14 +136,19 @@ def _refresh(
     """Give rows the volatile values that came, without making them new versions."""
     if not volatile:
         return 0
-    names = [quoted(name) for name in sorted(volatile)]
+    # A volatile value that does not fit stands in _unparsed, so that is refreshed with them.
+    names = [quoted(name) for name in sorted(volatile | {UNPARSED})]
     differs = " OR ".join(f"t.{name} IS DISTINCT FROM s.{name}" for name in names)
-    (refreshed,) = _row(
-        database,
+    ((refreshed,),) = database.execute(
         f"UPDATE {table} t SET {', '.join(f'{name} = s.{name}' for name in names)} "
-        f"FROM {source} s JOIN arrived a USING ({POSITION}) WHERE t.id = a.id AND ({differs})",
-    )
-    return refreshed
+        f"FROM {source} s JOIN arrived a USING ({POSITION}) WHERE t.id = a.id AND ({differs})"
+    ).fetchall()
+    return int(refreshed)
+
+
+def _count(database: duckdb.DuckDBPyConnection, what: str) -> int:
+    ((count,),) = database.execute(f"SELECT count(*) FROM {what}").fetchall()
+    return int(count)
 
 
 def digest(columns: Mapping[str, Kind], volatile: set[str]) -> str:
@@ -142,9 +164,11 @@ def digest(columns: Mapping[str, Kind], volatile: set[str]) -> str:
         value = _AS_TEXT.get(kind, "{}::VARCHAR").format(quoted(name))
         if name == UNPARSED and volatile:
             nothing = ", ".join(f'"{each}": null' for each in sorted(volatile))
-            value = f"nullif(json_merge_patch({value}, {literal('{' + nothing + '}')}), '{{}}')"
+            without = f"json_merge_patch({value}, {literal('{' + nothing + '}')})"
+            # A patch makes something of null, so null must stay out of it.
+            value = f"CASE WHEN {value} IS NOT NULL THEN nullif({without}, '{{}}') END"
         label = literal(name + "=")
-        parts.append(f"{label} || length({value}) || ':' || {value}")
+        parts.append(f"{label} || length({value}) || ':' || ({value})")
     return f"md5(concat({', '.join(parts)}))"
 
 
@@ -153,11 +177,3 @@ _AS_TEXT = {
     Kind.TEXTS: "to_json({})::VARCHAR",
     Kind.KEYS: "to_json({})::VARCHAR",
 }
-
-
-def _row(database: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
-    return tuple(database.execute(sql).fetchall()[0])
-
-
-def _count(database: duckdb.DuckDBPyConnection, table: str) -> int:
-    return _row(database, f"SELECT count(*) FROM {table} WHERE _deleted_at IS NULL")[0]

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 
 import duckdb
 
-from recruit_assets.catalogue import Endpoint, Kind
+from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
 from recruit_assets.errors import DatabaseChanged, DatabaseProblem
 
 SCHEMA = "recruit"
+UNKNOWN = "Sent by the API, not in the catalogue"
 
 BOOKKEEPING = {
     "_loaded_at": ("TIMESTAMP WITH TIME ZONE", "When this version of the row was written"),
     "_run_id": ("VARCHAR", "The Dagster run that wrote it"),
     "_row_hash": ("VARCHAR", "Digest of what counts as a change"),
     "_deleted_at": ("TIMESTAMP WITH TIME ZONE", "When it was found gone; null while alive"),
-    "_unparsed": ("JSON", "Raw values that did not fit their column, by column; null if none"),
+    UNPARSED: ("JSON", "Raw values that did not fit their column, by column; null if none"),
 }
 _KINDS = {kind.sql: kind for kind in reversed(Kind)}  # TEXT wins over KEY, which has its type
 
@@ -43,14 +44,31 @@ def table_name(database: duckdb.DuckDBPyConnection, table: str) -> str:
     return f"{schema_name(database)}.{quoted(table)}"
 
 
+def existing_table(database: duckdb.DuckDBPyConnection, table: str) -> str:
+    """The full name of a table that must be there, quoted.
+
+    Raises:
+        DatabaseProblem: it is not there.
+    """
+    found = database.execute(
+        "SELECT 1 FROM duckdb_tables() "
+        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
+        [SCHEMA, table],
+    ).fetchall()
+    if not found:
+        raise DatabaseProblem(f"There is no table {SCHEMA}.{table} yet: materialize it first.")
+    return table_name(database, table)
+
+
 def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Kind]:
     """The columns that the endpoint's table has by now, bookkeeping left out.
 
     Where the catalogue's kind has the type that the column has, it is that kind: a key and a text
-    are both VARCHAR. Without the table there are none.
+    are both VARCHAR. Without the table there are none. A column of a type that this project never
+    gives is somebody's own, and left out.
 
     Raises:
-        DatabaseProblem: somebody gave a column a type that this project never gives.
+        DatabaseProblem: somebody gave a column of the catalogue such a type.
     """
     known = {column.name: column.kind for column in endpoint.columns()}
     found = database.execute(
@@ -62,7 +80,7 @@ def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[
     for name, sql_type in found:
         if name in known and known[name].sql == sql_type:
             kinds[name] = known[name]
-        elif name not in BOOKKEEPING:
+        elif name in known or (name not in BOOKKEEPING and sql_type in _KINDS):
             kinds[name] = _kind(endpoint, name, sql_type)
     return kinds
 
@@ -93,7 +111,7 @@ def prepare(
         if name in BOOKKEEPING:
             continue
         if name not in present:
-            _add(database, table_name(database, endpoint.name), name, kind)
+            _add(database, endpoint, name, kind)
         elif present[name].sql != kind.sql:
             raise DatabaseChanged(
                 f"Another run made {endpoint.name}.{name} a {present[name].sql} while this one "
@@ -114,9 +132,11 @@ def _create(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
         _comment(database, table, name, meaning)
 
 
-def _add(database: duckdb.DuckDBPyConnection, table: str, name: str, kind: Kind) -> None:
+def _add(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, name: str, kind: Kind) -> None:
+    table = table_name(database, endpoint.name)
     database.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {kind.sql}")
-    _comment(database, table, name, "Sent by the API, not in the catalogue")
+    meanings = {column.name: column.meaning for column in endpoint.columns()}
+    _comment(database, table, name, meanings.get(name, UNKNOWN))
 
 
 def _comment(database: duckdb.DuckDBPyConnection, table: str, name: str, meaning: str) -> None:

@@ -4,19 +4,24 @@ Rows come page by page for as long as the API takes; here they become Parquet fi
 their own, so that memory stays flat and DuckDB reads them at its own speed.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import TracebackType
+from shutil import rmtree
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recruit_assets.catalogue import Kind
+from recruit_assets.errors import DatabaseProblem
 
 ROWS_PER_FILE = 10_000
+ROWS_PER_ANSWER = 1 << 20  # more than any answer has
 POSITION = "_position"  # the order in which rows came: of two with one id, the later answer wins
+FOLDER = "recruit-assets-"
 
 _ARROW_TYPES = {
     Kind.TEXT: pa.string(),
@@ -35,36 +40,39 @@ _ARROW_TYPES = {
 class Stage:
     """A place for rows until they are merged; gone on leaving its `with` block.
 
-    `columns` are those of the rows added so far and `files` hold them, after `flush`.
+    `columns` are those of the rows added so far; `files` hold `written` of them, after `flush` all.
     """
 
     def __init__(self) -> None:
         self.columns: dict[str, Kind] = {}
         self.files: list[str] = []
-        self._folder = TemporaryDirectory(prefix="recruit-assets-")
+        self.written = 0
         self._rows: list[Mapping[str, Any]] = []
-        self._written = 0
+        self._positions: list[int] = []
+        sweep()
+        with _explained():
+            self._folder = TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-")
 
     def __enter__(self) -> "Stage":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def add(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Kind]) -> None:
-        """Add rows; a column that a row lacks is null.
+    def add(
+        self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Kind], answer: int
+    ) -> None:
+        """Add the rows of one answer; a column that a row lacks is null.
 
         Args:
             rows: column names to values of the Python type that the column's kind has.
             columns: the kinds of all columns; each call may bring more of them.
+            answer: the number of the answer, in the order in which the API gave them.
         """
         self.columns = dict(columns)
         self._rows += rows
+        first = answer * ROWS_PER_ANSWER
+        self._positions += range(first, first + len(rows))
         if len(self._rows) >= ROWS_PER_FILE:
             self.flush()
 
@@ -76,9 +84,39 @@ class Stage:
             name: pa.array([row.get(name) for row in self._rows], _ARROW_TYPES[kind])
             for name, kind in self.columns.items()
         }
-        arrays[POSITION] = pa.array(range(self._written, self._written + len(self._rows)))
+        arrays[POSITION] = pa.array(self._positions, pa.int64())
         file = Path(self._folder.name) / f"{len(self.files)}.parquet"
-        pq.write_table(pa.table(arrays), file)
+        with _explained():
+            pq.write_table(pa.table(arrays), file)
         self.files.append(str(file))
-        self._written += len(self._rows)
-        self._rows = []
+        self.written += len(self._rows)
+        self._rows, self._positions = [], []
+
+
+def sweep() -> None:
+    """Remove what runs that were killed have left: it holds personal data."""
+    for folder in Path(gettempdir()).glob(f"{FOLDER}*-*"):
+        owner = folder.name.removeprefix(FOLDER).partition("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # alive, and somebody else's
+        return True
+    return True
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DatabaseProblem(
+            f"Rows could not be kept on their way to the database ({error}): make room there, or "
+            "set TMPDIR to a folder with room."
+        ) from error

@@ -3,7 +3,7 @@
 It follows what is known of the API (shapes, paging, filters, errors, versions, scopes, budget) and
 imports nothing from the rest of the package, so it checks the rest independently.
 `python -m recruit_assets.sandbox` serves it; tests hold a `Sandbox`. Reading path: `schema`,
-`company`, `people` -> `world` -> `query`, `selection`, `links`, `render` -> `api` -> `server`.
+`invent` -> `world` -> `query`, `selection`, `paging`, `render` -> `api` -> `server`.
 """
 
 from recruit_assets.sandbox.api import Asked

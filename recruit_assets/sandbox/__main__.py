@@ -1,7 +1,5 @@
 """`python -m recruit_assets.sandbox`: serve the invented company until told to stop."""
 
-from __future__ import annotations
-
 import argparse
 import errno
 import signal

@@ -1,10 +1,8 @@
 """The API itself: what stands before an answer, and the answer.
 
-From a request to a response, by way of `query`, `selection`, `links` and `render`. The order of
+From a request to a response, by way of `query`, `selection`, `paging` and `render`. The order of
 checks is the real one: version, key, scope, budget, then the rest.
 """
-
-from __future__ import annotations
 
 import asyncio
 import itertools
@@ -18,16 +16,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recruit_assets.sandbox.faults import JSON_API, Document, Fault, Plan, altered
-from recruit_assets.sandbox.links import Slice
+from recruit_assets.sandbox.paging import Slice
 from recruit_assets.sandbox.problems import Problem, bad_version, no_path, no_record
 from recruit_assets.sandbox.query import Query, Reader
-from recruit_assets.sandbox.render import Renderer, page_texts
+from recruit_assets.sandbox.render import Renderer
 from recruit_assets.sandbox.rules import Budget, Rules
 from recruit_assets.sandbox.schema import ENDPOINTS, RESOURCES, VERSIONS, may_list
 from recruit_assets.sandbox.selection import Selections, visible
 from recruit_assets.sandbox.world import World
 
 _NO_ANSWER = ("reset", "hang")
+# Lists whose `meta` carries texts beside the counts.
+_WITH_TEXTS = ("departments", "locations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,9 @@ class Call:
 
 
 class Api:
-    """Answers requests under /v1/."""
+    """Answers requests under /v1/ from that world, under those rules."""
 
     def __init__(self, world: World, rules: Rules) -> None:
-        """Serve that world under those rules."""
         self.world = world
         self.rules = rules
         self.plan = Plan()
@@ -105,8 +104,7 @@ class Api:
         if not self._budget.spend():
             return Response(status_code=429)
         if missing := self.rules.missing(type_):
-            no_body = Response(status_code=missing)
-            return _problem(no_path(call.path)) if missing == 404 else no_body
+            return _problem(no_path(call.path)) if missing == 404 else Response(status_code=missing)
         return None
 
     def _lets_in(self, headers: Mapping[str, str]) -> bool:
@@ -126,7 +124,7 @@ class Api:
         type_, _, id_ = call.path.partition("/")
         if type_ not in ENDPOINTS or "/" in id_:
             raise no_path(call.path)
-        reader = Reader(RESOURCES[type_], self.rules, self.world.known)
+        reader = Reader(RESOURCES[type_], self.rules, self.world.extra)
         query = reader.read(call.parameters)
         return self._one(call, type_, id_, query) if id_ else self._list(call, type_, query)
 
@@ -149,10 +147,13 @@ class Api:
         document: Document = {"data": [renderer.primary(type_, record) for record in records]}
         if query.include:
             document["included"] = renderer.included(type_, records)
-        counts = {} if type_ in self.rules.no_counts else page.counts()
-        document["meta"] = counts | page_texts(type_)
+        document["meta"] = self._meta(type_, page)
         document["links"] = page.links(f"{call.base}{type_}", call.parameters)
         return document
+
+    def _meta(self, type_: str, page: Slice) -> dict[str, Any]:
+        texts = {"texts": {"title": type_.capitalize()}} if type_ in _WITH_TEXTS else {}
+        return texts if type_ in self.rules.no_counts else page.counts() | texts
 
     def _renderer(self, call: Call, query: Query) -> Renderer:
         return Renderer(

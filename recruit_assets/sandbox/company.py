@@ -1,10 +1,8 @@
 """The invented company itself: departments, places, users, teams, jobs and their stages.
 
-Here: everything that exists before a candidate applies. Candidates and what belongs to them are in
-`people`. All of it follows from the seed and the size; `build` hands finished tables to `world`.
+Here: everything that exists before a candidate applies, written into a `Draft`. Candidates and what
+belongs to them are in `people`.
 """
-
-from __future__ import annotations
 
 from random import Random
 from typing import Any

@@ -1,9 +1,21 @@
 """The control path: faults, records and rules over HTTP, for tests in another process.
 
-It is there only while the rules switch it on. All it does is to call the `Sandbox`.
-"""
+It is there only while the rules switch it on (`--control`), and needs no key. Bodies and answers
+are JSON; what cannot be done is answered by 400 and a sentence.
 
-from __future__ import annotations
+    GET    /_control/counts               how many records each endpoint has
+    GET    /_control/requests             the requests so far: path, query, page, status
+    DELETE /_control/requests             forgets them
+    POST   /_control/faults               path; page, times, kind, status, headers, body as wanted
+    DELETE /_control/faults               forgets all faults
+    POST   /_control/records              type; attributes, relationships, id as wanted
+    PATCH  /_control/records/{type}/{id}  attributes, relationships
+    DELETE /_control/records/{type}/{id}  removes the record
+    PATCH  /_control/rules                any fields of `Rules`, such as {"without": {"jobs": 403}}
+
+A fault takes what `Sandbox.fail` takes, a record what `World.add` and `World.change` take. Adding
+one answers its id.
+"""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -15,33 +27,45 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from recruit_assets.sandbox.rules import Rules
+from recruit_assets.sandbox.world import World
 
 if TYPE_CHECKING:
     from recruit_assets.sandbox.server import Sandbox
 
-Handler = Callable[["Sandbox", Request, dict[str, Any]], Any]
+# From the parameters in the path and the body to the answer.
+Handler = Callable[[dict[str, str], dict[str, Any]], Any]
 
 
-def control_routes(sandbox: Sandbox) -> list[Route]:
+def control_routes(sandbox: "Sandbox") -> list[Route]:
     """The routes under /_control/."""
-    record = "/_control/records/{type}/{id}"
-    return [
-        _route(sandbox, "/_control/requests", {"GET": _requests, "DELETE": _clear_requests}),
-        _route(sandbox, "/_control/faults", {"POST": _fail, "DELETE": _clear_faults}),
-        _route(sandbox, "/_control/records", {"POST": _add}),
-        _route(sandbox, record, {"PATCH": _change, "DELETE": _remove}),
-        _route(sandbox, "/_control/counts", {"GET": _counts}),
-        _route(sandbox, "/_control/rules", {"PATCH": _rules}),
-    ]
+    world, rules = sandbox.world, sandbox.rules
+    handlers: dict[str, dict[str, Handler]] = {
+        "counts": {"GET": lambda at, body: world.counts()},
+        "requests": {
+            "GET": lambda at, body: sandbox.requests,
+            "DELETE": lambda at, body: sandbox.clear_requests(),
+        },
+        "faults": {
+            "POST": lambda at, body: sandbox.fail(**body),
+            "DELETE": lambda at, body: sandbox.clear_faults(),
+        },
+        "records": {"POST": lambda at, body: _add(world, body)},
+        "records/{type}/{id}": {
+            "PATCH": lambda at, body: world.change(at["type"], at["id"], **body),
+            "DELETE": lambda at, body: world.remove(at["type"], at["id"]),
+        },
+        "rules": {"PATCH": lambda at, body: _change_rules(rules, body)},
+    }
+    return [_route(rules, f"/_control/{path}", by_method) for path, by_method in handlers.items()]
 
 
-def _route(sandbox: Sandbox, path: str, handlers: dict[str, Handler]) -> Route:
+def _route(rules: Rules, path: str, handlers: dict[str, Handler]) -> Route:
     async def handle(request: Request) -> Response:
-        if not sandbox.rules.control:
+        if not rules.control:
             return Response(status_code=404)
         try:
             body = _body(await request.body())
-            answer = handlers[request.method](sandbox, request, body)
+            answer = handlers[request.method](request.path_params, body)
         except (ValueError, TypeError, KeyError) as error:
             # A KeyError's text is its quoted argument, and ours is a sentence.
             said = error.args[0] if isinstance(error, KeyError) else error
@@ -55,45 +79,16 @@ def _body(content: bytes) -> dict[str, Any]:
     return msgspec.json.decode(content, type=dict[str, Any]) if content else {}
 
 
-def _requests(sandbox: Sandbox, request: Request, body: dict[str, Any]) -> Any:
-    return sandbox.requests
-
-
-def _clear_requests(sandbox: Sandbox, request: Request, body: dict[str, Any]) -> Any:
-    sandbox.clear_requests()
-
-
-def _counts(sandbox: Sandbox, request: Request, body: dict[str, Any]) -> Any:
-    return sandbox.world.counts()
-
-
-def _fail(sandbox: Sandbox, request: Request, body: dict[str, Any]) -> Any:
-    sandbox.fail(**body)
-
-
-def _clear_faults(sandbox: Sandbox, request: Request, body: dict[str, Any]) -> Any:
-    sandbox.clear_faults()
-
-
-def _add(sandbox: Sandbox, request: Request, body: dict[str, Any]) -> Any:
+def _add(world: World, body: dict[str, Any]) -> dict[str, str]:
     if "type" not in body:
         raise ValueError("a record needs a type")
-    given = {name: value for name, value in body.items() if name != "type"}
-    return {"id": sandbox.world.add(body["type"], **given)}
+    return {"id": world.add(body.pop("type"), **body)}
 
 
-def _change(sandbox: Sandbox, request: Request, body: dict[str, Any]) -> Any:
-    sandbox.world.change(request.path_params["type"], request.path_params["id"], **body)
-
-
-def _remove(sandbox: Sandbox, request: Request, body: dict[str, Any]) -> Any:
-    sandbox.world.remove(request.path_params["type"], request.path_params["id"])
-
-
-def _rules(sandbox: Sandbox, request: Request, body: dict[str, Any]) -> Any:
+def _change_rules(rules: Rules, body: dict[str, Any]) -> None:
     known = {field.name for field in fields(Rules)}
     if unknown := sorted(body.keys() - known):
         raise ValueError(f"there is no rule {unknown[0]}; there are {', '.join(sorted(known))}")
-    rules = msgspec.convert(msgspec.to_builtins(sandbox.rules) | body, Rules)
+    changed = msgspec.convert(msgspec.to_builtins(rules) | body, Rules)
     for name in body:
-        setattr(sandbox.rules, name, getattr(rules, name))
+        setattr(rules, name, getattr(changed, name))

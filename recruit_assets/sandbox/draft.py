@@ -1,7 +1,5 @@
 """Tables in the making: the notebook in which `company` and `people` write records down."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -18,6 +16,16 @@ _FIRST_IDS = {
     "candidates": 981, "job-applications": 9981, "jobs": 91, "stages": 481, "users": 71,
     "notes": 99901, "todos": 861, "referrals": 51, "nps-responses": 941, "team-memberships": 601,
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A job that has taken applications: when it opened, and its stages in order."""
+
+    opened: int
+    job: Ref
+    recruiter: Ref
+    stages: tuple[Ref, ...]
 
 
 @dataclass
@@ -58,13 +66,3 @@ class Draft:
             resource = RESOURCES[type_]
             self._blanks[type_] = resource.blank(), resource.unrelated()
         return self._blanks[type_]
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A job that has taken applications: when it opened, and its stages in order."""
-
-    opened: int
-    job: Ref
-    recruiter: Ref
-    stages: tuple[Ref, ...]

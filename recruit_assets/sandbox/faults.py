@@ -4,12 +4,10 @@ Here: which of them meet which request, and what they do to the answer. What onl
 wire is in `spoilt`; when they are asked is decided in `api`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -18,12 +16,6 @@ from recruit_assets.sandbox.spoilt import SPOILT
 from recruit_assets.sandbox.world import World
 
 Document = dict[str, Any]
-Kind = Literal[
-    "status", "html", "empty", "list", "null-data", "no-id", "truncated", "garbage", "reset",
-    "hang", "drip",
-]  # fmt: skip
-KINDS: tuple[str, ...] = get_args(Kind)
-
 JSON_API = "application/vnd.api+json"
 _HTML = "<!doctype html><html><body><h1>Down for maintenance</h1></body></html>"
 _FIXED: dict[str, tuple[bytes, str]] = {
@@ -32,6 +24,7 @@ _FIXED: dict[str, tuple[bytes, str]] = {
     "list": (b"[]", JSON_API),
     "garbage": (b"\xff\xfe{\x00not json", JSON_API),
 }
+KINDS = ("status", "null-data", "no-id", *_FIXED, *SPOILT)
 
 
 @dataclass
@@ -63,13 +56,13 @@ class Fault(Planned):
 
     def edits(self, document: Document) -> Document:
         """The document as this fault leaves it."""
-        if self.kind == "null-data":
-            return document | {"data": None}
-        if self.kind == "no-id" and isinstance(document.get("data"), list) and document["data"]:
-            first, *rest = document["data"]
-            return document | {"data": [_without_id(first), *rest]}
-        if self.kind == "no-id" and isinstance(document.get("data"), dict):
-            return document | {"data": _without_id(document["data"])}
+        match self.kind, document.get("data"):
+            case "null-data", _:
+                return document | {"data": None}
+            case "no-id", [first, *rest]:
+                return document | {"data": [_without_id(first), *rest]}
+            case "no-id", dict(record):
+                return document | {"data": _without_id(record)}
         return document
 
     def response(self, right: Response) -> Response:
@@ -109,7 +102,6 @@ class Plan:
     """All that is planned, in order; safe from any thread."""
 
     def __init__(self) -> None:
-        """Start with nothing planned."""
         self._lock = Lock()
         self._planned: list[Planned] = []
 

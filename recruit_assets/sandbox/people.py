@@ -1,24 +1,19 @@
 """The invented candidates, their way through the stages, and all that belongs to them.
 
-Here: candidates, applications, offers, survey answers, notes, todos, referrals. The company they
-apply to comes from `company`. Most are rejected early and few are hired; every key resolves, and a
-stage belongs to the application's job.
+Here: candidates, applications, offers, survey answers, notes, todos, referrals, written into the
+`Draft` that `company` has begun. Most are rejected early and few are hired; every key resolves, and
+a stage belongs to the application's job.
 """
-
-from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from recruit_assets.sandbox import words
-from recruit_assets.sandbox.company import build_company
-from recruit_assets.sandbox.draft import Draft, Opening, Ref, Tables
+from recruit_assets.sandbox.draft import Draft, Opening, Ref
 from recruit_assets.sandbox.times import DAY, HOUR, MINUTE, NOW_MS, wire_date, wire_ms
 
 # How far an application comes (index of words.STAGES), and how likely it ends there by rejection.
-_DEPTHS = (0, 1, 2, 3, 4, 5)
 _REACHED = (45, 70, 83, 92, 96, 100)
 _REJECTED = (0.62, 0.75, 0.70, 0.65, 0.35, 0.0)
 _OFFER, _HIRED = 4, 5
@@ -34,10 +29,8 @@ class Application:
     opening: Opening
 
 
-def build(candidates: int, seed: int) -> Tables:
-    """The whole company with that many candidates: the same for the same seed, in any process."""
-    draft = Draft(Random(seed))
-    build_company(draft, candidates)
+def build_people(draft: Draft, candidates: int) -> None:
+    """That many candidates, and all that belongs to them."""
     rng = draft.rng
     arrivals = sorted(NOW_MS - HOUR - rng.randrange(700 * DAY) for _ in range(candidates))
     opened = [opening.opened for opening in draft.openings]
@@ -59,7 +52,6 @@ def build(candidates: int, seed: int) -> Tables:
     for number, question in enumerate(draft.tables["questions"].values()):
         if candidates and number % 10 == 9:
             question["relationships"]["candidate"] = rng.choice(draft.refs("candidates"))
-    return draft.tables
 
 
 def _choose(draft: Draft, opened: list[int], at: int) -> Opening:
@@ -197,7 +189,7 @@ def _referral(draft: Draft, candidate: Ref, at: int, job: Ref) -> None:
 
 def _application(draft: Draft, application: Application) -> None:
     rng, at = draft.rng, application.at
-    depth = rng.choices(_DEPTHS, cum_weights=_REACHED)[0]
+    depth = rng.choices(range(len(_REACHED)), cum_weights=_REACHED)[0]
     # A few moved some milliseconds before they were created, as has been seen in the real data.
     delay = depth * rng.gammavariate(2, 4 * DAY) if depth else rng.randrange(-3, 300)
     moved = min(at + int(delay), NOW_MS - MINUTE)

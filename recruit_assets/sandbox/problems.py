@@ -1,27 +1,26 @@
 """Errors as the API words them: codes, titles and details. Where they arise is elsewhere."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from recruit_assets.sandbox.schema import CURRENT
 
 
 class Problem(Exception):
-    """A request that is answered with an `errors` array."""
+    """A request that is answered with a status and an `errors` array of one."""
 
     def __init__(self, status: int, error: dict[str, Any]) -> None:
-        """Keep the status and the only error."""
         super().__init__(error["detail"])
         self.status = status
         self.document = {"errors": [error]}
 
 
-def _bad(code: str, title: str, detail: str, parameter: str | None = None) -> Problem:
-    error: dict[str, Any] = {"title": title, "detail": detail, "code": code, "status": "400"}
+def _bad(
+    code: str, title: str, detail: str, parameter: str | None = None, *, status: int = 400
+) -> Problem:
+    error: dict[str, Any] = {"title": title, "detail": detail, "code": code, "status": str(status)}
     if parameter:
         error["source"] = {"parameter": parameter}
-    return Problem(400, error)
+    return Problem(status, error)
 
 
 def unknown_type(type_: str) -> Problem:
@@ -70,14 +69,12 @@ def bad_page(parameter: str, value: str) -> Problem:
 def no_record(id_: str) -> Problem:
     """A record that is not, or no longer, there."""
     detail = f"The record identified by {id_} could not be found."
-    error = {"title": "Record not found", "detail": detail, "code": "404", "status": "404"}
-    return Problem(404, error)
+    return _bad("404", "Record not found", detail, status=404)
 
 
 def no_path(path: str) -> Problem:
     """A path that the API does not have."""
-    detail = f"There is nothing at /v1/{path}."
-    return Problem(404, {"title": "Not found", "detail": detail, "code": "404", "status": "404"})
+    return _bad("404", "Not found", f"There is nothing at /v1/{path}.", status=404)
 
 
 def bad_version() -> Problem:

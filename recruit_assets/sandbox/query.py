@@ -4,10 +4,8 @@ From the query string to a `Query`, or to the first `Problem`. Which parameters 
 `schema`, which of them this account refuses in `rules`; `selection` and `render` obey the result.
 """
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from recruit_assets.sandbox import problems
@@ -55,8 +53,8 @@ class Reader:
 
     resource: Resource
     rules: Rules
-    # Attributes that records have beyond the table, by type.
-    known: Callable[[str], Collection[str]]
+    # Attributes that records have beyond the schema, by type.
+    extra: Mapping[str, Collection[str]]
 
     def read(self, parameters: Mapping[str, str]) -> Query:
         """The query that the parameters make up.
@@ -102,8 +100,7 @@ class Reader:
                 if type_ not in RESOURCES:
                     raise problems.unknown_type(type_)
                 resource = RESOURCES[type_]
-                valid = {"id", *resource.attributes, *resource.relationships}
-                valid |= set(self.known(type_))
+                valid = {"id", *resource.attributes, *resource.relationships, *self.extra[type_]}
                 for name in names:
                     if name not in valid or self._refuses(parameter, name):
                         raise problems.refused_field(type_, name)

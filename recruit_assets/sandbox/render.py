@@ -4,16 +4,14 @@ From stored records to plain dicts for the encoder: links, sparse fieldsets, key
 included, the stubs of what was included. What a document wraps around them is in `api`.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from recruit_assets.sandbox.draft import Record
 from recruit_assets.sandbox.schema import attribute_names, relationship_names
 from recruit_assets.sandbox.words import DOMAIN
-from recruit_assets.sandbox.world import World
+from recruit_assets.sandbox.world import World, refs_of
 
 _SIGNED = ("resume", "original-resume")
 _JOB_PAGES = {
@@ -44,35 +42,31 @@ class Renderer:
         """Every record that the include paths reach from these, once."""
         seen = {(type_, record["id"]) for record in records}
         stubs = []
-        for name, seconds in self.include.items():
-            nested = dict.fromkeys(seconds, frozenset[str]())
-            for record in records:
-                for near_type, near in self._reached(type_, record, name):
-                    if (near_type, near["id"]) not in seen:
-                        seen.add((near_type, near["id"]))
-                        stubs.append(self._record(near_type, near, nested))
-                    for second in nested:
-                        for far_type, far in self._reached(near_type, near, second):
-                            if (far_type, far["id"]) not in seen:
-                                seen.add((far_type, far["id"]))
-                                stubs.append(self._record(far_type, far, {}))
+        for each_type, each, linked in self._along_paths(type_, records):
+            if (each_type, each["id"]) not in seen:
+                seen.add((each_type, each["id"]))
+                stubs.append(self._record(each_type, each, linked))
         return stubs
 
-    def _reached(self, type_: str, record: Record, name: str) -> list[tuple[str, Record]]:
-        if name not in relationship_names(type_, self.version):
-            return []
-        related = self.world.related(type_, record, name)
-        refs = related if isinstance(related, list) else [related] if related else []
-        tables = self.world.table
-        return [
-            (ref["type"], tables(ref["type"])[ref["id"]])
-            for ref in refs
-            if ref["id"] in tables(ref["type"])
-        ]
+    def _along_paths(
+        self, type_: str, records: list[Record]
+    ) -> Iterator[tuple[str, Record, frozenset[str]]]:
+        """What the include paths reach, step by step, each with the next steps."""
+        for name, seconds in self.include.items():
+            for record in records:
+                for near_type, near in self._reached(type_, record, name):
+                    yield near_type, near, seconds
+                    for second in seconds:
+                        for far_type, far in self._reached(near_type, near, second):
+                            yield far_type, far, frozenset()
 
-    def _record(
-        self, type_: str, record: Record, linked: Mapping[str, frozenset[str]]
-    ) -> dict[str, Any]:
+    def _reached(self, type_: str, record: Record, name: str) -> Iterator[tuple[str, Record]]:
+        if name in relationship_names(type_, self.version):
+            for ref in refs_of(self.world.related(type_, record, name)):
+                if found := self.world.table(ref["type"]).get(ref["id"]):
+                    yield ref["type"], found
+
+    def _record(self, type_: str, record: Record, linked: Collection[str]) -> dict[str, Any]:
         url = f"{self.base}{type_}/{record['id']}"
         # Notes have been seen with a relative link.
         links = {"self": f"/v1/notes/{record['id']}" if type_ == "notes" else url}
@@ -109,8 +103,3 @@ class Renderer:
                 if shown.get(name):
                     shown[name] = f"{shown[name]}?signature={self.sign()}"
         return shown
-
-
-def page_texts(type_: str) -> dict[str, Any]:
-    """The texts that two lists carry beside their counts."""
-    return {"texts": {"title": type_.capitalize()}} if type_ in ("departments", "locations") else {}

@@ -8,8 +8,6 @@
 - sorts: attributes, or `*` for any. `id` is always allowed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +33,6 @@ class Resource:
     ranges: frozenset[str]
     sorts: frozenset[str]
     scope: str
-    listed: bool
 
     def blank(self) -> dict[str, Any]:
         """Every attribute with an empty value of its kind."""
@@ -76,7 +73,6 @@ def resource(
     ranges: str = "",
     sorts: str = "",
     scope: str = "admin",
-    listed: bool = True,
 ) -> Resource:
     """One entry of the table, from its words."""
     kinds = (word.partition(":") for word in attributes.split())
@@ -88,5 +84,4 @@ def resource(
         ranges=frozenset(ranges.split()),
         sorts=frozenset(sorts.split()),
         scope=scope,
-        listed=listed,
     )

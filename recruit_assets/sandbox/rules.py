@@ -1,9 +1,7 @@
 """What the sandbox demands and refuses, which tests change while it runs; and the budget."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,7 +16,8 @@ class Rules:
     requests_per_10s: int = 0
     latency_ms: float = 0
     scope: Literal["public", "internal", "admin"] = "admin"
-    without: Mapping[str, int] | Collection[str] = field(default_factory=dict)
+    # Endpoints of add-ons that the account lacks, and the status that they answer with.
+    without: dict[str, int] = field(default_factory=dict)
     refuse: dict[str, set[str]] = field(default_factory=dict)
     cursor_paging: set[str] = field(default_factory=set)
     no_counts: set[str] = field(default_factory=set)
@@ -26,9 +25,7 @@ class Rules:
 
     def missing(self, path: str) -> int | None:
         """The status with which an endpoint of a missing add-on answers."""
-        if path not in self.without:
-            return None
-        return self.without[path] if isinstance(self.without, Mapping) else 404
+        return self.without.get(path)
 
     def refuses(self, path: str, parameter: str, value: str) -> bool:
         """Whether this account refuses a parameter, or a value of it, that others may send.
@@ -41,10 +38,9 @@ class Rules:
 
 
 class Budget:
-    """Requests spent in the running window of ten seconds."""
+    """Requests spent in the running window of ten seconds; the rules may change meanwhile."""
 
     def __init__(self, rules: Rules, clock: Callable[[], float] = time.monotonic) -> None:
-        """Count against the rules' budget, which may change while it is counted."""
         self._rules = rules
         self._clock = clock
         self._opened = clock()

@@ -5,8 +5,6 @@ table's words are read is in `resource`. Not here: any record (`world`), how par
 (`query`), how records are shown (`render`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 
@@ -170,56 +168,48 @@ _UNLISTED = (
         "activities",
         attributes="code created-at:time data",
         one="candidate>candidates job>jobs user>users",
-        listed=False,
     ),
     resource(
         "answers",
         attributes="text question-type updated-at:time",
         one="candidate>candidates question>questions",
-        listed=False,
     ),
     resource(
         "custom-field-values",
         attributes="field-type value",
         one="custom-field>custom-fields owner>candidates|jobs",
-        listed=False,
     ),
-    resource("divisions", attributes="name", listed=False, scope="public"),
-    resource("form-answers", listed=False),
-    resource("notification-settings", attributes="mention:flag daily-digest:flag", listed=False),
-    resource("onboardings", listed=False),
+    resource("divisions", attributes="name", scope="public"),
+    resource("form-answers"),
+    resource("notification-settings", attributes="mention:flag daily-digest:flag"),
+    resource("onboardings"),
     resource(
         "partner-results",
         attributes="assessment-score:whole created-at:time partner-name status",
         one="candidate>candidates",
-        listed=False,
     ),
     resource(
         "picked-questions",
         attributes="mandatory:flag",
         one="question>questions",
-        listed=False,
         scope="public",
     ),
     resource(
         "reject-reasons",
         attributes="reason rejected-by-company:flag",
         many="job-applications@reject-reason",
-        listed=False,
     ),
     resource(
         "requisitions",
         attributes="job-title number-of-openings:whole requisition-status",
         one="department>departments",
-        listed=False,
     ),
-    resource("stage-types", attributes="name", listed=False),
-    resource("triggers", attributes="trigger-type", one="stage>stages", listed=False),
+    resource("stage-types", attributes="name"),
+    resource("triggers", attributes="trigger-type", one="stage>stages"),
     resource(
         "uploads",
         attributes="file-name internal:flag created-at:time",
         one="candidate>candidates",
-        listed=False,
     ),
 )
 

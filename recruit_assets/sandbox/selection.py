@@ -4,63 +4,57 @@ From a `Query` and the world to ids. The last selections are kept until the worl
 a walk over many pages filters and sorts once.
 """
 
-from __future__ import annotations
-
-from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from recruit_assets.sandbox.draft import Record
 from recruit_assets.sandbox.query import Filter, Query
 from recruit_assets.sandbox.schema import RESOURCES
 from recruit_assets.sandbox.times import instant, instant_or_none
-from recruit_assets.sandbox.world import World, numeric
+from recruit_assets.sandbox.world import World, numeric, refs_of
 
 Test = Callable[[Record], bool]
 
 _KEPT = 32
 _INTERNAL_SEES = {"published", "unlisted", "archived"}
 _STATUS, _FEED = Filter("status", None, "published"), Filter("feed", None, "public")
+_JOB_ORDER = ("-pinned", "date")
 
 
 class Selections:
     """The ids of lists, kept for as long as they are right."""
 
     def __init__(self, world: World) -> None:
-        """Select from that world."""
         self._world = world
-        self._kept: OrderedDict[tuple[object, ...], list[str]] = OrderedDict()
+        self._kept = lru_cache(_KEPT)(self._select)
 
     def ids(self, type_: str, query: Query, scope: str) -> list[str]:
         """All ids that the query selects, in its order."""
-        key = (self._world.revision, type_, query.filters, query.sort, scope)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        else:
-            self._kept[key] = select(self._world, type_, query, scope)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return self._kept[key]
+        return self._kept(self._world.revision, type_, query.filters, query.sort, scope)
 
-
-def select(world: World, type_: str, query: Query, scope: str) -> list[str]:
-    """Filter and sort the records of a type."""
-    filters = set(query.filters)
-    if type_ == "jobs":
-        named = {each.name for each in filters}
-        filters |= {each for each in (_STATUS, _FEED) if each.name not in named}
-    tests = [_test(world, type_, each) for each in filters]
-    found = [
-        record
-        for record in world.table(type_).values()
-        if visible(type_, record, scope) and all(test(record) for test in tests)
-    ]
-    # Sorted by the last key first: each sort keeps the order of equals.
-    for key in reversed(query.sort or _default_order(type_)):
-        name = key.removeprefix("-")
-        found.sort(key=_sort_key(world, type_, name), reverse=key.startswith("-"))
-    return [record["id"] for record in found]
+    def _select(
+        self,
+        _revision: int,  # part of the cache's key: what is kept ends with it
+        type_: str,
+        filters: frozenset[Filter],
+        sort: tuple[str, ...],
+        scope: str,
+    ) -> list[str]:
+        if type_ == "jobs":
+            named = {each.name for each in filters}
+            filters |= {each for each in (_STATUS, _FEED) if each.name not in named}
+        tests = [_test(self._world, type_, each) for each in filters]
+        found = [
+            record
+            for record in self._world.table(type_).values()
+            if visible(type_, record, scope) and all(test(record) for test in tests)
+        ]
+        # Sorted by the last key first: each sort keeps the order of equals.
+        for key in reversed(sort or (_JOB_ORDER if type_ == "jobs" else ())):
+            name = key.removeprefix("-")
+            found.sort(key=_sort_key(self._world, type_, name), reverse=key.startswith("-"))
+        return [record["id"] for record in found]
 
 
 def visible(type_: str, record: Record, scope: str) -> bool:
@@ -71,18 +65,6 @@ def visible(type_: str, record: Record, scope: str) -> bool:
     if scope == "internal":
         return attributes["human-status"] in _INTERNAL_SEES
     return attributes["human-status"] == "published" and not attributes["internal"]
-
-
-def position_after(ids: list[str], last: str) -> int:
-    """Where a list goes on after the record `last`, by its number if it has gone."""
-    try:
-        return ids.index(last) + 1
-    except ValueError:
-        return bisect_right(ids, numeric(last), key=numeric)
-
-
-def _default_order(type_: str) -> tuple[str, ...]:
-    return ("-pinned", "date") if type_ == "jobs" else ()
 
 
 def _test(world: World, type_: str, each: Filter) -> Test:
@@ -126,10 +108,8 @@ def _stage_type_test(world: World, type_: str, wanted: set[str]) -> Test:
     return test
 
 
-def _ids(world: World, type_: str, record: Record, name: str) -> Iterable[str]:
-    related = world.related(type_, record, name)
-    refs = related if isinstance(related, list) else [related] if related else []
-    return [ref["id"] for ref in refs]
+def _ids(world: World, type_: str, record: Record, name: str) -> list[str]:
+    return [ref["id"] for ref in refs_of(world.related(type_, record, name))]
 
 
 def _spelled(value: object) -> str | None:

@@ -3,14 +3,12 @@
 Here: `Sandbox`, which the tests hold, and the life of its server. What is answered is in `api`.
 """
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,7 +17,7 @@ from starlette.routing import Route
 from recruit_assets.sandbox.api import Api, Asked
 from recruit_assets.sandbox.control import control_routes
 from recruit_assets.sandbox.faults import KINDS, Action, Alteration, Document, Fault
-from recruit_assets.sandbox.people import build
+from recruit_assets.sandbox.invent import build
 from recruit_assets.sandbox.rules import Rules
 from recruit_assets.sandbox.world import World
 
@@ -27,7 +25,7 @@ HOST = "127.0.0.1"
 
 
 class Sandbox:
-    """An invented company behind a stand-in of the API."""
+    """An invented company behind a stand-in of the API; `clock` stamps what is changed later."""
 
     def __init__(
         self,
@@ -36,14 +34,13 @@ class Sandbox:
         rules: Rules | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        """Invent the company; `clock` stamps what is changed in it later."""
         self.rules = rules or Rules()
         self.world = World(build(candidates, seed), clock)
         self.base_url = ""
         self._api = Api(self.world, self.rules)
 
     @contextmanager
-    def serve(self, port: int = 0) -> Iterator[Sandbox]:
+    def serve(self, port: int = 0) -> Iterator[Self]:
         """Serve in the background while the block runs; port 0 picks a free one.
 
         Raises:

@@ -3,8 +3,6 @@
 Here: what happens on the connection. Which request meets them is in `faults`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import struct
@@ -17,10 +15,6 @@ _DRIP_SECONDS = 0.0001
 
 class Spoilt(Response):
     """A right response that does not arrive as one."""
-
-    def __init__(self, body: bytes, status: int, headers: dict[str, str]) -> None:
-        """Hold the right response."""
-        super().__init__(body, status, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Spoil the connection, then wait until it is gone."""

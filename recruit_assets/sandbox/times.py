@@ -4,9 +4,7 @@ Times inside the world are what the API shows: text with milliseconds and the of
 had at that instant. Generation counts in epoch milliseconds and never looks at a clock.
 """
 
-from __future__ import annotations
-
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
@@ -28,7 +26,7 @@ def wire(moment: datetime) -> str:
 
 def wire_ms(milliseconds: int) -> str:
     """Epoch milliseconds as the API writes times."""
-    return datetime.fromtimestamp(milliseconds / 1000, STOCKHOLM).isoformat(timespec="milliseconds")
+    return wire(datetime.fromtimestamp(milliseconds / 1000, STOCKHOLM))
 
 
 def wire_date(milliseconds: int) -> str:
@@ -42,9 +40,6 @@ def instant(text: str) -> datetime:
     Raises:
         ValueError: the text is no ISO time.
     """
-    if len(text) == 10:
-        day = date.fromisoformat(text)
-        return datetime(day.year, day.month, day.day, tzinfo=UTC)
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -4,8 +4,6 @@ Surnames are put together from syllables so that nobody can be meant; e-mail is 
 phone numbers come from ranges reserved for fiction (Ofcom 07700 900xxx, NANP 555-01xx).
 """
 
-from __future__ import annotations
-
 from random import Random
 
 COMPANY = "Quibblewick Airships"

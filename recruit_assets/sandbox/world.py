@@ -1,11 +1,9 @@
 """The records, as they are now: a locked store that the tests change while the API reads it.
 
 Here: adding, changing, removing, and what follows from other records (a job's stages, a stage's
-counters). Records come from `people`; `selection` picks among them and `render` shows them.
+counters). Records come from `invent`; `selection` picks among them and `render` shows them.
 Stored records are never edited in place but replaced, so what was read stays as it was.
 """
-
-from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -17,6 +15,7 @@ from recruit_assets.sandbox.draft import Record, Ref, Tables
 from recruit_assets.sandbox.resource import Resource
 from recruit_assets.sandbox.schema import ENDPOINTS, FOLLOWED, RESOURCES
 from recruit_assets.sandbox.times import wire
+from recruit_assets.sandbox.words import DOMAIN
 
 Related = Ref | list[Ref] | None
 
@@ -37,27 +36,40 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "questions": {"title": "Added question {id}", "question-type": "Text"},
     "notes": {"note": "Added note {id}"},
     "todos": {"value": "Added todo {id}"},
-    "users": {"name": "Added user {id}", "email": "added.{id}@quibblewick.example", "role": "user"},
+    "users": {"name": "Added user {id}", "email": f"added.{{id}}@{DOMAIN}", "role": "user"},
     "stages": {"legacy-stage-type-name": "In process"},
 }
 
 
-def numeric(id_: str) -> tuple[int, str]:
-    """The order of ids: by number, others after them."""
-    return (int(id_), "") if id_.isdecimal() else (1 << 62, id_)
+def numeric(id_: str) -> tuple[bool, int, str]:
+    """The order of ids: by number, which stands in the middle; others after them by text."""
+    return (False, int(id_), "") if id_.isdecimal() else (True, 0, id_)
+
+
+def refs_of(related: Related) -> list[Ref]:
+    """The references in a relationship's value, to one or to many."""
+    if isinstance(related, list):
+        return related
+    return [related] if related else []
 
 
 class World:
-    """All records by type, safe to change from any thread."""
+    """All records by type, safe to change from any thread.
+
+    It takes over the tables; `clock` stamps what is added and changed later.
+    """
 
     def __init__(self, tables: Tables, clock: Callable[[], datetime] | None = None) -> None:
-        """Take over the tables; `clock` stamps what is added and changed later."""
         self.lock = RLock()
         self.revision = 0
         self._tables = tables
         self._clock = clock or (lambda: datetime.now(UTC))
-        self._last = {type_: max(map(_number, table), default=0) for type_, table in tables.items()}
-        self._extra: dict[str, set[str]] = defaultdict(set)
+        self._last = {
+            type_: max((numeric(id_)[1] for id_ in table), default=0)
+            for type_, table in tables.items()
+        }
+        # Attributes by type beyond those in the schema, which tests have added.
+        self.extra: dict[str, set[str]] = {type_: set() for type_ in RESOURCES}
         # (type, relationship, target's type, target's id) -> ids of the records that point there.
         self._referrers: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
         for type_, name in FOLLOWED:
@@ -96,7 +108,8 @@ class World:
     ) -> str:
         """Add a record and return its id; what is not given gets a plausible value."""
         with self.lock:
-            resource, table = _resource(type_), self.table(type_)
+            table = self.table(type_)
+            resource = RESOURCES[type_]
             id_ = str(self._last[type_] + 1) if id is None else id
             if id_ in table:
                 raise ValueError(f"{type_} {id_} is there already")
@@ -107,7 +120,7 @@ class World:
             record = {"id": id_, "attributes": defaults, "relationships": resource.unrelated()}
             in_order = not table or numeric(next(reversed(table))) < numeric(id_)
             self._replace(type_, record, attributes or {}, relationships or {})
-            self._last[type_] = max(self._last[type_], _number(id_))
+            self._last[type_] = max(self._last[type_], numeric(id_)[1])
             if not in_order:
                 self._tables[type_] = dict(sorted(table.items(), key=lambda each: numeric(each[0])))
             return id_
@@ -142,8 +155,10 @@ class World:
 
     def table(self, type_: str) -> dict[str, Record]:
         """The stored records of a type, in numeric order; only to be read, under the lock."""
-        _resource(type_)
-        return self._tables[type_]
+        try:
+            return self._tables[type_]
+        except KeyError:
+            raise KeyError(f"there is no type {type_}") from None
 
     def attributes(self, type_: str, record: Record) -> dict[str, Any]:
         """A record's attributes, with a stage's counters counted."""
@@ -169,10 +184,6 @@ class World:
         source = relationship.types[0]
         ids = self._referrers.get((source, relationship.follows, type_, record["id"]), ())
         return [{"type": source, "id": id_} for id_ in ids]
-
-    def known(self, type_: str) -> set[str]:
-        """Attributes of a type beyond those in the table, which tests have added."""
-        return self._extra[type_]
 
     def _candidates(self, job: Record) -> list[Ref]:
         applications = self.table("job-applications")
@@ -202,7 +213,7 @@ class World:
             "attributes": old["attributes"] | values,
             "relationships": old["relationships"] | refs,
         }
-        self._extra[type_] |= values.keys() - resource.attributes.keys()
+        self.extra[type_] |= values.keys() - resource.attributes.keys()
         self._relink(type_, old, new)
         self._tables[type_][old["id"]] = new
         self.revision += 1
@@ -211,35 +222,18 @@ class World:
         for name in (name for source, name in FOLLOWED if source == type_):
             if new and old["relationships"].get(name) == new["relationships"].get(name):
                 continue
-            for target in _targets(old["relationships"].get(name)):
+            for target in refs_of(old["relationships"].get(name)):
                 self._referrers[type_, name, target["type"], target["id"]].remove(old["id"])
             if new:
                 self._link(type_, name, new)
 
     def _link(self, type_: str, name: str, record: Record) -> None:
-        for target in _targets(record["relationships"].get(name)):
+        for target in refs_of(record["relationships"].get(name)):
             self._referrers[type_, name, target["type"], target["id"]].append(record["id"])
-
-
-def _number(id_: str) -> int:
-    return int(id_) if id_.isdecimal() else 0
-
-
-def _resource(type_: str) -> Resource:
-    try:
-        return RESOURCES[type_]
-    except KeyError:
-        raise KeyError(f"there is no type {type_}") from None
 
 
 def _default(type_: str, id_: str) -> dict[str, Any]:
     return {name: value.format(id=id_) for name, value in _DEFAULTS.get(type_, {}).items()}
-
-
-def _targets(related: Related) -> list[Ref]:
-    if isinstance(related, list):
-        return related
-    return [related] if related else []
 
 
 def _reference(resource: Resource, name: str, value: Any) -> Related:

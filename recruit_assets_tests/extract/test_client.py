@@ -1,9 +1,11 @@
+from threading import Event
 from typing import Any
 
 import pytest
 
 from recruit_assets.errors import BadSetting
-from recruit_assets.extract.client import ApiSettings, Client
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import Client
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import KEY
 
@@ -21,12 +23,16 @@ GOOD: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [
-        ("base_url", "", "RECRUIT_API_BASE_URL is empty: set it"),
+        ("base_url", "", "RECRUIT_API_BASE_URL is empty: export it or set it in .env"),
         ("base_url", "api.example.com/v1", "must look like https://"),
         ("base_url", "htps://api.example.com", "must look like https://"),
         ("base_url", "https:///v1", "must look like https://"),
         ("base_url", "https://[bad/v1", "is not a URL"),
         ("base_url", "https://api.example.com:port/v1", "is not a URL"),
+        ("base_url", "https://api..example.com/v1", "names no host that can be"),
+        ("base_url", f"https://{'a' * 64}.com/v1", "names no host that can be"),
+        ("base_url", "https://exa mple.com/v1", "names no host that can be"),
+        ("base_url", "https://*.example.com/v1", "names no host that can be"),
         ("base_url", "https://me:pass@api.example.com/v1", "must hold no user, password"),
         ("base_url", "https://api.example.com/v1?key=x", "must hold no user, password"),
         ("base_url", "http://api.example.com/v1", "travel in the clear"),
@@ -39,6 +45,8 @@ GOOD: dict[str, Any] = {
         ("version", "2024-09-04", "RECRUIT_API_VERSION is '2024-09-04'"),
         ("version", "", "RECRUIT_API_VERSION"),
         ("auth_header", "", "RECRUIT_API_AUTH_HEADER"),
+        ("version", "名", "RECRUIT_API_VERSION"),
+        ("auth_header", "schlüssel", "RECRUIT_API_AUTH_HEADER"),
         ("auth_header", "a b", "RECRUIT_API_AUTH_HEADER"),
         ("auth_prefix", "x\n", "RECRUIT_API_AUTH_PREFIX"),
         ("concurrency", 0, "RECRUIT_API_CONCURRENCY must be 1 or more"),
@@ -113,7 +121,11 @@ def test_the_budget_is_kept(sandbox: Sandbox) -> None:
     sandbox.rules.requests_per_10s = 3
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url, "requests_per_10s": 3}))
     for _ in range(3):
+        assert client.wait_for_turn(Event()) < 10
         client.get("regions", {}, "regions")
+    stopped = Event()
+    stopped.set()
+    client.wait_for_turn(stopped)  # would wait for ten seconds, were it not stopped
     assert client._limiter is not None
     assert not client._limiter.try_acquire(client.base_url, blocking=False)
     client.close()

@@ -5,14 +5,12 @@ from typing import Any
 import pytest
 
 from recruit_assets.errors import (
-    BadAnswer,
     NeverReached,
     ParameterRefused,
     RateLimited,
     Rejected,
     RequestFailed,
     Transient,
-    Unavailable,
 )
 from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.retries import Patience
@@ -23,7 +21,7 @@ BAD = ["html", "empty", "list", "null-data", "truncated", "garbage", "no-id", "r
 
 
 def ids(walk: Walk) -> list[str]:
-    return [str(record.id) for page in walk for record in page]
+    return [str(record.id) for page in walk for record in page.records]
 
 
 def expected(sandbox: Sandbox, path: str) -> list[str]:
@@ -47,6 +45,15 @@ def test_every_record_comes_once_and_in_order(
     report = reading.report
     assert report.records == report.record_count == len(expected(sandbox, name))
     assert report.pages == report.effort.requests == -(-report.records // 30)
+
+
+def test_pages_know_in_which_order_they_were_answered(sandbox: Sandbox, walk: StartWalk) -> None:
+    sandbox.fail("notes", kind="drip", page=2)
+    for _ in range(60):
+        sandbox.world.add("notes")
+    _, second, third, *_ = answers = [page.answer for page in walk("notes")]
+    assert second > third
+    assert sorted(answers) == list(range(len(answers)))
 
 
 def test_what_is_asked(sandbox: Sandbox, walk: StartWalk) -> None:
@@ -81,6 +88,24 @@ def test_without_links_the_page_count_decides(sandbox: Sandbox, walk: StartWalk)
     assert ids(walk("notes")) == expected(sandbox, "notes")
 
 
+@pytest.mark.parametrize("link", [None, ""])
+def test_where_no_page_links_to_another_the_page_count_decides(
+    sandbox: Sandbox, walk: StartWalk, link: str | None
+) -> None:
+    sandbox.alter("notes", lambda document: document["links"].update(next=link))
+    assert ids(walk("notes")) == expected(sandbox, "notes")
+
+
+def test_a_relative_link_is_followed(sandbox: Sandbox, walk: StartWalk) -> None:
+    def shorten(document: dict[str, Any]) -> None:
+        if link := document["links"].get("next"):
+            document["links"]["next"] = "?" + link.partition("?")[2]
+
+    sandbox.rules.no_counts.add("notes")
+    sandbox.alter("notes", shorten)
+    assert ids(walk("notes")) == expected(sandbox, "notes")
+
+
 def test_a_short_page_is_not_the_end(sandbox: Sandbox, walk: StartWalk) -> None:
     def shorten(document: dict[str, Any]) -> None:
         del document["data"][3:]
@@ -107,16 +132,24 @@ def test_links_that_go_round_in_a_circle_end(sandbox: Sandbox, walk: StartWalk) 
     sandbox.alter(
         "regions", lambda document: document["links"].update(next=f"{sandbox.base_url}regions")
     )
-    with pytest.raises(BadAnswer, match="leads back to a page already read"):
+    with pytest.raises(Rejected, match="leads back to a page already read"):
         ids(walk("regions"))
 
 
-def test_a_link_to_elsewhere_is_not_followed(sandbox: Sandbox, walk: StartWalk) -> None:
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        ("http://127.0.0.1:9/v1/regions", r"127\.0\.0\.1:9"),
+        ("http://user:pass@127.0.0.1:9/", r"127\.0\.0\.1:9"),
+        ("http://[bad", "something that is no URL"),
+    ],
+)
+def test_a_link_to_elsewhere_is_not_followed(
+    sandbox: Sandbox, walk: StartWalk, link: str, said: str
+) -> None:
     sandbox.rules.no_counts.add("regions")
-    sandbox.alter(
-        "regions", lambda document: document["links"].update(next="http://127.0.0.1:9/v1/regions")
-    )
-    with pytest.raises(Rejected, match=r"links to 127\.0\.0\.1:9, where the key is not sent"):
+    sandbox.alter("regions", lambda document: document["links"].update(next=link))
+    with pytest.raises(Rejected, match=rf"links to {said}, where the key is not sent"):
         ids(walk("regions"))
 
 
@@ -179,15 +212,15 @@ def test_a_bad_answer_that_stays_is_told(
     with pytest.raises(Transient, match=said) as raised:
         ids(walk("candidates"))
     assert "candidates, page 2: " in str(raised.value)
-    assert "(8 tries). Nothing was changed here." in str(raised.value)
+    assert "(8 tries). The table is as it was." in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("status", "error", "advice"),
     [
         (401, Rejected, "RECRUIT_API_KEY"),
-        (403, Unavailable, "scope"),
-        (404, Unavailable, "add-on"),
+        (403, Rejected, "though pages before it were there.*scope changed"),
+        (404, Rejected, "though pages before it were there.*scope changed"),
         (410, Rejected, "RECRUIT_API_BASE_URL"),
         (422, Rejected, "RECRUIT_API_BASE_URL"),
     ],
@@ -234,7 +267,7 @@ def test_a_port_where_nothing_listens(walk: StartWalk) -> None:
 
 def test_a_base_url_with_a_wrong_path(sandbox: Sandbox, walk: StartWalk) -> None:
     wrong = sandbox.base_url.replace("/v1/", "/v1/v2/")
-    with pytest.raises(Rejected, match=r"nothing is found at .*/v2/regions, nor at users"):
+    with pytest.raises(Rejected, match=r"404 .* at .*/v2/regions, and the same for jobs"):
         ids(walk("regions", base_url=wrong))
 
 
@@ -246,6 +279,24 @@ def test_an_endpoint_that_the_account_lacks_is_empty_and_says_why(
     reading = walk("job_offers")
     assert ids(reading) == []
     assert f"HTTP {status}" in (reading.report.unavailable or "")
+
+
+def test_a_key_that_may_read_nothing_is_no_missing_add_on(
+    sandbox: Sandbox, walk: StartWalk
+) -> None:
+    sandbox.rules.without = {"regions": 403, "jobs": 403, "departments": 403}
+    for name in ("regions", "jobs"):
+        with pytest.raises(Rejected, match=r"403 .*The key may read nothing: give it a scope"):
+            ids(walk(name))
+
+
+def test_people_in_an_error_are_not_shown(sandbox: Sandbox, walk: StartWalk) -> None:
+    body = '{"errors":[{"detail":"Vanda Quill, +46 70 123 45 67"}]}'
+    sandbox.fail("regions", status=422, body=body)
+    with pytest.raises(Rejected) as raised:
+        ids(walk("regions"))
+    assert "Vanda" not in str(raised.value)
+    assert "123" not in str(raised.value)
 
 
 def test_both_ways_of_sending_the_key(sandbox: Sandbox, walk: StartWalk) -> None:
@@ -283,6 +334,32 @@ def test_a_refused_parameter_alone_is_dropped(
     assert {name for name in kept if "=" not in name} <= {
         name.replace("[departments]", "") for name in second.query
     }
+
+
+def test_several_refused_parameters_are_dropped_one_after_the_other(
+    sandbox: Sandbox, walk: StartWalk
+) -> None:
+    sandbox.rules.refuse = {"candidates": {"include=division", "include=role", "sort", "fields"}}
+    reading = walk("candidates")
+    assert sorted(ids(reading), key=int) == expected(sandbox, "candidates")
+    assert len(reading.report.dropped) == 4
+    assert sandbox.requests[-1].query["include"] == "department,locations,regions"
+
+
+@pytest.mark.parametrize(
+    ("detail", "left"),
+    [
+        ("reject-reason is not valid (valid are: candidate, job, stage)", "candidate,job,stage"),
+        ("Something is not right", "candidate,job,stage"),
+    ],
+)
+def test_a_refusal_that_names_all_or_none_loses_no_needed_key(
+    sandbox: Sandbox, walk: StartWalk, detail: str, left: str
+) -> None:
+    body = f'{{"errors":[{{"code":112,"detail":"{detail}"}}]}}'
+    sandbox.fail("job-applications", status=400, body=body)
+    ids(walk("job_applications"))
+    assert sandbox.requests[-1].query["include"] == left
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recruit_assets.catalogue import Attribute, Endpoint, Kind, Relationship, snake_case
-from recruit_assets.extract.client import Record
+from recruit_assets.extract.document import Record
 from recruit_assets.extract.records import LONGEST_NAME, Flattener, as_json
 
 THINGS = Endpoint(
@@ -80,6 +80,7 @@ def test_a_value_that_fits_its_column_is_stored_there(kind: str, value: Any, sto
         ("timestamp", "2025-01-02T03:04:05"),
         ("timestamp", "2025-01-02"),
         ("timestamp", "2025-01-02T03:04:05.123456789+01:00"),
+        ("timestamp", "2025-01-02T03:04:05.1234567Z"),
         ("timestamp", "0001-01-01T00:00:00+02:00"),
         ("timestamp", 1735787045),
         ("date", "2025-02-30"),
@@ -211,6 +212,11 @@ def test_malformed_keys_are_kept_as_they_came() -> None:
     assert found["_unparsed"] == '{"owner_ids":[1.5],"parts_id":{}}'
 
 
+def test_a_key_without_an_id_is_kept_as_it_came() -> None:
+    found = row(relationships={"owner": {"data": {"lid": "x"}}})
+    assert found == {"id": "1", "_unparsed": '{"owner_id":{"lid":"x"}}'}
+
+
 def test_links_of_a_record_are_columns_but_for_self() -> None:
     assert row(links={"self": "x", "apply-url": "y"}) == {"id": "1", "apply_url": "y"}
 
@@ -219,6 +225,23 @@ def test_links_of_a_record_are_columns_but_for_self() -> None:
 def test_two_attributes_never_share_a_column(one: str, other: str) -> None:
     found = row({one: "first", other: "second"})
     assert sorted(found.values()) == sorted(["1", *{one: "first", other: "second"}.values()])
+
+
+NAMES = st.sampled_from(["a-text", "a_text", "owner", "owner-id", "owner_id", "x", "x-id", "x_id"])
+
+
+@given(st.sets(NAMES), st.sets(NAMES), st.sets(NAMES))
+def test_attributes_links_and_relationships_never_share_a_column(
+    attributes: set[str], links: set[str], relationships: set[str]
+) -> None:
+    found = row(
+        {name: f"attribute {name}" for name in attributes},
+        links={name: f"link {name}" for name in links},
+        relationships={name: {"data": {"id": f"key {name}"}} for name in relationships},
+    )
+    sent = [f"attribute {name}" for name in attributes] + [f"link {name}" for name in links]
+    sent += [f"key {name}" for name in relationships]
+    assert sorted(found.values()) == sorted(["1", *sent])
 
 
 @given(st.text())

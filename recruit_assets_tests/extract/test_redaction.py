@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recruit_assets.extract.redaction import excerpt
+from recruit_assets.extract.redaction import Redaction
+
+SHOWN = Redaction("SECRET")
 
 
 @pytest.mark.parametrize(
@@ -21,11 +23,11 @@ from recruit_assets.extract.redaction import excerpt
     ],
 )
 def test_what_is_shown_of_a_body(body: bytes, shown: str) -> None:
-    assert excerpt(body, "SECRET").replace("\ufffd", "").strip() == shown
+    assert SHOWN.excerpt(body).replace("\ufffd", "").strip() == shown
 
 
 def test_an_excerpt_is_short() -> None:
-    assert len(excerpt(b"<p>" * 10_000, "SECRET")) <= 161
+    assert len(SHOWN.excerpt(b"<p>" * 10_000)) <= 161
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.text(min_size=1)), st.integers(0, 200))
@@ -34,4 +36,31 @@ def test_no_value_of_a_document_is_shown_wherever_it_is_cut(
 ) -> None:
     marked = {key: f"person{value}" for key, value in document.items()}
     body = json.dumps(marked).encode()[:cut]
-    assert "person" not in excerpt(body, "SECRET")
+    assert "person" not in SHOWN.excerpt(body)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        b'a+b/"c"=&',
+        b'A+B/"C"=&',
+        b"a%2Bb%2F%22c%22%3D%26",
+        b'a+b\\/\\"c\\"=&',
+        b"a+b/&quot;c&quot;=&amp;",
+        b"YStiLyJjIj0m",
+    ],
+)
+@pytest.mark.parametrize("before", [0, 150, 635, 5000])
+def test_the_key_is_hidden_however_it_is_spelled_and_wherever_it_stands(
+    spelled: bytes, before: int
+) -> None:
+    redaction = Redaction('a+b/"c"=&')
+    body = b"<p>" + b" " * before + b"key is " + spelled
+    for shown in (redaction.excerpt(body), redaction.sentence(body.decode())):
+        assert spelled.decode()[:4] not in shown
+    assert "a+b" not in repr(redaction)
+
+
+def test_a_sentence_of_the_api_is_short_and_on_one_line() -> None:
+    assert SHOWN.sentence("division is not allowed.\n\x1b[31m") == "division is not allowed. [31m"
+    assert len(SHOWN.sentence("x" * 1_000_000)) == 161

@@ -70,6 +70,16 @@ def test_a_folder_is_no_database(tmp_path: Path) -> None:
     assert "is a folder: set RECRUIT_DATABASE to a file" in str(problem(tmp_path))
 
 
+def test_a_database_in_memory_is_refused() -> None:
+    assert "would be gone with the run" in str(problem(":memory:"))
+
+
+def test_times_are_handed_out_in_utc(tmp_path: Path) -> None:
+    with connection(str(tmp_path / "x.duckdb"), {}, 0) as database:
+        table = database.sql("SELECT now() AS moment").to_arrow_table()
+    assert table.schema.field("moment").type.tz == "UTC"
+
+
 def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("shopping list\n" * 1000)

@@ -25,6 +25,7 @@ def write_version(path: str, version: int) -> None:
         stage.add(
             [{"id": str(number), "name": name, name: 1.0} for number in range(ROWS + version)],
             columns,
+            answer=0,
         )
         with connection(path, {}, wait_seconds=60) as database:
             merge(database, SMALL, stage, name)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recruit_assets.catalogue import UNPARSED, Attribute, Endpoint, Kind
 from recruit_assets.errors import DatabaseChanged
-from recruit_assets.extract.client import Record
+from recruit_assets.extract.document import Record
 from recruit_assets.extract.records import Flattener, as_json
 from recruit_assets.load.merge import Merged, digest, merge
 from recruit_assets.load.schema import columns_of
@@ -49,7 +49,7 @@ def sync(
         for each in records
     ]
     with Stage() as stage:
-        stage.add(flattener.rows(found), flattener.columns)
+        stage.add(flattener.rows(found), flattener.columns, 0)
         return merge(database, endpoint, stage, run, **options)
 
 
@@ -92,9 +92,9 @@ def test_rows_that_fill_several_files_are_merged_as_one(
     many = [{"id": str(number), "name": "early"} for number in range(ROWS_PER_FILE)]
     flattener = Flattener(SMALL)
     with Stage() as stage:
-        for attributes in ({"name": "early"}, {"name": "late", "new": "x"}):
+        for answer, attributes in [(1, {"name": "late", "new": "x"}), (0, {"name": "early"})]:
             records = [Record(id=each["id"], attributes=attributes) for each in many]
-            stage.add(flattener.rows(records), flattener.columns)
+            stage.add(flattener.rows(records), flattener.columns, answer)
         merged = merge(database, SMALL, stage, "run")
         assert len(stage.files) == 2
     assert merged == Merged(inserted=ROWS_PER_FILE, repeated=ROWS_PER_FILE, total=ROWS_PER_FILE)
@@ -137,6 +137,54 @@ def test_volatile_values_are_refreshed_on_demand(database: duckdb.DuckDBPyConnec
     ]
 
 
+def test_what_does_not_fit_is_refreshed_with_the_volatile_values(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    steps: list[tuple[dict[str, Any], tuple[str | None, str]]] = [
+        ({"url": 5}, (None, '{"name":3,"url":5}')),
+        ({"url": "new"}, ("new", '{"name":3}')),
+        ({"url": 6}, (None, '{"name":3,"url":6}')),
+    ]
+    for step, (attributes, stored) in enumerate(steps):
+        record = {"id": "1", "name": 3, **attributes}
+        merged = sync(database, record, refresh_volatile=True)
+        assert (merged.inserted, merged.refreshed) == ((1, 0) if step == 0 else (0, 1))
+        assert table(database, "url, _unparsed") == [stored]
+
+
+def test_one_more_volatile_attribute_changes_no_digest(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    kinds = {"id": Kind.KEY, "a": Kind.TEXT, UNPARSED: Kind.JSON}
+    row = "SELECT 'x' AS id, NULL AS a, NULL AS _unparsed"
+    digests = [
+        database.execute(f"SELECT {digest(kinds, volatile)} FROM ({row})").fetchall()
+        for volatile in (set(), {"a"}, {"a", "b"})
+    ]
+    assert digests[0] == digests[1] == digests[2]
+
+
+def test_a_column_of_somebodys_own_is_left_alone(database: duckdb.DuckDBPyConnection) -> None:
+    sync(database, {"id": "1", "name": "a"})
+    database.execute("ALTER TABLE recruit.small ADD COLUMN mine INTEGER DEFAULT 7")
+    sync(database, {"id": "1", "name": "a"})
+    assert table(database, "id, mine") == [("1", 7)]
+
+
+def test_a_column_that_the_catalogue_learned_later(database: duckdb.DuckDBPyConnection) -> None:
+    database.execute("CREATE SCHEMA recruit")
+    database.execute("CREATE TABLE recruit.small (id VARCHAR, _row_hash VARCHAR)")
+    database.execute("ALTER TABLE recruit.small ADD COLUMN _loaded_at TIMESTAMPTZ")
+    database.execute("ALTER TABLE recruit.small ADD COLUMN _run_id VARCHAR")
+    database.execute("ALTER TABLE recruit.small ADD COLUMN _deleted_at TIMESTAMPTZ")
+    database.execute("ALTER TABLE recruit.small ADD COLUMN _unparsed JSON")
+    sync(database, {"id": "1", "name": "a"})
+    assert database.execute(
+        "SELECT comment FROM duckdb_columns() "
+        "WHERE column_name = 'name' AND schema_name = 'recruit'"
+    ).fetchall() == [("What it's called",)]
+
+
 def test_a_new_attribute_becomes_a_column_and_changes_nobody_else(
     database: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -167,7 +215,7 @@ def test_a_failure_leaves_the_table_as_it_was(database: duckdb.DuckDBPyConnectio
     sync(database, {"id": "1", "name": "a"})
     flattener = Flattener(SMALL)
     with Stage() as stage:
-        stage.add(flattener.rows([Record(id="1", attributes={"new": 1})]), flattener.columns)
+        stage.add(flattener.rows([Record(id="1", attributes={"new": 1})]), flattener.columns, 0)
         stage.flush()
         stage.files.append("missing.parquet")
         with pytest.raises(duckdb.Error):
@@ -179,7 +227,7 @@ def test_a_failure_leaves_the_table_as_it_was(database: duckdb.DuckDBPyConnectio
 def test_a_column_that_another_run_made_meanwhile(database: duckdb.DuckDBPyConnection) -> None:
     flattener = Flattener(SMALL, columns_of(database, SMALL))
     with Stage() as stage:
-        stage.add(flattener.rows([Record(id="1", attributes={"new": 1})]), flattener.columns)
+        stage.add(flattener.rows([Record(id="1", attributes={"new": 1})]), flattener.columns, 0)
         sync(database, {"id": "2", "new": "text"})
         with pytest.raises(DatabaseChanged, match=r"small\.new .* run it again") as raised:
             merge(database, SMALL, stage, "run")

@@ -1,7 +1,5 @@
 """A sandbox to read from, shared; a sandbox of one's own, to change; and a client for either."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +15,6 @@ class Client:
     """Asks a sandbox as a user of the API would."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Talk to that sandbox, with the right headers."""
         self.sandbox = sandbox
         self.session = requests.Session()
 

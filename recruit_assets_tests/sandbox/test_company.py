@@ -1,7 +1,5 @@
 """The invented company: the same for the same seed, consistent, plausible, clearly invented."""
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 import sys
@@ -12,7 +10,7 @@ import msgspec
 import pytest
 
 from recruit_assets.sandbox import Sandbox, World
-from recruit_assets.sandbox.people import build
+from recruit_assets.sandbox.invent import build
 from recruit_assets.sandbox.resource import Relationship
 from recruit_assets.sandbox.schema import ENDPOINTS, RESOURCES
 from recruit_assets.sandbox.times import NOW, instant
@@ -20,7 +18,7 @@ from recruit_assets.sandbox.words import STAGES
 
 DIGEST = """
 import hashlib, msgspec
-from recruit_assets.sandbox.people import build
+from recruit_assets.sandbox.invent import build
 print(hashlib.sha256(msgspec.json.encode(build(60, 7))).hexdigest())
 """
 

@@ -1,12 +1,13 @@
 """The control path over HTTP, for tests in another process."""
 
-from __future__ import annotations
-
+import re
 from typing import Any
 
 import pytest
 import requests
 
+from recruit_assets.sandbox import Sandbox
+from recruit_assets.sandbox import control as module
 from recruit_assets_tests.sandbox.conftest import Client
 
 
@@ -19,6 +20,13 @@ def test_it_is_absent_unless_switched_on(own: Client) -> None:
     own.sandbox.rules.control = False
     assert control(own, "GET", "counts").status_code == 404
     assert control(own, "PATCH", "rules", {"control": True}).status_code == 404
+
+
+def test_every_route_is_documented(sandbox: Sandbox) -> None:
+    told = re.findall(r"^    ([A-Z]+) +(/_control/\S+)", module.__doc__ or "", re.MULTILINE)
+    routes = module.control_routes(sandbox)
+    there = [(method, route.path) for route in routes for method in route.methods or ()]
+    assert sorted(told) == sorted(each for each in there if each[0] != "HEAD")
 
 
 def test_records(own: Client) -> None:

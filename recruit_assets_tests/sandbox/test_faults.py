@@ -1,7 +1,5 @@
 """What tests put in the way: each kind of fault as a client meets it, alterations, actions."""
 
-from __future__ import annotations
-
 from threading import Event, Thread
 from typing import Any
 

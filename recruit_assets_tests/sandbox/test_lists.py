@@ -1,13 +1,12 @@
 """Lists and single records: the envelope, paging, links, keys, included stubs, sparse fieldsets."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
 import pytest
 
 from recruit_assets.sandbox.schema import ENDPOINTS, RESOURCES
+from recruit_assets.sandbox.world import refs_of
 from recruit_assets_tests.sandbox.conftest import Client
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0[12]:00")
@@ -130,8 +129,7 @@ def test_every_relationship_can_be_included(api: Client, path: str, name: str) -
     for record in document["data"]:
         data = record["relationships"][name]["data"]
         assert isinstance(data, list) == RESOURCES[path].relationships[name].many
-        refs = data if isinstance(data, list) else [data] if data else []
-        wanted |= {(ref["type"], ref["id"]) for ref in refs}
+        wanted |= {(ref["type"], ref["id"]) for ref in refs_of(data)}
     assert {(each["type"], each["id"]) for each in document["included"]} == wanted
 
 

@@ -1,7 +1,5 @@
 """The command: its screen, its end, its one way to fail."""
 
-from __future__ import annotations
-
 import re
 import signal
 import socket

@@ -1,13 +1,12 @@
 """Filters, sorts and refusals: what each endpoint knows, and how it says that it does not."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
 
 from recruit_assets.sandbox.schema import ENDPOINTS
 from recruit_assets.sandbox.times import instant
+from recruit_assets.sandbox.world import refs_of
 from recruit_assets_tests.sandbox.conftest import Client
 
 
@@ -127,8 +126,7 @@ def test_all_jobs_are_all_jobs(api: Client) -> None:
 def test_filters_by_relationship(api: Client, path: str, name: str) -> None:
     def keys(record: Any) -> list[str]:
         related = record["relationships"][name.removesuffix("-id")]
-        refs = related if isinstance(related, list) else [related] if related else []
-        return [ref["id"] for ref in refs]
+        return [ref["id"] for ref in refs_of(related)]
 
     records = api.sandbox.world.records(path)
     key = next(id_ for each in records for id_ in keys(each))

@@ -1,7 +1,5 @@
 """The store that tests change: adding, changing, removing, and what follows."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any

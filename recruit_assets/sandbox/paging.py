@@ -1,36 +1,15 @@
-"""The links and counts of a list: which pages there are, by number or by opaque cursor."""
-
-from __future__ import annotations
+"""The pages of a list, by number or by opaque cursor: what is on one, its links, its counts."""
 
 import base64
 import binascii
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from recruit_assets.sandbox.problems import bad_page
 from recruit_assets.sandbox.query import Query
-from recruit_assets.sandbox.selection import position_after
-
-
-def cursor_for(id_: str) -> str:
-    """The opaque cursor that stands after a record."""
-    return base64.urlsafe_b64encode(f"after:{id_}".encode()).decode()
-
-
-def id_of(cursor: str) -> str:
-    """The record that a cursor stands after.
-
-    Raises:
-        Problem: no cursor of ours.
-    """
-    try:
-        kind, _, id_ = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
-    except (binascii.Error, UnicodeError):
-        kind, id_ = "", ""
-    if kind != "after":
-        raise bad_page("page[after]", cursor)
-    return id_
+from recruit_assets.sandbox.world import numeric
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +24,7 @@ class Slice:
     def start(self) -> int:
         """Where the page begins in the list."""
         if self.query.after is not None:
-            return position_after(self.ids, id_of(self.query.after))
+            return _position_after(self.ids, _id_of(self.query.after))
         return (self.query.number - 1) * self.query.size
 
     @property
@@ -75,10 +54,34 @@ class Slice:
         more = self.start + self.query.size < len(self.ids)
         if self.cursors:
             if more:
-                links["next"] = link("page[after]", cursor_for(self.shown[-1]))
+                links["next"] = link("page[after]", _cursor_for(self.shown[-1]))
             return links
         if number > 1:
             links["prev"] = link("page[number]", str(number - 1))
         if more:
             links["next"] = link("page[number]", str(number + 1))
         return links | {"last": link("page[number]", str(max(1, self.pages)))}
+
+
+def _cursor_for(id_: str) -> str:
+    """The opaque cursor that stands after a record."""
+    return base64.urlsafe_b64encode(f"after:{id_}".encode()).decode()
+
+
+def _id_of(cursor: str) -> str:
+    """The record that a cursor stands after, if the cursor is one of ours."""
+    try:
+        kind, _, id_ = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
+    except (binascii.Error, UnicodeError):
+        kind, id_ = "", ""
+    if kind != "after":
+        raise bad_page("page[after]", cursor)
+    return id_
+
+
+def _position_after(ids: list[str], last: str) -> int:
+    """Where a list goes on after the record `last`, by its number if it has gone."""
+    try:
+        return ids.index(last) + 1
+    except ValueError:
+        return bisect_right(ids, numeric(last), key=numeric)

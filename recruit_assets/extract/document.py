@@ -1,0 +1,54 @@
+"""What an answer looks like: the shapes that a list and its records must have.
+
+What lives here: structures that msgspec decodes an answer into and checks it by. What a record
+means is up to `records`, which page comes next up to `pages`.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A record as it came; `relationships` hold `data` only if they were included."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1)] | int
+    attributes: dict[str, Any] | None = None
+    relationships: dict[str, Any] | None = None
+    links: dict[str, Any] | None = None
+
+
+class Counts(msgspec.Struct, frozen=True, rename="kebab"):
+    """`meta` of a list: how many records and pages there are, if the API says so."""
+
+    record_count: int | None = None
+    page_count: int | None = None
+
+
+class Links(msgspec.Struct, frozen=True):
+    """`links` of a list: where the next page is, absent on the last."""
+
+    next: str | None = None
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A list as the API answers it. `included` is not read: all it adds are stubs."""
+
+    data: list[Record]
+    meta: Counts | None = None
+    links: Links | None = None
+
+    @property
+    def next(self) -> str | None:
+        """The link to the next page, if there is one."""
+        return (self.links.next or None) if self.links else None
+
+    @property
+    def record_count(self) -> int | None:
+        """How many records the whole list has, if the API says so."""
+        return self.meta.record_count if self.meta else None
+
+    @property
+    def page_count(self) -> int | None:
+        """How many pages the whole list has, if the API says so."""
+        return self.meta.page_count if self.meta else None

@@ -1,0 +1,55 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recruit_assets.catalogue import Kind
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.stage import FOLDER, Stage, sweep
+
+LEAVE = """
+import os
+from recruit_assets.load.stage import Stage
+stage = Stage()
+print(stage._folder.name, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where temporary files go."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_rows_are_gone_when_they_are_no_longer_needed(temporary: Path) -> None:
+    with Stage() as stage:
+        stage.add([{"id": "1"}], {"id": Kind.KEY}, answer=0)
+        stage.flush()
+        assert list(temporary.glob("*/*.parquet"))
+    assert not list(temporary.iterdir())
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(temporary: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVE], env=env, stdout=subprocess.PIPE, check=False
+    )
+    left = Path(done.stdout.decode().strip())
+    assert left.is_dir()
+    others = [temporary / f"{FOLDER}{os.getpid()}-x", temporary / f"{FOLDER}1-x"]
+    for folder in others:  # of processes that live
+        folder.mkdir()
+    sweep()
+    assert sorted(temporary.iterdir()) == sorted(others)
+
+
+def test_a_folder_that_is_missing_is_a_sentence(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(temporary / "missing"))
+    with pytest.raises(DatabaseProblem, match="set TMPDIR to a folder with room"):
+        Stage()
