@@ -10,6 +10,7 @@ from recruit_assets.assets import ASSETS, build_asset
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets_tests.conftest import KEY, Project, metadata
+from recruit_assets_tests.load.test_connection import held_elsewhere
 
 TABLES = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
 
@@ -148,6 +149,23 @@ def test_a_value_that_does_not_fit_is_kept_and_counted(project: Project) -> None
     ) == [(None, None, '{"created_at":"2025-02-30","name":12}')]
 
 
+def test_values_that_nothing_can_hold_spoil_neither_page_nor_run(project: Project) -> None:
+    values = {
+        "half": '"\\ud83d"',
+        "huge": "1e400",
+        "long": "7" * 5000,
+        "nested": '{"a":["\\ud83d"]}',
+    }
+    attributes = ",".join(f'"{name}":{value}' for name, value in values.items())
+    body = f'{{"data":[{{"id":"1","attributes":{{"name":"plain",{attributes}}}}}]}}'
+    project.sandbox.fail("regions", status=200, body=body)
+    result = project.materialize("regions")
+    assert project.query(
+        "SELECT name, half, huge, long, nested, _unparsed->>'half' FROM recruit.regions"
+    ) == [("plain", None, "1e400", "7" * 5000, '"{\\"a\\": [\\"\\\\ud83d\\"]}"', '"\\ud83d"')]
+    assert metadata(result, "regions")["unparsed"] == 1
+
+
 def test_duplicates_on_a_page_and_across_pages(project: Project) -> None:
     sent: list[dict[str, Any]] = []
 
@@ -230,6 +248,12 @@ def test_a_bad_setting_fails_the_run_before_any_step(project: Project) -> None:
 def test_a_bad_database_fails_before_anything_is_asked(project: Project) -> None:
     project.path = project.path.parent / "missing" / "x.duckdb"
     assert "There is no folder" in project.failure("regions")
+    assert project.sandbox.requests == []
+
+
+def test_a_database_that_another_process_holds_is_told_with_its_holder(project: Project) -> None:
+    with held_elsewhere(project.path) as holder:
+        assert f"(PID {holder.pid})" in project.failure("regions")
     assert project.sandbox.requests == []
 
 

@@ -102,6 +102,8 @@ def test_what_a_command_loads(
         ({"RECRUIT_API_KEY": "wrong"}, "It does not take the key. Check RECRUIT_API_KEY"),
         ({"RECRUIT_API_VERSION": "20200101"}, "set RECRUIT_API_VERSION to one that it names"),
         ({"RECRUIT_API_BASE_URL": "http://api.example.com/v1/"}, "travel in the clear"),
+        ({"RECRUIT_API_BASE_URL": "http://127.0.0.1:9/v1/"}, "could not reach 127.0.0.1:9"),
+        ({"RECRUIT_API_AUTH_HEADER": "x-key"}, "RECRUIT_API_AUTH_HEADER and RECRUIT_API_AUTH"),
         ({"RECRUIT_API_CONCURRENCY": "many"}, "RECRUIT_API_CONCURRENCY is 'many': set it to"),
         ({"RECRUIT_DATABASE": "no/such/folder/x.duckdb"}, "There is no folder"),
     ],
@@ -113,6 +115,37 @@ def test_a_bad_setting_is_a_sentence_and_writes_nothing(
     assert done.returncode == 1
     assert said in done.stdout
     assert not list(tmp_path.glob("**/*.duckdb"))
+
+
+def test_the_other_form_of_the_key_by_settings_alone(dagster: Command, tmp_path: Path) -> None:
+    teamtailor = {
+        "RECRUIT_API_AUTH_HEADER": "Authorization",
+        "RECRUIT_API_AUTH_PREFIX": "Token token=",
+    }
+    assert dagster(*MATERIALIZE, "regions", **teamtailor).returncode == 0
+    assert counts(tmp_path)["regions"] > 0
+
+
+def test_settings_from_a_file(dagster: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    example = (ROOT / ".env.example").read_text()
+    filled = example.replace("BASE_URL=\n", f"BASE_URL={sandbox.base_url}\n")
+    (tmp_path / ".env").write_text(filled.replace("KEY=\n", f"KEY={KEY}\n"))
+    done = dagster(*MATERIALIZE, "regions", RECRUIT_API_BASE_URL="", RECRUIT_API_KEY="")
+    assert done.returncode == 0, done.stdout
+    assert counts(tmp_path)["regions"] > 0
+
+
+def test_two_syncs_at_once_both_end_right(
+    dagster: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    assert dagster(*MATERIALIZE, "regions").returncode == 0  # Dagster's own files are made once
+    env = environment(sandbox, tmp_path)
+    processes = [start([*MATERIALIZE, "*"], tmp_path, env) for _ in range(2)]
+    for process in processes:
+        with process:
+            output, _ = process.communicate()
+        assert process.returncode == 0, output
+    assert counts(tmp_path) == {name: sandbox.world.count(path) for name, path in PATHS.items()}
 
 
 def test_a_file_that_is_not_duckdb_is_left_alone(dagster: Command, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from requests.auth import AuthBase
 
 from recruit_assets.extract import failures
 from recruit_assets.extract.access import ApiSettings, is_loopback
-from recruit_assets.extract.document import Document
+from recruit_assets.extract.document import Document, read
 from recruit_assets.extract.redaction import Redaction
 
 BETWEEN_LOOKS = 0.02  # seconds between two looks at the budget
@@ -82,8 +82,8 @@ class Client:
         """
         body = self._fetch(self._resolve(url, subject), params, subject)
         try:
-            return msgspec.json.decode(body, type=Document)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            return read(body)
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise failures.bad_answer(subject, body, str(error), self._redaction) from None
 
     def close(self) -> None:

@@ -4,9 +4,13 @@ What lives here: structures that msgspec decodes an answer into and checks it by
 means is up to `records`, which page comes next up to `pages`.
 """
 
-from typing import Annotated, Any
+import json
+from math import isfinite
+from typing import Annotated, Any, NoReturn
 
 import msgspec
+
+MOST_DIGITS = 4000  # of a whole number that Python reads from text
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -52,3 +56,38 @@ class Document(msgspec.Struct, frozen=True):
     def page_count(self) -> int | None:
         """How many pages the whole list has, if the API says so."""
         return self.meta.page_count if self.meta else None
+
+
+def read(body: bytes) -> Document:
+    """The document that an answer is.
+
+    Values that JSON allows and nothing can hold (half a surrogate pair, numbers beyond all bounds)
+    do not spoil the page: such a number comes as its text, and what becomes of such a text is up
+    to `records`.
+
+    Raises:
+        msgspec.MsgspecError: it is no document, in words without its values.
+    """
+    try:
+        return msgspec.json.decode(body, type=Document)
+    except msgspec.MsgspecError as error:
+        try:
+            loose = json.loads(
+                body, parse_float=_number, parse_int=_whole_number, parse_constant=_refuse
+            )
+        except (ValueError, RecursionError):
+            raise error from None
+        return msgspec.convert(loose, Document)
+
+
+def _number(text: str) -> float | str:
+    value = float(text)
+    return value if isfinite(value) else text
+
+
+def _whole_number(text: str) -> int | str:
+    return int(text) if len(text) <= MOST_DIGITS else text
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")

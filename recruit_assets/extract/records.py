@@ -6,6 +6,7 @@ column of its own, of a kind decided by its first value.
 """
 
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -59,7 +60,7 @@ class Flattener:
             try:
                 row[column] = _FIT[kind](value)
             except (ValueError, OverflowError):
-                unparsed[column] = value
+                unparsed[column] = _storable(value)
         if unparsed:
             row[UNPARSED] = as_json(unparsed)
             self.unparsed.update(unparsed.keys())
@@ -130,7 +131,7 @@ class Flattener:
 
 def _with_digest(plain: str, source: str) -> str:
     """A column name that no other source has."""
-    digest = hashlib.sha256(source.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()[:8]
     return f"{plain[:LONGEST_NAME] or 'attribute'}_{digest}"
 
 
@@ -145,19 +146,28 @@ def kind_of(value: Any) -> Kind:
 
 def as_json(value: Any) -> str:
     """A value as JSON text, the same for the same value: keys sorted, whole numbers exact."""
-    return msgspec.json.encode(value, order="sorted").decode()
+    return msgspec.json.encode(_storable(value), order="sorted").decode()
+
+
+def _storable(value: Any) -> Any:
+    """The value, or, if it holds half a surrogate pair, the JSON text that it came as."""
+    try:
+        msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value, sort_keys=True)
+    return value
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    raise ValueError
+    if not isinstance(value, str):
+        raise ValueError
+    if not value.isascii():
+        value.encode()  # raises for half a surrogate pair, which no database stores
+    return value
 
 
 def _key(value: Any) -> str:
-    if isinstance(value, str) or type(value) is int:
-        return str(value)
-    raise ValueError
+    return str(value) if type(value) is int else _text(value)
 
 
 def _integer(value: Any) -> int:

@@ -99,6 +99,18 @@ def test_a_folder_that_may_not_be_written_is_named() -> None:
         assert f"{folder} may not be written: change its rights" in done.stderr
 
 
+def test_a_file_that_may_not_be_written_is_named() -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "x.duckdb"
+        duckdb.connect(str(file)).close()
+        Path(folder).chmod(0o777)
+        file.chmod(0o444)
+        done = subprocess.run(
+            [sys.executable, "-c", CHECK, file], capture_output=True, text=True, check=False
+        )
+        assert f"{file} may not be written: change its rights" in done.stderr
+
+
 def test_a_file_held_by_another_process_names_the_holder(tmp_path: Path) -> None:
     path = tmp_path / "busy.duckdb"
     with held_elsewhere(path) as holder:
