@@ -16,7 +16,13 @@ from recruit_assets.extract.pages import Report, Walk
 from recruit_assets.extract.records import Flattener
 from recruit_assets.load.connection import check_path
 from recruit_assets.load.merge import Merged, merge
-from recruit_assets.load.schema import BOOKKEEPING, UNKNOWN, columns_of, existing_table
+from recruit_assets.load.schema import (
+    BOOKKEEPING,
+    UNKNOWN,
+    columns_of,
+    existing_table,
+    missing_table,
+)
 from recruit_assets.load.stage import Stage
 from recruit_assets.resources import explained
 
@@ -59,9 +65,14 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         Raises:
             dagster.Failure: the asset was never materialized, or the database cannot be used.
         """
-        with explained(), self.database.get_connection() as database:
-            table = existing_table(database, context.asset_key.path[-1])
-            return database.sql(f"SELECT * FROM {table} WHERE _deleted_at IS NULL").to_arrow_table()
+        name = context.asset_key.path[-1]
+        with explained():
+            if not self._is_there():
+                raise missing_table(name)
+            with self.database.get_connection() as database:
+                table = existing_table(database, name)
+                living = f"SELECT * FROM {table} WHERE _deleted_at IS NULL"
+                return database.sql(living).to_arrow_table()
 
     def _store(self, context: dg.OutputContext, delivery: Delivery) -> None:
         walk = delivery.walk
@@ -91,12 +102,15 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
 
     def _columns_so_far(self, endpoint: Endpoint) -> dict[str, Kind]:
         """The columns of the table by now; shows what is wrong with the database before a read."""
-        path = self.database.database
-        check_path(path)
-        if not Path(path).exists():  # opening would make it, and the read can still fail
+        if not self._is_there():
             return {}
         with self.database.get_connection() as database:
             return columns_of(database, endpoint)
+
+    def _is_there(self) -> bool:
+        """Whether the database exists, which opening it would change."""
+        check_path(self.database.database)
+        return Path(self.database.database).exists()
 
 
 def counts(report: Report, flattener: Flattener, merged: Merged) -> dict[str, float]:

@@ -289,11 +289,15 @@ def test_a_downstream_asset_gets_the_table(project: Project) -> None:
     )
 
 
-def test_an_input_that_was_never_materialized_is_a_sentence(project: Project) -> None:
+@pytest.mark.parametrize("before", [[], ["regions"]])
+def test_an_input_that_was_never_materialized_is_a_sentence(
+    project: Project, before: list[str]
+) -> None:
     @dg.asset(io_manager_key="plain", ins={"teams": dg.AssetIn(input_manager_key="duckdb_merge")})
     def names(teams: pa.Table) -> None: ...
 
-    project.materialize("regions")
+    for name in before:
+        project.materialize(name)
     (teams,) = [each for each in ASSETS if each.key == dg.AssetKey("teams")]
     with pytest.raises(dg.Failure, match=r"no table recruit\.teams yet: materialize it first"):
         dg.materialize(
@@ -302,6 +306,7 @@ def test_an_input_that_was_never_materialized_is_a_sentence(project: Project) ->
             resources={**project.resources(), "plain": dg.mem_io_manager},
             instance=project.instance,
         )
+    assert project.path.exists() == bool(before)
 
 
 def test_an_asset_that_returns_something_else_is_told_to_use_another_io_manager(

@@ -58,26 +58,11 @@ def persist(
         RequestFailed: the last failure; its `tries` are those of the kind it ended with.
     """
 
-    def waits() -> Generator[float, RequestFailed, None]:
-        # It waits itself, so that `stopped` can end the wait, and leaves nothing to sleep for.
-        growing = backoff.expo(factor=patience.first_wait, max_value=patience.longest_wait)
-        next(growing)
-        error = yield 0.0
-        while True:
-            seconds = backoff.full_jitter(next(growing))
-            if isinstance(error, RateLimited):
-                seconds += error.wait
-            log.warning(f"{error.subject}: {error.happened}; again in {seconds:.1f} s")
-            effort.retries += 1
-            effort.waited += seconds
-            stopped.wait(seconds)
-            error = yield 0.0
-
     def gave_up(details: Any) -> None:
         details["exception"].tries = details["tries"]
 
     rules: dict[str, Any] = {
-        "wait_gen": waits,
+        "wait_gen": lambda: _waits(effort, patience, log, stopped),
         "jitter": None,
         "on_giveup": gave_up,
         "logger": None,
@@ -96,3 +81,24 @@ def persist(
         **rules,
     )
     return sit_out(recover(reach(ask)))()
+
+
+def _waits(
+    effort: Effort, patience: Patience, log: logging.Logger, stopped: Event
+) -> Generator[float, RequestFailed, None]:
+    """Takes each failure and waits.
+
+    It waits itself, so that `stopped` can end the wait, and leaves nothing to sleep for.
+    """
+    growing = backoff.expo(factor=patience.first_wait, max_value=patience.longest_wait)
+    next(growing)
+    error = yield 0.0
+    while True:
+        seconds = backoff.full_jitter(next(growing))
+        if isinstance(error, RateLimited):
+            seconds += error.wait
+        log.warning(f"{error.subject}: {error.happened}; again in {seconds:.1f} s")
+        effort.retries += 1
+        effort.waited += seconds
+        stopped.wait(seconds)
+        error = yield 0.0

@@ -56,8 +56,13 @@ def existing_table(database: duckdb.DuckDBPyConnection, table: str) -> str:
         [SCHEMA, table],
     ).fetchall()
     if not found:
-        raise DatabaseProblem(f"There is no table {SCHEMA}.{table} yet: materialize it first.")
+        raise missing_table(table)
     return table_name(database, table)
+
+
+def missing_table(table: str) -> DatabaseProblem:
+    """The error for a table that was never made."""
+    return DatabaseProblem(f"There is no table {SCHEMA}.{table} yet: materialize it first.")
 
 
 def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Kind]:
