@@ -76,6 +76,7 @@ def open_ui(sandbox: Sandbox, home: Path, workspace: Path) -> int:
     It runs in `home`, because a `.env` beside the project would win over the environment.
     """
     command = [DAGSTER, "dev", "-w", str(workspace)]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & leaves it ignored
     process = subprocess.Popen(command, env=environment(sandbox, home), cwd=home)  # noqa: S603
     signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
     try:

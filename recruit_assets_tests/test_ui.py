@@ -45,7 +45,7 @@ def ui(sandbox: Sandbox, tmp_path: Path) -> Iterator[str]:
         # Whatever else it prints must be read, or it would stop when the pipe is full.
         Thread(target=process.stdout.read, daemon=True).start()
         yield f"http://127.0.0.1:{port}"
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGKILL)  # SIGINT may be ignored, as in the background
 
 
 @pytest.fixture
