@@ -4,7 +4,6 @@ Rows come page by page for as long as the API takes; here they become Parquet fi
 their own, so that memory stays flat and DuckDB reads them at its own speed.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import DatabaseProblem
@@ -22,6 +22,7 @@ ROWS_PER_FILE = 10_000
 ROWS_PER_ANSWER = 1 << 20  # more than any answer has
 POSITION = "_position"  # the order in which rows came: of two with one id, the later answer wins
 FOLDER = "recruit-assets-"
+LOCK = "lock"
 
 _ARROW_TYPES = {
     Kind.TEXT: pa.string(),
@@ -51,12 +52,15 @@ class Stage:
         self._positions: list[int] = []
         sweep()
         with _explained():
-            self._folder = TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-")
+            self._folder = TemporaryDirectory(prefix=FOLDER)
+            self._lock = FileLock(Path(self._folder.name) / LOCK)
+            self._lock.acquire()
 
     def __enter__(self) -> "Stage":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._lock.release()
         self._folder.cleanup()
 
     def add(
@@ -94,21 +98,16 @@ class Stage:
 
 
 def sweep() -> None:
-    """Remove what runs that were killed have left: it holds personal data."""
-    for folder in Path(gettempdir()).glob(f"{FOLDER}*-*"):
-        owner = folder.name.removeprefix(FOLDER).partition("-")[0]
-        if owner.isdigit() and not _is_alive(int(owner)):
-            rmtree(folder, ignore_errors=True)
+    """Remove what runs that were killed have left: it holds personal data.
 
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # alive, and somebody else's
-        return True
-    return True
+    A run that lives holds the lock in its folder; the system lets go of it however a run ends.
+    """
+    for lock in Path(gettempdir()).glob(f"{FOLDER}*/{LOCK}"):
+        try:
+            with FileLock(lock, blocking=False):
+                rmtree(lock.parent, ignore_errors=True)
+        except (Timeout, OSError):  # somebody's, or gone meanwhile
+            continue
 
 
 @contextmanager
