@@ -4,6 +4,7 @@ import dagster as dg
 
 from recruit_assets import settings
 from recruit_assets.assets import ASSETS
+from recruit_assets.checks import CHECKS
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.schedules import JOBS, SCHEDULES, tell_of_failures
@@ -12,6 +13,7 @@ database = RecruitDatabase(database=settings.DATABASE.text())
 
 defs = dg.Definitions(
     assets=ASSETS,
+    asset_checks=CHECKS,
     jobs=JOBS,
     schedules=SCHEDULES,
     sensors=[tell_of_failures],

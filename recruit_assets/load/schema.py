@@ -65,6 +65,14 @@ def missing_table(table: str) -> DatabaseProblem:
     return DatabaseProblem(f"There is no table {SCHEMA}.{table} yet: materialize it first.")
 
 
+def repeated_ids(database: duckdb.DuckDBPyConnection, table: str) -> int:
+    """How many rows of a table have an id that another row has."""
+    ((repeated,),) = database.execute(
+        f"SELECT count(*) - count(DISTINCT id) FROM {table}"
+    ).fetchall()
+    return int(repeated)
+
+
 def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Kind]:
     """The columns that the endpoint's table has by now, bookkeeping left out.
 
