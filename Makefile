@@ -1,11 +1,11 @@
 # Everything sets itself up: Python 3.11 (on Debian with python3-venv) is all that must be there.
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(abspath $(VENV))/bin
+BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 # The invented company has a folder of its own, so that it never mixes with real data.
-DEMO := DAGSTER_HOME=$(CURDIR)/demo $(BIN)/python -m recruit_assets.demo
+DEMO := DAGSTER_HOME="$(CURDIR)/demo" $(BIN)/python -m recruit_assets.demo
 
 .PHONY: setup demo dev test lint
 

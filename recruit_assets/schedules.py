@@ -5,6 +5,7 @@ Schedules and the sensor are off until somebody switches them on in the UI.
 
 import dagster as dg
 import requests
+from urllib3.exceptions import LocationParseError
 
 from recruit_assets import settings
 from recruit_assets.assets import ASSETS, SyncConfig
@@ -80,30 +81,29 @@ def tell_of_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | Non
 def _post(webhook: str, text: str) -> None:
     # The address of a webhook is a secret, and the errors of requests show it.
     try:
-        response = requests.post(webhook, json={"text": text}, timeout=TIMEOUT)
-    except requests.RequestException as error:
+        response = requests.post(
+            webhook, json={"text": text}, timeout=TIMEOUT, allow_redirects=False
+        )
+    except (requests.RequestException, ValueError, LocationParseError) as error:
         raise dg.Failure(
             f"{settings.FAILURE_WEBHOOK.name} could not be reached ({type(error).__name__}): check "
             "that it is a whole URL and that this machine may reach it."
         ) from None
-    if not response.ok:
+    if response.status_code >= 300:
         raise dg.Failure(f"{settings.FAILURE_WEBHOOK.name} answered HTTP {response.status_code}.")
 
 
 def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
     """What the failed steps said, or the run itself if it did not come to a step."""
-    reasons = []
-    for event in context.get_step_failure_events():
-        failure = event.step_failure_data
-        data = failure.user_failure_data
-        said = data.description if data else failure.error.message if failure.error else None
-        reasons.append(f"{event.step_key}: {said or event.message}")
-    return reasons or [_first_cause(context.failure_event)]
+    failed = [
+        f"{event.step_key}: {_first_cause(event)}" for event in context.get_step_failure_events()
+    ]
+    return failed or [_first_cause(context.failure_event)]
 
 
 def _first_cause(event: dg.DagsterEvent) -> str:
-    """What a run said that came to no step: under Dagster's own words, a setting that is wrong."""
-    error = getattr(event.event_specific_data, "error", None)  # None where the process died
+    """What is under Dagster's own words; where the process died, it has none."""
+    error = getattr(event.event_specific_data, "error", None)
     while error and error.cause:
         error = error.cause
     said = error.message if error else event.message or "It does not say why."

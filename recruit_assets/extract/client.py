@@ -83,7 +83,7 @@ class Client:
         body = self._fetch(self._resolve(url, subject), params, subject)
         try:
             return read(body)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise failures.bad_answer(subject, body, str(error), self._redaction) from None
 
     def close(self) -> None:
@@ -95,9 +95,11 @@ class Client:
             response = self._session.get(
                 url, params=params, timeout=self._timeout, allow_redirects=False
             )
-        except requests.RequestException as error:
+        except requests.exceptions.RequestException as error:
             host = self._origin.netloc
             raise failures.no_answer(subject, error, host, reached=self._reached) from error
+        except OSError as error:  # what requests says of a REQUESTS_CA_BUNDLE that is not there
+            raise failures.not_prepared(subject, str(error)) from None
         self._reached = True
         if response.is_redirect:
             raise failures.redirected(subject, response)
@@ -108,10 +110,12 @@ class Client:
     def _resolve(self, url: str, subject: str) -> str:
         try:
             resolved = urljoin(self.base_url, url)
-            same = _origin(urlsplit(resolved)) == _origin(self._origin)
+            parts = urlsplit(resolved)
+            same = _origin(parts) == _origin(self._origin)
         except ValueError:
             same = False
-        if not same:
+        # Libraries disagree where the host ends if there is a backslash or a user.
+        if not same or "\\" in url or "@" in parts.netloc:
             raise failures.linked_elsewhere(subject, url)
         return resolved
 

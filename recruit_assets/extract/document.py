@@ -67,6 +67,7 @@ def read(body: bytes) -> Document:
 
     Raises:
         msgspec.MsgspecError: it is no document, in words without its values.
+        UnicodeError: it is not UTF-8.
     """
     try:
         return msgspec.json.decode(body, type=Document)
@@ -77,7 +78,10 @@ def read(body: bytes) -> Document:
             )
         except (ValueError, RecursionError):
             raise error from None
-        return msgspec.convert(loose, Document)
+        document = msgspec.convert(loose, Document)
+        if not all(str(record.id).isascii() for record in document.data):
+            raise  # an id must be whole
+        return document
 
 
 def _number(text: str) -> float | str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
+from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, ProxyError
 from urllib3.exceptions import NewConnectionError
 
 from recruit_assets.errors import (
@@ -116,10 +117,22 @@ def nothing_there(error: Unavailable, url: str, other: str) -> Rejected:
     return Rejected(error.subject, happened, advice[error.status])
 
 
+def not_prepared(subject: str, why: str) -> Rejected:
+    """The error for a request that this machine cannot even begin."""
+    return Rejected(
+        subject,
+        f"the request could not be made ({why})",
+        "Check what the environment says of proxies and certificates: HTTPS_PROXY, HTTP_PROXY, "
+        "REQUESTS_CA_BUNDLE.",
+    )
+
+
 def no_answer(
     subject: str, error: requests.RequestException, host: str, *, reached: bool
 ) -> RequestFailed:
     """The error for a request that got no whole answer; `reached`: the host answered before."""
+    if isinstance(error, _NEVER_SENT):
+        return not_prepared(subject, _reason(error))
     if isinstance(error, requests.exceptions.SSLError) and _is_final(error):
         return Rejected(
             subject,
@@ -133,7 +146,8 @@ def no_answer(
             "Check RECRUIT_API_BASE_URL for a typo, that the API is running, and the network.",
         )
     happened = f"{host} did not answer to the end ({_reason(error)})"
-    return Transient(subject, happened, AGAIN)
+    proxy = " Is the proxy of HTTPS_PROXY or HTTP_PROXY right?"
+    return Transient(subject, happened, AGAIN + (proxy if isinstance(error, ProxyError) else ""))
 
 
 def bad_answer(subject: str, body: bytes, why: str, redaction: Redaction) -> BadAnswer:
@@ -173,6 +187,9 @@ def error_objects(body: bytes) -> list[tuple[str, str]]:
         for error in found
         if isinstance(error, dict)
     ]
+
+
+_NEVER_SENT = (InvalidProxyURL, InvalidSchema, InvalidURL)
 
 
 def _host(url: str) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
-from threading import Event
+from threading import Event, Lock
 from urllib.parse import parse_qs
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.errors import ParameterRefused, RequestFailed, Unavailable
+from recruit_assets.errors import ParameterRefused, Rejected, Unavailable
 from recruit_assets.extract import failures
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.document import Document, Record
@@ -41,7 +41,6 @@ class Page:
     """A page as it was answered; `answer` counts the answers of a walk in the order they came."""
 
     document: Document
-    effort: Effort
     answer: int
 
     @property
@@ -65,6 +64,7 @@ class Walk:
         self._client, self._patience, self._log = client, patience, log
         self._stopped = Event()
         self._answers = count()
+        self._counting = Lock()
 
     def __iter__(self) -> Iterator[Page]:
         report = self.report
@@ -105,7 +105,7 @@ class Walk:
         query = Query.everything(self.endpoint)
         while True:
             try:
-                return query, self._counted(self._ask(query.params(1), 1))
+                return query, self._ask(query.params(1), 1)
             except ParameterRefused as refused:
                 query, dropped = query.without(refused)
                 self.report.dropped += dropped
@@ -115,18 +115,19 @@ class Walk:
     def _ahead(self, query: Query, numbers: Iterable[int]) -> Iterator[Page]:
         """Pages in order, several of them in flight."""
         flying: deque[Future[Page]] = deque()
-        with ThreadPoolExecutor(self._client.concurrency) as pool:
-            try:
-                for number in numbers:
-                    flying.append(pool.submit(self._ask, query.params(number), number))
-                    if len(flying) == self._client.concurrency:
-                        yield self._counted(flying.popleft().result())
-                while flying:
-                    yield self._counted(flying.popleft().result())
-            except BaseException:  # a failed page, or a reader that has seen enough
+        pool = ThreadPoolExecutor(self._client.concurrency)
+        try:
+            for number in numbers:
+                flying.append(pool.submit(self._ask, query.params(number), number))
+                if len(flying) == self._client.concurrency:
+                    yield flying.popleft().result()
+            while flying:
+                yield flying.popleft().result()
+        finally:
+            # After a failed page nobody waits for the others; at the end there are none.
+            if flying:
                 self._stopped.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            pool.shutdown(wait=not flying, cancel_futures=True)
 
     def _follow(self, page: Page, number: int) -> Iterator[Page]:
         """Pages by `links.next`, one by one: where pages have no numbers, or more came to be.
@@ -139,14 +140,17 @@ class Walk:
                 raise failures.linked_in_a_circle(f"{self.endpoint.name}, page {number}")
             seen.add(link)
             number += 1
-            page = self._counted(self._ask({}, number, link))
+            page = self._ask({}, number, link)
             if page.records:
                 yield page
 
     def _ask(self, params: dict[str, str], number: int, link: str = "") -> Page:
-        subject = f"{self.endpoint.name}, page {number}"
         # A link that is nothing but a query belongs to the list.
         url = link if link and not link.startswith("?") else self.endpoint.path + link
+        document = self._get(url, params, f"{self.endpoint.name}, page {number}")
+        return Page(document, next(self._answers))
+
+    def _get(self, url: str, params: dict[str, str], subject: str) -> Document:
         effort = Effort()
 
         def ask() -> Document:
@@ -154,12 +158,11 @@ class Walk:
             effort.waited += self._client.wait_for_turn(self._stopped)
             return self._client.get(url, params, subject)
 
-        document = persist(ask, effort, self._patience, self._log, self._stopped)
-        return Page(document, effort, next(self._answers))
-
-    def _counted(self, page: Page) -> Page:
-        self.report.effort.add(page.effort)
-        return page
+        try:
+            return persist(ask, effort, self._patience, self._log, self._stopped)
+        finally:
+            with self._counting:
+                self.report.effort.add(effort)
 
     def _check_that_others_answer(self, error: Unavailable) -> None:
         """Tell a missing add-on or scope from a wrong base URL, or a key that may read nothing.
@@ -168,13 +171,13 @@ class Walk:
         """
         other = "jobs" if self.endpoint.path != "jobs" else "departments"
         try:
-            self._client.get(other, {"page[size]": "1"}, other)
+            self._get(other, {"page[size]": "1"}, other)
         except Unavailable as also:
             if also.status == error.status:
                 url = self._client.base_url + self.endpoint.path
                 raise failures.nothing_there(error, url, other) from None
-        except RequestFailed:
-            return  # whatever it is, there is something at that address
+        except (ParameterRefused, Rejected):
+            return  # whatever it does not like, there is something at that address
 
 
 def _by_number(document: Document) -> bool:

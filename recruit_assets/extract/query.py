@@ -66,20 +66,20 @@ class Query:
             elif code == INCLUDE_REFUSED and (name := query._droppable(detail)):
                 query = replace(query, include=tuple(x for x in query.include if x != name))
                 dropped.append(f"include={name}: its key stays empty")
+                break  # one at a time, and ask again: no more is lost than must be
         if not dropped:
             raise refused
         return query, dropped
 
     def _droppable(self, detail: str) -> str | None:
-        """The include that a refusal is about: the first it names, else the last optional one.
+        """The include that a refusal is about: the first optional one that it names.
 
-        One goes at a time and the list is asked for again, so no more is lost than must be.
+        If it names none it is the last optional one; if it names needed ones only, none.
         """
         needed = {each.name for each in self.endpoint.relationships if each.needed}
-        optional = [name for name in self.include if name not in needed]
         named = [word for word in re.findall(r"[\w-]+", detail) if word in self.include]
-        chosen = (named or optional[::-1] or [None])[0]
-        return None if chosen in needed else chosen
+        chosen = [name for name in named or self.include[::-1] if name not in needed]
+        return chosen[0] if chosen else None
 
     def _stubs(self) -> set[str]:
         """Types that are only included; the endpoint's own records must stay whole."""

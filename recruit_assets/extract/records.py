@@ -20,7 +20,7 @@ from recruit_assets.extract.document import Record
 
 Row = dict[str, Any]
 Value = tuple[str, Any, Kind | None]  # column, value, kind of the column if it is a new one
-_BEYOND_MICROSECONDS = re.compile(r"[.,]\d{7}")
+_BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 LONGEST_NAME = 80  # characters of a column name that comes from the API
 
 
@@ -111,8 +111,8 @@ class Flattener:
 
         Plain names stay plain, and `resume_summary` is `resume-summary` spelled otherwise. Any
         other name, and one that is taken, carries a part of its digest: so the column depends on
-        nothing but the name, whatever came first, today or last year. `beside` are the names of
-        the same record: where both spellings come at once, each gets a column.
+        the name, and not on what came first, today or last year. `beside` are the names of the
+        same record: where both spellings come at once, each gets a column.
         """
         plain = snake_case(name)
         kebab = plain.replace("_", "-")

@@ -6,36 +6,27 @@ status words stay; JSON values, e-mail addresses, long numbers and the key go.
 
 import base64
 import html
-import json
 import re
-from urllib.parse import quote, quote_plus
 
 LONGEST = 160  # characters shown of a body, or of a sentence of the API
 
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*(?:"(?P<key>\s*:)?|\\?$)', re.DOTALL)
 _EMAIL = re.compile(r"[^\s<>\"'=:;,]+@[^\s<>\"',;]+")
+_PHONE = re.compile(r"(?:\+|\b0)\d(?:[\s().-]?\d){5,}")
 _LONG_NUMBER = re.compile(r"\+?\d(?:[\s().-]?\d){5,}")
 
 
 class Redaction:
-    """Knows the key, in every spelling in which a server may send it back.
+    """Knows the key, in the spellings in which a server may send it back.
 
     Args:
         key: what must not be shown.
     """
 
     def __init__(self, key: str) -> None:
-        spellings = {
-            key,
-            quote(key, safe=""),
-            quote_plus(key),
-            html.escape(key),
-            json.dumps(key)[1:-1],
-            json.dumps(key)[1:-1].replace("/", "\\/"),
-            base64.b64encode(key.encode()).decode().rstrip("="),
-        }
-        longest_first = sorted(spellings, key=len, reverse=True)
-        self._key = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+        encoded = base64.b64encode(key.encode()).decode().rstrip("=")
+        spelled = "".join(f"(?:{'|'.join(_spellings(letter))})" for letter in key)
+        self._key = re.compile(f"{spelled}|{re.escape(encoded)}", re.IGNORECASE)
 
     def __repr__(self) -> str:
         return "Redaction(…)"
@@ -43,13 +34,23 @@ class Redaction:
     def excerpt(self, body: bytes) -> str:
         """The start of a body, without values, addresses, long numbers or the key."""
         # The key goes first, from all of it: a cut could leave a part of it unrecognized.
-        text = self._key.sub("…", body.decode("utf-8", errors="replace"))[: LONGEST * 4]
+        text = body.replace(b"\0", b"").decode("utf-8", errors="replace")
+        text = self._key.sub("…", text)[: LONGEST * 4]
         text = _JSON_STRING.sub(lambda found: found.group() if found["key"] else "…", text)
         return _one_line(_LONG_NUMBER.sub("…", _EMAIL.sub("…", text)))
 
     def sentence(self, text: str) -> str:
-        """What the API says of a parameter, without addresses or the key."""
-        return _one_line(_EMAIL.sub("…", self._key.sub("…", text)[: LONGEST * 2])).rstrip(".")
+        """What the API says of a parameter, without addresses, phone numbers or the key."""
+        text = self._key.sub("…", text)[: LONGEST * 2]
+        return _one_line(_PHONE.sub("…", _EMAIL.sub("…", text))).rstrip(".")
+
+
+def _spellings(letter: str) -> list[str]:
+    """Patterns of a letter: itself, percent-encoded once or twice, and escaped for HTML or JSON."""
+    code = ord(letter)
+    plain = [letter, f"%{code:02x}", f"%25{code:02x}", f"&#{code};", html.escape(letter)]
+    plain += [f"\\u{code:04x}", f"\\{letter}", f"&#x{code:x};"]
+    return [re.escape(each) for each in sorted(plain, key=len, reverse=True)]
 
 
 def _one_line(text: str) -> str:

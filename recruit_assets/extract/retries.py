@@ -77,7 +77,9 @@ def persist(
     sit_out = backoff.on_exception(
         exception=RateLimited,
         max_time=patience.limited_for,
-        giveup=lambda error: getattr(error, "wait", 0) > patience.limited_for or stopped.is_set(),
+        giveup=lambda error: (
+            effort.waited + getattr(error, "wait", 0) > patience.limited_for or stopped.is_set()
+        ),
         **rules,
     )
     return sit_out(recover(reach(ask)))()

@@ -120,9 +120,15 @@ def prepare(
     if not present:
         _create(database, endpoint)
         present = columns_of(database, endpoint)
+    taken = _names(database, endpoint)
     for name, kind in staged.items():
         if name in BOOKKEEPING:
             continue
+        if name not in present and name in taken:
+            raise DatabaseProblem(
+                f"{endpoint.name} has a column {name} of somebody's own, and the API sends one of "
+                "that name: rename or drop it, then run again."
+            )
         if name not in present:
             _add(database, endpoint, name, kind)
         elif present[name].sql != kind.sql:
@@ -130,6 +136,16 @@ def prepare(
                 f"Another run made {endpoint.name}.{name} a {present[name].sql} while this one "
                 f"read it as {kind.sql}: run it again."
             )
+
+
+def _names(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> set[str]:
+    """The names of all columns, in lower case as DuckDB compares them."""
+    found = database.execute(
+        "SELECT lower(column_name) FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
+        [SCHEMA, endpoint.name],
+    ).fetchall()
+    return {name for (name,) in found}
 
 
 def _create(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
+from time import time
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ ROWS_PER_ANSWER = 1 << 20  # more than any answer has
 POSITION = "_position"  # the order in which rows came: of two with one id, the later answer wins
 FOLDER = "recruit-assets-"
 LOCK = "lock"
+JUST_NOW = 60.0  # seconds
 
 _ARROW_TYPES = {
     Kind.TEXT: pa.string(),
@@ -50,9 +52,9 @@ class Stage:
         self.written = 0
         self._rows: list[Mapping[str, Any]] = []
         self._positions: list[int] = []
-        sweep()
         with _explained():
-            self._folder = TemporaryDirectory(prefix=FOLDER)
+            sweep()
+            self._folder = TemporaryDirectory(prefix=FOLDER, ignore_cleanup_errors=True)
             self._lock = FileLock(Path(self._folder.name) / LOCK)
             self._lock.acquire()
 
@@ -60,8 +62,8 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()  # while it is locked, so that no sweep comes between
         self._lock.release()
-        self._folder.cleanup()
 
     def add(
         self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Kind], answer: int
@@ -100,10 +102,13 @@ class Stage:
 def sweep() -> None:
     """Remove what runs that were killed have left: it holds personal data.
 
-    A run that lives holds the lock in its folder; the system lets go of it however a run ends.
+    A run that lives holds the lock in its folder; the system lets go of it however a run ends. A
+    lock made just now may be about to be taken.
     """
     for lock in Path(gettempdir()).glob(f"{FOLDER}*/{LOCK}"):
         try:
+            if time() - lock.stat().st_mtime < JUST_NOW:
+                continue
             with FileLock(lock, blocking=False):
                 rmtree(lock.parent, ignore_errors=True)
         except (Timeout, OSError):  # somebody's, or gone meanwhile

@@ -142,12 +142,14 @@ def test_links_that_go_round_in_a_circle_end(sandbox: Sandbox, walk: StartWalk) 
         ("http://127.0.0.1:9/v1/regions", r"127\.0\.0\.1:9"),
         ("http://user:pass@127.0.0.1:9/", r"127\.0\.0\.1:9"),
         ("http://[bad", "something that is no URL"),
+        ("http://evil.invalid\\@{own}/v1/regions", r"[\d.:]+"),
     ],
 )
 def test_a_link_to_elsewhere_is_not_followed(
     sandbox: Sandbox, walk: StartWalk, link: str, said: str
 ) -> None:
     sandbox.rules.no_counts.add("regions")
+    link = link.replace("{own}", sandbox.base_url.split("/")[2])
     sandbox.alter("regions", lambda document: document["links"].update(next=link))
     with pytest.raises(Rejected, match=rf"links to {said}, where the key is not sent"):
         ids(walk("regions"))
@@ -162,6 +164,16 @@ def test_a_bad_answer_is_asked_for_again(
     reading = walk("candidates")
     assert ids(reading) == expected(sandbox, "candidates")
     assert reading.report.effort.retries == (0 if kind == "drip" else 5)
+
+
+@pytest.mark.parametrize("value", [b"Jane \xff Doe", b"\\ud83d"])
+def test_an_id_or_a_text_that_is_no_unicode_is_asked_for_again(
+    sandbox: Sandbox, walk: StartWalk, value: bytes
+) -> None:
+    sandbox.fail("regions", status=200, body=b'{"data":[{"id":"' + value + b'"}]}', times=2)
+    reading = walk("regions")
+    assert ids(reading) == expected(sandbox, "regions")
+    assert reading.report.effort.retries == 2
 
 
 @pytest.mark.parametrize("page", [1, 2])
@@ -343,7 +355,22 @@ def test_several_refused_parameters_are_dropped_one_after_the_other(
     reading = walk("candidates")
     assert sorted(ids(reading), key=int) == expected(sandbox, "candidates")
     assert len(reading.report.dropped) == 4
+    assert reading.report.effort.requests == len(sandbox.requests)
     assert sandbox.requests[-1].query["include"] == "department,locations,regions"
+
+
+def test_two_refusals_of_one_include_drop_it_alone(sandbox: Sandbox, walk: StartWalk) -> None:
+    error = '{"code":"112","detail":"role is not valid"}'
+    sandbox.fail("candidates", status=400, body=f'{{"errors":[{error},{error}]}}')
+    ids(walk("candidates"))
+    assert sandbox.requests[-1].query["include"] == "department,division,locations,regions"
+
+
+def test_a_blip_is_no_proof_that_another_list_answers(sandbox: Sandbox, walk: StartWalk) -> None:
+    sandbox.rules.without = {"regions": 403, "jobs": 403}
+    sandbox.fail("jobs", status=503, times=2)
+    with pytest.raises(Rejected, match="The key may read nothing"):
+        ids(walk("regions"))
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def row(attributes: dict[str, Any] | None = None, **rest: Any) -> dict[str, Any]
         ("boolean", False, False),
         ("timestamp", "2025-07-01T12:00:00.500+02:00", datetime(2025, 7, 1, 10, 0, 0, 500000, UTC)),
         ("timestamp", "2025-01-01T12:00:00Z", datetime(2025, 1, 1, 12, tzinfo=UTC)),
+        ("timestamp", "2025-01-01T12:00:00.0000000Z", datetime(2025, 1, 1, 12, tzinfo=UTC)),
         ("date", "2025-02-28", date(2025, 2, 28)),
         ("texts", ["a", ""], ["a", ""]),
         ("keys", [1, "2"], ["1", "2"]),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recruit_assets.catalogue import UNPARSED, Attribute, Endpoint, Kind
-from recruit_assets.errors import DatabaseChanged
+from recruit_assets.errors import DatabaseChanged, DatabaseProblem
 from recruit_assets.extract.document import Record
 from recruit_assets.extract.records import Flattener, as_json
 from recruit_assets.load.merge import Merged, digest, merge
@@ -169,6 +169,16 @@ def test_a_column_of_somebodys_own_is_left_alone(database: duckdb.DuckDBPyConnec
     database.execute("ALTER TABLE recruit.small ADD COLUMN mine INTEGER DEFAULT 7")
     sync(database, {"id": "1", "name": "a"})
     assert table(database, "id, mine") == [("1", 7)]
+
+
+def test_an_attribute_that_meets_a_column_of_somebodys_own_is_a_sentence(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    sync(database, {"id": "1", "name": "a"})
+    database.execute("ALTER TABLE recruit.small ADD COLUMN Mine INTEGER")
+    with pytest.raises(DatabaseProblem, match=r"of somebody's own.* rename or drop it"):
+        sync(database, {"id": "1", "mine": "x"})
+    assert table(database) == [("1", "a")]
 
 
 def test_a_column_that_the_catalogue_learned_later(database: duckdb.DuckDBPyConnection) -> None:
