@@ -84,13 +84,8 @@ def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[
         DatabaseProblem: somebody gave a column of the catalogue such a type.
     """
     known = {column.name: column.kind for column in endpoint.columns()}
-    found = database.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() "
-        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
-        [SCHEMA, endpoint.name],
-    ).fetchall()
     kinds = {}
-    for name, sql_type in found:
+    for name, sql_type in _found(database, endpoint):
         if name in known and known[name].sql == sql_type:
             kinds[name] = known[name]
         elif name in known or (name not in BOOKKEEPING and sql_type in _KINDS):
@@ -120,7 +115,7 @@ def prepare(
     if not present:
         _create(database, endpoint)
         present = columns_of(database, endpoint)
-    taken = _names(database, endpoint)
+    taken = {name.lower() for name, _ in _found(database, endpoint)}  # as DuckDB compares names
     for name, kind in staged.items():
         if name in BOOKKEEPING:
             continue
@@ -138,14 +133,13 @@ def prepare(
             )
 
 
-def _names(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> set[str]:
-    """The names of all columns, in lower case as DuckDB compares them."""
-    found = database.execute(
-        "SELECT lower(column_name) FROM duckdb_columns() "
+def _found(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> list[tuple[str, str]]:
+    """Name and type of every column that the table has, somebody's own included."""
+    return database.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() "
         "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
         [SCHEMA, endpoint.name],
     ).fetchall()
-    return {name for (name,) in found}
 
 
 def _create(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
