@@ -8,11 +8,35 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.io_manager import Delivery, column_schema
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.resources import RecruitApi
+from recruit_assets.sync import Mode, Options
 
 
 class SyncConfig(dg.Config):
     """What can be chosen for one run, in the launchpad or a job."""
 
+    mode: Mode = Field(
+        default=Mode.auto,
+        description=(
+            "full: read the whole list. incremental: read what has changed since the last good "
+            "sync, where the API can be asked for that. auto: incremental, but full when the last "
+            "complete reading is older than full_after_hours."
+        ),
+    )
+    full_after_hours: float = Field(
+        default=Options.full_after_hours,
+        description="How old the last complete reading may be, in hours, before auto reads all.",
+    )
+    allow_mass_delete: bool = Field(
+        default=False,
+        description=(
+            "Believe the API when it shows much less than before: more than a fifth of the rows "
+            "gone, or a column that was always filled now empty."
+        ),
+    )
+    dry_run: bool = Field(
+        default=False,
+        description="Read and compare only: report what would be written and deleted.",
+    )
     refresh_volatile: bool = Field(
         default=False,
         description=(
@@ -37,7 +61,8 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
         },
     )
     def read(context: dg.AssetExecutionContext, config: SyncConfig, api: RecruitApi) -> Delivery:
-        return Delivery(api.walk(endpoint, context.log), config.refresh_volatile)
+        options = Options(**dict(config))
+        return Delivery(api.source(endpoint, context.log), options)
 
     return read
 

@@ -109,6 +109,11 @@ class Endpoint:
         """The path below the base URL, which is also the JSON:API resource type."""
         return self.name.replace("_", "-")
 
+    @property
+    def dated(self) -> bool:
+        """Whether its records tell when they changed, so that changes can be asked for."""
+        return any(attribute.name == "updated-at" for attribute in self.attributes)
+
     def columns(self) -> Iterator[Column]:
         """The catalogue's columns in table order: `id`, attributes, then relationships."""
         yield Column("id", Kind.KEY, "Id of the record, unique in this table")

@@ -6,6 +6,7 @@ from recruit_assets import settings
 from recruit_assets.assets import ASSETS
 from recruit_assets.checks import CHECKS
 from recruit_assets.io_manager import DuckDBMergeIOManager
+from recruit_assets.load.sweep import Remains
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.schedules import JOBS, SCHEDULES, tell_of_failures
 
@@ -28,7 +29,9 @@ defs = dg.Definitions(
             concurrency=settings.CONCURRENCY.whole_number(),
         ),
         "duckdb": database,
-        "duckdb_merge": DuckDBMergeIOManager(database=database),
+        "duckdb_merge": DuckDBMergeIOManager(
+            database=database, deleted_rows=settings.DELETED_ROWS.one_of(Remains)
+        ),
     },
     # A process for each step would cost two seconds each and queue for the one DuckDB file.
     executor=dg.in_process_executor,

@@ -10,6 +10,7 @@
     │   ├── ParameterRefused      400, with the codes and details of the API
     │   ├── Unavailable           403 or 404: a scope or an add-on is missing
     │   └── Rejected              anything else that asking again cannot change
+    ├── ShowsMuchLess             the API shows so much less than before that it needs a person
     └── DatabaseProblem           the DuckDB file cannot be used
         ├── DatabaseBusy          another process holds it
         └── DatabaseChanged       another run changed it meanwhile
@@ -54,9 +55,9 @@ class Transient(RequestFailed):
 
 
 class RateLimited(Transient):
-    """HTTP 429: more requests than the API allows; `wait` is in seconds."""
+    """HTTP 429: more requests than the API allows; `wait` is in seconds, if the API says it."""
 
-    def __init__(self, subject: str, happened: str, advice: str, wait: float) -> None:
+    def __init__(self, subject: str, happened: str, advice: str, wait: float | None) -> None:
         super().__init__(subject, happened, advice)
         self.wait = wait
 
@@ -91,6 +92,10 @@ class Unavailable(RequestFailed):
 
 class Rejected(RequestFailed):
     """An answer that stays the same however often it is asked for."""
+
+
+class ShowsMuchLess(RecruitError):
+    """So much is gone from the API that nobody but a person may believe it."""
 
 
 class DatabaseProblem(RecruitError):

@@ -1,51 +1,48 @@
-"""The IO manager: drains a walk and merges it by `id` into DuckDB.
+"""The IO manager: syncs an endpoint into DuckDB, merging by `id`, and reports it to Dagster.
 
-What lives here: the order of things (look at the table, read the API, merge) and what the run
-reports of it. How rows are made is in `extract.records`, how they are merged in `load.merge`.
+What lives here: what a run shows of a sync. The order of things is in `sync`.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
 from dagster_duckdb import DuckDBResource
+from pydantic import Field
 
+from recruit_assets import settings
 from recruit_assets.catalogue import Endpoint, Kind
-from recruit_assets.extract.pages import Report, Walk
-from recruit_assets.extract.records import Flattener
+from recruit_assets.extract.pages import Verdict
+from recruit_assets.extract.retries import Effort
+from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import check_path
-from recruit_assets.load.merge import Merged, merge
-from recruit_assets.load.schema import (
-    BOOKKEEPING,
-    UNKNOWN,
-    columns_of,
-    existing_table,
-    missing_table,
-)
-from recruit_assets.load.stage import Stage
+from recruit_assets.load.schema import BOOKKEEPING, UNKNOWN, existing_table, missing_table
+from recruit_assets.load.sweep import Remains
 from recruit_assets.resources import explained
+from recruit_assets.sync import Options, Outcome, Sync
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What an asset hands over: a walk that has not begun, and how to merge it."""
+    """What an asset hands over: an endpoint that is not read yet, and how to sync it."""
 
-    walk: Walk
-    refresh_volatile: bool = False
+    source: Source
+    options: Options
 
 
 class DuckDBMergeIOManager(dg.ConfigurableIOManager):
-    """Stores a walk by merging it by `id` into `recruit.<asset>`; loads the table as Arrow.
+    """Stores an endpoint by merging it by `id` into `recruit.<asset>`; loads the table as Arrow.
 
     The database is open while the table is looked at and while rows are merged, not while the API
     is read. Whatever fails leaves the table as it was.
     """
 
     database: dg.ResourceDependency[DuckDBResource]
+    deleted_rows: Remains = Field(default=Remains.erase, description=settings.DELETED_ROWS.meaning)
 
     def handle_output(self, context: dg.OutputContext, obj: Delivery) -> None:
-        """Read the API to the end, then merge in one transaction and report.
+        """Sync the endpoint: read, merge in one transaction, and report.
 
         Raises:
             dagster.Failure: with what happened and what to do.
@@ -75,37 +72,24 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
                 return database.sql(living).to_arrow_table()
 
     def _store(self, context: dg.OutputContext, delivery: Delivery) -> None:
-        walk = delivery.walk
-        flattener = Flattener(walk.endpoint, self._columns_so_far(walk.endpoint))
-        with Stage() as stage:
-            for page in walk:
-                stage.add(flattener.rows(page.records), flattener.columns, page.answer)
-            with self.database.get_connection() as database:
-                merged = merge(
-                    database,
-                    walk.endpoint,
-                    stage,
-                    context.run_id,
-                    refresh_volatile=delivery.refresh_volatile,
-                )
-                columns = columns_of(database, walk.endpoint)
-        _log(context, walk, flattener, merged)
+        endpoint = delivery.source.endpoint
+        options = replace(delivery.options, remains=self.deleted_rows)
+        connect, exists = self.database.get_connection, self._is_there
+        outcome = Sync(delivery.source, connect, exists, options, context.run_id).run()
+        _log(context, endpoint, outcome)
         context.add_output_metadata(
             {
-                "dagster/row_count": merged.total,
-                "dagster/column_schema": column_schema(walk.endpoint, columns),
-                "status": "unavailable" if walk.report.unavailable else "read",
-                **counts(walk.report, flattener, merged),
-                "refused_parameters": walk.report.dropped,
+                "dagster/row_count": outcome.living,
+                "dagster/column_schema": column_schema(endpoint, outcome.columns),
+                "status": status(outcome, options),
+                "verdict": outcome.report.verdict.value,
+                **({"reason": outcome.report.reason} if outcome.report.reason else {}),
+                "mode": outcome.mode.value,
+                **counts(outcome, delivery.source.effort),
+                "refused_parameters": outcome.report.dropped,
+                **({"would_be_deleted": outcome.gone} if options.dry_run else {}),
             }
         )
-
-    def _columns_so_far(self, endpoint: Endpoint) -> dict[str, Kind]:
-        """The columns of the table by now; shows what is wrong with the database before a read."""
-        if not self._is_there():
-            return {}
-        with self.database.get_connection() as database:
-            return columns_of(database, endpoint)
 
     def _is_there(self) -> bool:
         """Whether the database exists, which opening it would change."""
@@ -113,16 +97,24 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         return Path(self.database.database).exists()
 
 
-def counts(report: Report, flattener: Flattener, merged: Merged) -> dict[str, float]:
+def status(outcome: Outcome, options: Options) -> str:
+    """What kind of sync it was, in a word."""
+    if outcome.report.unavailable:
+        return "unavailable"
+    return "dry run" if options.dry_run else "read"
+
+
+def counts(outcome: Outcome, effort: Effort) -> dict[str, float]:
     """The numbers of a sync, plain so that Dagster plots them over time."""
-    rows = {name: value for name, value in asdict(merged).items() if name != "total"}
+    report = outcome.report
     return {
-        **rows,
-        "unparsed": flattener.unparsed.total(),
+        **asdict(outcome.merged),
+        "deleted": outcome.deleted,
+        "unparsed": sum(outcome.unparsed.values()),
         "pages": report.pages,
-        "requests": report.effort.requests,
-        "retries": report.effort.retries,
-        "waited_seconds": round(report.effort.waited, 1),
+        "requests": effort.requests,
+        "retries": effort.retries,
+        "waited_seconds": round(effort.waited, 1),
     } | ({} if report.record_count is None else {"record_count": report.record_count})
 
 
@@ -143,22 +135,29 @@ def column_schema(endpoint: Endpoint, found: dict[str, Kind] | None = None) -> d
     return dg.TableSchema(columns)
 
 
-def _log(context: dg.OutputContext, walk: Walk, flattener: Flattener, merged: Merged) -> None:
-    name = walk.endpoint.name
-    if walk.report.unavailable:
-        context.log.warning(f"{walk.report.unavailable} The rows of {name} stay as they are.")
+def _log(context: dg.OutputContext, endpoint: Endpoint, outcome: Outcome) -> None:
+    name, report, merged = endpoint.name, outcome.report, outcome.merged
+    if report.unavailable:
+        context.log.warning(f"{report.unavailable} The rows of {name} stay as they are.")
+        if last := outcome.state.complete_at:
+            context.log.warning(
+                f"{name} could be read until {last:%Y-%m-%d %H:%M} UTC. Was the key's scope "
+                "reduced, or did an add-on end?"
+            )
         return
-    for column, times in sorted(flattener.unparsed.items()):
+    for column, times in sorted(outcome.unparsed.items()):
         context.log.warning(
             f"{name}.{column}: {times} values did not fit the column and are kept in _unparsed"
         )
-    came = merged.inserted + merged.updated + merged.unchanged
-    if walk.report.record_count not in (None, came):
+    if report.verdict is Verdict.INCOMPLETE:
         context.log.warning(
-            f"{name}: the API counts {walk.report.record_count:,} records and {came:,} came. If "
-            "records were added or removed meanwhile, the next sync brings what is missing."
+            f"{name}: what came is stored, but it cannot be proven complete ({report.reason}): "
+            "nothing is marked deleted. The next sync tries again."
         )
     context.log.info(
-        f"{name}: {walk.report.records:,} records, pages: {walk.report.pages:,}; "
-        f"{merged.inserted:,} inserted, {merged.updated:,} updated, {merged.unchanged:,} unchanged"
+        f"{name}: {report.verdict.value}; {report.records:,} records, pages: {report.pages:,}; "
+        f"{merged.inserted:,} inserted, {merged.updated:,} updated, {merged.unchanged:,} "
+        f"unchanged, {outcome.deleted:,} deleted, {merged.undeleted:,} undeleted"
     )
+    if outcome.kept:
+        context.log.info(f"{name}: {outcome.kept:,} rows were not in the list, and are there")

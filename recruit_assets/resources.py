@@ -18,8 +18,9 @@ from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import RecruitError
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.pages import Walk
+from recruit_assets.extract.failures import WINDOW_SECONDS
 from recruit_assets.extract.retries import Patience
+from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import connection
 
 
@@ -56,7 +57,8 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         default=int(settings.CONCURRENCY.default), description=settings.CONCURRENCY.meaning
     )
     first_wait: float = Field(
-        default=1.0, description="Longest wait before a first retry, in seconds"
+        default=1.0,
+        description="Longest wait before a first retry, in seconds; all other waits grow with it",
     )
 
     _client: Client = PrivateAttr()
@@ -83,9 +85,12 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Close the session."""
         self._client.close()
 
-    def walk(self, endpoint: Endpoint, log: logging.Logger) -> Walk:
-        """A lazy reading of an endpoint; nothing is asked before it is iterated."""
-        return Walk(self._client, endpoint, Patience(first_wait=self.first_wait), log)
+    def source(self, endpoint: Endpoint, log: logging.Logger) -> Source:
+        """An endpoint to read from; nothing is asked yet."""
+        patience = Patience(
+            first_wait=self.first_wait, unsaid_wait=self.first_wait * WINDOW_SECONDS
+        )
+        return Source(self._client, endpoint, patience, log)
 
 
 class RecruitDatabase(DuckDBResource):

@@ -10,6 +10,7 @@ from urllib3.exceptions import LocationParseError
 from recruit_assets import settings
 from recruit_assets.assets import ASSETS, SyncConfig
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.sync import Mode
 
 FAILURE = f"{dg.Failure.__module__}.{dg.Failure.__name__}: "  # how Dagster begins its message
 TIMEOUT = (10.0, 30.0)  # seconds to connect, seconds to wait for the webhook's answer
@@ -27,10 +28,13 @@ sync = dg.define_asset_job(
 full_sync = dg.define_asset_job(
     "full_sync",
     selection=ASSETS,
-    description="Bring all 18 tables up to date, counters and other volatile columns included.",
+    description="Read all 18 endpoints whole; counters and other volatile columns are included.",
     op_retry_policy=RETRY_LATER,
     config=dg.RunConfig(
-        ops={endpoint.name: SyncConfig(refresh_volatile=True) for endpoint in ENDPOINTS}
+        ops={
+            endpoint.name: SyncConfig(mode=Mode.full, refresh_volatile=True)
+            for endpoint in ENDPOINTS
+        }
     ),
 )
 

@@ -7,8 +7,12 @@ database. What is needed (the address and the key) is read by Dagster, when a ru
 
 import os
 from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
 
 from recruit_assets.errors import BadSetting
+
+Choice = TypeVar("Choice", bound=Enum)
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,19 @@ class Setting:
         """The value from the environment, or the default; blank counts as unset."""
         value = os.environ.get(self.name, "")
         return value if value.strip() else self.default
+
+    def one_of(self, choices: type[Choice]) -> Choice:
+        """The value as one of the choices.
+
+        Raises:
+            BadSetting: it is something else.
+        """
+        value = self.text().strip().lower()
+        try:
+            return choices(value)
+        except ValueError:
+            known = ", ".join(str(each.value) for each in choices)
+            raise BadSetting(f"{self.name} is {value!r}: set it to one of {known}.") from None
 
     def whole_number(self) -> int:
         """The value as a number of 0 or more.
@@ -49,6 +66,12 @@ REQUESTS_PER_10S = Setting(
 )
 CONCURRENCY = Setting("RECRUIT_API_CONCURRENCY", "Pages fetched at the same time", "4")
 DATABASE = Setting("RECRUIT_DATABASE", "The DuckDB file", "recruitment.duckdb")
+DELETED_ROWS = Setting(
+    "RECRUIT_DELETED_ROWS",
+    "What is left of a row whose record is gone: `erase` its personal columns, `keep` all, or "
+    "`drop` the row",
+    "erase",
+)
 FAILURE_WEBHOOK = Setting(
     "RECRUIT_FAILURE_WEBHOOK", "Where the failure sensor posts, such as a Slack webhook"
 )
@@ -62,5 +85,6 @@ SETTINGS = (
     REQUESTS_PER_10S,
     CONCURRENCY,
     DATABASE,
+    DELETED_ROWS,
     FAILURE_WEBHOOK,
 )

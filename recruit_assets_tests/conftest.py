@@ -7,11 +7,13 @@ import gc
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
+import hypothesis
 import pytest
 
 from recruit_assets.assets import ASSETS, SyncConfig
@@ -19,10 +21,16 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.pages import Walk
+from recruit_assets.extract.query import PAGE_SIZE
 from recruit_assets.extract.retries import Patience
+from recruit_assets.extract.source import Source
 from recruit_assets.io_manager import DuckDBMergeIOManager
+from recruit_assets.load.sweep import Remains
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Rules, Sandbox
+
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 KEY = "k3y-nobody-may-see"
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
@@ -61,14 +69,19 @@ def walk(sandbox: Sandbox) -> Iterator[Callable[..., Walk]]:
 
     def start(
         name: str,
+        *,
         patience: Patience | None = None,
         timeout: tuple[float, float] = (10.0, 60.0),
+        longest: float = 120.0,
+        since: datetime | None = None,
+        page_size: int = PAGE_SIZE,
         **changed: Any,
     ) -> Walk:
-        client = Client(ApiSettings(**settings_for(sandbox, **changed)), timeout)
+        client = Client(ApiSettings(**settings_for(sandbox, **changed)), timeout, longest)
         clients.append(client)
-        patience = patience or Patience(first_wait=0)
-        return Walk(client, BY_NAME[name], patience, logging.getLogger("walk"))
+        patience = patience or Patience(first_wait=0, unsaid_wait=0)
+        log = logging.getLogger("walk")
+        return Walk(Source(client, BY_NAME[name], patience, log, page_size), since)
 
     yield start
     for client in clients:
@@ -83,23 +96,19 @@ class Project:
     path: Path
     instance: dg.DagsterInstance
     settings: dict[str, Any] = field(default_factory=dict)
+    deleted_rows: Remains = Remains.erase
 
     def materialize(
-        self, *names: str, raises: bool = True, refresh_volatile: bool = False
+        self, *names: str, raises: bool = True, **config: Any
     ) -> dg.ExecuteInProcessResult:
-        """Materialize assets (all, unless named) in a real run."""
+        """Materialize assets (all, unless named) in a real run; `config` is a `SyncConfig`."""
         selected = [each for each in ASSETS if not names or each.key.path[-1] in names]
         return dg.materialize(
             selected,
             resources=self.resources(),
             instance=self.instance,
             raise_on_error=raises,
-            run_config=dg.RunConfig(
-                {
-                    each.key.path[-1]: SyncConfig(refresh_volatile=refresh_volatile)
-                    for each in selected
-                }
-            ),
+            run_config=dg.RunConfig({each.key.path[-1]: SyncConfig(**config) for each in selected}),
         )
 
     def resources(self) -> dict[str, Any]:
@@ -109,12 +118,12 @@ class Project:
         return {
             "api": api,
             "duckdb": database,
-            "duckdb_merge": DuckDBMergeIOManager(database=database),
+            "duckdb_merge": DuckDBMergeIOManager(database=database, deleted_rows=self.deleted_rows),
         }
 
-    def failure(self, *names: str) -> str:
+    def failure(self, *names: str, **config: Any) -> str:
         """What the run says that fails while materializing; only its first failed step."""
-        result = self.materialize(*names, raises=False)
+        result = self.materialize(*names, raises=False, **config)
         assert not result.success
         (data, *_) = [
             event.step_failure_data for event in result.all_node_events if event.is_step_failure

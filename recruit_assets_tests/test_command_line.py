@@ -68,7 +68,9 @@ def dagster(sandbox: Sandbox, tmp_path: Path) -> Command:
 def counts(folder: Path) -> dict[str, int]:
     """Rows by table, of the tables that are there."""
     with duckdb.connect(str(folder / "cli.duckdb"), read_only=True) as database:
-        tables = database.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        tables = database.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'recruit'"
+        ).fetchall()
         return {
             name: database.execute(f"SELECT count(*) FROM recruit.{name}").fetchall()[0][0]
             for (name,) in tables

@@ -4,6 +4,8 @@ What lives here: the session and the budget. Not here: when to ask again (`retri
 next (`pages`), what went wrong in words (`failures`).
 """
 
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from threading import Event
 from time import monotonic
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -13,13 +15,15 @@ import requests
 from pyrate_limiter import Duration, Limiter, Rate
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
 
 from recruit_assets.extract import failures
 from recruit_assets.extract.access import ApiSettings, is_loopback
-from recruit_assets.extract.document import Document, read
+from recruit_assets.extract.document import Shape, read
 from recruit_assets.extract.redaction import Redaction
 
 BETWEEN_LOOKS = 0.02  # seconds between two looks at the budget
+AT_ONCE = 1 << 16  # bytes of a body
 
 
 class _KeyAuth(AuthBase):
@@ -39,14 +43,23 @@ class Client:
     Args:
         settings: where the API is and how to ask it.
         timeout: seconds to connect, and seconds between two bytes of an answer.
+        longest: seconds that an answer may take in all, so that a drip of bytes ends.
+
+    `behind` is how far the API's clock was seen behind ours, by the `Date` of its answers.
     """
 
-    def __init__(self, settings: ApiSettings, timeout: tuple[float, float] = (10.0, 60.0)) -> None:
+    def __init__(
+        self,
+        settings: ApiSettings,
+        timeout: tuple[float, float] = (10.0, 60.0),
+        longest: float = 120.0,
+    ) -> None:
         self.base_url = settings.base_url.rstrip("/") + "/"
         self.concurrency = settings.concurrency
         self._origin = urlsplit(self.base_url)
         self._redaction = Redaction(settings.key)
-        self._timeout = timeout
+        self._timeout, self._longest = timeout, longest
+        self.behind = timedelta(0)
         self._reached = False
         self._limiter = (
             Limiter(Rate(settings.requests_per_10s, failures.WINDOW_SECONDS * Duration.SECOND))
@@ -69,20 +82,21 @@ class Client:
                 break
         return monotonic() - begun
 
-    def get(self, url: str, params: dict[str, str], subject: str) -> Document:
-        """Ask once for a list.
+    def get(self, url: str, params: dict[str, str], subject: str, shape: type[Shape]) -> Shape:
+        """Ask once for a list or a record.
 
         Args:
             url: a path below the base URL, or a link of the API, which must have the same origin.
             params: the query, unencoded.
             subject: what is asked for, for messages.
+            shape: what the answer must be.
 
         Raises:
             RequestFailed: one of its kinds; see `errors`.
         """
         body = self._fetch(self._resolve(url, subject), params, subject)
         try:
-            return read(body)
+            return read(body, shape)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise failures.bad_answer(subject, body, str(error), self._redaction) from None
 
@@ -93,8 +107,9 @@ class Client:
     def _fetch(self, url: str, params: dict[str, str], subject: str) -> bytes:
         try:
             response = self._session.get(
-                url, params=params, timeout=self._timeout, allow_redirects=False
+                url, params=params, timeout=self._timeout, allow_redirects=False, stream=True
             )
+            body = self._drain(response)
         except requests.exceptions.RequestException as error:
             host = self._origin.netloc
             raise failures.no_answer(subject, error, host, reached=self._reached) from error
@@ -104,8 +119,29 @@ class Client:
         if response.is_redirect:
             raise failures.redirected(subject, response)
         if response.status_code != 200:
-            raise failures.failed_answer(subject, response, self._redaction)
-        return response.content
+            raise failures.failed_answer(subject, response, body, self._redaction)
+        self._compare_clocks(response)
+        return body
+
+    def _drain(self, response: requests.Response) -> bytes:
+        """The whole body."""
+        end, parts = monotonic() + self._longest, []
+        with response:
+            try:
+                while part := response.raw.read1(AT_ONCE, decode_content=True):
+                    parts.append(part)
+                    if monotonic() > end:
+                        raise requests.ReadTimeout(f"still sending after {self._longest:g} s")
+            except HTTPError as error:
+                raise requests.exceptions.ChunkedEncodingError(error) from error
+        return b"".join(parts)
+
+    def _compare_clocks(self, response: requests.Response) -> None:
+        try:
+            theirs = parsedate_to_datetime(response.headers["Date"])
+            self.behind = max(self.behind, datetime.now(UTC) - theirs)
+        except (KeyError, ValueError, TypeError):  # none, or none that has a time zone
+            return
 
     def _resolve(self, url: str, subject: str) -> str:
         try:

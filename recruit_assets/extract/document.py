@@ -6,7 +6,7 @@ means is up to `records`, which page comes next up to `pages`.
 
 import json
 from math import isfinite
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -58,8 +58,17 @@ class Document(msgspec.Struct, frozen=True):
         return self.meta.page_count if self.meta else None
 
 
-def read(body: bytes) -> Document:
-    """The document that an answer is.
+class Single(msgspec.Struct, frozen=True):
+    """One record as the API answers it by its id."""
+
+    data: Record
+
+
+Shape = TypeVar("Shape", Document, Single)
+
+
+def read(body: bytes, shape: type[Shape]) -> Shape:
+    """The document that an answer is, of the shape that was asked for.
 
     Values that JSON allows and nothing can hold (half a surrogate pair, numbers beyond all bounds)
     do not spoil the page: such a number comes as its text, and what becomes of such a text is up
@@ -70,7 +79,7 @@ def read(body: bytes) -> Document:
         UnicodeError: it is not UTF-8.
     """
     try:
-        return msgspec.json.decode(body, type=Document)
+        return msgspec.json.decode(body, type=shape)
     except msgspec.MsgspecError as error:
         try:
             loose = json.loads(
@@ -78,8 +87,9 @@ def read(body: bytes) -> Document:
             )
         except (ValueError, RecursionError):
             raise error from None
-        document = msgspec.convert(loose, Document)
-        if not all(str(record.id).isascii() for record in document.data):
+        document = msgspec.convert(loose, shape)
+        records = document.data if isinstance(document, Document) else [document.data]
+        if not all(str(record.id).isascii() for record in records):
             raise  # an id must be whole
         return document
 

@@ -31,12 +31,14 @@ WINDOW_SECONDS = 10  # length of the API's rate limit window
 AGAIN = "The table is as it was. Run it again; if it lasts, ask whoever runs the API."
 
 
-def failed_answer(subject: str, response: requests.Response, redaction: Redaction) -> RequestFailed:
+def failed_answer(
+    subject: str, response: requests.Response, body: bytes, redaction: Redaction
+) -> RequestFailed:
     """The error for an answer that is not 200."""
     status = response.status_code
-    refusals = error_objects(response.content) if status in (400, 406) else []
+    refusals = error_objects(body) if status in (400, 406) else []
     said = [redaction.sentence(detail) for _, detail in refusals[:3]]
-    shown = "; ".join(said) or redaction.excerpt(response.content)
+    shown = "; ".join(said) or redaction.excerpt(body)
     happened = f"the API answered HTTP {status}" + (f" ({shown})" if shown else "")
     if status == 429:
         advice = "Lower RECRUIT_API_REQUESTS_PER_10S, or see what else uses the key."
@@ -160,8 +162,8 @@ def bad_answer(subject: str, body: bytes, why: str, redaction: Redaction) -> Bad
     )
 
 
-def wait_asked_for(response: requests.Response) -> float:
-    """Seconds to wait after a 429: Retry-After, else what is left of the window."""
+def wait_asked_for(response: requests.Response) -> float | None:
+    """Seconds to wait after a 429: Retry-After, else what is left of the window, if it says."""
     for header in ("Retry-After", "X-Rate-Limit-Reset"):
         value = response.headers.get(header, "").strip()
         try:
@@ -172,7 +174,7 @@ def wait_asked_for(response: requests.Response) -> float:
             return max(0.0, parsedate_to_datetime(value).timestamp() - time())
         except (TypeError, ValueError, IndexError):
             pass
-    return float(WINDOW_SECONDS)
+    return None
 
 
 def error_objects(body: bytes) -> list[tuple[str, str]]:

@@ -1,135 +1,274 @@
-"""The walk: one reading of one endpoint, page by page.
+"""The walk: one reading of one endpoint's list, page by page, and its verdict.
 
-What lives here: which page comes next and when the end is reached. A page's request is made by
-`client`, asked again by `retries`, worded by `query`; what its records mean is up to `records`.
+What lives here: which way a list can be read, and what the reading proves. A page's request is
+made by `source` and worded by `query`; why nothing slips between pages is told in `lanes`; what
+the records mean is up to `records`.
 """
 
-import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
-from threading import Event, Lock
+from datetime import UTC, datetime
+from enum import Enum
+from itertools import chain
 from urllib.parse import parse_qs
 
-from recruit_assets.catalogue import Endpoint
-from recruit_assets.errors import ParameterRefused, Rejected, Unavailable
+from recruit_assets.errors import ParameterRefused, Unavailable
 from recruit_assets.extract import failures
-from recruit_assets.extract.client import Client
-from recruit_assets.extract.document import Document, Record
-from recruit_assets.extract.query import Query
-from recruit_assets.extract.retries import Effort, Patience, persist
+from recruit_assets.extract.lanes import (
+    OLDEST,
+    YOUNGEST,
+    Key,
+    Lane,
+    Order,
+    OutOfOrder,
+    ends,
+    gaps,
+    keys_of,
+    order_of,
+    spread,
+    stood_still,
+)
+from recruit_assets.extract.query import WINDOW, Query
+from recruit_assets.extract.retries import Effort
+from recruit_assets.extract.source import Page, Source
 
 PAGES_BETWEEN_LOGS = 50  # about every ten seconds at the API's limit
+ASKED_FOR_A_SHORT_PAGE = 3  # times
+MOST_GROWTH = 100  # pages that may come to be while the last is looked for, beside as many again
+
+
+class Verdict(Enum):
+    """What a walk has proven."""
+
+    COMPLETE = "complete"  # every record that lived all the while has come
+    WINDOW = "window"  # of those changed since a moment, every one has come
+    INCOMPLETE = "incomplete"  # nothing
 
 
 @dataclass
 class Report:
     """What a walk did; whole once it has ended."""
 
-    effort: Effort = field(default_factory=Effort)
+    began: datetime  # by the API's clock or ours, whichever is behind once it has ended
     pages: int = 0
     records: int = 0
     record_count: int | None = None  # what the API says that there are
+    verdict: Verdict = Verdict.INCOMPLETE
+    reason: str = "it was not read to the end"  # why it is incomplete
     dropped: list[str] = field(default_factory=list)  # parameters that the account refuses
+    filter_refused: bool = False  # whether the one for changed records was among them
     unavailable: str | None = None  # why the endpoint cannot be read, if it can't
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page as it was answered; `answer` counts the answers of a walk in the order they came."""
-
-    document: Document
-    answer: int
-
-    @property
-    def records(self) -> list[Record]:
-        """The records of the page."""
-        return self.document.data
 
 
 class Walk:
     """A lazy reading of an endpoint: nothing is asked before it is iterated, once.
 
-    Iterating yields the pages in their order, and raises `RequestFailed` if one cannot be had. An
-    endpoint that the account does not have yields nothing and says so in `report.unavailable`.
+    Iterating yields the pages in the order of their answers, some of them twice, and raises
+    `RequestFailed` if one cannot be had. An endpoint that the account does not have yields nothing
+    and says so in `report.unavailable`.
+
+    Args:
+        source: the endpoint.
+        since: the walk is for records changed then or later; None for all.
     """
 
-    def __init__(
-        self, client: Client, endpoint: Endpoint, patience: Patience, log: logging.Logger
-    ) -> None:
-        self.endpoint = endpoint
-        self.report = Report()
-        self._client, self._patience, self._log = client, patience, log
-        self._stopped = Event()
-        self._answers = count()
-        self._counting = Lock()
+    def __init__(self, source: Source, since: datetime | None = None) -> None:
+        self.report = Report(datetime.now(UTC))
+        self.query = Query.everything(source.endpoint, source.page_size, since)
+        self._source, self._name = source, source.endpoint.name
+        self._size = source.page_size
+        self._now = 0  # records, by the latest answer
+        self._doubts: list[str] = []
+
+    @property
+    def effort(self) -> Effort:
+        """What it took, and whatever else was asked of the source."""
+        return self._source.effort
 
     def __iter__(self) -> Iterator[Page]:
         report = self.report
+        report.began = datetime.now(UTC)
         try:
             for page in self._pages():
                 report.pages += 1
                 report.records += len(page.records)
                 if report.pages % PAGES_BETWEEN_LOGS == 0:
                     of = page.document.record_count or "an unknown number of"
-                    self._log.info(f"{self.endpoint.name}: {report.records} of {of} records")
+                    self._source.log.info(f"{self._name}: {report.records} of {of} records")
                 yield page
         except Unavailable as error:
             if report.pages:
                 raise failures.gone_midway(error) from None
-            self._check_that_others_answer(error)
-            report.unavailable = str(error)
-        finally:
-            self._stopped.set()
+            self._source.check_that_others_answer(error)
+            report.unavailable = report.reason = str(error)
+        else:
+            report.began -= self._source.behind
+            self._judge()
+
+    def _judge(self) -> None:
+        report = self.report
+        report.reason = "; ".join(dict.fromkeys(self._doubts))
+        if not self._doubts:
+            report.verdict = Verdict.WINDOW if self.query.since else Verdict.COMPLETE
 
     def _pages(self) -> Iterator[Page]:
-        query, page = self._first()
-        self.report.record_count = page.document.record_count
-        yield page
-        number, last = 1, page.document.page_count or 1
-        if _by_number(page.document):
-            # Where no page links to another, the page count decides.
-            linked = page.document.next is not None
-            for page in self._ahead(query, range(2, last + 1)):
-                number += 1
-                if page.records:
-                    yield page
-                if not page.records or (linked and page.document.next is None):
-                    return
-        yield from self._follow(page, number)
+        first = self._first()
+        counted = first.document.record_count
+        self.report.record_count = counted
+        yield first
+        if counted is None:
+            self._doubts.append("the API does not say how many records there are")
+        if ends(first, self._size):
+            return
+        if not _by_number(first):
+            yield from self._by_cursor(first)
+        elif counted is None:
+            yield from self._forward(first)
+        else:
+            try:
+                yield from self._young_to_old(first)
+            except OutOfOrder:
+                yield from self._twice(first)
 
-    def _first(self) -> tuple[Query, Page]:
+    def _first(self) -> Page:
         """The first page, asked for with whatever parameters the account takes."""
-        query = Query.everything(self.endpoint)
         while True:
             try:
-                return query, self._ask(query.params(1), 1)
+                page = self._source.page(self.query, 1)
+                break
             except ParameterRefused as refused:
-                query, dropped = query.without(refused)
-                self.report.dropped += dropped
-                for each in dropped:
-                    self._log.warning(f"{self.endpoint.name}: the API refuses {each}")
+                self._drop(refused)
+        self._size = self.query.size or len(page.records) or 1
+        if len(page.records) != self._due(page):
+            page = self._ask(1)
+            document, came = page.document, len(page.records)
+            if came and document.page_count == -(-(document.record_count or 0) // came):
+                self._size = came  # the API's pages are smaller than what was asked for
+                self._doubts.clear()
+        return page
 
-    def _ahead(self, query: Query, numbers: Iterable[int]) -> Iterator[Page]:
-        """Pages in order, several of them in flight."""
+    def _drop(self, refused: ParameterRefused) -> None:
+        self.query, dropped = self.query.without(refused)
+        self.report.dropped += dropped
+        self.report.filter_refused |= any(each.startswith(WINDOW) for each in dropped)
+        for each in dropped:
+            self._source.log.warning(f"{self._name}: the API refuses {each}")
+
+    def _young_to_old(self, first: Page) -> Iterator[Page]:
+        """All pages in lanes; see `lanes`.
+
+        Raises:
+            OutOfOrder: the list is in no order that this can prove.
+        """
+        keys, top = self._keys(first), first
+        if len(keys) < 2 and not self.query.sorted:
+            raise OutOfOrder  # one record shows none
+        order = order_of(keys)
+        if order is Order.OLDEST_FIRST:
+            top = yield from self._youngest(first)
+        total = top.document.record_count or 0
+        pages = top.number if order is Order.OLDEST_FIRST else -(-total // self._size)
+        lanes = spread(order, self._size, top.number, pages, self._source.concurrency)
+        lanes[0].take(top, self._keys(top))
+        yield from self._read(lanes)
+        if not stood_still(lanes, total):
+            leaky = gaps(lanes)
+            for young, old in leaky:
+                young.go_on(until=old.youngest)
+            yield from self._read([young for young, _ in leaky])
+        if any(lane.overrun for lane in lanes):
+            self._doubts.append("records were removed faster than pages could be read")
+        if order is Order.OLDEST_FIRST and not (stood_still(lanes, total) and self._now == total):
+            yield from self._added_since(top)
+
+    def _added_since(self, top: Page) -> Iterator[Page]:
+        """What came to be at the young end while the rest was read: no need, but news."""
+        known = max(self._keys(top), default=OLDEST)
+        for number in range(-(-self._now // self._size), 0, -1):
+            page = self._ask(number)
+            yield page
+            if min(self._keys(page), default=YOUNGEST) <= known:
+                return
+
+    def _youngest(self, first: Page) -> Generator[Page, None, Page]:
+        """The last page, wherever it is by now; the first page told where it was."""
+        expected = max(2, -(-(first.document.record_count or 0) // self._size))
+        before = first
+        for number in range(expected, 2 * expected + MOST_GROWTH):
+            page = self._ask(number)
+            yield page
+            if ends(page, self._size):
+                return page
+            if self._keys(page) <= self._keys(before):
+                raise OutOfOrder
+            before = page
+        self._doubts.append("it grows faster than it can be read")
+        return page
+
+    def _read(self, lanes: Iterable[Lane]) -> Iterator[Page]:
+        """The pages that lanes want, one of each lane in flight, as they are answered."""
+        with self._pool() as pool:
+            flying: dict[Future[Page], Lane] = {}
+
+            def send(lane: Lane) -> None:
+                if (number := lane.wanted) is not None:
+                    flying[pool.submit(self._ask, number)] = lane
+
+            for lane in lanes:
+                send(lane)
+            while flying:
+                answered, _ = wait(flying, return_when=FIRST_COMPLETED)
+                for future in answered:
+                    lane, page = flying.pop(future), future.result()
+                    self._now = page.document.record_count or 0
+                    lane.take(page, self._keys(page))
+                    send(lane)
+                    yield page
+
+    def _twice(self, first: Page) -> Iterator[Page]:
+        """All pages, two times, for a list in no order.
+
+        What came both times was there when the second reading began: if it is as many as the API
+        counted then, it is all.
+        """
+        seen = _ids(first)
+        for page in self._forward(first):
+            seen |= _ids(page)
+            yield page
+        second = self._ask(1)
+        yield second
+        again = _ids(second)
+        for page in self._forward(second):
+            again |= _ids(page)
+            yield page
+        if len(seen & again) != second.document.record_count:
+            self._doubts.append("it changed while it was read, and has no order to read it by")
+
+    def _forward(self, first: Page) -> Iterator[Page]:
+        """The pages after the first in their order, several of them in flight."""
+        document, page = first.document, first
+        last = document.page_count or -(-(document.record_count or 0) // self._size)
+        for page in self._ahead(range(2, last + 1)):
+            yield page
+            # Where no page links to another, the page count decides.
+            if not page.records or (document.next and not page.document.next):
+                return
+        yield from self._follow(page)
+
+    def _ahead(self, numbers: Iterable[int]) -> Iterator[Page]:
         flying: deque[Future[Page]] = deque()
-        pool = ThreadPoolExecutor(self._client.concurrency)
-        try:
+        with self._pool() as pool:
             for number in numbers:
-                flying.append(pool.submit(self._ask, query.params(number), number))
-                if len(flying) == self._client.concurrency:
+                flying.append(pool.submit(self._ask, number))
+                if len(flying) == self._source.concurrency:
                     yield flying.popleft().result()
             while flying:
                 yield flying.popleft().result()
-        finally:
-            # After a failed page nobody waits for the others; at the end there are none.
-            if flying:
-                self._stopped.set()
-            pool.shutdown(wait=not flying, cancel_futures=True)
 
-    def _follow(self, page: Page, number: int) -> Iterator[Page]:
+    def _follow(self, page: Page) -> Iterator[Page]:
         """Pages by `links.next`, one by one: where pages have no numbers, or more came to be.
 
         The end is a page without a link or without records; a short page is no sign.
@@ -137,51 +276,70 @@ class Walk:
         seen: set[str] = set()
         while page.records and (link := page.document.next):
             if link in seen:
-                raise failures.linked_in_a_circle(f"{self.endpoint.name}, page {number}")
+                raise failures.linked_in_a_circle(f"{self._name}, page {page.number}")
             seen.add(link)
-            number += 1
-            page = self._ask({}, number, link)
+            page = self._source.linked(link, page.number + 1)
             if page.records:
                 yield page
 
-    def _ask(self, params: dict[str, str], number: int, link: str = "") -> Page:
-        # A link that is nothing but a query belongs to the list.
-        url = link if link and not link.startswith("?") else self.endpoint.path + link
-        document = self._get(url, params, f"{self.endpoint.name}, page {number}")
-        return Page(document, next(self._answers))
+    def _by_cursor(self, first: Page) -> Iterator[Page]:
+        """Pages by opaque cursors, which stand after a record and so miss none behind it."""
+        came, keys, page = 0, list[Key](), first
+        for page in chain([first], self._follow(first)):
+            if page is not first:
+                yield page
+            came += len(page.records)
+            if page.document.next and len(page.records) != self._size:
+                self._doubts.append(f"page {page.number} is short")
+            try:
+                keys = [*keys[-1:], *self._keys(page)]
+                order_of(keys)
+            except OutOfOrder:
+                self._doubts.append("it has no order")
+        counted = page.document.record_count or 0
+        if came < counted:
+            self._doubts.append(f"{came:,} records came, and the API counts {counted:,}")
 
-    def _get(self, url: str, params: dict[str, str], subject: str) -> Document:
-        effort = Effort()
+    def _ask(self, number: int) -> Page:
+        """A page, asked for again while it does not hold as many records as belong there."""
+        for _ in range(ASKED_FOR_A_SHORT_PAGE):
+            page = self._source.page(self.query, number)
+            due = self._due(page)
+            if len(page.records) == due:
+                return page
+        self._doubts.append(f"page {number} has {len(page.records)} records where {due} belong")
+        return page
 
-        def ask() -> Document:
-            effort.requests += 1
-            effort.waited += self._client.wait_for_turn(self._stopped)
-            return self._client.get(url, params, subject)
+    def _due(self, page: Page) -> int:
+        """How many records a page should have, by its own answer."""
+        counted = page.document.record_count
+        if counted is None:
+            return len(page.records)
+        return max(0, min(self._size, counted - (page.number - 1) * self._size))
 
+    def _keys(self, page: Page) -> list[Key]:
+        since = self.query.since is not None
+        if since and not self.query.sorted:
+            raise OutOfOrder  # what changes while a window is read enters it anywhere
+        return keys_of(page.records, by_change=since)
+
+    @contextmanager
+    def _pool(self) -> Iterator[ThreadPoolExecutor]:
+        """Threads for pages in flight; nobody waits for those that are not wanted any more."""
+        pool = ThreadPoolExecutor(self._source.concurrency)
         try:
-            return persist(ask, effort, self._patience, self._log, self._stopped)
+            yield pool
         finally:
-            with self._counting:
-                self.report.effort.add(effort)
-
-    def _check_that_others_answer(self, error: Unavailable) -> None:
-        """Tell a missing add-on or scope from a wrong base URL, or a key that may read nothing.
-
-        Every key may read the jobs and departments that the career site shows.
-        """
-        other = "jobs" if self.endpoint.path != "jobs" else "departments"
-        try:
-            self._get(other, {"page[size]": "1"}, other)
-        except Unavailable as also:
-            if also.status == error.status:
-                url = self._client.base_url + self.endpoint.path
-                raise failures.nothing_there(error, url, other) from None
-        except (ParameterRefused, Rejected):
-            return  # whatever it does not like, there is something at that address
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _by_number(document: Document) -> bool:
+def _ids(page: Page) -> set[str]:
+    return {str(record.id) for record in page.records}
+
+
+def _by_number(page: Page) -> bool:
     """Whether later pages can be asked for by number, as opposed to by an opaque link."""
-    if document.page_count is None:
+    document = page.document
+    if document.page_count is None and document.record_count is None:
         return False
     return document.next is None or "page[number]" in parse_qs(document.next.partition("?")[2])

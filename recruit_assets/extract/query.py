@@ -7,6 +7,7 @@ worth nothing without it.
 
 import re
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import ParameterRefused
@@ -15,36 +16,48 @@ PAGE_SIZE = 30  # the most that the API takes; its default is 10
 
 # Codes of the framework that the API is built on (jsonapi-resources); 102 was seen, the others
 # are inferred from it.
-FIELDS_REFUSED, INCLUDE_REFUSED, SORT_REFUSED, PAGE_REFUSED = "104", "112", "114", "118"
+FILTER_REFUSED, FIELDS_REFUSED, INCLUDE_REFUSED = "102", "104", "112"
+SORT_REFUSED, PAGE_REFUSED = "114", "118"
+WINDOW = "filter[updated-at]"
 
 
 @dataclass(frozen=True)
 class Query:
-    """The parameters of a walk over one endpoint."""
+    """The parameters of a walk over one endpoint.
+
+    With `since` it shows the records changed then or later, and nothing of the others.
+    """
 
     endpoint: Endpoint
     include: tuple[str, ...]
-    sort: str | None = "id"  # new records then come last, where they shift nothing
+    size: int | None  # of a page; None is the API's own
+    since: datetime | None = None
+    sorted: bool = True
     sparse: bool = True  # whether included stubs are cut down to their id
-    sized: bool = True
 
     @classmethod
-    def everything(cls, endpoint: Endpoint) -> "Query":
+    def everything(
+        cls, endpoint: Endpoint, size: int = PAGE_SIZE, since: datetime | None = None
+    ) -> "Query":
         """What shows all records of an endpoint with their keys."""
-        return cls(endpoint, tuple(each.name for each in endpoint.relationships))
+        return cls(endpoint, tuple(each.name for each in endpoint.relationships), size, since)
 
-    def params(self, page: int) -> dict[str, str]:
-        """The query string of one page, unencoded."""
-        params = {"page[number]": str(page), **self.endpoint.filters}
-        if self.sized:
-            params["page[size]"] = str(PAGE_SIZE)
-        if self.sort:
-            params["sort"] = self.sort
-        if self.include:
-            params["include"] = ",".join(self.include)
-        if self.sparse:
-            params.update({f"fields[{target}]": "id" for target in self._stubs()})
+    def page(self, number: int) -> dict[str, str]:
+        """The query string of one page of the list, unencoded."""
+        params = {"page[number]": str(number), **self.endpoint.filters, **self.record()}
+        if self.size:
+            params["page[size]"] = str(self.size)
+        if self.since:
+            params[f"{WINDOW}[from]"] = self.since.astimezone(UTC).isoformat()
+        if self.sorted:
+            # New records then come last; in a window, changed ones do.
+            params["sort"] = "updated-at,id" if self.since else "id"
         return params
+
+    def record(self) -> dict[str, str]:
+        """The query string of one record, unencoded."""
+        params = {f"fields[{target}]": "id" for target in self._stubs()} if self.sparse else {}
+        return params | ({"include": ",".join(self.include)} if self.include else {})
 
     def without(self, refused: ParameterRefused) -> tuple["Query", list[str]]:
         """The query without what was refused, and a sentence for each parameter dropped.
@@ -54,14 +67,17 @@ class Query:
         """
         query, dropped = self, []
         for code, detail in refused.refusals:
-            if code == SORT_REFUSED and query.sort:
-                query = replace(query, sort=None)
-                dropped.append("sort=id: rows come in the API's own order")
+            if code == FILTER_REFUSED and query.since:
+                query = replace(query, since=None)
+                dropped.append(f"{WINDOW}: every sync reads the whole list")
+            elif code == SORT_REFUSED and query.sorted:
+                query = replace(query, sorted=False)
+                dropped.append("sort: rows come in the API's own order")
             elif code == FIELDS_REFUSED and query.sparse:
                 query = replace(query, sparse=False)
                 dropped.append("fields: answers are larger than needed")
-            elif code == PAGE_REFUSED and query.sized:
-                query = replace(query, sized=False)
+            elif code == PAGE_REFUSED and query.size:
+                query = replace(query, size=None)
                 dropped.append("page[size]: pages are of the API's own size, so there are more")
             elif code == INCLUDE_REFUSED and (name := query._droppable(detail)):
                 query = replace(query, include=tuple(x for x in query.include if x != name))

@@ -27,6 +27,7 @@ class Patience:
     tries_to_reach: int = 3  # a host that has never answered is a typo more often than an outage
     first_wait: float = 1.0
     longest_wait: float = 30.0
+    unsaid_wait: float = 10.0  # after a 429 that does not say how long: the API's window
     limited_for: float = 600.0  # in all, for one page refused with 429
 
 
@@ -78,7 +79,7 @@ def persist(
         exception=RateLimited,
         max_time=patience.limited_for,
         giveup=lambda error: (
-            effort.waited + getattr(error, "wait", 0) > patience.limited_for or stopped.is_set()
+            effort.waited + _sat_out(error, patience) > patience.limited_for or stopped.is_set()
         ),
         **rules,
     )
@@ -98,9 +99,15 @@ def _waits(
     while True:
         seconds = backoff.full_jitter(next(growing))
         if isinstance(error, RateLimited):
-            seconds += error.wait
+            seconds += _sat_out(error, patience)
         log.warning(f"{error.subject}: {error.happened}; again in {seconds:.1f} s")
         effort.retries += 1
         effort.waited += seconds
         stopped.wait(seconds)
         error = yield 0.0
+
+
+def _sat_out(error: Exception, patience: Patience) -> float:
+    """Seconds that a 429 is waited for, whatever else is waited."""
+    wait: float | None = getattr(error, "wait", 0.0)
+    return patience.unsaid_wait if wait is None else wait

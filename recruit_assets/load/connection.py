@@ -8,8 +8,9 @@ process that has it open in DuckDB: closing that handle drops DuckDB's lock with
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time
 from typing import Any
 
 import backoff
@@ -19,6 +20,7 @@ from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem
 
 # What DuckDB 2 writes by default, 1.5 and the tools built on it cannot open.
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
+STILLBORN = 10.0  # seconds after which nobody is making an empty file into a database any more
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
 
 
@@ -55,6 +57,19 @@ def connection(
         database.close()
 
 
+@contextmanager
+def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> Iterator[None]:
+    """All or nothing of what is done in the block; nothing also if it is not to be kept."""
+    database.execute("BEGIN TRANSACTION")
+    try:
+        yield
+        database.execute("COMMIT" if keep else "ROLLBACK")
+    except BaseException:
+        with suppress(duckdb.Error):  # a COMMIT that failed has rolled back already
+            database.execute("ROLLBACK")
+        raise
+
+
 def check_path(path: str) -> None:
     """Refuse a path that cannot become a database.
 
@@ -86,7 +101,16 @@ def _open(path: str, config: dict[str, Any], wait_seconds: float) -> duckdb.Duck
     try:
         return duckdb.connect(path, config=config)
     except duckdb.Error as error:
+        if _is_empty(path):
+            if time() - os.path.getmtime(path) > STILLBORN:
+                os.unlink(path)
+            # Somebody makes it just now, or was killed while doing so, and it is gone next time.
+            raise DatabaseBusy(f"{path} is empty, also after {wait_seconds:g} s.") from error
         raise _problem(path, error, wait_seconds) from error
+
+
+def _is_empty(path: str) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) == 0
 
 
 def _problem(path: str, error: duckdb.Error, wait_seconds: float) -> DatabaseProblem:

@@ -1,4 +1,4 @@
-"""The merge: staged rows into their table by `id`, in one transaction, writing what differs.
+"""The merge: staged rows into their table by `id`, writing what differs.
 
 The order is: make and widen the table, find what differs, delete the old versions, insert the new.
 There is no primary key: DuckDB updates through an index many times slower. `id` is unique because
@@ -9,7 +9,6 @@ a column added later changes no digest but of the rows that have a value there.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,9 +26,9 @@ class Merged:
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
+    undeleted: int = 0  # was deleted and came again
     refreshed: int = 0  # unchanged, but given new values of volatile columns
     repeated: int = 0  # came more than once; the later one counted
-    total: int = 0  # in the table now
 
 
 def merge(
@@ -40,10 +39,10 @@ def merge(
     *,
     refresh_volatile: bool = False,
 ) -> Merged:
-    """Merge the staged rows, all or nothing.
+    """Merge the staged rows.
 
     Args:
-        database: open for writing, outside of a transaction.
+        database: open for writing, in a transaction, so that it is all or nothing.
         endpoint: whose table it is; the table is made if it is missing.
         stage: the rows.
         run_id: the Dagster run, remembered with each row written.
@@ -51,47 +50,29 @@ def merge(
 
     Raises:
         DatabaseChanged: the table is no longer what the rows were made for.
-        duckdb.Error: DuckDB failed; nothing was changed.
+        duckdb.Error: DuckDB failed.
     """
     stage.flush()
-    database.execute("BEGIN TRANSACTION")
-    try:
-        prepare(database, endpoint, stage.columns)
-        merged = _merge(database, endpoint, stage, run_id, refresh_volatile=refresh_volatile)
-        database.execute("COMMIT")
-    except BaseException:
-        with suppress(duckdb.Error):  # a COMMIT that failed has rolled back already
-            database.execute("ROLLBACK")
-        raise
-    return merged
-
-
-def _merge(
-    database: duckdb.DuckDBPyConnection,
-    endpoint: Endpoint,
-    stage: Stage,
-    run_id: str,
-    *,
-    refresh_volatile: bool,
-) -> Merged:
+    prepare(database, endpoint, stage.columns)
     table = table_name(database, endpoint.name)
     if not stage.files:
-        return Merged(total=_count(database, f"{table} WHERE _deleted_at IS NULL"))
+        return Merged()
     volatile = {column.name for column in endpoint.columns() if column.volatile}
-    source = f"read_parquet([{', '.join(map(literal, stage.files))}], union_by_name = true)"
+    source = stage.sql
     _find_changes(database, table, source, digest(stage.columns, volatile))
     _write_changes(database, table, source, stage.columns, run_id)
     refreshed = _refresh(database, table, source, volatile) if refresh_volatile else 0
     arrived = _count(database, "arrived")
     inserted = _count(database, "changed WHERE NOT present")
-    updated = _count(database, "changed WHERE present")
+    undeleted = _count(database, "changed WHERE deleted")
+    updated = _count(database, "changed WHERE present AND NOT deleted")
     return Merged(
         inserted=inserted,
         updated=updated,
-        unchanged=arrived - inserted - updated,
+        unchanged=arrived - inserted - updated - undeleted,
+        undeleted=undeleted,
         refreshed=refreshed,
         repeated=stage.written - arrived,
-        total=_count(database, f"{table} WHERE _deleted_at IS NULL"),
     )
 
 
@@ -106,7 +87,8 @@ def _find_changes(
     )
     database.execute(
         "CREATE OR REPLACE TEMP TABLE changed AS "
-        f"SELECT a.id, a.{POSITION}, a._row_hash, t.id IS NOT NULL AS present "
+        f"SELECT a.id, a.{POSITION}, a._row_hash, t.id IS NOT NULL AS present, "
+        "t._deleted_at IS NOT NULL AS deleted "
         f"FROM arrived a LEFT JOIN {table} t ON t.id = a.id "
         "WHERE t.id IS NULL OR t._row_hash <> a._row_hash OR t._deleted_at IS NOT NULL"
     )

@@ -3,7 +3,7 @@
 What lives here: DDL and what is known of columns. Rows are moved in `merge` alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -17,7 +17,7 @@ BOOKKEEPING = {
     "_loaded_at": ("TIMESTAMP WITH TIME ZONE", "When this version of the row was written"),
     "_run_id": ("VARCHAR", "The Dagster run that wrote it"),
     "_row_hash": ("VARCHAR", "Digest of what counts as a change"),
-    "_deleted_at": ("TIMESTAMP WITH TIME ZONE", "When it was found gone; null while alive"),
+    "_deleted_at": ("TIMESTAMP WITH TIME ZONE", "When it was found gone; null while it lives"),
     UNPARSED: ("JSON", "Raw values that did not fit their column, by column; null if none"),
 }
 _KINDS = {kind.sql: kind for kind in reversed(Kind)}  # TEXT wins over KEY, which has its type
@@ -33,15 +33,15 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def schema_name(database: duckdb.DuckDBPyConnection) -> str:
-    """The schema, quoted, with its catalog: a file named like the schema makes it ambiguous."""
+def schema_name(database: duckdb.DuckDBPyConnection, schema: str = SCHEMA) -> str:
+    """A schema, quoted, with its catalog: a file named like the schema makes it ambiguous."""
     ((catalog,),) = database.execute("SELECT current_database()").fetchall()
-    return f"{quoted(catalog)}.{quoted(SCHEMA)}"
+    return f"{quoted(catalog)}.{quoted(schema)}"
 
 
-def table_name(database: duckdb.DuckDBPyConnection, table: str) -> str:
+def table_name(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA) -> str:
     """The full name of a table, quoted."""
-    return f"{schema_name(database)}.{quoted(table)}"
+    return f"{schema_name(database, schema)}.{quoted(table)}"
 
 
 def existing_table(database: duckdb.DuckDBPyConnection, table: str) -> str:
@@ -83,9 +83,13 @@ def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[
     Raises:
         DatabaseProblem: somebody gave a column of the catalogue such a type.
     """
+    return _kinds_of(endpoint, _found(database, endpoint))
+
+
+def _kinds_of(endpoint: Endpoint, found: Sequence[tuple[str, str]]) -> dict[str, Kind]:
     known = {column.name: column.kind for column in endpoint.columns()}
     kinds = {}
-    for name, sql_type in _found(database, endpoint):
+    for name, sql_type in found:
         if name in known and known[name].sql == sql_type:
             kinds[name] = known[name]
         elif name in known or (name not in BOOKKEEPING and sql_type in _KINDS):
@@ -111,11 +115,12 @@ def prepare(
         DatabaseChanged: another run gave a column another type since `staged` was made.
     """
     database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database)}")
-    present = columns_of(database, endpoint)
-    if not present:
+    found = _found(database, endpoint)
+    if not found:
         _create(database, endpoint)
-        present = columns_of(database, endpoint)
-    taken = {name.lower() for name, _ in _found(database, endpoint)}  # as DuckDB compares names
+        found = _found(database, endpoint)
+    present = _kinds_of(endpoint, found)
+    taken = {name.lower() for name, _ in found}  # as DuckDB compares names
     for name, kind in staged.items():
         if name in BOOKKEEPING:
             continue

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.schema import literal
 
 ROWS_PER_FILE = 10_000
 ROWS_PER_ANSWER = 1 << 20  # more than any answer has
@@ -43,7 +44,8 @@ _ARROW_TYPES = {
 class Stage:
     """A place for rows until they are merged; gone on leaving its `with` block.
 
-    `columns` are those of the rows added so far; `files` hold `written` of them, after `flush` all.
+    `columns` are those of the rows added so far, `first_id` is the id of the first of them;
+    `files` hold `written` of them, after `flush` all.
     """
 
     def __init__(self) -> None:
@@ -52,6 +54,7 @@ class Stage:
         self.written = 0
         self._rows: list[Mapping[str, Any]] = []
         self._positions: list[int] = []
+        self.first_id: str | None = None
         with _explained():
             sweep()
             self._folder = TemporaryDirectory(prefix=FOLDER, ignore_cleanup_errors=True)
@@ -65,6 +68,13 @@ class Stage:
         self._folder.cleanup()  # while it is locked, so that no sweep comes between
         self._lock.release()
 
+    @property
+    def sql(self) -> str:
+        """The rows as SQL to read from; those flushed."""
+        if not self.files:
+            return "(SELECT NULL::VARCHAR AS id WHERE false)"
+        return f"read_parquet([{', '.join(map(literal, self.files))}], union_by_name = true)"
+
     def add(
         self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Kind], answer: int
     ) -> None:
@@ -76,6 +86,8 @@ class Stage:
             answer: the number of the answer, in the order in which the API gave them.
         """
         self.columns = dict(columns)
+        if rows and self.first_id is None:
+            self.first_id = rows[0]["id"]
         self._rows += rows
         first = answer * ROWS_PER_ANSWER
         self._positions += range(first, first + len(rows))

@@ -36,8 +36,8 @@ class Planned:
     times: int | None
 
     def meets(self, path: str, page: int | None) -> bool:
-        """Whether it meets this request."""
-        return self.path == path and self.page in (None, page)
+        """Whether it meets this request: of the list, or of a record in it."""
+        return f"{path}/".startswith(f"{self.path}/") and self.page in (None, page)
 
     def spend(self) -> None:
         """Count one meeting down."""

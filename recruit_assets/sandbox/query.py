@@ -128,7 +128,7 @@ class Reader:
             refused = self._refuses("sort", key) or self._refuses("sort", name)
             if refused or not self.resource.sortable(name):
                 raise problems.refused_sort(self.resource.type, key)
-        return keys
+        return keys or (("-id",) if self.resource.type in self.rules.newest_first else ())
 
     def _page(
         self, parameters: Mapping[str, str], name: str, default: int, largest: int | None

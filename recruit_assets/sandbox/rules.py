@@ -21,6 +21,7 @@ class Rules:
     refuse: dict[str, set[str]] = field(default_factory=dict)
     cursor_paging: set[str] = field(default_factory=set)
     no_counts: set[str] = field(default_factory=set)
+    newest_first: set[str] = field(default_factory=set)  # where nothing else is asked for
     control: bool = False
 
     def missing(self, path: str) -> int | None:

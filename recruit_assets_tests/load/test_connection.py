@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 import pytest
 
-from recruit_assets.errors import DatabaseProblem
+from recruit_assets.errors import DatabaseBusy, DatabaseProblem
 from recruit_assets.load.connection import connection
 
 HOLD = """
@@ -148,3 +149,19 @@ def test_files_can_be_read_by_duckdb_1_5(tmp_path: Path) -> None:
             "SELECT tags FROM duckdb_databases() WHERE database_name = 'x'"
         ).fetchall()[0]
     assert tags["storage_version"].startswith("v1.")
+
+
+def test_an_empty_file_that_a_killed_run_left_becomes_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "left.duckdb"
+    path.touch()
+    os.utime(path, (0, 0))
+    with connection(str(path), {}, wait_seconds=5) as database:
+        assert database.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_an_empty_file_that_somebody_is_making_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new.duckdb"
+    path.touch()
+    with pytest.raises(DatabaseBusy, match="is empty"), connection(str(path), {}, wait_seconds=0.1):
+        pass
+    assert path.exists()

@@ -8,7 +8,7 @@ from time import monotonic
 import duckdb
 
 from recruit_assets.catalogue import Kind
-from recruit_assets.load.connection import connection
+from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.merge import merge
 from recruit_assets.load.stage import Stage
 from recruit_assets_tests.load.test_merge import SMALL
@@ -27,7 +27,7 @@ def write_version(path: str, version: int) -> None:
             columns,
             answer=0,
         )
-        with connection(path, {}, wait_seconds=60) as database:
+        with connection(path, {}, wait_seconds=60) as database, transaction(database):
             merge(database, SMALL, stage, name)
 
 

@@ -1,0 +1,130 @@
+"""What is remembered of each sync, in `recruit_meta.syncs`: one row for each endpoint and run.
+
+It is the state: the last good row holds the cursor, and is written in the transaction that merges
+what was read up to it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from recruit_assets.catalogue import Endpoint
+from recruit_assets.load.schema import literal, quoted, schema_name, table_name
+
+META = "recruit_meta"
+SYNCS = {
+    "endpoint": ("VARCHAR", "The endpoint, as its table is called"),
+    "run_id": ("VARCHAR", "The Dagster run"),
+    "api": ("VARCHAR", "The address of the API"),
+    "mode": ("VARCHAR", "full: the whole list was asked for; incremental: what had changed"),
+    "verdict": ("VARCHAR", "complete, window, incomplete, or failed"),
+    "reason": ("VARCHAR", "Why it is not proven complete, or failed"),
+    "started": ("TIMESTAMP WITH TIME ZONE", "When the sync began"),
+    "finished": ("TIMESTAMP WITH TIME ZONE", "When it was merged, or failed"),
+    "requests": ("BIGINT", "Requests made"),
+    "retries": ("BIGINT", "Tries after a first one"),
+    "waited_seconds": ("DOUBLE", "Waited for the budget and between tries"),
+    "pages": ("BIGINT", "Pages read"),
+    "record_count": ("BIGINT", "How many records the API counted when the reading began"),
+    "read": ("BIGINT", "Records that came, repeated ones included"),
+    "inserted": ("BIGINT", "Rows that are new"),
+    "updated": ("BIGINT", "Rows that differ"),
+    "unchanged": ("BIGINT", "Rows that came and do not differ"),
+    "refreshed": ("BIGINT", "Unchanged rows that got new volatile values"),
+    "deleted": ("BIGINT", "Rows that were found gone"),
+    "undeleted": ("BIGINT", "Deleted rows whose record came back"),
+    "unparsed": ("BIGINT", "Values that did not fit their column"),
+    "rows": ("BIGINT", "Rows in the table afterwards, deleted ones included"),
+    "filter_refused": ("BOOLEAN", "Whether the API refuses to be asked for changed records"),
+    "cursor": ("TIMESTAMP WITH TIME ZONE", "What had changed by then is in the table"),
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """What earlier syncs of an endpoint have left."""
+
+    cursor: datetime | None = None
+    complete_at: datetime | None = None  # when the last complete walk began
+    filter_refused: bool = False
+
+
+def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, api: str) -> State:
+    """The state of an endpoint at the API of this address.
+
+    There is none if somebody else added or took rows, or the table is of another API. The table
+    must be there.
+    """
+    if not _is_there(database):
+        return State()
+    ((cursor, complete_at, refused, remembered, last_api),) = database.execute(
+        "SELECT arg_max(cursor, finished) FILTER (cursor IS NOT NULL), "
+        "max(started) FILTER (verdict = 'complete'), "
+        "arg_max(filter_refused, finished) FILTER (filter_refused IS NOT NULL), "
+        "arg_max(rows, finished) FILTER (rows IS NOT NULL), "
+        "arg_max(api, finished) FILTER (rows IS NOT NULL) "
+        f"FROM {_syncs(database)} WHERE endpoint = ?",
+        [endpoint.name],
+    ).fetchall()
+    if remembered != rows(database, endpoint) or last_api != api:
+        return State()
+    return State(cursor, complete_at, bool(refused))
+
+
+def remember(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, values: Mapping[str, Any]
+) -> None:
+    """Write the row of a run, in place of what an earlier try of the same run has left.
+
+    Args:
+        database: open for writing.
+        endpoint: what was synced.
+        values: by column of `SYNCS`, `run_id` among them; what is left out is null.
+    """
+    _create(database)
+    syncs = _syncs(database)
+    known = {"endpoint": endpoint.name, **values}
+    database.execute(
+        f"DELETE FROM {syncs} WHERE endpoint = ? AND run_id = ?",
+        [endpoint.name, known["run_id"]],
+    )
+    database.execute(
+        f"INSERT INTO {syncs} ({', '.join(map(quoted, known))}) "
+        f"VALUES ({', '.join('?' * len(known))})",
+        list(known.values()),
+    )
+
+
+def _create(database: duckdb.DuckDBPyConnection) -> None:
+    if _is_there(database):
+        return
+    syncs = _syncs(database)
+    database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database, META)}")
+    columns = ", ".join(f"{quoted(name)} {sql_type}" for name, (sql_type, _) in SYNCS.items())
+    database.execute(f"CREATE TABLE {syncs} ({columns})")
+    database.execute(f"COMMENT ON TABLE {syncs} IS 'What each sync of each endpoint did'")
+    for name, (_, meaning) in SYNCS.items():
+        database.execute(f"COMMENT ON COLUMN {syncs}.{quoted(name)} IS {literal(meaning)}")
+
+
+def _is_there(database: duckdb.DuckDBPyConnection) -> bool:
+    return bool(
+        database.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() "
+            f"AND schema_name = '{META}' AND table_name = 'syncs'"
+        ).fetchall()
+    )
+
+
+def _syncs(database: duckdb.DuckDBPyConnection) -> str:
+    return table_name(database, "syncs", schema=META)
+
+
+def rows(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
+    """How many rows a table has, deleted ones included."""
+    table = table_name(database, endpoint.name)
+    ((count,),) = database.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return int(count)

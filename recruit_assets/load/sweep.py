@@ -1,0 +1,113 @@
+"""The sweep: rows of records that the API no longer has become tombstones, or go.
+
+What lives here: which living rows did not come, whether the API shows less of each row than
+before, and what is left of a row whose record is proven gone. The proof itself is in `sync`.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from enum import Enum
+
+import duckdb
+
+from recruit_assets.catalogue import UNPARSED, Endpoint
+from recruit_assets.load.schema import quoted, table_name
+from recruit_assets.load.stage import Stage
+
+LIVING = "_deleted_at IS NULL"
+
+
+class Remains(Enum):
+    """What is left of a deleted row; lower case, as it is set."""
+
+    erase = "erase"  # all but its personal columns and those that nobody knows
+    keep = "keep"  # all
+    drop = "drop"  # nothing
+
+
+def absent(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage) -> list[str]:
+    """The ids of living rows that are not among the staged ones; the table must be there."""
+    found = database.execute(
+        f"SELECT t.id FROM {table_name(database, endpoint.name)} t "
+        f"ANTI JOIN {stage.sql} s ON s.id = t.id WHERE t.{LIVING} ORDER BY ALL"
+    ).fetchall()
+    return [id_ for (id_,) in found]
+
+
+def living(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
+    """How many living rows a table has."""
+    table = table_name(database, endpoint.name)
+    ((count,),) = database.execute(f"SELECT count(*) FROM {table} WHERE {LIVING}").fetchall()
+    return int(count)
+
+
+def emptied(
+    database: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    stage: Stage,
+    columns: Iterable[str],
+) -> list[str]:
+    """Those of the table's columns that every living row has a value in, and no staged one."""
+    if not stage.files:
+        return []
+    shared = [name for name in columns if name in stage.columns]
+    counts = ", ".join(f"count({quoted(name)})" for name in shared)
+    table = table_name(database, endpoint.name)
+    (before,) = database.execute(
+        f"SELECT count(*), {counts} FROM {table} WHERE {LIVING}"
+    ).fetchall()
+    (now,) = database.execute(f"SELECT count(*), {counts} FROM {stage.sql}").fetchall()
+    rows, came = before[0], now[0]
+    return [
+        name
+        for name, filled, fills in zip(shared, before[1:], now[1:], strict=True)
+        if rows > 1 and came and filled == rows and not fills
+    ]
+
+
+def sweep(
+    database: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    gone: Sequence[str],
+    run_id: str,
+    *,
+    remains: Remains,
+    columns: Iterable[str],
+) -> int:
+    """Mark living rows deleted, and leave of all deleted rows what may remain.
+
+    Args:
+        database: open for writing, in the transaction of the merge.
+        endpoint: whose table it is.
+        gone: the ids that are proven gone.
+        run_id: the Dagster run, remembered with each row.
+        remains: what is left of deleted rows.
+        columns: those of the table, bookkeeping left out.
+
+    Returns:
+        How many rows were living until now.
+    """
+    table = table_name(database, endpoint.name)
+    ((deleted,),) = database.execute(
+        f"UPDATE {table} SET _deleted_at = $now, _loaded_at = $now, _run_id = $run "
+        f"WHERE {LIVING} AND id IN (SELECT unnest($gone::VARCHAR[]))",
+        {"now": datetime.now(UTC), "run": run_id, "gone": list(gone)},
+    ).fetchall()
+    if remains is Remains.drop:
+        database.execute(f"DELETE FROM {table} WHERE NOT {LIVING}")
+    elif remains is Remains.erase:
+        _erase(database, endpoint, columns)
+    return int(deleted)
+
+
+def _erase(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, columns: Iterable[str]) -> None:
+    """Empty what can tell of a person; the digest of a row would let it be recognized."""
+    harmless = {column.name for column in endpoint.columns() if not column.personal}
+    found = [name for name in columns if name not in harmless]
+    names = [quoted(name) for name in (*found, UNPARSED, "_row_hash")]
+    database.execute(
+        f"UPDATE {table_name(database, endpoint.name)} "
+        f"SET {', '.join(f'{name} = NULL' for name in names)} "
+        f"WHERE NOT {LIVING} AND coalesce({', '.join(f'{name}::VARCHAR' for name in names)}) "
+        "IS NOT NULL"
+    )

@@ -1,0 +1,287 @@
+"""One sync of one endpoint: look at the state, read, prove what is gone, merge, remember.
+
+What lives here: the order of things and the rules of deletion. Reading is done in `extract`,
+writing in `load`; Dagster calls this from the IO manager and reports what came of it.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+import duckdb
+
+from recruit_assets.catalogue import Endpoint, Kind
+from recruit_assets.errors import (
+    DatabaseBusy,
+    DatabaseProblem,
+    RecruitError,
+    RequestFailed,
+    ShowsMuchLess,
+)
+from recruit_assets.extract.pages import Report, Verdict, Walk
+from recruit_assets.extract.records import Flattener
+from recruit_assets.extract.source import Page, Source
+from recruit_assets.load.connection import transaction
+from recruit_assets.load.merge import Merged, merge
+from recruit_assets.load.schema import columns_of
+from recruit_assets.load.stage import Stage
+from recruit_assets.load.state import State, recall, remember, rows
+from recruit_assets.load.sweep import Remains, absent, emptied, living, sweep
+
+OVERLAP = timedelta(minutes=10)  # that an incremental read begins before its cursor
+ASKED_ONE_BY_ONE = 100  # absentees of a run; more are looked for in a second walk
+MOST_DELETED = 0.2  # of the living rows, without a person's word
+ACCEPT = "run it once with allow_mass_delete (in the launchpad, or as the asset's config)"
+
+
+class Mode(Enum):
+    """What is read; lower case, as the launchpad shows it."""
+
+    auto = "auto"  # what has changed, where the API can tell and the last whole reading is recent
+    incremental = "incremental"  # what has changed, where the API can tell
+    full = "full"  # all
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen for one sync."""
+
+    mode: Mode = Mode.auto
+    full_after_hours: float = 24
+    refresh_volatile: bool = False
+    allow_mass_delete: bool = False
+    dry_run: bool = False
+    remains: Remains = Remains.erase
+
+
+@dataclass
+class Outcome:
+    """What a sync did."""
+
+    report: Report
+    state: State  # before it
+    asked_for_changes: bool
+    mode: Mode = Mode.full  # what became of it
+    merged: Merged = field(default_factory=Merged)
+    gone: list[str] = field(default_factory=list)  # ids proven gone
+    kept: int = 0  # rows that the list did not show, and whose record is there all the same
+    deleted: int = 0
+    living: int = 0
+    unparsed: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, Kind] = field(default_factory=dict)
+
+
+class Sync:
+    """One sync of one endpoint.
+
+    Args:
+        source: the endpoint.
+        opened: opens the database for writing.
+        exists: whether the database is there, which opening it would change.
+        options: what was chosen.
+        run_id: the Dagster run.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
+        exists: Callable[[], bool],
+        options: Options,
+        run_id: str,
+    ) -> None:
+        self._source, self._endpoint, self._log = source, source.endpoint, source.log
+        self._opened, self._exists = opened, exists
+        self._options, self._run_id = options, run_id
+        self._started = datetime.now(UTC)
+
+    def run(self) -> Outcome:
+        """Sync; whatever fails leaves the table and the cursor as they were.
+
+        Raises:
+            RecruitError: with what happened and what to do; it is remembered as well.
+        """
+        state, columns = self._look()
+        walk = Walk(self._source, since(self._endpoint, self._options, state, self._started))
+        try:
+            with self._source, Stage() as stage:
+                return self._run(walk, state, stage, Flattener(self._endpoint, columns))
+        except RecruitError as error:
+            self._remember_failure(walk, error)
+            raise
+
+    def _look(self) -> tuple[State, dict[str, Kind]]:
+        """What is there; shows what is wrong with the database before anything is asked."""
+        if not self._exists():
+            return State(), {}
+        with self._opened() as database:
+            columns = columns_of(database, self._endpoint)
+            if not columns:
+                return State(), {}
+            return recall(database, self._endpoint, self._source.api), columns
+
+    def _run(self, walk: Walk, state: State, stage: Stage, flattener: Flattener) -> Outcome:
+        outcome = Outcome(walk.report, state, asked_for_changes=walk.query.since is not None)
+
+        def add(pages: Iterable[Page]) -> None:
+            for page in pages:
+                stage.add(flattener.rows(page.records), flattener.columns, page.answer)
+
+        add(walk)
+        outcome.mode = Mode.incremental if walk.query.since else Mode.full
+        if walk.report.verdict is Verdict.COMPLETE and self._exists():
+            missing = self._missing(stage)
+            outcome.gone = self._proven_gone(missing, walk, stage, add)
+            outcome.kept = len(missing) - len(outcome.gone)
+        outcome.unparsed = dict(flattener.unparsed)
+        self._store(stage, outcome)
+        return outcome
+
+    def _missing(self, stage: Stage) -> list[str]:
+        """The ids of living rows that a complete walk did not bring.
+
+        Raises:
+            ShowsMuchLess: they are too many to be believed, or the others lack too much.
+        """
+        stage.flush()
+        with self._opened() as database:
+            columns = columns_of(database, self._endpoint)
+            if not columns:
+                return []
+            missing = absent(database, self._endpoint, stage)
+            alive = living(database, self._endpoint)
+            lacking = emptied(database, self._endpoint, stage, columns)
+        if doubt := self._doubt(len(missing), alive, lacking):
+            if not (self._options.allow_mass_delete or self._options.dry_run):
+                raise ShowsMuchLess(f"{doubt} Nothing was changed. If that is right, {ACCEPT}.")
+            self._log.warning(doubt)
+        return missing
+
+    def _doubt(self, missing: int, alive: int, lacking: list[str]) -> str:
+        name = self._endpoint.name
+        if missing and (missing == alive or missing > max(1, MOST_DELETED * alive)):
+            return f"{name}: {missing:,} of the {alive:,} living rows are not in the API's list."
+        if lacking:
+            return (
+                f"{name}: every row has a value in {', '.join(lacking[:5])}, and no record that "
+                "came has one: the key may see less than before."
+            )
+        return ""
+
+    def _proven_gone(
+        self,
+        missing: list[str],
+        walk: Walk,
+        stage: Stage,
+        add: Callable[[Iterable[Page]], None],
+    ) -> list[str]:
+        """Those of the missing whose records are gone; the others are staged."""
+        if not missing:
+            return []
+        if len(missing) <= ASKED_ONE_BY_ONE and self._is_found_by_id(walk, stage):
+            found = dict(self._source.find(missing, walk.query))
+            add(page for page in found.values() if page)
+            return [id_ for id_, page in found.items() if page is None]
+        again = Walk(self._source)
+        add(again)
+        if again.report.verdict is not Verdict.COMPLETE:
+            self._log.warning(
+                f"{self._endpoint.name}: {len(missing):,} rows were not in the API's list, and a "
+                f"second reading could not prove it ({again.report.reason}): they stay."
+            )
+            return []
+        stage.flush()
+        with self._opened() as database:
+            return sorted(set(missing) & set(absent(database, self._endpoint, stage)))
+
+    def _is_found_by_id(self, walk: Walk, stage: Stage) -> bool:
+        """Whether the API answers for a record of the list by its id; else a 404 tells nothing."""
+        if stage.first_id is None:
+            return False
+        try:
+            ((_, page),) = self._source.find([stage.first_id], walk.query)
+        except RequestFailed:
+            return False
+        return page is not None
+
+    def _store(self, stage: Stage, outcome: Outcome) -> None:
+        """Merge, sweep and remember, all or nothing; nothing in a dry run."""
+        endpoint, options = self._endpoint, self._options
+        with (
+            self._opened() as database,
+            transaction(database, keep=not options.dry_run),
+        ):
+            outcome.merged = merge(
+                database,
+                endpoint,
+                stage,
+                self._run_id,
+                refresh_volatile=options.refresh_volatile,
+            )
+            outcome.columns = columns_of(database, endpoint)
+            outcome.deleted = sweep(
+                database,
+                endpoint,
+                outcome.gone,
+                self._run_id,
+                remains=options.remains,
+                columns=outcome.columns,
+            )
+            outcome.living = living(database, endpoint)
+            row = self._row(outcome.report) | self._results(outcome)
+            remember(database, endpoint, {**row, "rows": rows(database, endpoint)})
+
+    def _row(self, report: Report) -> dict[str, Any]:
+        effort = self._source.effort
+        return {
+            "run_id": self._run_id,
+            "api": self._source.api,
+            "started": self._started,
+            "finished": datetime.now(UTC),
+            "verdict": report.verdict.value,
+            "reason": report.reason or None,
+            "requests": effort.requests,
+            "retries": effort.retries,
+            "waited_seconds": effort.waited,
+            "pages": report.pages,
+            "record_count": report.record_count,
+            "read": report.records,
+        }
+
+    def _results(self, outcome: Outcome) -> dict[str, Any]:
+        report = outcome.report
+        proven = report.verdict is not Verdict.INCOMPLETE
+        merged = {name: rows for name, rows in asdict(outcome.merged).items() if name != "repeated"}
+        return {
+            **merged,
+            "mode": outcome.mode.value,
+            "deleted": outcome.deleted,
+            "unparsed": sum(outcome.unparsed.values()),
+            "filter_refused": report.filter_refused if outcome.asked_for_changes else None,
+            "cursor": report.began if proven and self._endpoint.dated else None,
+        }
+
+    def _remember_failure(self, walk: Walk, error: RecruitError) -> None:
+        if isinstance(error, DatabaseBusy) or self._options.dry_run or not self._exists():
+            return
+        failed = {"verdict": "failed", "reason": str(error)}
+        try:
+            with self._opened() as database, transaction(database):
+                remember(database, self._endpoint, self._row(walk.report) | failed)
+        except DatabaseProblem as problem:
+            self._log.warning(f"{self._endpoint.name}: the failure was not noted: {problem}")
+
+
+def since(endpoint: Endpoint, options: Options, state: State, now: datetime) -> datetime | None:
+    """From when on changes are asked for; None for the whole list."""
+    if options.mode is Mode.full or not endpoint.dated or state.cursor is None:
+        return None
+    if options.mode is Mode.auto:
+        longest = timedelta(hours=options.full_after_hours)
+        if state.filter_refused or state.complete_at is None or now - state.complete_at > longest:
+            return None
+    # Whole seconds, as the API may cut the times that it compares.
+    return (state.cursor - OVERLAP).replace(microsecond=0)

@@ -1,0 +1,258 @@
+"""The promise, held against random worlds that change between any two requests.
+
+Each world is a list whose records are added, changed and removed while it is synced, by pages of
+any size, several at a time, in either order, with answers that fail. The sandbox is the judge: it
+knows what lived when.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from recruit_assets.errors import ShowsMuchLess
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import Client
+from recruit_assets.extract.pages import Verdict
+from recruit_assets.extract.retries import Patience
+from recruit_assets.extract.source import Source
+from recruit_assets.load.sweep import Remains
+from recruit_assets.sandbox import Rules, Sandbox, World
+from recruit_assets.sync import Mode, Options, Outcome, Sync
+from recruit_assets_tests.conftest import BY_NAME, KEY, settings_for
+
+WORLDS, PARTS = 2_000, 4  # parts can run side by side
+ENDPOINT = BY_NAME["job_applications"]
+PATH = ENDPOINT.path
+LOG = logging.getLogger("truth")
+LOG.setLevel(logging.ERROR)  # thousands of retries are no news
+FAULTS = ("status", "html", "empty", "truncated", "reset", "null-data", "garbage")
+# What happens before a request: how many records are added, and which of those that are there (by
+# their place, counted round) are changed and removed.
+places = st.lists(st.integers(-3, 60), max_size=3)
+moments = st.tuples(st.integers(0, 3), places, places)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One sync while the world changes, moment after moment; then the list of moments is over."""
+
+    moments: list[tuple[int, list[int], list[int]]]
+    mode: Mode
+    faults: list[tuple[str, int | None, int]]  # kind, page, times in a row
+
+
+@dataclass(frozen=True)
+class Story:
+    """A world, how the API shows it, and what happens."""
+
+    records: int
+    page_size: int
+    concurrency: int
+    newest_first: bool
+    filter_refused: bool
+    remains: Remains
+    scenes: list[Scene]
+
+
+stories = st.builds(
+    Story,
+    records=st.integers(0, 30),
+    page_size=st.sampled_from([1, 2, 3, 5, 8, 30]),
+    concurrency=st.integers(1, 8),
+    newest_first=st.booleans(),
+    filter_refused=st.booleans(),
+    remains=st.sampled_from(Remains),
+    scenes=st.lists(
+        st.builds(
+            Scene,
+            moments=st.lists(moments, max_size=12),
+            mode=st.sampled_from(Mode),
+            faults=st.lists(
+                st.tuples(
+                    st.sampled_from(FAULTS),
+                    st.sampled_from([None, 1, 2, 3]),
+                    st.integers(1, 5),
+                ),
+                max_size=1,
+            ),
+        ),
+        min_size=1,
+        max_size=2,
+    ),
+)
+
+
+@dataclass
+class Judge:
+    """Changes the world by the moments, and knows which records lived all the while."""
+
+    world: World
+    moments: Iterator[tuple[int, list[int], list[int]]]
+    at_first: set[str] = field(default_factory=set)
+    died: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.at_first = set(self.world.table(PATH))
+
+    def step(self, world: World) -> None:
+        """Let the next moment happen."""
+        added, changed, removed = next(self.moments, (0, [], []))
+        for _ in range(added):
+            world.add(PATH)
+        for place in changed:
+            if ids := list(world.table(PATH)):
+                world.change(PATH, ids[place % len(ids)], {"cover-letter": f"{place}"})
+        for place in removed:
+            if ids := list(world.table(PATH)):
+                self.died.add(ids[place % len(ids)])
+                world.remove(PATH, ids[place % len(ids)])
+
+    def lived_throughout(self) -> set[str]:
+        return self.at_first - self.died
+
+
+class Play:
+    """A story in front of the sandbox, with a database of its own."""
+
+    def __init__(self, sandbox: Sandbox, database: duckdb.DuckDBPyConnection, story: Story) -> None:
+        self.sandbox, self.world, self.story = sandbox, sandbox.world, story
+        sandbox.clear_faults()
+        sandbox.rules.newest_first = {PATH} if story.newest_first else set()
+        refused = {"sort"} if story.newest_first else set()
+        sandbox.rules.refuse = {PATH: refused | ({"filter"} if story.filter_refused else set())}
+        for id_ in list(self.world.table(PATH)):
+            self.world.remove(PATH, id_)
+        for _ in range(story.records):
+            self.world.add(PATH)
+        self.database = database
+        for table in ("recruit.job_applications", "recruit_meta.syncs"):
+            with suppress(duckdb.CatalogException):  # in the first world it is not there yet
+                database.execute(f"DELETE FROM {table}")
+        self._runs = count()
+
+    @contextmanager
+    def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        yield self.database
+
+    def sync(self, mode: Mode, *, believe: bool = True) -> Outcome:
+        settings = settings_for(self.sandbox, concurrency=self.story.concurrency)
+        client = Client(ApiSettings(**settings))
+        patience = Patience(first_wait=0, unsaid_wait=0)
+        source = Source(client, ENDPOINT, patience, LOG, self.story.page_size)
+        options = Options(mode=mode, allow_mass_delete=believe, remains=self.story.remains)
+        try:
+            run = f"run {next(self._runs)}"
+            return Sync(source, self.opened, lambda: True, options, run).run()
+        finally:
+            client.close()
+
+    def rows(self, columns: str = "*") -> list[dict[str, Any]]:
+        try:
+            found = self.database.execute(f"SELECT {columns} FROM recruit.job_applications")
+        except duckdb.CatalogException:
+            return []
+        names = [name for name, *_ in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def perform(self, scene: Scene) -> None:
+        """One sync in a changing world, and what must hold after it."""
+        judge = Judge(self.world, iter(scene.moments))
+        self.sandbox.before(PATH, judge.step, times=None)
+        for kind, page, times in scene.faults:
+            self.sandbox.fail(PATH, kind=kind, page=page, times=times)
+        before = {row["id"] for row in self.rows() if row["_deleted_at"] is None}
+        try:
+            outcome = self.sync(scene.mode, believe=False)
+        except ShowsMuchLess:
+            living = {row["id"] for row in self.rows() if row["_deleted_at"] is None}
+            assert living == before
+            return
+        finally:
+            self.sandbox.clear_faults()
+        living = {row["id"] for row in self.rows() if row["_deleted_at"] is None}
+        assert not (before - living) & judge.lived_throughout()
+        assert set(outcome.gone) == before - living
+        assert set(outcome.gone) <= judge.died | (before - judge.at_first)
+        if outcome.report.verdict is Verdict.COMPLETE:
+            assert judge.lived_throughout() <= living
+        else:
+            assert not outcome.gone
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Sandbox]:
+    with Sandbox(candidates=2, rules=Rules(key=KEY)).serve() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_table_is_true_in_every_world(
+    served: Sandbox, database: duckdb.DuckDBPyConnection, part: int
+) -> None:
+    @seed(part)
+    @settings(
+        max_examples=WORLDS // PARTS,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(story=stories)
+    def happen(story: Story) -> None:
+        must_be_true(Play(served, database, story))
+
+    happen()
+
+
+def must_be_true(play: Play) -> None:
+    """All scenes, then a sync of the world at rest."""
+    for scene in play.story.scenes:
+        play.perform(scene)
+    at_rest = play.sync(Mode.full)
+    assert at_rest.report.verdict is Verdict.COMPLETE
+    assert {row["id"]: told(row) for row in play.rows() if row["_deleted_at"] is None} == {
+        record["id"]: told_by_the_api(record) for record in play.world.records(PATH)
+    }
+    remains = play.story.remains
+    for row in play.rows():
+        if row["_deleted_at"] is not None:
+            assert remains is not Remains.drop
+            assert remains is Remains.keep or row["cover_letter"] is row["_row_hash"] is None
+
+
+def told(row: dict[str, Any]) -> dict[str, Any]:
+    """What a row says of its record, in the words of the API."""
+    said = {each.name: row[each.name.replace("-", "_")] for each in ENDPOINT.attributes}
+    said |= {each.name: row[f"{each.name.replace('-', '_')}_id"] for each in TO_ONE}
+    return {name: value for name, value in said.items() if name not in VOLATILE}
+
+
+def told_by_the_api(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of the sandbox in the same words."""
+    said = {
+        name: datetime.fromisoformat(value) if name.endswith("-at") and value else value
+        for name, value in record["attributes"].items()
+    }
+    said |= {
+        each.name: ref["id"] if (ref := record["relationships"][each.name]) else None
+        for each in TO_ONE
+    }
+    return {name: value for name, value in said.items() if name not in VOLATILE}
+
+
+TO_ONE = [each for each in ENDPOINT.relationships if not each.many]
+VOLATILE = {each.name for each in ENDPOINT.attributes if each.volatile}
