@@ -76,7 +76,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         options = replace(delivery.options, remains=self.deleted_rows)
         connect, exists = self.database.get_connection, self._is_there
         outcome = Sync(delivery.source, connect, exists, options, context.run_id).run()
-        _log(context, endpoint, outcome)
+        _log(context, endpoint, outcome, options)
         context.add_output_metadata(
             {
                 "dagster/row_count": outcome.living,
@@ -135,7 +135,7 @@ def column_schema(endpoint: Endpoint, found: dict[str, Kind] | None = None) -> d
     return dg.TableSchema(columns)
 
 
-def _log(context: dg.OutputContext, endpoint: Endpoint, outcome: Outcome) -> None:
+def _log(context: dg.OutputContext, endpoint: Endpoint, outcome: Outcome, options: Options) -> None:
     name, report, merged = endpoint.name, outcome.report, outcome.merged
     if report.unavailable:
         context.log.warning(f"{report.unavailable} The rows of {name} stay as they are.")
@@ -154,8 +154,10 @@ def _log(context: dg.OutputContext, endpoint: Endpoint, outcome: Outcome) -> Non
             f"{name}: what came is stored, but it cannot be proven complete ({report.reason}): "
             "nothing is marked deleted. The next sync tries again."
         )
+    dry = "dry run, nothing was written: " if options.dry_run else ""
     context.log.info(
-        f"{name}: {report.verdict.value}; {report.records:,} records, pages: {report.pages:,}; "
+        f"{name}: {dry}{report.verdict.value}; "
+        f"{report.records:,} records, pages: {report.pages:,}; "
         f"{merged.inserted:,} inserted, {merged.updated:,} updated, {merged.unchanged:,} "
         f"unchanged, {outcome.deleted:,} deleted, {merged.undeleted:,} undeleted"
     )

@@ -28,7 +28,7 @@ from recruit_assets.load.connection import transaction
 from recruit_assets.load.merge import Merged, merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
-from recruit_assets.load.state import State, recall, remember, rows
+from recruit_assets.load.state import State, recall, recall_cursor, remember, rows
 from recruit_assets.load.sweep import Remains, absent, emptied, living, sweep
 
 OVERLAP = timedelta(minutes=10)  # that an incremental read begins before its cursor
@@ -120,7 +120,7 @@ class Sync:
         with self._opened() as database:
             columns = columns_of(database, self._endpoint)
             if not columns:
-                return State(), {}
+                return State(void=True), {}
             return recall(database, self._endpoint, self._source.api), columns
 
     def _run(self, walk: Walk, state: State, stage: Stage, flattener: Flattener) -> Outcome:
@@ -132,16 +132,17 @@ class Sync:
 
         add(walk)
         outcome.mode = Mode.incremental if walk.query.since else Mode.full
-        if walk.report.verdict is Verdict.COMPLETE and self._exists():
-            missing = self._missing(stage)
+        whole = outcome.mode is Mode.full and not walk.report.unavailable
+        missing = self._missing(stage, walk.report) if whole and self._exists() else []
+        if walk.report.verdict is Verdict.COMPLETE:
             outcome.gone = self._proven_gone(missing, walk, stage, add)
             outcome.kept = len(missing) - len(outcome.gone)
         outcome.unparsed = dict(flattener.unparsed)
         self._store(stage, outcome)
         return outcome
 
-    def _missing(self, stage: Stage) -> list[str]:
-        """The ids of living rows that a complete walk did not bring.
+    def _missing(self, stage: Stage, report: Report) -> list[str]:
+        """The ids of living rows that a whole reading did not bring, if it proves anything.
 
         Raises:
             ShowsMuchLess: they are too many to be believed, or the others lack too much.
@@ -151,7 +152,8 @@ class Sync:
             columns = columns_of(database, self._endpoint)
             if not columns:
                 return []
-            missing = absent(database, self._endpoint, stage)
+            proven = report.verdict is Verdict.COMPLETE
+            missing = absent(database, self._endpoint, stage) if proven else []
             alive = living(database, self._endpoint)
             lacking = emptied(database, self._endpoint, stage, columns)
         if doubt := self._doubt(len(missing), alive, lacking):
@@ -232,7 +234,8 @@ class Sync:
             )
             outcome.living = living(database, endpoint)
             row = self._row(outcome.report) | self._results(outcome)
-            remember(database, endpoint, {**row, "rows": rows(database, endpoint)})
+            row |= {"rows": rows(database, endpoint), "cursor": self._cursor(database, outcome)}
+            remember(database, endpoint, row, void=outcome.state.void)
 
     def _row(self, report: Report) -> dict[str, Any]:
         effort = self._source.effort
@@ -253,7 +256,6 @@ class Sync:
 
     def _results(self, outcome: Outcome) -> dict[str, Any]:
         report = outcome.report
-        proven = report.verdict is not Verdict.INCOMPLETE
         merged = {name: rows for name, rows in asdict(outcome.merged).items() if name != "repeated"}
         return {
             **merged,
@@ -261,8 +263,21 @@ class Sync:
             "deleted": outcome.deleted,
             "unparsed": sum(outcome.unparsed.values()),
             "filter_refused": report.filter_refused if outcome.asked_for_changes else None,
-            "cursor": report.began if proven and self._endpoint.dated else None,
         }
+
+    def _cursor(self, database: duckdb.DuckDBPyConnection, outcome: Outcome) -> datetime | None:
+        """Where the next incremental read goes on: from the start of this one, if it is proven.
+
+        If not, from where it stood, or from this start if another sync has moved it on meanwhile:
+        this one may have put older versions over what that one had brought.
+        """
+        report = outcome.report
+        if not self._endpoint.dated:
+            return None
+        if report.verdict is not Verdict.INCOMPLETE:
+            return report.began
+        stood = None if outcome.state.void else recall_cursor(database, self._endpoint)
+        return min(stood, report.began) if stood else None
 
     def _remember_failure(self, walk: Walk, error: RecruitError) -> None:
         if isinstance(error, DatabaseBusy) or self._options.dry_run or not self._exists():
@@ -277,7 +292,8 @@ class Sync:
 
 def since(endpoint: Endpoint, options: Options, state: State, now: datetime) -> datetime | None:
     """From when on changes are asked for; None for the whole list."""
-    if options.mode is Mode.full or not endpoint.dated or state.cursor is None:
+    whole = options.mode is Mode.full or options.allow_mass_delete or options.dry_run
+    if whole or not endpoint.dated or state.cursor is None:
         return None
     if options.mode is Mode.auto:
         longest = timedelta(hours=options.full_after_hours)

@@ -6,6 +6,7 @@ next (`pages`), what went wrong in words (`failures`).
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from hashlib import sha256
 from threading import Event
 from time import monotonic
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -45,7 +46,8 @@ class Client:
         timeout: seconds to connect, and seconds between two bytes of an answer.
         longest: seconds that an answer may take in all, so that a drip of bytes ends.
 
-    `behind` is how far the API's clock was seen behind ours, by the `Date` of its answers.
+    `identity` tells one API, version and key from another, and nothing of the key. `behind` is how
+    far the API's clock was seen behind ours, by the `Date` of its answers.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class Client:
     ) -> None:
         self.base_url = settings.base_url.rstrip("/") + "/"
         self.concurrency = settings.concurrency
+        mark = sha256(f"{self.base_url} {settings.key}".encode()).hexdigest()[:6]
+        self.identity = f"{self.base_url} {settings.version} {mark}"
         self._origin = urlsplit(self.base_url)
         self._redaction = Redaction(settings.key)
         self._timeout, self._longest = timeout, longest

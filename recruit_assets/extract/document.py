@@ -22,11 +22,14 @@ class Record(msgspec.Struct, frozen=True):
     links: dict[str, Any] | None = None
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+
+
 class Counts(msgspec.Struct, frozen=True, rename="kebab"):
     """`meta` of a list: how many records and pages there are, if the API says so."""
 
-    record_count: int | None = None
-    page_count: int | None = None
+    record_count: Count | None = None
+    page_count: Count | None = None
 
 
 class Links(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ from recruit_assets.extract.source import Page
 
 Key = tuple[float, int]  # what a list is ordered by: a time or nothing, then the id
 YOUNGEST, OLDEST = (inf, 0), (-inf, 0)  # beyond all keys: the ends of the list
+LONGEST_ID = 18  # digits, so that it is one of 64 bits
 REMEMBERED = 400  # keys of a lane that may come again
 STEPS_BACK = 20  # of a lane, beside one for each of its pages
 
@@ -81,16 +82,20 @@ class Lane:
         size: records of a full page.
         first: the number of its first page.
         pages: how many pages it has.
+        top: whether it begins at the young end.
 
     `youngest` and `oldest` are the ends of what it has covered: every record between them that
     lived all the while has come. `records` counts those that came, once each.
     """
 
-    def __init__(self, order: Order, size: int, first: int, pages: int) -> None:
+    def __init__(
+        self, order: Order, size: int, first: int, pages: int, *, top: bool = False
+    ) -> None:
         self.order, self._size, self._first, self._pages = order, size, first, pages
         self.youngest = self.oldest = YOUNGEST
         self.records = 0
-        self._greatest = OLDEST  # of the keys that came
+        self.greatest = OLDEST  # of the keys that came
+        self._top = top
         self.overrun = False  # whether records were removed faster than it could go back
         self._until: Key | None = None
         self._next = first
@@ -125,13 +130,13 @@ class Lane:
             return
         falling = sorted(keys, reverse=True)
         fresh = [key for key in falling if key < self.oldest]
-        again = {key for key in falling if self.oldest <= key <= self._greatest}
+        again = {key for key in falling if self.oldest <= key <= self.greatest}
         if not again <= set(self._keys):
             raise OutOfOrder  # a record came where it would have had to come before
         at_end = ends(page, self._size)
         if self.oldest == YOUNGEST and falling:
-            self._greatest = falling[0]
-        if self._total is None and not (self.order is Order.OLDEST_FIRST and at_end):
+            self.greatest = falling[0]
+        if self._total is None and not self._top:
             self.youngest = falling[0] if falling else OLDEST
         self.oldest = fresh[-1] if fresh else self.oldest
         if page.number == 1 if self.order is Order.OLDEST_FIRST else at_end:
@@ -186,7 +191,10 @@ def spread(order: Order, size: int, top: int, pages: int, lanes: int) -> list[La
     sizes = [rest // lanes + (each < rest % lanes) for each in range(lanes)]
     sizes[0] += 1
     firsts = [top + order * sum(sizes[:each]) for each in range(lanes)]
-    found = [Lane(order, size, *each) for each in zip(firsts, sizes, strict=True)]
+    found = [
+        Lane(order, size, first, length, top=first == top)
+        for first, length in zip(firsts, sizes, strict=True)
+    ]
     found[-1].go_on(OLDEST)
     return found
 
@@ -204,13 +212,18 @@ def gaps(lanes: Sequence[Lane]) -> list[tuple[Lane, Lane]]:
     """Neighbours between which a record can have slipped through, if the list did not stand still.
 
     There are none where a lane met what the next one has covered.
+
+    Raises:
+        OutOfOrder: the lanes do not go from young to old.
     """
+    if any(young.greatest <= old.greatest for young, old in pairwise(lanes) if young.records):
+        raise OutOfOrder
     return [(young, old) for young, old in pairwise(lanes) if young.oldest > old.youngest]
 
 
 def _number(record: Record) -> int:
     text = str(record.id)
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_ID):
         raise OutOfOrder
     return int(text)
 

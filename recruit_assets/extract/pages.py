@@ -5,6 +5,7 @@ made by `source` and worded by `query`; why nothing slips between pages is told 
 the records mean is up to `records`.
 """
 
+from array import array
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,7 +20,6 @@ from recruit_assets.errors import ParameterRefused, Unavailable
 from recruit_assets.extract import failures
 from recruit_assets.extract.lanes import (
     OLDEST,
-    YOUNGEST,
     Key,
     Lane,
     Order,
@@ -37,6 +37,8 @@ from recruit_assets.extract.source import Page, Source
 
 PAGES_BETWEEN_LOGS = 50  # about every ten seconds at the API's limit
 ASKED_FOR_A_SHORT_PAGE = 3  # times
+ENDLESS = 1_000_000  # pages by links; 30 million records
+MOST_ALIKE = 10  # pages by links, one after the other, with the same records
 MOST_GROWTH = 100  # pages that may come to be while the last is looked for, beside as many again
 
 
@@ -81,6 +83,8 @@ class Walk:
         self._source, self._name = source, source.endpoint.name
         self._size = source.page_size
         self._now = 0  # records, by the latest answer
+        self._came = array("q")  # the ids of a list in order
+        self._most = MOST_GROWTH  # pages that there can be
         self._doubts: list[str] = []
 
     @property
@@ -121,7 +125,11 @@ class Walk:
         yield first
         if counted is None:
             self._doubts.append("the API does not say how many records there are")
+        told = max(self._last(counted or 0), first.document.page_count or 0)
+        self._most = 2 * told + MOST_GROWTH
         if ends(first, self._size):
+            if counted is not None and len(_ids(first)) < counted:
+                self._doubts.append("a record came twice")
             return
         if not _by_number(first):
             yield from self._by_cursor(first)
@@ -170,7 +178,7 @@ class Walk:
         if order is Order.OLDEST_FIRST:
             top = yield from self._youngest(first)
         total = top.document.record_count or 0
-        pages = top.number if order is Order.OLDEST_FIRST else -(-total // self._size)
+        pages = top.number if order is Order.OLDEST_FIRST else self._last(total)
         lanes = spread(order, self._size, top.number, pages, self._source.concurrency)
         lanes[0].take(top, self._keys(top))
         yield from self._read(lanes)
@@ -181,32 +189,45 @@ class Walk:
             yield from self._read([young for young, _ in leaky])
         if any(lane.overrun for lane in lanes):
             self._doubts.append("records were removed faster than pages could be read")
-        if order is Order.OLDEST_FIRST and not (stood_still(lanes, total) and self._now == total):
-            yield from self._added_since(top)
+        if not (stood_still(lanes, total) and self._now == total):
+            yield from self._added_since(top, order)
+            came = len(set(self._came))
+            if came < self._now:
+                self._doubts.append(f"{came:,} records came, and the API counts {self._now:,}")
 
-    def _added_since(self, top: Page) -> Iterator[Page]:
-        """What came to be at the young end while the rest was read: no need, but news."""
+    def _added_since(self, top: Page, order: Order) -> Iterator[Page]:
+        """What came to be at the young end while the rest was read, and how many there are now."""
         known = max(self._keys(top), default=OLDEST)
-        for number in range(-(-self._now // self._size), 0, -1):
+        last = max(1, min(self._last(self._now), self._most))
+        oldest_first = order is Order.OLDEST_FIRST
+        for number in range(last, 0, -1) if oldest_first else range(1, last + 1):
             page = self._ask(number)
             yield page
-            if min(self._keys(page), default=YOUNGEST) <= known:
+            if not page.records or min(self._keys(page)) <= known:
                 return
 
     def _youngest(self, first: Page) -> Generator[Page, None, Page]:
         """The last page, wherever it is by now; the first page told where it was."""
-        expected = max(2, -(-(first.document.record_count or 0) // self._size))
+        number = expected = max(2, self._last(first.document.record_count or 0))
         before = first
-        for number in range(expected, 2 * expected + MOST_GROWTH):
+        for _ in range(expected + MOST_GROWTH):
             page = self._ask(number)
             yield page
+            last = self._last(page.document.record_count or 0)
+            if not page.records and 1 < last < number:
+                number = last  # it has become shorter
+                continue
             if ends(page, self._size):
                 return page
             if self._keys(page) <= self._keys(before):
                 raise OutOfOrder
-            before = page
+            before, number = page, number + 1
         self._doubts.append("it grows faster than it can be read")
         return page
+
+    def _last(self, counted: int) -> int:
+        """The number of the last page, if there are so many records."""
+        return -(-counted // self._size)
 
     def _read(self, lanes: Iterable[Lane]) -> Iterator[Page]:
         """The pages that lanes want, one of each lane in flight, as they are answered."""
@@ -223,7 +244,6 @@ class Walk:
                 answered, _ = wait(flying, return_when=FIRST_COMPLETED)
                 for future in answered:
                     lane, page = flying.pop(future), future.result()
-                    self._now = page.document.record_count or 0
                     lane.take(page, self._keys(page))
                     send(lane)
                     yield page
@@ -250,7 +270,7 @@ class Walk:
     def _forward(self, first: Page) -> Iterator[Page]:
         """The pages after the first in their order, several of them in flight."""
         document, page = first.document, first
-        last = document.page_count or -(-(document.record_count or 0) // self._size)
+        last = document.page_count or self._last(document.record_count or 0)
         for page in self._ahead(range(2, last + 1)):
             yield page
             # Where no page links to another, the page count decides.
@@ -274,11 +294,15 @@ class Walk:
         The end is a page without a link or without records; a short page is no sign.
         """
         seen: set[str] = set()
+        alike = 0
         while page.records and (link := page.document.next):
             if link in seen:
                 raise failures.linked_in_a_circle(f"{self._name}, page {page.number}")
             seen.add(link)
-            page = self._source.linked(link, page.number + 1)
+            before, page = page, self._source.linked(link, page.number + 1)
+            alike = alike + 1 if _ids(page) == _ids(before) else 0
+            if alike > MOST_ALIKE or page.number > ENDLESS:
+                raise failures.linked_in_a_circle(f"{self._name}, page {page.number}")
             if page.records:
                 yield page
 
@@ -302,26 +326,33 @@ class Walk:
 
     def _ask(self, number: int) -> Page:
         """A page, asked for again while it does not hold as many records as belong there."""
+        if number > self._most:
+            raise failures.linked_in_a_circle(f"{self._name}, page {number}")
         for _ in range(ASKED_FOR_A_SHORT_PAGE):
             page = self._source.page(self.query, number)
             due = self._due(page)
+            if page.document.record_count is not None:
+                self._now = page.document.record_count
             if len(page.records) == due:
                 return page
-        self._doubts.append(f"page {number} has {len(page.records)} records where {due} belong")
+        belong = "an unknown number" if due < 0 else str(due)
+        self._doubts.append(f"page {number} has {len(page.records)} records where {belong} belong")
         return page
 
     def _due(self, page: Page) -> int:
-        """How many records a page should have, by its own answer."""
+        """How many records a page should have, by its own answer; -1 if that stopped telling."""
         counted = page.document.record_count
-        if counted is None:
-            return len(page.records)
+        if counted is None:  # as the first page did, or it cannot be told
+            return len(page.records) if self.report.record_count is None else -1
         return max(0, min(self._size, counted - (page.number - 1) * self._size))
 
     def _keys(self, page: Page) -> list[Key]:
         since = self.query.since is not None
         if since and not self.query.sorted:
             raise OutOfOrder  # what changes while a window is read enters it anywhere
-        return keys_of(page.records, by_change=since)
+        keys = keys_of(page.records, by_change=since)
+        self._came.extend(id_ for _, id_ in keys)
+        return keys
 
     @contextmanager
     def _pool(self) -> Iterator[ThreadPoolExecutor]:

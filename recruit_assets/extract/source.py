@@ -73,8 +73,8 @@ class Source:
 
     @property
     def api(self) -> str:
-        """The address of the API."""
-        return self._client.base_url
+        """What tells one API, version and key from another."""
+        return self._client.identity
 
     @property
     def behind(self) -> timedelta:
@@ -100,6 +100,8 @@ class Source:
 
     def find(self, ids: Iterable[str], query: Query) -> Iterator[tuple[str, Page | None]]:
         """Each id with a page that holds its record alone, or None where the API knows none.
+
+        The page is empty if the key may not read the record.
 
         Raises:
             RequestFailed: whether it is there cannot be told.
@@ -138,9 +140,8 @@ class Source:
         try:
             found = self._get(url, query.record(), f"{self.endpoint.name} {id_}", Single)
         except Unavailable as error:
-            if error.status == 404:
-                return None
-            raise
+            # What may not be read may still be there.
+            return None if error.status == 404 else Page(Document([]), 1, next(self._answers))
         return Page(Document([found.data]), 1, next(self._answers))
 
     def _get(self, url: str, params: dict[str, str], subject: str, shape: type[Shape]) -> Shape:

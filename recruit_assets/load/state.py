@@ -18,7 +18,7 @@ META = "recruit_meta"
 SYNCS = {
     "endpoint": ("VARCHAR", "The endpoint, as its table is called"),
     "run_id": ("VARCHAR", "The Dagster run"),
-    "api": ("VARCHAR", "The address of the API"),
+    "api": ("VARCHAR", "The address of the API, its version, and a mark that tells keys apart"),
     "mode": ("VARCHAR", "full: the whole list was asked for; incremental: what had changed"),
     "verdict": ("VARCHAR", "complete, window, incomplete, or failed"),
     "reason": ("VARCHAR", "Why it is not proven complete, or failed"),
@@ -50,13 +50,14 @@ class State:
     cursor: datetime | None = None
     complete_at: datetime | None = None  # when the last complete walk began
     filter_refused: bool = False
+    void: bool = False  # whether what was remembered does not fit what is there
 
 
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, api: str) -> State:
     """The state of an endpoint at the API of this address.
 
-    There is none if somebody else added or took rows, or the table is of another API. The table
-    must be there.
+    It is void if somebody else added or took rows, or the table is of another API, or was read
+    with another key. The table must be there.
     """
     if not _is_there(database):
         return State()
@@ -70,12 +71,29 @@ def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, api: str) ->
         [endpoint.name],
     ).fetchall()
     if remembered != rows(database, endpoint) or last_api != api:
-        return State()
+        return State(void=True)
     return State(cursor, complete_at, bool(refused))
 
 
+def recall_cursor(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> datetime | None:
+    """Where the cursor stands now, whoever moved it."""
+    if not _is_there(database):
+        return None
+    ((cursor,),) = database.execute(
+        "SELECT arg_max(cursor, finished) FILTER (cursor IS NOT NULL) "
+        f"FROM {_syncs(database)} WHERE endpoint = ?",
+        [endpoint.name],
+    ).fetchall()
+    found: datetime | None = cursor
+    return found
+
+
 def remember(
-    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, values: Mapping[str, Any]
+    database: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    values: Mapping[str, Any],
+    *,
+    void: bool = False,
 ) -> None:
     """Write the row of a run, in place of what an earlier try of the same run has left.
 
@@ -83,10 +101,13 @@ def remember(
         database: open for writing.
         endpoint: what was synced.
         values: by column of `SYNCS`, `run_id` among them; what is left out is null.
+        void: whether earlier cursors are void, for good.
     """
     _create(database)
     syncs = _syncs(database)
     known = {"endpoint": endpoint.name, **values}
+    if void:
+        database.execute(f"UPDATE {syncs} SET cursor = NULL WHERE endpoint = ?", [endpoint.name])
     database.execute(
         f"DELETE FROM {syncs} WHERE endpoint = ? AND run_id = ?",
         [endpoint.name, known["run_id"]],
