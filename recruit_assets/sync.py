@@ -207,7 +207,7 @@ class Sync:
             ((_, page),) = self._source.find([stage.first_id], walk.query)
         except RequestFailed:
             return False
-        return page is not None
+        return bool(page and page.records)
 
     def _store(self, stage: Stage, outcome: Outcome) -> None:
         """Merge, sweep and remember, all or nothing; nothing in a dry run."""

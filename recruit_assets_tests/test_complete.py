@@ -167,12 +167,15 @@ def test_many_absentees_are_looked_for_in_a_second_walk(project: Project) -> Non
     assert {request.path for request in project.sandbox.requests} == {"regions"}
 
 
-def test_where_records_have_no_address_a_404_proves_nothing(project: Project) -> None:
+@pytest.mark.parametrize("status", [403, 404])
+def test_where_records_do_not_answer_by_id_a_404_proves_nothing(
+    project: Project, status: int
+) -> None:
     fill(project, "regions", 40)
     synced(project)
     first, *rest = ids(project.sandbox.world, "regions")
     for id_ in rest:
-        project.sandbox.fail(f"regions/{id_}", status=404, times=None)
+        project.sandbox.fail(f"regions/{id_}", status=status, times=None)
     project.sandbox.world.remove("regions", first)
     project.sandbox.clear_requests()
     assert synced(project)["deleted"] == 1

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
-from recruit_assets.load.schema import literal, prepare, quoted, table_name
+from recruit_assets.load.schema import count, literal, prepare, quoted, table_name
 from recruit_assets.load.stage import POSITION, Stage
 
 
@@ -62,10 +62,10 @@ def merge(
     _find_changes(database, table, source, digest(stage.columns, volatile))
     _write_changes(database, table, source, stage.columns, run_id)
     refreshed = _refresh(database, table, source, volatile) if refresh_volatile else 0
-    arrived = _count(database, "arrived")
-    inserted = _count(database, "changed WHERE NOT present")
-    undeleted = _count(database, "changed WHERE deleted")
-    updated = _count(database, "changed WHERE present AND NOT deleted")
+    arrived = count(database, "arrived")
+    inserted = count(database, "changed WHERE NOT present")
+    undeleted = count(database, "changed WHERE deleted")
+    updated = count(database, "changed WHERE present AND NOT deleted")
     return Merged(
         inserted=inserted,
         updated=updated,
@@ -126,11 +126,6 @@ def _refresh(
         f"FROM {source} s JOIN arrived a USING ({POSITION}) WHERE t.id = a.id AND ({differs})"
     ).fetchall()
     return int(refreshed)
-
-
-def _count(database: duckdb.DuckDBPyConnection, what: str) -> int:
-    ((count,),) = database.execute(f"SELECT count(*) FROM {what}").fetchall()
-    return int(count)
 
 
 def digest(columns: Mapping[str, Kind], volatile: set[str]) -> str:

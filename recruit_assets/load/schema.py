@@ -50,14 +50,25 @@ def existing_table(database: duckdb.DuckDBPyConnection, table: str) -> str:
     Raises:
         DatabaseProblem: it is not there.
     """
+    if not is_there(database, table):
+        raise missing_table(table)
+    return table_name(database, table)
+
+
+def is_there(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA) -> bool:
+    """Whether a table exists."""
     found = database.execute(
         "SELECT 1 FROM duckdb_tables() "
         "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
-        [SCHEMA, table],
+        [schema, table],
     ).fetchall()
-    if not found:
-        raise missing_table(table)
-    return table_name(database, table)
+    return bool(found)
+
+
+def count(database: duckdb.DuckDBPyConnection, what: str) -> int:
+    """How many rows there are of what stands behind FROM."""
+    ((rows,),) = database.execute(f"SELECT count(*) FROM {what}").fetchall()
+    return int(rows)
 
 
 def missing_table(table: str) -> DatabaseProblem:

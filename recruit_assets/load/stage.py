@@ -56,7 +56,7 @@ class Stage:
         self._positions: list[int] = []
         self.first_id: str | None = None
         with _explained():
-            sweep()
+            clear_leftovers()
             self._folder = TemporaryDirectory(prefix=FOLDER, ignore_cleanup_errors=True)
             self._lock = FileLock(Path(self._folder.name) / LOCK)
             self._lock.acquire()
@@ -65,7 +65,7 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()  # while it is locked, so that no sweep comes between
+        self._folder.cleanup()  # while it is locked, so that nobody clears it meanwhile
         self._lock.release()
 
     @property
@@ -111,7 +111,7 @@ class Stage:
         self._rows, self._positions = [], []
 
 
-def sweep() -> None:
+def clear_leftovers() -> None:
     """Remove what runs that were killed have left: it holds personal data.
 
     A run that lives holds the lock in its folder; the system lets go of it however a run ends. A

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.load.schema import literal, quoted, schema_name, table_name
+from recruit_assets.load.schema import count, is_there, literal, quoted, schema_name, table_name
 
 META = "recruit_meta"
 SYNCS = {
@@ -132,12 +132,7 @@ def _create(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def _is_there(database: duckdb.DuckDBPyConnection) -> bool:
-    return bool(
-        database.execute(
-            "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() "
-            f"AND schema_name = '{META}' AND table_name = 'syncs'"
-        ).fetchall()
-    )
+    return is_there(database, "syncs", schema=META)
 
 
 def _syncs(database: duckdb.DuckDBPyConnection) -> str:
@@ -146,6 +141,4 @@ def _syncs(database: duckdb.DuckDBPyConnection) -> str:
 
 def rows(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
     """How many rows a table has, deleted ones included."""
-    table = table_name(database, endpoint.name)
-    ((count,),) = database.execute(f"SELECT count(*) FROM {table}").fetchall()
-    return int(count)
+    return count(database, table_name(database, endpoint.name))

@@ -11,7 +11,7 @@ from enum import Enum
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint
-from recruit_assets.load.schema import quoted, table_name
+from recruit_assets.load.schema import count, quoted, table_name
 from recruit_assets.load.stage import Stage
 
 LIVING = "_deleted_at IS NULL"
@@ -36,9 +36,7 @@ def absent(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage
 
 def living(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
     """How many living rows a table has."""
-    table = table_name(database, endpoint.name)
-    ((count,),) = database.execute(f"SELECT count(*) FROM {table} WHERE {LIVING}").fetchall()
-    return int(count)
+    return count(database, f"{table_name(database, endpoint.name)} WHERE {LIVING}")
 
 
 def emptied(

@@ -7,7 +7,7 @@ import pytest
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.load.stage import LOCK, Stage, sweep
+from recruit_assets.load.stage import LOCK, Stage, clear_leftovers
 
 LEAVE = """
 import os
@@ -40,13 +40,13 @@ def test_what_a_killed_run_left_is_removed_by_the_next(temporary: Path) -> None:
     )
     left = Path(done.stdout.decode().strip())
     assert left.is_dir()
-    sweep()
+    clear_leftovers()
     assert left.is_dir()  # it may be just being made
     os.utime(left / LOCK, (0, 0))
     with Stage() as stage:  # sweeps, as does the next
         os.utime(Path(stage._folder.name) / LOCK, (0, 0))
         assert not left.exists()
-        sweep()
+        clear_leftovers()
         stage.add([{"id": "1"}], {"id": Kind.KEY}, answer=0)
         stage.flush()
     assert not list(temporary.iterdir())
