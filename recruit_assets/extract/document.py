@@ -13,12 +13,21 @@ import msgspec
 MOST_DIGITS = 4000  # of a whole number that Python reads from text
 
 
-class Record(msgspec.Struct, frozen=True):
-    """A record as it came; `relationships` hold `data` only if they were included."""
+class Linkage(msgspec.Struct, frozen=True, gc=False):
+    """What a relationship points at; null also where it was not included. Its links are skipped."""
+
+    data: Any = None
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """A record as it came. What stands in the place of a relationship and is none is let be.
+
+    Records hold no cycles, so the collector of garbage need not look at them.
+    """
 
     id: Annotated[str, msgspec.Meta(min_length=1)] | int
     attributes: dict[str, Any] | None = None
-    relationships: dict[str, Any] | None = None
+    relationships: dict[str, Linkage | list[Any] | str | float | bool | None] | None = None
     links: dict[str, Any] | None = None
 
 

@@ -1,31 +1,68 @@
-"""From a record as it came to a row of its table, losing nothing.
+"""From records as they came to columns of their table, losing nothing.
 
 What lives here: which column a value goes to, and whether it fits there. A value that does not fit
 is kept as it came in the `_unparsed` column; an attribute that the catalogue does not know gets a
 column of its own, of a kind decided by its first value.
+
+Records of one list look alike, so where their values go is decided once for all that have the same
+names, and a column is checked and converted whole. Only a column that holds a misfit is gone
+through value by value.
 """
 
 import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from functools import lru_cache
+from itertools import chain, groupby
+from typing import Any, NamedTuple
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind, snake_case
-from recruit_assets.extract.document import Record
+from recruit_assets.extract.document import Linkage, Record
 
-Row = dict[str, Any]
-Value = tuple[str, Any, Kind | None]  # column, value, kind of the column if it is a new one
+Values = list[Any]  # one for each record; None where it has none
 _BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
+_ENCODER = msgspec.json.Encoder(order="sorted")
 LONGEST_NAME = 80  # characters of a column name that comes from the API
+SHAPES = 64  # that records of one list may have before their places are looked for again
+
+ARROW_TYPES = {
+    Kind.TEXT: pa.string(),
+    Kind.KEY: pa.string(),
+    Kind.INTEGER: pa.int64(),
+    Kind.NUMBER: pa.float64(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    Kind.DATE: pa.date32(),
+    Kind.TEXTS: pa.list_(pa.string()),
+    Kind.KEYS: pa.list_(pa.string()),
+    Kind.JSON: pa.string(),
+}
+_BOUNDS = {
+    kind: (pa.scalar(first, ARROW_TYPES[kind]).value, pa.scalar(last, ARROW_TYPES[kind]).value)
+    for kind, first, last in (
+        (Kind.TIMESTAMP, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
+        (Kind.DATE, date.min, date.max),
+    )
+}
+
+
+class Shape(NamedTuple):
+    """The names that records have in common."""
+
+    attributes: tuple[str, ...]
+    links: tuple[str, ...]
+    relationships: tuple[str, ...]
 
 
 class Flattener:
-    """Makes rows of one endpoint's records.
+    """Makes columns of one endpoint's records.
 
     Args:
         endpoint: the endpoint, for what the catalogue knows.
@@ -45,66 +82,96 @@ class Flattener:
         self._catalogued = set(self._attributes.values())
         # By relationship: whether its keys need their type told beside them.
         self._relationships = {each.name: each.polymorphic for each in endpoint.relationships}
+        self._places = lru_cache(SHAPES)(self._find_places)
 
-    def rows(self, records: Iterable[Record]) -> list[Row]:
-        """One row a record: column names to values; what is null or missing is left out."""
-        return [self._row(record) for record in records]
+    def table(self, records: Sequence[Record]) -> pa.Table:
+        """One row a record, with all columns known so far; what is missing is null."""
+        found: dict[str, Values] = {}
+        done = 0
+        for shape, alike in groupby(records, _shape):
+            group = list(alike)
+            for column, kind, values in self._values(shape, group):
+                if values.count(None) < len(values):
+                    self.columns.setdefault(column, kind or kind_of(_first(values)))
+                    before = found.setdefault(column, [])
+                    before += [None] * (done - len(before)) + values
+            done += len(group)
+        return self._table(found, done)
 
-    def _row(self, record: Record) -> Row:
-        row: Row = {"id": str(record.id)}
-        unparsed: dict[str, Any] = {}
-        for column, value, new_kind in self._values(record):
+    def _table(self, found: dict[str, Values], rows: int) -> pa.Table:
+        misfits: dict[int, dict[str, Any]] = {}
+        arrays = {}
+        for name, kind in self.columns.items():
+            if (values := found.get(name)) is None:
+                arrays[name] = pa.nulls(rows, ARROW_TYPES[kind])
+            else:
+                values += [None] * (rows - len(values))
+                arrays[name] = self._array(name, kind, values, misfits)
+        if misfits:
+            told = [as_json(misfits[row]) if row in misfits else None for row in range(rows)]
+            arrays[UNPARSED] = pa.array(told, pa.string())
+        return pa.table(arrays)
+
+    def _array(
+        self, column: str, kind: Kind, values: Values, misfits: dict[int, dict[str, Any]]
+    ) -> pa.Array:
+        """The values as Arrow; those that do not fit are put among the misfits of their row."""
+        try:
+            return _as_arrow(kind, values)
+        except (ValueError, TypeError, OverflowError):  # there are some that do not fit
+            fitting: Values = [None] * len(values)
+        for row, value in enumerate(values):
             if value is None:
                 continue
-            kind = self.columns.setdefault(column, new_kind or kind_of(value))
             try:
-                row[column] = _FIT[kind](value)
+                fitting[row] = _FIT[kind](value)
             except (ValueError, OverflowError):
-                unparsed[column] = _storable(value)
-        if unparsed:
-            row[UNPARSED] = as_json(unparsed)
-            self.unparsed.update(unparsed.keys())
-        return row
+                misfits.setdefault(row, {})[column] = _storable(value)
+                self.unparsed[column] += 1
+        return pa.array(fitting, ARROW_TYPES[kind])
 
-    def _values(self, record: Record) -> Iterator[Value]:
-        """Each value with its column; no two of a record share one."""
-        attributes = record.attributes or {}
-        taken = set()
-        for name, value in attributes.items():
-            column = self._attributes.get(name) or self._column(name, attributes)
-            taken.add(column)
-            yield column, value, None
-        for source, column, value, kind in (*self._links(record), *self._keys(record)):
-            free = column not in taken
-            taken.add(column)
-            yield column if free else _with_digest(column, source), value, kind
-
-    def _links(self, record: Record) -> Iterator[tuple[str, *Value]]:
-        """What a record links to, but for itself: a source and a value for each."""
-        for name, link in (record.links or {}).items():
+    def _values(
+        self, shape: Shape, records: list[Record]
+    ) -> Iterator[tuple[str, Kind | None, Values]]:
+        """Each column of records of one shape: name, kind if it must have one, values."""
+        places = self._places(shape)
+        yield "id", Kind.KEY, [str(record.id) for record in records]
+        attributes = [record.attributes or {} for record in records]
+        for name in shape.attributes:
+            yield places[f"attributes/{name}"], None, [each[name] for each in attributes]
+        links = [record.links or {} for record in records]
+        for name in shape.links:
             if name != "self":
-                yield f"links/{name}", self._attributes.get(name) or self._column(name), link, None
+                yield places[f"links/{name}"], None, [each[name] for each in links]
+        related = [record.relationships or {} for record in records]
+        for name in shape.relationships:
+            for suffix, kind, values in _linked([_data(each[name]) for each in related]):
+                # Where a key can point at one type only, that need not be told.
+                if suffix != "type" or self._relationships.get(name, True):
+                    yield places[f"relationships/{name}/{suffix}"], kind, values
 
-    def _keys(self, record: Record) -> Iterator[tuple[str, *Value]]:
-        """The keys of included relationships; those of an unknown one with the type."""
-        for name, relationship in (record.relationships or {}).items():
-            if not isinstance(relationship, dict) or "data" not in relationship:
-                continue
-            known, data = name in self._relationships, relationship["data"]
-            stem, source = snake_case(name), f"relationships/{name}"
-            parts: list[tuple[str, Any, Kind]]
-            if isinstance(data, list):
-                ids = [each.get("id", each) if isinstance(each, dict) else each for each in data]
-                parts = [("ids", ids, Kind.KEYS)]
-            elif isinstance(data, dict):
-                parts = [("id", data.get("id", data), Kind.KEY)]
-                if self._relationships.get(name, True):
-                    parts.append(("type", data.get("type"), Kind.TEXT))
-            else:
-                parts = [("id", data, Kind.KEY)]
-            for suffix, value, kind in parts:
-                column = f"{stem}_{suffix}" if known else self._column(f"{name}-{suffix}")
-                yield f"{source}/{suffix}", column, value, kind
+    def _find_places(self, shape: Shape) -> dict[str, str]:
+        """By source, its column; no two share one."""
+        places = {
+            f"attributes/{name}": self._attributes.get(name) or self._column(name, shape.attributes)
+            for name in shape.attributes
+        }
+        wanted = {
+            f"links/{name}": self._attributes.get(name) or self._column(name)
+            for name in shape.links
+        }
+        for name in shape.relationships:
+            for suffix in ("ids", "id", "type"):
+                wanted[f"relationships/{name}/{suffix}"] = (
+                    f"{snake_case(name)}_{suffix}"
+                    if name in self._relationships
+                    else self._column(f"{name}-{suffix}")
+                )
+        taken = set(places.values())
+        for source, column in wanted.items():
+            places[source] = _with_digest(column, source) if column in taken else column
+            taken.add(column)
+        return places
 
     def _column(self, name: str, beside: Container[str] = ()) -> str:
         """The column of an attribute that the catalogue does not know by this spelling.
@@ -135,6 +202,36 @@ def _with_digest(plain: str, source: str) -> str:
     return f"{plain[:LONGEST_NAME] or 'attribute'}_{digest}"
 
 
+def _shape(record: Record) -> Shape:
+    return Shape(
+        tuple(record.attributes or ()), tuple(record.links or ()), tuple(record.relationships or ())
+    )
+
+
+def _data(relationship: Any) -> Any:
+    return relationship.data if isinstance(relationship, Linkage) else None
+
+
+def _linked(data: Values) -> Iterator[tuple[str, Kind, Values]]:
+    """What keys of one relationship become: `ids` of several, `id` and `type` of one."""
+    if set(map(type, data)) <= {type(None), list}:
+        several, single = data, []
+    else:
+        several = [each if isinstance(each, list) else None for each in data]
+        single = [None if isinstance(each, list) else each for each in data]
+    yield "ids", Kind.KEYS, [each and [_member(key, "id", key) for key in each] for each in several]
+    yield "id", Kind.KEY, [_member(each, "id", each) for each in single]
+    yield "type", Kind.TEXT, [_member(each, "type") for each in single]
+
+
+def _member(value: Any, name: str, otherwise: Any = None) -> Any:
+    return value.get(name, otherwise) if isinstance(value, dict) else otherwise
+
+
+def _first(values: Values) -> Any:
+    return next(value for value in values if value is not None)
+
+
 def kind_of(value: Any) -> Kind:
     """The kind of a column whose first value this is."""
     if isinstance(value, bool):
@@ -146,16 +243,19 @@ def kind_of(value: Any) -> Kind:
 
 def as_json(value: Any) -> str:
     """A value as JSON text, the same for the same value: keys sorted, whole numbers exact."""
-    return msgspec.json.encode(_storable(value), order="sorted").decode()
+    return _ENCODER.encode(_storable(value)).decode()
 
 
 def _storable(value: Any) -> Any:
     """The value, or, if it holds half a surrogate pair, the JSON text that it came as."""
     try:
-        msgspec.json.encode(value)
+        _ENCODER.encode(value)
     except UnicodeEncodeError:
         return json.dumps(value, sort_keys=True)
     return value
+
+
+# From a value to what its column stores; ValueError and OverflowError say that it does not fit.
 
 
 def _text(value: Any) -> str:
@@ -226,3 +326,43 @@ _FIT: dict[Kind, Callable[[Any], Any]] = {
     Kind.KEYS: _keys,
     Kind.JSON: as_json,
 }
+
+# From a whole column to Arrow, if nothing in it is a misfit; else ValueError, TypeError or
+# OverflowError. Arrow alone would take 1.5 for a whole number and a text for a list of letters.
+
+_TYPES: dict[Kind, frozenset[type]] = {
+    Kind.TEXT: frozenset({str}),
+    Kind.KEY: frozenset({str}),
+    Kind.INTEGER: frozenset({int}),
+    Kind.NUMBER: frozenset({int, float}),
+    Kind.BOOLEAN: frozenset({bool}),
+    Kind.TIMESTAMP: frozenset({str}),
+    Kind.DATE: frozenset({str}),
+    Kind.TEXTS: frozenset({list}),
+    Kind.KEYS: frozenset({list}),
+}
+
+
+def _as_arrow(kind: Kind, values: Values) -> pa.Array:
+    if kind is Kind.JSON:
+        return pa.array([None if each is None else as_json(each) for each in values], pa.string())
+    if not set(map(type, values)) <= _TYPES[kind] | {type(None)}:
+        raise TypeError
+    if kind in (Kind.TEXTS, Kind.KEYS) and not _hold_texts(values):
+        raise TypeError
+    if kind in _BOUNDS:
+        return _within_bounds(pa.array(values, pa.string()).cast(ARROW_TYPES[kind]), kind)
+    return pa.array(values, ARROW_TYPES[kind])
+
+
+def _hold_texts(lists: Values) -> bool:
+    return set(map(type, chain.from_iterable(each for each in lists if each))) <= {str}
+
+
+def _within_bounds(times: pa.Array, kind: Kind) -> pa.Array:
+    """The times, if Python can hold them as well: Arrow knows the year 0 and the year 10,000."""
+    ends = pc.min_max(times)
+    first, last = _BOUNDS[kind]
+    if ends["min"].is_valid and not (first <= ends["min"].value and ends["max"].value <= last):
+        raise OverflowError
+    return times

@@ -22,6 +22,8 @@ from recruit_assets.extract.document import Document, Record, Shape, Single
 from recruit_assets.extract.query import PAGE_SIZE, Query
 from recruit_assets.extract.retries import Effort, Patience, persist
 
+MOST_RECORDS = 1 << 20  # more than any answer has
+
 
 @dataclass(frozen=True)
 class Page:
@@ -35,6 +37,12 @@ class Page:
     def records(self) -> list[Record]:
         """The records of the page."""
         return self.document.data
+
+    @property
+    def positions(self) -> range:
+        """Where the records stand in the order in which everything was answered."""
+        first = self.answer * MOST_RECORDS
+        return range(first, first + len(self.records))
 
 
 class Source:

@@ -10,7 +10,6 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
 from time import time
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,24 +20,10 @@ from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.schema import literal
 
 ROWS_PER_FILE = 10_000
-ROWS_PER_ANSWER = 1 << 20  # more than any answer has
 POSITION = "_position"  # the order in which rows came: of two with one id, the later answer wins
 FOLDER = "recruit-assets-"
 LOCK = "lock"
 JUST_NOW = 60.0  # seconds
-
-_ARROW_TYPES = {
-    Kind.TEXT: pa.string(),
-    Kind.KEY: pa.string(),
-    Kind.INTEGER: pa.int64(),
-    Kind.NUMBER: pa.float64(),
-    Kind.BOOLEAN: pa.bool_(),
-    Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
-    Kind.DATE: pa.date32(),
-    Kind.TEXTS: pa.list_(pa.string()),
-    Kind.KEYS: pa.list_(pa.string()),
-    Kind.JSON: pa.string(),
-}
 
 
 class Stage:
@@ -52,8 +37,8 @@ class Stage:
         self.columns: dict[str, Kind] = {}
         self.files: list[str] = []
         self.written = 0
-        self._rows: list[Mapping[str, Any]] = []
-        self._positions: list[int] = []
+        self._tables: list[pa.Table] = []
+        self._waiting = 0  # rows of these
         self.first_id: str | None = None
         with _explained():
             clear_leftovers()
@@ -75,40 +60,33 @@ class Stage:
             return "(SELECT NULL::VARCHAR AS id WHERE false)"
         return f"read_parquet([{', '.join(map(literal, self.files))}], union_by_name = true)"
 
-    def add(
-        self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Kind], answer: int
-    ) -> None:
-        """Add the rows of one answer; a column that a row lacks is null.
+    def add(self, rows: pa.Table, columns: Mapping[str, Kind], positions: Sequence[int]) -> None:
+        """Add rows; a column that they lack is null.
 
         Args:
-            rows: column names to values of the Python type that the column's kind has.
+            rows: their columns, of the Arrow types that the kinds have.
             columns: the kinds of all columns; each call may bring more of them.
-            answer: the number of the answer, in the order in which the API gave them.
+            positions: of each row, in the order in which the API answered.
         """
         self.columns = dict(columns)
-        if rows and self.first_id is None:
-            self.first_id = rows[0]["id"]
-        self._rows += rows
-        first = answer * ROWS_PER_ANSWER
-        self._positions += range(first, first + len(rows))
-        if len(self._rows) >= ROWS_PER_FILE:
+        if not rows.num_rows:
+            return
+        self.first_id = self.first_id or rows["id"][0].as_py()
+        self._tables.append(rows.append_column(POSITION, pa.array(positions, pa.int64())))
+        self._waiting += rows.num_rows
+        if self._waiting >= ROWS_PER_FILE:
             self.flush()
 
     def flush(self) -> None:
         """Write what is still in memory."""
-        if not self._rows:
+        if not self._tables:
             return
-        arrays = {
-            name: pa.array([row.get(name) for row in self._rows], _ARROW_TYPES[kind])
-            for name, kind in self.columns.items()
-        }
-        arrays[POSITION] = pa.array(self._positions, pa.int64())
         file = Path(self._folder.name) / f"{len(self.files)}.parquet"
         with _explained():
-            pq.write_table(pa.table(arrays), file)
+            pq.write_table(pa.concat_tables(self._tables, promote_options="default"), file)
         self.files.append(str(file))
-        self.written += len(self._rows)
-        self._rows, self._positions = [], []
+        self.written += self._waiting
+        self._tables, self._waiting = [], 0
 
 
 def clear_leftovers() -> None:

@@ -1,12 +1,13 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recruit_assets.catalogue import Attribute, Endpoint, Kind, Relationship, snake_case
-from recruit_assets.extract.document import Record
+from recruit_assets.extract.document import Linkage, Record
 from recruit_assets.extract.records import LONGEST_NAME, Flattener, as_json
 
 THINGS = Endpoint(
@@ -32,8 +33,17 @@ JSON_VALUES = st.recursive(
 )
 
 
+def rows(flattener: Flattener, *records: Record) -> list[dict[str, Any]]:
+    """The rows of records, without what is null in them."""
+    return [
+        {column: value for column, value in row.items() if value is not None}
+        for row in flattener.table(records).to_pylist()
+    ]
+
+
 def row(attributes: dict[str, Any] | None = None, **rest: Any) -> dict[str, Any]:
-    return Flattener(THINGS).rows([Record(id="1", attributes=attributes, **rest)])[0]
+    record = msgspec.convert({"id": "1", "attributes": attributes, **rest}, Record)
+    return rows(Flattener(THINGS), record)[0]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +103,7 @@ def test_a_value_that_fits_its_column_is_stored_there(kind: str, value: Any, sto
 )
 def test_a_value_that_does_not_fit_is_kept_as_it_came(kind: str, value: Any) -> None:
     flattener = Flattener(THINGS)
-    (found,) = flattener.rows([Record(id="1", attributes={f"a-{kind}": value})])
+    (found,) = rows(flattener, Record(id="1", attributes={f"a-{kind}": value}))
     assert found == {"id": "1", "_unparsed": as_json({f"a_{kind}": value})}
     assert flattener.unparsed == {f"a_{kind}": 1}
 
@@ -103,7 +113,7 @@ def test_null_missing_and_absent_attributes_are_null() -> None:
 
 
 def test_an_id_that_is_a_number_becomes_text() -> None:
-    assert Flattener(THINGS).rows([Record(id=7)]) == [{"id": "7"}]
+    assert rows(Flattener(THINGS), Record(id=7)) == [{"id": "7"}]
 
 
 @pytest.mark.parametrize(
@@ -122,13 +132,13 @@ def test_an_unknown_attribute_gets_a_column_of_the_kind_of_its_first_value(
 ) -> None:
     flattener = Flattener(THINGS)
     records = [Record(id="1", attributes={"new-one": each}) for each in (None, value)]
-    assert flattener.rows(records)[1]["new_one"] is not None
+    assert rows(flattener, *records)[1]["new_one"] is not None
     assert flattener.columns["new_one"] is kind
 
 
 def test_a_column_that_the_table_has_keeps_its_kind() -> None:
     flattener = Flattener(THINGS, {"new_one": Kind.TEXT, "a_integer": Kind.NUMBER})
-    (found,) = flattener.rows([Record(id="1", attributes={"new-one": 1, "a-integer": 1})])
+    (found,) = rows(flattener, Record(id="1", attributes={"new-one": 1, "a-integer": 1}))
     assert found == {"id": "1", "a_integer": 1.0, "_unparsed": '{"new_one":1}'}
 
 
@@ -248,10 +258,10 @@ def test_attributes_links_and_relationships_never_share_a_column(
 @given(st.text())
 def test_the_column_of_a_name_depends_on_nothing_that_came_before(name: str) -> None:
     used = Flattener(THINGS)
-    used.rows([Record(id="0", attributes={snake_case(name): 1, name.upper(): 2, "other": 3})])
+    rows(used, Record(id="0", attributes={snake_case(name): 1, name.upper(): 2, "other": 3}))
     fresh = Flattener(THINGS)
     record = Record(id="1", attributes={name: [1]})
-    assert set(used.rows([record])[0]) - {"_unparsed"} <= set(fresh.rows([record])[0])
+    assert set(rows(used, record)[0]) - {"_unparsed"} <= set(rows(fresh, record)[0])
 
 
 @given(st.dictionaries(st.sampled_from([*THINGS.attributes]), JSON_VALUES, max_size=4))
@@ -266,3 +276,57 @@ def test_every_value_is_in_its_column_or_kept_as_it_came(
         kept = f'"{column}":' in unparsed
         assert (value is None) == (column not in found and not kept)
         assert not (column in found and kept)
+
+
+def one_record(draw: Any, id_: int) -> Record:
+    names = st.sampled_from([each.name for each in THINGS.attributes] + ["new", "a_text"])
+    attributes = draw(st.dictionaries(names, JSON_VALUES | LIKELY, max_size=4))
+    keys = st.none() | st.fixed_dictionaries({"id": st.sampled_from(["5", 6, None]) | JSON_VALUES})
+    data = keys | st.lists(keys, max_size=2) | JSON_VALUES
+    names = st.sampled_from(["owner", "place", "parts", "mentor"])
+    relationships = draw(st.dictionaries(names, data, max_size=2))
+    return Record(id_, attributes, {name: Linkage(data) for name, data in relationships.items()})
+
+
+LIKELY = st.sampled_from(
+    [
+        "2025-01-01T12:00:00Z",
+        "2025-01-01T12:00:00.123456+02:00",
+        "2025-01-01T12:00:00.1234567Z",
+        "0001-01-01T00:00:00+02:00",
+        "0000-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-12:00",
+        "2025-01-01 12:00:00+0100",
+        "2025-01-01",
+        "0000-01-01",
+        "\ud800",
+        ["a"],
+        [7],
+        2**63,
+        -(2**63),
+        2**53 + 1,
+    ]
+)
+
+
+@st.composite
+def several_records(draw: Any) -> list[Record]:
+    return [one_record(draw, number) for number in range(draw(st.integers(1, 6)))]
+
+
+@given(several_records())
+def test_records_together_become_what_each_becomes_alone(records: list[Record]) -> None:
+    together, apart = Flattener(THINGS), Flattener(THINGS)
+    assert rows(together, *records) == [row for each in records for row in rows(apart, each)]
+    assert together.columns == apart.columns
+    assert together.unparsed == apart.unparsed
+
+
+@given(several_records())
+def test_a_whole_column_is_converted_as_value_by_value(records: list[Record]) -> None:
+    """One misfit in each column has them all gone through one by one."""
+    misfits = {f"a-{kind.value}": {"no": 1} for kind in Kind if kind is not Kind.JSON}
+    kinds = {**Flattener(THINGS).columns, "new": Kind.TEXT, "mentor_id": Kind.KEY}
+    whole, single = Flattener(THINGS, kinds), Flattener(THINGS, kinds)
+    spoilt = Record(id="spoilt", attributes=misfits)
+    assert rows(single, *records, spoilt)[:-1] == rows(whole, *records)

@@ -6,6 +6,7 @@ from random import Random
 from time import monotonic
 
 import duckdb
+import pyarrow as pa
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.load.connection import connection, transaction
@@ -21,12 +22,10 @@ def write_version(path: str, version: int) -> None:
     """Merge a version of all rows that differs from every other, with a column of its own."""
     name = f"v{version}"
     columns = {"id": Kind.KEY, "name": Kind.TEXT, name: Kind.NUMBER}
+    numbers = range(ROWS + version)
+    rows = [{"id": str(number), "name": name, name: 1.0} for number in numbers]
     with Stage() as stage:
-        stage.add(
-            [{"id": str(number), "name": name, name: 1.0} for number in range(ROWS + version)],
-            columns,
-            answer=0,
-        )
+        stage.add(pa.Table.from_pylist(rows), columns, numbers)
         with connection(path, {}, wait_seconds=60) as database, transaction(database):
             merge(database, SMALL, stage, name)
 

@@ -16,7 +16,7 @@ from recruit_assets.load.connection import transaction
 from recruit_assets.load.merge import Merged, digest, merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import ROWS_PER_FILE, Stage
-from recruit_assets_tests.extract.test_records import JSON_VALUES, THINGS
+from recruit_assets_tests.extract.test_records import JSON_VALUES, THINGS, rows
 
 SMALL = Endpoint(
     "small",
@@ -50,7 +50,7 @@ def sync(
         for each in records
     ]
     with Stage() as stage:
-        stage.add(flattener.rows(found), flattener.columns, 0)
+        stage.add(flattener.table(found), flattener.columns, range(len(found)))
         with transaction(database):
             return merge(database, endpoint, stage, run, **options)
 
@@ -96,7 +96,9 @@ def test_rows_that_fill_several_files_are_merged_as_one(
     with Stage() as stage:
         for answer, attributes in [(1, {"name": "late", "new": "x"}), (0, {"name": "early"})]:
             records = [Record(id=each["id"], attributes=attributes) for each in many]
-            stage.add(flattener.rows(records), flattener.columns, answer)
+            first = answer * len(records)
+            positions = range(first, first + len(records))
+            stage.add(flattener.table(records), flattener.columns, positions)
         with transaction(database):
             merged = merge(database, SMALL, stage, "run")
         assert len(stage.files) == 2
@@ -228,7 +230,7 @@ def test_a_failure_leaves_the_table_as_it_was(database: duckdb.DuckDBPyConnectio
     sync(database, {"id": "1", "name": "a"})
     flattener = Flattener(SMALL)
     with Stage() as stage:
-        stage.add(flattener.rows([Record(id="1", attributes={"new": 1})]), flattener.columns, 0)
+        stage.add(flattener.table([Record(id="1", attributes={"new": 1})]), flattener.columns, [0])
         stage.flush()
         stage.files.append("missing.parquet")
         with pytest.raises(duckdb.Error), transaction(database):
@@ -240,7 +242,7 @@ def test_a_failure_leaves_the_table_as_it_was(database: duckdb.DuckDBPyConnectio
 def test_a_column_that_another_run_made_meanwhile(database: duckdb.DuckDBPyConnection) -> None:
     flattener = Flattener(SMALL, columns_of(database, SMALL))
     with Stage() as stage:
-        stage.add(flattener.rows([Record(id="1", attributes={"new": 1})]), flattener.columns, 0)
+        stage.add(flattener.table([Record(id="1", attributes={"new": 1})]), flattener.columns, [0])
         sync(database, {"id": "2", "new": "text"})
         with (
             pytest.raises(DatabaseChanged, match=r"small\.new .* run it again") as raised,
@@ -328,7 +330,7 @@ def test_nothing_that_came_is_lost_on_the_way_to_the_table(
         flattener = Flattener(THINGS, columns)
         for record in records:
             attributes = {k: v for k, v in record.items() if k != "id"}
-            (row,) = flattener.rows([Record(id=record["id"], attributes=attributes)])
+            (row,) = rows(flattener, Record(id=record["id"], attributes=attributes))
             (stored,) = (
                 database.sql("SELECT * FROM recruit.things WHERE id = ?", params=[record["id"]])
                 .to_arrow_table()

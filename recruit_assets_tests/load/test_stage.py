@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from recruit_assets.catalogue import Kind
@@ -27,7 +28,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_rows_are_gone_when_they_are_no_longer_needed(temporary: Path) -> None:
     with Stage() as stage:
-        stage.add([{"id": "1"}], {"id": Kind.KEY}, answer=0)
+        stage.add(pa.table({"id": ["1"]}), {"id": Kind.KEY}, [0])
         stage.flush()
         assert list(temporary.glob("*/*.parquet"))
     assert not list(temporary.iterdir())
@@ -47,7 +48,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(temporary: Path) -> None:
         os.utime(Path(stage._folder.name) / LOCK, (0, 0))
         assert not left.exists()
         clear_leftovers()
-        stage.add([{"id": "1"}], {"id": Kind.KEY}, answer=0)
+        stage.add(pa.table({"id": ["1"]}), {"id": Kind.KEY}, [0])
         stage.flush()
     assert not list(temporary.iterdir())
 
