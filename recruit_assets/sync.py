@@ -110,7 +110,7 @@ class Sync:
         walk = Walk(self._source, since(self._endpoint, self._options, state, self._started))
         try:
             with self._source, Stage() as stage:
-                return self._run(walk, state, stage, Flattener(self._endpoint, columns))
+                return self._run(walk, state, columns, stage)
         except RecruitError as error:
             self._remember_failure(walk, error)
             raise
@@ -125,8 +125,9 @@ class Sync:
                 return State(void=True), {}
             return recall(database, self._endpoint, self._source.api), columns
 
-    def _run(self, walk: Walk, state: State, stage: Stage, flattener: Flattener) -> Outcome:
+    def _run(self, walk: Walk, state: State, columns: dict[str, Kind], stage: Stage) -> Outcome:
         outcome = Outcome(walk.report, state, asked_for_changes=walk.query.since is not None)
+        flattener = Flattener(self._endpoint, columns)
 
         def add(pages: Iterable[Page]) -> None:
             for some in _gathered(pages):
@@ -137,7 +138,7 @@ class Sync:
         add(walk)
         outcome.mode = Mode.incremental if walk.query.since else Mode.full
         whole = outcome.mode is Mode.full and not walk.report.unavailable
-        missing = self._missing(stage, walk.report) if whole and self._exists() else []
+        missing = self._missing(stage, walk.report) if whole and columns else []
         if walk.report.verdict is Verdict.COMPLETE:
             outcome.gone = self._proven_gone(missing, walk, stage, add)
             outcome.kept = len(missing) - len(outcome.gone)

@@ -16,6 +16,7 @@ import requests
 from pyrate_limiter import Duration, Limiter, Rate
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from requests.utils import requote_uri
 from urllib3.exceptions import HTTPError
 
 from recruit_assets.extract import failures
@@ -77,6 +78,12 @@ class Client:
         # A proxy of the environment can't reach this machine's loopback.
         self._session.trust_env = not is_loopback(self._origin.hostname or "")
         self._session.mount(self.base_url, HTTPAdapter(pool_maxsize=settings.concurrency))
+        # All requests are alike but for their address, so they are prepared once: that is a third
+        # of what a request costs. What the environment says of proxies and certificates as well.
+        self._prepared = self._session.prepare_request(requests.Request("GET", self.base_url))
+        self._surroundings = self._session.merge_environment_settings(
+            self.base_url, {}, True, None, None
+        )
 
     def wait_for_turn(self, stopped: Event) -> float:
         """Wait for room in the budget, or until stopped; returns the seconds waited."""
@@ -86,19 +93,19 @@ class Client:
                 break
         return monotonic() - begun
 
-    def get(self, url: str, params: dict[str, str], subject: str, shape: type[Shape]) -> Shape:
+    def get(self, url: str, query: str, subject: str, shape: type[Shape]) -> Shape:
         """Ask once for a list or a record.
 
         Args:
             url: a path below the base URL, or a link of the API, which must have the same origin.
-            params: the query, unencoded.
+            query: the query string; empty for a link, which has its own.
             subject: what is asked for, for messages.
             shape: what the answer must be.
 
         Raises:
             RequestFailed: one of its kinds; see `errors`.
         """
-        body = self._fetch(self._resolve(url, subject), params, subject)
+        body = self._fetch(self._resolve(url, subject), query, subject)
         try:
             return read(body, shape)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -108,10 +115,12 @@ class Client:
         """Close the connections."""
         self._session.close()
 
-    def _fetch(self, url: str, params: dict[str, str], subject: str) -> bytes:
+    def _fetch(self, url: str, query: str, subject: str) -> bytes:
+        request = self._prepared.copy()
+        request.url = f"{url}?{query}" if query else requote_uri(url)
         try:
-            response = self._session.get(
-                url, params=params, timeout=self._timeout, allow_redirects=False, stream=True
+            response = self._session.send(
+                request, timeout=self._timeout, allow_redirects=False, **self._surroundings
             )
             body = self._drain(response)
         except requests.exceptions.RequestException as error:

@@ -8,12 +8,13 @@ the records mean is up to `records`.
 from array import array
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from itertools import chain
+from queue import SimpleQueue
 from urllib.parse import parse_qs
 
 from recruit_assets.errors import ParameterRefused, Unavailable
@@ -233,20 +234,22 @@ class Walk:
         """The pages that lanes want, one of each lane in flight, as they are answered."""
         with self._pool() as pool:
             flying: dict[Future[Page], Lane] = {}
+            answered: SimpleQueue[Future[Page]] = SimpleQueue()
 
             def send(lane: Lane) -> None:
                 if (number := lane.wanted) is not None:
-                    flying[pool.submit(self._ask, number)] = lane
+                    future = pool.submit(self._ask, number)
+                    flying[future] = lane
+                    future.add_done_callback(answered.put)
 
             for lane in lanes:
                 send(lane)
             while flying:
-                answered, _ = wait(flying, return_when=FIRST_COMPLETED)
-                for future in answered:
-                    lane, page = flying.pop(future), future.result()
-                    lane.take(page, self._keys(page))
-                    send(lane)
-                    yield page
+                future = answered.get()
+                lane, page = flying.pop(future), future.result()
+                lane.take(page, self._keys(page))
+                send(lane)
+                yield page
 
     def _twice(self, first: Page) -> Iterator[Page]:
         """All pages, two times, for a list in no order.

@@ -8,6 +8,8 @@ worth nothing without it.
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
+from urllib.parse import urlencode
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import ParameterRefused
@@ -42,9 +44,18 @@ class Query:
         """What shows all records of an endpoint with their keys."""
         return cls(endpoint, tuple(each.name for each in endpoint.relationships), size, since)
 
-    def page(self, number: int) -> dict[str, str]:
-        """The query string of one page of the list, unencoded."""
-        params = {"page[number]": str(number), **self.endpoint.filters, **self.record()}
+    def page(self, number: int) -> str:
+        """The query string of one page of the list."""
+        return f"{self._list}&{urlencode({'page[number]': number})}"
+
+    def record(self) -> str:
+        """The query string of one record."""
+        return urlencode(self._keys())
+
+    @cached_property
+    def _list(self) -> str:
+        """What all pages of the list are asked with; encoding it is dear, so it is done once."""
+        params = {**self.endpoint.filters, **self._keys()}
         if self.size:
             params["page[size]"] = str(self.size)
         if self.since:
@@ -52,10 +63,10 @@ class Query:
         if self.sorted:
             # New records then come last; in a window, changed ones do.
             params["sort"] = "updated-at,id" if self.since else "id"
-        return params
+        return urlencode(params)
 
-    def record(self) -> dict[str, str]:
-        """The query string of one record, unencoded."""
+    def _keys(self) -> dict[str, str]:
+        """What shows the keys of records."""
         params = {f"fields[{target}]": "id" for target in self._stubs()} if self.sparse else {}
         return params | ({"include": ",".join(self.include)} if self.include else {})
 

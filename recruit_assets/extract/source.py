@@ -12,7 +12,7 @@ from datetime import timedelta
 from itertools import count
 from threading import Event, Lock
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import ParameterRefused, Rejected, Unavailable
@@ -104,7 +104,7 @@ class Source:
             RequestFailed: it cannot be had.
         """
         # A link that is nothing but a query belongs to the list.
-        return self._page(self.endpoint.path + link if link.startswith("?") else link, {}, number)
+        return self._page(self.endpoint.path + link if link.startswith("?") else link, "", number)
 
     def find(self, ids: Iterable[str], query: Query) -> Iterator[tuple[str, Page | None]]:
         """Each id with a page that holds its record alone, or None where the API knows none.
@@ -131,7 +131,7 @@ class Source:
         """
         other = "jobs" if self.endpoint.path != "jobs" else "departments"
         try:
-            self._get(other, {"page[size]": "1"}, other, Document)
+            self._get(other, urlencode({"page[size]": 1}), other, Document)
         except Unavailable as also:
             if also.status == error.status:
                 url = self._client.base_url + self.endpoint.path
@@ -139,8 +139,8 @@ class Source:
         except (ParameterRefused, Rejected):
             return  # whatever it does not like, there is something at that address
 
-    def _page(self, url: str, params: dict[str, str], number: int) -> Page:
-        document = self._get(url, params, f"{self.endpoint.name}, page {number}", Document)
+    def _page(self, url: str, query: str, number: int) -> Page:
+        document = self._get(url, query, f"{self.endpoint.name}, page {number}", Document)
         return Page(document, number, next(self._answers))
 
     def _find(self, id_: str, query: Query) -> Page | None:
@@ -152,13 +152,13 @@ class Source:
             return None if error.status == 404 else Page(Document([]), 1, next(self._answers))
         return Page(Document([found.data]), 1, next(self._answers))
 
-    def _get(self, url: str, params: dict[str, str], subject: str, shape: type[Shape]) -> Shape:
+    def _get(self, url: str, query: str, subject: str, shape: type[Shape]) -> Shape:
         effort = Effort()
 
         def ask() -> Shape:
             effort.requests += 1
             effort.waited += self._client.wait_for_turn(self.stopped)
-            return self._client.get(url, params, subject, shape)
+            return self._client.get(url, query, subject, shape)
 
         try:
             return persist(ask, effort, self._patience, self.log, self.stopped)

@@ -3,13 +3,20 @@
 DuckDB lets one process write, and nobody read meanwhile. So a file is opened only for as long as
 it is needed, and a busy one is waited for. The file must never be opened as an ordinary file by a
 process that has it open in DuckDB: closing that handle drops DuckDB's lock without a word.
+
+Starting DuckDB takes ten times as long as opening a file in it (20 ms, and as much again for the
+first look at its catalog). So one DuckDB without a file is started for a process, and files are
+attached to it and detached again.
 """
 
 import os
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from time import time
 from typing import Any
 
@@ -17,11 +24,60 @@ import backoff
 import duckdb
 
 from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem
+from recruit_assets.load.names import literal, quoted
 
 # What DuckDB 2 writes by default, 1.5 and the tools built on it cannot open.
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
 STILLBORN = 10.0  # seconds after which nobody is making an empty file into a database any more
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
+ITS_OWN = ("memory", "system", "temp")  # names of databases that every DuckDB has
+
+
+class _Engine:
+    """A DuckDB that files are attached to; whoever opens one that is attached shares it."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._duckdb = duckdb.connect(":memory:", config=dict(config))
+        self._users: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def attach(self, path: str) -> None:
+        """Open a file.
+
+        Raises:
+            duckdb.Error: it cannot be opened.
+        """
+        with self._lock:
+            if not self._users[path]:
+                with self._duckdb.cursor() as cursor:
+                    cursor.execute(f"ATTACH {literal(path)} AS {quoted(_name(path))}")
+            self._users[path] += 1
+
+    def detach(self, path: str) -> None:
+        """Close a file, if nobody else in this process has it open."""
+        with self._lock:
+            self._users[path] -= 1
+            if not self._users[path]:
+                with self._duckdb.cursor() as cursor:
+                    cursor.execute(f"DETACH {quoted(_name(path))}")
+
+    def cursor(self, path: str) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to an attached file."""
+        cursor = self._duckdb.cursor()
+        cursor.execute(f"USE {quoted(_name(path))}")
+        cursor.execute("SET TimeZone = 'UTC'")
+        return cursor
+
+
+@cache
+def _engine(config: frozenset[tuple[str, Any]]) -> _Engine:
+    return _Engine(dict(config))
+
+
+def _name(path: str) -> str:
+    """What DuckDB calls the database of a file."""
+    stem = Path(path).stem
+    return f"{stem}_file" if stem.lower() in ITS_OWN else stem
 
 
 @contextmanager
@@ -39,22 +95,23 @@ def connection(
         DatabaseProblem: with what is wrong and what to do.
     """
     check_path(path)
-    opened = backoff.on_exception(
+    engine = _engine(frozenset({**STORAGE, **config}.items()))
+    attach = backoff.on_exception(
         backoff.expo,
         DatabaseBusy,
         max_time=wait_seconds,
         factor=SHORTEST_WAIT,
         max_value=LONGEST_WAIT,
         logger=None,
-    )(_open)
-    database = opened(path, {**STORAGE, **config}, wait_seconds)
+    )(_attach)
+    attach(engine, path, wait_seconds)
     try:
-        database.execute("SET TimeZone = 'UTC'")
-        yield database
+        with engine.cursor(path) as database:
+            yield database
     except duckdb.Error as error:
         raise _problem(path, error, wait_seconds) from error
     finally:
-        database.close()
+        engine.detach(path)
 
 
 @contextmanager
@@ -97,9 +154,9 @@ def check_path(path: str) -> None:
             )
 
 
-def _open(path: str, config: dict[str, Any], wait_seconds: float) -> duckdb.DuckDBPyConnection:
+def _attach(engine: _Engine, path: str, wait_seconds: float) -> None:
     try:
-        return duckdb.connect(path, config=config)
+        engine.attach(path)
     except duckdb.Error as error:
         if _is_empty(path):
             if time() - os.path.getmtime(path) > STILLBORN:
@@ -120,6 +177,11 @@ def _problem(path: str, error: duckdb.Error, wait_seconds: float) -> DatabasePro
         return DatabaseBusy(
             f"{path} is held by {holder.group(1) if holder else 'another process'}, also after "
             f"{wait_seconds:g} s: close it there (a shell or a notebook counts), then run again."
+        )
+    if "Unique file handle conflict" in text:
+        return DatabaseBusy(
+            f"{path} is open in this process already, also after {wait_seconds:g} s: close it "
+            "there (a notebook counts), then run again."
         )
     if "not a valid DuckDB database" in text:
         return DatabaseProblem(

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
-from recruit_assets.load.schema import count, literal, prepare, quoted, table_name
+from recruit_assets.load.names import literal, quoted
+from recruit_assets.load.schema import count, prepare, table_name
 from recruit_assets.load.stage import POSITION, Stage
 
 

@@ -9,6 +9,7 @@ import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
 from recruit_assets.errors import DatabaseChanged, DatabaseProblem
+from recruit_assets.load.names import literal, quoted
 
 SCHEMA = "recruit"
 UNKNOWN = "Sent by the API, not in the catalogue"
@@ -21,16 +22,6 @@ BOOKKEEPING = {
     UNPARSED: ("JSON", "Raw values that did not fit their column, by column; null if none"),
 }
 _KINDS = {kind.sql: kind for kind in reversed(Kind)}  # TEXT wins over KEY, which has its type
-
-
-def quoted(name: str) -> str:
-    """A name as SQL identifier, whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def schema_name(database: duckdb.DuckDBPyConnection, schema: str = SCHEMA) -> str:

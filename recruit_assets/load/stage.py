@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.load.schema import literal
+from recruit_assets.load.names import literal
 
 ROWS_PER_FILE = 10_000
 POSITION = "_position"  # the order in which rows came: of two with one id, the later answer wins

@@ -12,7 +12,8 @@ from typing import Any
 import duckdb
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.load.schema import count, is_there, literal, quoted, schema_name, table_name
+from recruit_assets.load.names import literal, quoted
+from recruit_assets.load.schema import count, is_there, schema_name, table_name
 
 META = "recruit_meta"
 SYNCS = {

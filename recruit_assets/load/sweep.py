@@ -11,7 +11,8 @@ from enum import Enum
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint
-from recruit_assets.load.schema import count, quoted, table_name
+from recruit_assets.load.names import quoted
+from recruit_assets.load.schema import count, table_name
 from recruit_assets.load.stage import Stage
 
 LIVING = "_deleted_at IS NULL"

@@ -93,7 +93,7 @@ def test_a_netrc_file_does_not_replace_the_key(
     }
     client = Client(ApiSettings(**settings))
     client._session.trust_env = True  # off on loopback, on everywhere else
-    assert client.get("regions", {}, "regions", Document).data
+    assert client.get("regions", "", "regions", Document).data
     client.close()
 
 
@@ -103,7 +103,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_loopback(
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
-    assert client.get("regions", {}, "regions", Document).data
+    assert client.get("regions", "", "regions", Document).data
     client.close()
 
 
@@ -112,7 +112,7 @@ def test_numbers_beyond_64_bits_arrive_whole(sandbox: Sandbox) -> None:
         "regions", lambda document: document["data"][0]["attributes"].update(name=2**70 + 1)
     )
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
-    record = client.get("regions", {}, "regions", Document).data[0]
+    record = client.get("regions", "", "regions", Document).data[0]
     assert record.attributes is not None
     assert record.attributes["name"] == 2**70 + 1
     client.close()
@@ -123,7 +123,7 @@ def test_the_budget_is_kept(sandbox: Sandbox) -> None:
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url, "requests_per_10s": 3}))
     for _ in range(3):
         assert client.wait_for_turn(Event()) < 10
-        client.get("regions", {}, "regions", Document)
+        client.get("regions", "", "regions", Document)
     stopped = Event()
     stopped.set()
     client.wait_for_turn(stopped)  # would wait for ten seconds, were it not stopped
