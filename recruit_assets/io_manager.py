@@ -114,7 +114,8 @@ def counts(outcome: Outcome, effort: Effort) -> dict[str, float]:
         "pages": report.pages,
         "requests": effort.requests,
         "retries": effort.retries,
-        "waited_seconds": round(effort.waited, 1),
+        "seconds_waited_for_budget": round(effort.queued, 1),
+        "seconds_waited_to_retry": round(effort.waited, 1),
     } | ({} if report.record_count is None else {"record_count": report.record_count})
 
 

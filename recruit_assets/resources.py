@@ -17,8 +17,8 @@ from recruit_assets import settings
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import RecruitError
 from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.budget import WINDOW_SECONDS
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.failures import WINDOW_SECONDS
 from recruit_assets.extract.retries import Patience
 from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import connection
@@ -79,7 +79,7 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
                 requests_per_10s=self.requests_per_10s,
                 concurrency=self.concurrency,
             )
-        self._client = Client(checked)
+            self._client = Client(checked)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the session."""

@@ -347,7 +347,8 @@ def test_metadata_of_a_sync(project: Project) -> None:
         "pages": 3,
         "requests": 3,
         "retries": 0,
-        "waited_seconds": 0.0,
+        "seconds_waited_for_budget": 0.0,
+        "seconds_waited_to_retry": 0.0,
         "record_count": 40,
         "refused_parameters": [],
     }

@@ -18,7 +18,7 @@ OWN = {  # what a place may import of this package
     "errors.py": set(),
 }
 FOREIGN = {  # what it may not import of others
-    "extract": {"dagster", "duckdb", "pyarrow"},
+    "extract": {"dagster", "duckdb"},
     "load": {"dagster", "requests"},
     "sandbox": {"dagster", "duckdb"},
     "sync.py": {"dagster", "requests"},

@@ -13,7 +13,6 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
 import requests
-from pyrate_limiter import Duration, Limiter, Rate
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.utils import requote_uri
@@ -21,10 +20,11 @@ from urllib3.exceptions import HTTPError
 
 from recruit_assets.extract import failures
 from recruit_assets.extract.access import ApiSettings, is_loopback
+from recruit_assets.extract.budget import Budget
 from recruit_assets.extract.document import Shape, read
 from recruit_assets.extract.redaction import Redaction
 
-BETWEEN_LOOKS = 0.02  # seconds between two looks at the budget
+COUNTS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
 AT_ONCE = 1 << 16  # bytes of a body
 
 
@@ -66,8 +66,8 @@ class Client:
         self._timeout, self._longest = timeout, longest
         self.behind = timedelta(0)
         self._reached = False
-        self._limiter = (
-            Limiter(Rate(settings.requests_per_10s, failures.WINDOW_SECONDS * Duration.SECOND))
+        self._budget = (
+            Budget(settings.requests_per_10s, f"{self.base_url} {settings.key}")
             if settings.requests_per_10s
             else None
         )
@@ -87,10 +87,11 @@ class Client:
 
     def wait_for_turn(self, stopped: Event) -> float:
         """Wait for room in the budget, or until stopped; returns the seconds waited."""
+        if self._budget is None:
+            return 0.0
         begun = monotonic()
-        while self._limiter and not self._limiter.try_acquire(self.base_url, blocking=False):
-            if stopped.wait(BETWEEN_LOOKS):
-                break
+        while (seconds := self._budget.take()) and not stopped.wait(seconds):
+            pass
         return monotonic() - begun
 
     def get(self, url: str, query: str, subject: str, shape: type[Shape]) -> Shape:
@@ -114,10 +115,13 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+        if self._budget:
+            self._budget.close()
 
     def _fetch(self, url: str, query: str, subject: str) -> bytes:
         request = self._prepared.copy()
         request.url = f"{url}?{query}" if query else requote_uri(url)
+        response = None
         try:
             response = self._session.send(
                 request, timeout=self._timeout, allow_redirects=False, **self._surroundings
@@ -128,6 +132,8 @@ class Client:
             raise failures.no_answer(subject, error, host, reached=self._reached) from error
         except OSError as error:  # what requests says of a REQUESTS_CA_BUNDLE that is not there
             raise failures.not_prepared(subject, str(error)) from None
+        finally:
+            self._settle(response)
         self._reached = True
         if response.is_redirect:
             raise failures.redirected(subject, response)
@@ -135,6 +141,18 @@ class Client:
             raise failures.failed_answer(subject, response, body, self._redaction)
         self._compare_clocks(response)
         return body
+
+    def _settle(self, response: requests.Response | None) -> None:
+        """Tell the budget what came of a request."""
+        if self._budget is None:
+            return
+        if response is None:
+            self._budget.settle()
+        elif response.status_code == 429:
+            self._budget.settle(0, failures.wait_asked_for(response), refused=True)
+        else:
+            remaining, reset = (_whole(response.headers.get(name, "")) for name in COUNTS)
+            self._budget.settle(remaining, reset)
 
     def _drain(self, response: requests.Response) -> bytes:
         """The whole body."""
@@ -172,3 +190,7 @@ class Client:
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or default
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None

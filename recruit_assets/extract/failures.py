@@ -27,7 +27,6 @@ from recruit_assets.extract.redaction import Redaction
 
 # 408 and 425 ask for another try by definition; 5xx is the server's own trouble.
 CAN_CLEAR = {408, 425, *range(500, 600)}
-WINDOW_SECONDS = 10  # length of the API's rate limit window
 AGAIN = "The table is as it was. Run it again; if it lasts, ask whoever runs the API."
 
 

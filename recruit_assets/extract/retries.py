@@ -37,12 +37,14 @@ class Effort:
 
     requests: int = 0
     retries: int = 0
-    waited: float = 0.0  # seconds, for the budget and between tries
+    queued: float = 0.0  # seconds waited for the budget; pages in flight each count their own
+    waited: float = 0.0  # seconds waited between tries
 
     def add(self, other: "Effort") -> None:
         """Count another effort into this one."""
         self.requests += other.requests
         self.retries += other.retries
+        self.queued += other.queued
         self.waited += other.waited
 
 

@@ -157,7 +157,7 @@ class Source:
 
         def ask() -> Shape:
             effort.requests += 1
-            effort.waited += self._client.wait_for_turn(self.stopped)
+            effort.queued += self._client.wait_for_turn(self.stopped)
             return self._client.get(url, query, subject, shape)
 
         try:

@@ -85,7 +85,7 @@ def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[
     Raises:
         DatabaseProblem: somebody gave a column of the catalogue such a type.
     """
-    return _kinds_of(endpoint, _found(database, endpoint))
+    return _kinds_of(endpoint, columns_found(database, endpoint.name))
 
 
 def _kinds_of(endpoint: Endpoint, found: Sequence[tuple[str, str]]) -> dict[str, Kind]:
@@ -117,10 +117,10 @@ def prepare(
         DatabaseChanged: another run gave a column another type since `staged` was made.
     """
     database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database)}")
-    found = _found(database, endpoint)
+    found = columns_found(database, endpoint.name)
     if not found:
         _create(database, endpoint)
-        found = _found(database, endpoint)
+        found = columns_found(database, endpoint.name)
     present = _kinds_of(endpoint, found)
     taken = {name.lower() for name, _ in found}  # as DuckDB compares names
     for name, kind in staged.items():
@@ -140,12 +140,14 @@ def prepare(
             )
 
 
-def _found(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> list[tuple[str, str]]:
+def columns_found(
+    database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA
+) -> list[tuple[str, str]]:
     """Name and type of every column that the table has, somebody's own included."""
     return database.execute(
         "SELECT column_name, data_type FROM duckdb_columns() "
         "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
-        [SCHEMA, endpoint.name],
+        [schema, table],
     ).fetchall()
 
 

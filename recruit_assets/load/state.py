@@ -13,7 +13,7 @@ import duckdb
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.names import literal, quoted
-from recruit_assets.load.schema import count, is_there, schema_name, table_name
+from recruit_assets.load.schema import columns_found, count, is_there, schema_name, table_name
 
 META = "recruit_meta"
 SYNCS = {
@@ -27,7 +27,8 @@ SYNCS = {
     "finished": ("TIMESTAMP WITH TIME ZONE", "When it was merged, or failed"),
     "requests": ("BIGINT", "Requests made"),
     "retries": ("BIGINT", "Tries after a first one"),
-    "waited_seconds": ("DOUBLE", "Waited for the budget and between tries"),
+    "waited_for_budget": ("DOUBLE", "Seconds waited for the budget, pages in flight added up"),
+    "waited_to_retry": ("DOUBLE", "Seconds waited between tries, pages in flight added up"),
     "pages": ("BIGINT", "Pages read"),
     "record_count": ("BIGINT", "How many records the API counted when the reading began"),
     "read": ("BIGINT", "Records that came, repeated ones included"),
@@ -121,14 +122,17 @@ def remember(
 
 
 def _create(database: duckdb.DuckDBPyConnection) -> None:
-    if _is_there(database):
-        return
+    """Make the table, or add what one of an earlier version lacks."""
     syncs = _syncs(database)
-    database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database, META)}")
-    columns = ", ".join(f"{quoted(name)} {sql_type}" for name, (sql_type, _) in SYNCS.items())
-    database.execute(f"CREATE TABLE {syncs} ({columns})")
-    database.execute(f"COMMENT ON TABLE {syncs} IS 'What each sync of each endpoint did'")
-    for name, (_, meaning) in SYNCS.items():
+    present = dict(columns_found(database, "syncs", META))
+    if not present:
+        database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database, META)}")
+        database.execute(f"CREATE TABLE {syncs} (endpoint VARCHAR)")
+        database.execute(f"COMMENT ON TABLE {syncs} IS 'What each sync of each endpoint did'")
+    for name, (sql_type, meaning) in SYNCS.items():
+        if name in present:
+            continue
+        database.execute(f"ALTER TABLE {syncs} ADD COLUMN IF NOT EXISTS {quoted(name)} {sql_type}")
         database.execute(f"COMMENT ON COLUMN {syncs}.{quoted(name)} IS {literal(meaning)}")
 
 

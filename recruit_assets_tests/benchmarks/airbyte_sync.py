@@ -1,7 +1,7 @@
-"""One sync of the regions with PyAirbyte and a declarative source, as the docs build one.
+"""One sync with PyAirbyte and a declarative source, as the docs build one.
 
-`python airbyte_sync.py BASE_URL HEADERS DATABASE WALK WRITE`; headers in JSON. `peers` runs it,
-with the Python of an environment that has PyAirbyte.
+`python airbyte_sync.py TASK`, with the Python of an environment that has PyAirbyte; the task is the
+same as in `dlt_sync`.
 """
 
 import json
@@ -11,47 +11,44 @@ from typing import Any
 
 import airbyte as ab
 
-PAGE_SIZE = 20
-PAGINATION: dict[str, dict[str, Any]] = {
-    "PageIncrement": {
-        "page_token_option": {
-            "type": "RequestOption",
-            "inject_into": "request_parameter",
-            "field_name": "page[number]",
-        },
-        "pagination_strategy": {
-            "type": "PageIncrement",
-            "start_from_page": 1,
-            "page_size": PAGE_SIZE,
-            "inject_on_first_request": True,
-        },
-    },
-    "CursorPagination": {
-        "page_token_option": {"type": "RequestPath"},
-        "pagination_strategy": {
-            "type": "CursorPagination",
-            "cursor_value": "{{ response.links.next }}",
-            "stop_condition": "{{ 'next' not in response.links }}",
-            "page_size": PAGE_SIZE,
-        },
-    },
+OBJECT = {"type": "object"}
+SCHEMA = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "attributes": OBJECT, "relationships": OBJECT},
 }
 
 
-def manifest(base_url: str, headers: dict[str, str], walk: str) -> dict[str, Any]:
-    """A source with one stream, the regions in pages of 20."""
-    schema = {
-        "type": "object",
-        "properties": {"id": {"type": "string"}, "attributes": {"type": "object"}},
+def pagination(walk: str, page_size: int) -> dict[str, Any]:
+    """How the source goes from page to page."""
+    if walk == "PageIncrement":
+        token = {
+            "type": "RequestOption",
+            "inject_into": "request_parameter",
+            "field_name": "page[number]",
+        }
+        strategy: dict[str, Any] = {"start_from_page": 1, "inject_on_first_request": True}
+    else:
+        token = {"type": "RequestPath"}
+        strategy = {
+            "cursor_value": "{{ response.links.next }}",
+            "stop_condition": "{{ 'next' not in response.links }}",
+        }
+    return {
+        "page_token_option": token,
+        "pagination_strategy": {"type": walk, "page_size": page_size, **strategy},
     }
+
+
+def stream(path: str, params: dict[str, str], task: dict[str, Any]) -> dict[str, Any]:
+    """A list as a stream of the source."""
     retriever = {
         "type": "SimpleRetriever",
         "requester": {
             "type": "HttpRequester",
-            "url_base": base_url,
-            "path": "regions",
-            "request_headers": headers,
-            "request_parameters": {"sort": "id"},
+            "url_base": task["base_url"],
+            "path": path,
+            "request_headers": task["headers"],
+            "request_parameters": {"sort": "id", **params},
         },
         "paginator": {
             "type": "DefaultPaginator",
@@ -60,44 +57,49 @@ def manifest(base_url: str, headers: dict[str, str], walk: str) -> dict[str, Any
                 "inject_into": "request_parameter",
                 "field_name": "page[size]",
             },
-            **PAGINATION[walk],
+            **pagination(task["walk"], task["page_size"]),
         },
         "record_selector": {
             "type": "RecordSelector",
             "extractor": {"type": "DpathExtractor", "field_path": ["data"]},
         },
     }
-    stream = {
+    return {
         "type": "DeclarativeStream",
-        "name": "regions",
+        "name": path,
         "primary_key": "id",
-        "schema_loader": {"type": "InlineSchemaLoader", "schema": schema},
+        "schema_loader": {"type": "InlineSchemaLoader", "schema": SCHEMA},
         "retriever": retriever,
     }
+
+
+def manifest(task: dict[str, Any]) -> dict[str, Any]:
+    """The source."""
+    streams = task["streams"]
     return {
         "type": "DeclarativeSource",
         "version": "6.0.0",
-        "check": {"type": "CheckStream", "stream_names": ["regions"]},
-        "streams": [stream],
+        "check": {"type": "CheckStream", "stream_names": list(streams)[:1]},
+        "streams": [stream(path, params, task) for path, params in streams.items()],
         "spec": {"type": "Spec", "connection_specification": {"type": "object"}},
     }
 
 
-def sync(base_url: str, headers: dict[str, str], database: Path, walk: str, write: str) -> None:
-    """Read the regions into the table `main.regions`."""
+def sync(task: dict[str, Any]) -> None:
+    """Read the streams into tables of the schema `main`."""
     source = ab.get_source(
         "source-declarative-manifest",
         config={},
-        source_manifest=manifest(base_url, headers, walk),
-        streams=["regions"],
+        source_manifest=manifest(task),
+        streams=list(task["streams"]),
     )
     # PyAirbyte asks for a full refresh where it is to replace.
     source.read(
-        ab.DuckDBCache(db_path=database),
-        write_strategy=write,
-        force_full_refresh=write == "replace",
+        ab.DuckDBCache(db_path=Path(task["database"])),
+        write_strategy=task["write"],
+        force_full_refresh=task["write"] == "replace",
     )
 
 
 if __name__ == "__main__":
-    sync(sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
+    sync(json.loads(sys.argv[1]))

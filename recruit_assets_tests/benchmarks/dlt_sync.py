@@ -1,7 +1,8 @@
-"""One sync of the regions with dlt's REST API source, as its documentation builds it.
+"""One sync with dlt's REST API source, as its documentation builds it.
 
-`python dlt_sync.py BASE_URL HEADERS DATABASE WALK WRITE`; headers in JSON. `peers` runs it, with
-the Python of an environment that has dlt.
+`python dlt_sync.py TASK`, with the Python of an environment that has dlt. The task is JSON: where
+to read (`base_url`, `headers`, `page_size`, `streams` as paths with their parameters), how to go
+from page to page (`walk`), and where and how to write (`database`, `write`).
 """
 
 import json
@@ -30,23 +31,31 @@ def disposition(write: str) -> str | dict[str, str]:
     return {"disposition": "merge", "strategy": write}
 
 
-def sync(base_url: str, headers: dict[str, str], database: Path, walk: str, write: str) -> None:
-    """Walk the regions in pages of 20 and write them to the table `peer.regions`."""
+def resource(path: str, params: dict[str, str], task: dict[str, Any]) -> dict[str, Any]:
+    """A list as a resource of the source."""
+    return {
+        "name": path,
+        "primary_key": "id",
+        "write_disposition": disposition(task["write"]),
+        "endpoint": {
+            "path": path,
+            "params": {"page[size]": task["page_size"], "sort": "id", **params},
+            "data_selector": "data",
+        },
+    }
+
+
+def sync(task: dict[str, Any]) -> None:
+    """Walk the streams and write them to tables of the schema `peer`."""
+    database = Path(task["database"])
     source = rest_api_source(
         {
-            "client": {"base_url": base_url, "headers": headers, "paginator": PAGINATORS[walk]},
-            "resources": [
-                {
-                    "name": "regions",
-                    "primary_key": "id",
-                    "write_disposition": disposition(write),
-                    "endpoint": {
-                        "path": "regions",
-                        "params": {"page[size]": 20, "sort": "id"},
-                        "data_selector": "data",
-                    },
-                }
-            ],
+            "client": {
+                "base_url": task["base_url"],
+                "headers": task["headers"],
+                "paginator": PAGINATORS[task["walk"]],
+            },
+            "resources": [resource(path, params, task) for path, params in task["streams"].items()],
         }
     )
     pipeline = dlt.pipeline(
@@ -59,4 +68,4 @@ def sync(base_url: str, headers: dict[str, str], database: Path, walk: str, writ
 
 
 if __name__ == "__main__":
-    sync(sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
+    sync(json.loads(sys.argv[1]))

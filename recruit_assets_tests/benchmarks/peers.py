@@ -185,9 +185,17 @@ def syncing(python: Path, script: str, query: Callable[[Way], str]) -> Sync:
     def sync(sandbox: Sandbox, folder: Path, way: Way) -> Outcome:
         database = folder / "destination.duckdb"
         path = Path(__file__).with_name(script)
-        arguments = [sandbox.base_url, json.dumps(HEADERS), str(database), way.walk, way.write]
+        task = {
+            "base_url": sandbox.base_url,
+            "headers": HEADERS,
+            "page_size": 20,
+            "streams": {LIST: {}},
+            "database": str(database),
+            "walk": way.walk,
+            "write": way.write,
+        }
         done = subprocess.run(
-            [python, path, *arguments],
+            [python, path, json.dumps(task)],
             cwd=folder,
             env=quiet(folder),
             capture_output=True,

@@ -1,3 +1,4 @@
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -118,7 +119,10 @@ def test_numbers_beyond_64_bits_arrive_whole(sandbox: Sandbox) -> None:
     client.close()
 
 
-def test_the_budget_is_kept(sandbox: Sandbox) -> None:
+def test_the_budget_is_kept(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     sandbox.rules.requests_per_10s = 3
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url, "requests_per_10s": 3}))
     for _ in range(3):
@@ -127,6 +131,6 @@ def test_the_budget_is_kept(sandbox: Sandbox) -> None:
     stopped = Event()
     stopped.set()
     client.wait_for_turn(stopped)  # would wait for ten seconds, were it not stopped
-    assert client._limiter is not None
-    assert not client._limiter.try_acquire(client.base_url, blocking=False)
+    assert client._budget is not None
+    assert client._budget.take()
     client.close()

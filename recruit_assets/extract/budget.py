@@ -1,0 +1,154 @@
+"""The request budget: at most so many requests in any ten seconds, by all who use a key.
+
+All threads and all processes of a user on this machine count in one place, an SQLite file, so that
+two runs at once do not spend the budget twice. What others spend elsewhere the API tells in the
+headers of each answer (`X-Rate-Limit-Remaining` and `-Reset`): while it says that nothing is left,
+nothing is sent. That is believed once the numbers have been seen to move, since the API has sent
+fixed ones for years.
+
+What lives here: who may send now, and when to look again if not. Waiting is up to `client`. Of
+the libraries for this, none shares a count between threads and processes both, or listens to the
+server.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from tempfile import gettempdir
+from threading import Lock
+from time import monotonic
+
+from recruit_assets.errors import BadSetting
+
+WINDOW_SECONDS = 10.0  # that the API counts requests in
+BETWEEN_LOOKS = 0.05  # seconds between two looks, while answers are on their way
+PATIENCE = 60.0  # seconds that a look waits for the others' looks
+
+_TABLES = """
+    CREATE TABLE IF NOT EXISTS sent (at REAL NOT NULL, answered INTEGER NOT NULL DEFAULT 0);
+    CREATE TABLE IF NOT EXISTS told (
+        remaining INTEGER NOT NULL, left_over INTEGER NOT NULL, until REAL NOT NULL,
+        moves INTEGER NOT NULL
+    );
+"""
+
+
+class Budget:
+    """A budget of requests; safe to share between threads, and shared by name with processes.
+
+    Args:
+        limit: the most requests in ten seconds.
+        name: what they are for; the budget of that name is one.
+        clock: seconds since the machine was started, the same for all processes.
+
+    Raises:
+        BadSetting: the count cannot be kept.
+    """
+
+    def __init__(self, limit: int, name: str, clock: Callable[[], float] = monotonic) -> None:
+        self._limit, self._clock = limit, clock
+        self._lock = Lock()
+        file = _folder() / f"{sha256(name.encode()).hexdigest()[:16]}.sqlite"
+        self._database = sqlite3.connect(
+            file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+        )
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.executescript(_TABLES)
+
+    def take(self) -> float:
+        """Take one request; 0 if it may be sent now, else the seconds after which to try again."""
+        with self._transaction() as now:
+            self._database.execute(
+                # A count of before the machine was started anew stands in the future.
+                "DELETE FROM sent WHERE at <= ? OR at > ?",
+                (now - WINDOW_SECONDS, now),
+            )
+            wait = max(self._until_room(now), self._until_allowed(now))
+            if not wait:
+                self._database.execute("INSERT INTO sent (at) VALUES (?)", (now,))
+                self._database.execute("UPDATE told SET left_over = left_over - 1")
+            return wait
+
+    def settle(
+        self, remaining: int | None = None, reset: float | None = None, *, refused: bool = False
+    ) -> None:
+        """Note that a request has ended, and what its answer told of the API's own count.
+
+        Args:
+            remaining: how many more requests the API allows, if it says so.
+            reset: the seconds after which it counts anew, if it says so.
+            refused: whether it refused this one, which is proof that nothing remains.
+        """
+        with self._transaction() as now:
+            self._database.execute(
+                "UPDATE sent SET answered = 1 "
+                "WHERE rowid = (SELECT min(rowid) FROM sent WHERE NOT answered)"
+            )
+            if remaining is not None and reset is not None:
+                until = now + min(reset, WINDOW_SECONDS)
+                self._note(now, remaining, until, moves=refused)
+
+    def close(self) -> None:
+        """Close the file; the count stays."""
+        self._database.close()
+
+    def _until_room(self, now: float) -> float:
+        """Seconds until the window has room."""
+        oldest = self._one("SELECT at FROM sent ORDER BY at DESC LIMIT 1 OFFSET ?", self._limit - 1)
+        return 0.0 if oldest is None else oldest[0] + WINDOW_SECONDS - now
+
+    def _until_allowed(self, now: float) -> float:
+        """Seconds until the API allows more, by what it told; those on their way may tell more."""
+        told = self._one("SELECT left_over, until FROM told WHERE moves")
+        if told is None or told[0] > 0 or not now < told[1] <= now + WINDOW_SECONDS:
+            return 0.0
+        wait: float = told[1] - now
+        return min(wait, BETWEEN_LOOKS) if self._on_their_way() else wait
+
+    def _note(self, now: float, remaining: int, until: float, *, moves: bool) -> None:
+        before = self._one("SELECT remaining, until, moves FROM told")
+        if before is not None:
+            moves = moves or bool(before[2]) or before[0] != remaining
+        if before is not None and now < before[1] < until:
+            until = before[1]  # each answer tells whole seconds: the earliest is the nearest
+        # What is on its way may have been counted by the API, or not yet.
+        left_over = remaining - self._on_their_way()
+        self._database.execute("DELETE FROM told")
+        self._database.execute(
+            "INSERT INTO told VALUES (?, ?, ?, ?)", (remaining, left_over, until, moves)
+        )
+
+    def _on_their_way(self) -> int:
+        found = self._one("SELECT count(*) FROM sent WHERE NOT answered")
+        return int(found[0]) if found else 0
+
+    def _one(self, sql: str, *values: float) -> tuple[float, ...] | None:
+        row: tuple[float, ...] | None = self._database.execute(sql, values).fetchone()
+        return row
+
+    @contextmanager
+    def _transaction(self) -> Iterator[float]:
+        """The only one who counts, and the time by which to count."""
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._clock()
+            finally:
+                self._database.execute("COMMIT")
+
+
+def _folder() -> Path:
+    """A folder for this user alone, where all processes of the user find it."""
+    folder = Path(gettempdir()) / f"recruit-assets-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        theirs = folder.lstat()
+    except OSError as error:
+        raise BadSetting(f"The request budget cannot be kept ({error}): set TMPDIR.") from error
+    if folder.is_symlink() or theirs.st_uid != os.getuid():
+        raise BadSetting(f"{folder} is somebody else's: remove it, or set TMPDIR elsewhere.")
+    return folder

@@ -1,0 +1,184 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recruit_assets.errors import BadSetting
+from recruit_assets.extract.budget import BETWEEN_LOOKS, WINDOW_SECONDS, Budget
+
+TAKE = """
+import sys
+from recruit_assets.extract.budget import Budget
+print(Budget(3, "shared").take())
+"""
+
+
+EXAMPLES = count()
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def budget(clock: Clock) -> Iterator[Budget]:
+    """Three requests in ten seconds."""
+    budget = Budget(3, "test", clock)
+    yield budget
+    budget.close()
+
+
+def take_all(budget: Budget) -> int:
+    """How many requests may be sent at once."""
+    taken = 0
+    while not budget.take():
+        taken += 1
+    return taken
+
+
+def test_the_fourth_request_waits_until_the_first_is_ten_seconds_old(
+    budget: Budget, clock: Clock
+) -> None:
+    assert take_all(budget) == 3
+    clock.now += 4
+    assert budget.take() == WINDOW_SECONDS - 4
+    clock.now += 6
+    assert take_all(budget) == 3
+
+
+@given(
+    limit=st.integers(1, 5),
+    waits=st.lists(st.floats(0, 12, allow_nan=False), min_size=1, max_size=40),
+)
+def test_no_ten_seconds_hold_more_than_the_limit_and_no_wait_is_longer_than_needed(
+    limit: int, waits: list[float]
+) -> None:
+    clock, sent = Clock(), list[float]()
+    budget = Budget(limit, f"example {next(EXAMPLES)}", clock)
+    for wait in waits:
+        clock.now += wait
+        if seconds := budget.take():
+            clock.now += seconds * (1 - 1e-9) - 1e-6
+            assert budget.take()
+            clock.now += 2e-6 + seconds * 1e-9
+            assert not budget.take()
+        sent.append(clock.now)
+    budget.close()
+    for first, last in zip(sent, sent[limit:], strict=False):
+        assert last - first >= WINDOW_SECONDS
+
+
+def test_another_budget_of_the_name_is_the_same(budget: Budget, clock: Clock) -> None:
+    other = Budget(3, "test", clock)
+    assert not budget.take()
+    assert take_all(other) == 2
+    assert budget.take() == WINDOW_SECONDS
+    other.close()
+    elsewhere = Budget(3, "other", clock)
+    assert take_all(elsewhere) == 3
+    elsewhere.close()
+
+
+def test_processes_share_it(tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    commands = [
+        subprocess.Popen([sys.executable, "-c", TAKE], env=env, stdout=subprocess.PIPE, text=True)
+        for _ in range(5)
+    ]
+    waits = [float(command.communicate()[0]) for command in commands]
+    assert waits.count(0.0) == 3
+
+
+def test_a_count_from_before_the_machine_was_started_anew_is_forgotten(
+    budget: Budget, clock: Clock
+) -> None:
+    take_all(budget)
+    budget.settle(0, 5, refused=True)
+    clock.now = 1.0
+    assert take_all(budget) == 3
+
+
+def test_while_the_api_says_that_nothing_remains_nothing_is_sent(
+    budget: Budget, clock: Clock
+) -> None:
+    assert not budget.take()
+    budget.settle(remaining=1, reset=7)
+    assert not budget.take()
+    budget.settle(remaining=0, reset=6)  # others use the key as well
+    assert budget.take() == 6
+    clock.now += 6
+    assert not budget.take()
+
+
+def test_what_is_on_its_way_counts_too(clock: Clock) -> None:
+    budget = Budget(9, "test", clock)
+    assert not budget.take()
+    assert not budget.take()
+    budget.settle(remaining=2, reset=7)
+    assert not budget.take()
+    budget.settle(remaining=1, reset=7)  # and one is on its way
+    assert budget.take() == BETWEEN_LOOKS
+    budget.close()
+
+
+def test_of_whole_seconds_the_earliest_end_is_taken(budget: Budget, clock: Clock) -> None:
+    assert not budget.take()
+    budget.settle(remaining=9, reset=7)
+    clock.now += 0.9
+    assert not budget.take()
+    budget.settle(remaining=0, reset=7)  # it was 6.1, rounded up
+    assert budget.take() == pytest.approx(6.1)
+
+
+def test_numbers_that_never_move_are_not_believed(budget: Budget) -> None:
+    for _ in range(3):
+        assert not budget.take()
+        budget.settle(remaining=0, reset=10)
+
+
+def test_a_refusal_holds_everybody(budget: Budget, clock: Clock) -> None:
+    other = Budget(3, "test", clock)
+    assert not budget.take()
+    budget.settle(0, 4, refused=True)
+    assert other.take() == 4
+    other.close()
+
+
+def test_nobody_is_held_longer_than_a_window(budget: Budget) -> None:
+    assert not budget.take()
+    budget.settle(0, 86_400, refused=True)
+    assert budget.take() == WINDOW_SECONDS
+
+
+def test_a_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / f"recruit-assets-{os.getuid()}").symlink_to(tmp_path)
+    with pytest.raises(BadSetting, match="is somebody else's: remove it"):
+        Budget(3, "test")
+
+
+def test_the_folder_is_for_its_user_alone(budget: Budget, tmp_path: Path) -> None:
+    (folder,) = tmp_path.iterdir()
+    assert folder.stat().st_mode & 0o077 == 0
+    assert "test" not in {file.stem for file in folder.iterdir()}
