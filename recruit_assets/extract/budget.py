@@ -24,6 +24,7 @@ from time import monotonic
 from recruit_assets.errors import BadSetting
 
 WINDOW_SECONDS = 10.0  # that the API counts requests in
+JITTER = 0.05  # seconds that a request may take less to get there than another
 BETWEEN_LOOKS = 0.05  # seconds between two looks, while answers are on their way
 PATIENCE = 60.0  # seconds that a look waits for the others' looks
 
@@ -74,11 +75,18 @@ class Budget:
             return wait
 
     def settle(
-        self, remaining: int | None = None, reset: float | None = None, *, refused: bool = False
+        self,
+        sent: float,
+        remaining: int | None = None,
+        reset: float | None = None,
+        *,
+        refused: bool = False,
     ) -> None:
         """Note that a request has ended, and what its answer told of the API's own count.
 
         Args:
+            sent: when it was sent, by the clock. The API counts anew so long after it was asked;
+                since the next request takes as long to get there, the answer's way is not waited.
             remaining: how many more requests the API allows, if it says so.
             reset: the seconds after which it counts anew, if it says so.
             refused: whether it refused this one, which is proof that nothing remains.
@@ -89,7 +97,7 @@ class Budget:
                 "WHERE rowid = (SELECT min(rowid) FROM sent WHERE NOT answered)"
             )
             if remaining is not None and reset is not None:
-                until = now + min(reset, WINDOW_SECONDS)
+                until = min(sent + reset + JITTER, now + WINDOW_SECONDS)
                 self._note(now, remaining, until, moves=refused)
 
     def close(self) -> None:

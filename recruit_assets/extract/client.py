@@ -121,7 +121,7 @@ class Client:
     def _fetch(self, url: str, query: str, subject: str) -> bytes:
         request = self._prepared.copy()
         request.url = f"{url}?{query}" if query else requote_uri(url)
-        response = None
+        response, sent = None, monotonic()
         try:
             response = self._session.send(
                 request, timeout=self._timeout, allow_redirects=False, **self._surroundings
@@ -133,7 +133,7 @@ class Client:
         except OSError as error:  # what requests says of a REQUESTS_CA_BUNDLE that is not there
             raise failures.not_prepared(subject, str(error)) from None
         finally:
-            self._settle(response)
+            self._settle(sent, response)
         self._reached = True
         if response.is_redirect:
             raise failures.redirected(subject, response)
@@ -142,17 +142,17 @@ class Client:
         self._compare_clocks(response)
         return body
 
-    def _settle(self, response: requests.Response | None) -> None:
+    def _settle(self, sent: float, response: requests.Response | None) -> None:
         """Tell the budget what came of a request."""
         if self._budget is None:
             return
         if response is None:
-            self._budget.settle()
+            self._budget.settle(sent)
         elif response.status_code == 429:
-            self._budget.settle(0, failures.wait_asked_for(response), refused=True)
+            self._budget.settle(sent, 0, failures.wait_asked_for(response), refused=True)
         else:
             remaining, reset = (_whole(response.headers.get(name, "")) for name in COUNTS)
-            self._budget.settle(remaining, reset)
+            self._budget.settle(sent, remaining, reset)
 
     def _drain(self, response: requests.Response) -> bytes:
         """The whole body."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recruit_assets.errors import BadSetting
-from recruit_assets.extract.budget import BETWEEN_LOOKS, WINDOW_SECONDS, Budget
+from recruit_assets.extract.budget import BETWEEN_LOOKS, JITTER, WINDOW_SECONDS, Budget
 
 TAKE = """
 import sys
@@ -115,7 +115,7 @@ def test_a_count_from_before_the_machine_was_started_anew_is_forgotten(
     budget: Budget, clock: Clock
 ) -> None:
     take_all(budget)
-    budget.settle(0, 5, refused=True)
+    budget.settle(clock.now, 0, 5, refused=True)
     clock.now = 1.0
     assert take_all(budget) == 3
 
@@ -124,11 +124,11 @@ def test_while_the_api_says_that_nothing_remains_nothing_is_sent(
     budget: Budget, clock: Clock
 ) -> None:
     assert not budget.take()
-    budget.settle(remaining=1, reset=7)
+    budget.settle(clock.now, remaining=1, reset=7)
     assert not budget.take()
-    budget.settle(remaining=0, reset=6)  # others use the key as well
-    assert budget.take() == 6
-    clock.now += 6
+    budget.settle(clock.now, remaining=0, reset=6)  # others use the key as well
+    assert budget.take() == pytest.approx(6 + JITTER)
+    clock.now += 6 + JITTER
     assert not budget.take()
 
 
@@ -136,39 +136,39 @@ def test_what_is_on_its_way_counts_too(clock: Clock) -> None:
     budget = Budget(9, "test", clock)
     assert not budget.take()
     assert not budget.take()
-    budget.settle(remaining=2, reset=7)
+    budget.settle(clock.now, remaining=2, reset=7)
     assert not budget.take()
-    budget.settle(remaining=1, reset=7)  # and one is on its way
+    budget.settle(clock.now, remaining=1, reset=7)  # and one is on its way
     assert budget.take() == BETWEEN_LOOKS
     budget.close()
 
 
 def test_of_whole_seconds_the_earliest_end_is_taken(budget: Budget, clock: Clock) -> None:
     assert not budget.take()
-    budget.settle(remaining=9, reset=7)
+    budget.settle(clock.now, remaining=9, reset=7)
     clock.now += 0.9
     assert not budget.take()
-    budget.settle(remaining=0, reset=7)  # it was 6.1, rounded up
-    assert budget.take() == pytest.approx(6.1)
+    budget.settle(clock.now, remaining=0, reset=7)  # it was 6.1, rounded up
+    assert budget.take() == pytest.approx(6.1 + JITTER)
 
 
-def test_numbers_that_never_move_are_not_believed(budget: Budget) -> None:
+def test_numbers_that_never_move_are_not_believed(budget: Budget, clock: Clock) -> None:
     for _ in range(3):
         assert not budget.take()
-        budget.settle(remaining=0, reset=10)
+        budget.settle(clock.now, remaining=0, reset=10)
 
 
 def test_a_refusal_holds_everybody(budget: Budget, clock: Clock) -> None:
     other = Budget(3, "test", clock)
     assert not budget.take()
-    budget.settle(0, 4, refused=True)
-    assert other.take() == 4
+    budget.settle(clock.now, 0, 4, refused=True)
+    assert other.take() == pytest.approx(4 + JITTER)
     other.close()
 
 
-def test_nobody_is_held_longer_than_a_window(budget: Budget) -> None:
+def test_nobody_is_held_longer_than_a_window(budget: Budget, clock: Clock) -> None:
     assert not budget.take()
-    budget.settle(0, 86_400, refused=True)
+    budget.settle(clock.now, 0, 86_400, refused=True)
     assert budget.take() == WINDOW_SECONDS
 
 
