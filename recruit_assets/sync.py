@@ -4,8 +4,9 @@ What lives here: the order of things and the rules of deletion. Reading is done 
 writing in `load`; Dagster calls this from the IO manager and reports what came of it.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -109,7 +110,7 @@ class Sync:
         state, columns = self._look()
         walk = Walk(self._source, since(self._endpoint, self._options, state, self._started))
         try:
-            with self._source, Stage() as stage:
+            with self._source, Stage() as stage, _rare_collections():
                 return self._run(walk, state, columns, stage)
         except RecruitError as error:
             self._remember_failure(walk, error)
@@ -294,6 +295,17 @@ class Sync:
                 remember(database, self._endpoint, self._row(walk.report) | failed)
         except DatabaseProblem as problem:
             self._log.warning(f"{self._endpoint.name}: the failure was not noted: {problem}")
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Have garbage collected less often: records hold no cycles, and looking costs a tenth."""
+    before = gc.get_threshold()
+    gc.set_threshold(20_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _gathered(pages: Iterable[Page]) -> Iterator[list[Page]]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from itertools import chain
 from queue import SimpleQueue
+from time import monotonic
 from urllib.parse import parse_qs
 
 from recruit_assets.errors import ParameterRefused, Unavailable
@@ -36,7 +37,7 @@ from recruit_assets.extract.query import WINDOW, Query
 from recruit_assets.extract.retries import Effort
 from recruit_assets.extract.source import Page, Source
 
-PAGES_BETWEEN_LOGS = 50  # about every ten seconds at the API's limit
+BETWEEN_LOGS = 5.0  # seconds
 ASKED_FOR_A_SHORT_PAGE = 3  # times
 ENDLESS = 1_000_000  # pages by links; 30 million records
 MOST_ALIKE = 10  # pages by links, one after the other, with the same records
@@ -94,15 +95,15 @@ class Walk:
         return self._source.effort
 
     def __iter__(self) -> Iterator[Page]:
-        report = self.report
+        report, told = self.report, monotonic()
         report.began = datetime.now(UTC)
         try:
             for page in self._pages():
                 report.pages += 1
                 report.records += len(page.records)
-                if report.pages % PAGES_BETWEEN_LOGS == 0:
-                    of = page.document.record_count or "an unknown number of"
-                    self._source.log.info(f"{self._name}: {report.records} of {of} records")
+                if monotonic() - told > BETWEEN_LOGS:
+                    told = monotonic()
+                    self._tell(page)
                 yield page
         except Unavailable as error:
             if report.pages:
@@ -112,6 +113,12 @@ class Walk:
         else:
             report.began -= self._source.behind
             self._judge()
+
+    def _tell(self, page: Page) -> None:
+        """Say in the log how far the walk is."""
+        of = page.document.record_count
+        whole = "an unknown number of" if of is None else f"{of:,}"
+        self._source.log.info(f"{self._name}: {self.report.records:,} of {whole} records")
 
     def _judge(self) -> None:
         report = self.report

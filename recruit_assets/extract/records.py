@@ -145,7 +145,10 @@ class Flattener:
                 yield places[f"links/{name}"], None, [each[name] for each in links]
         related = [record.relationships or {} for record in records]
         for name in shape.relationships:
-            for suffix, kind, values in _linked([_data(each[name]) for each in related]):
+            data = [_data(each[name]) for each in related]
+            if data.count(None) == len(data):
+                continue  # as with all that were not included, which are most
+            for suffix, kind, values in _linked(data):
                 # Where a key can point at one type only, that need not be told.
                 if suffix != "type" or self._relationships.get(name, True):
                     yield places[f"relationships/{name}/{suffix}"], kind, values
