@@ -26,7 +26,7 @@ from recruit_assets.errors import (
 from recruit_assets.extract.pages import Report, Verdict, Walk
 from recruit_assets.extract.records import Flattener
 from recruit_assets.extract.source import Page, Source
-from recruit_assets.load.connection import transaction
+from recruit_assets.load.connection import bounded_memory, transaction
 from recruit_assets.load.merge import Merged, merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
@@ -220,6 +220,7 @@ class Sync:
         endpoint, options = self._endpoint, self._options
         with (
             self._opened() as database,
+            bounded_memory(database, stage.rows),
             transaction(database, keep=not options.dry_run),
         ):
             outcome.merged = merge(

@@ -24,12 +24,14 @@ import backoff
 import duckdb
 
 from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem
+from recruit_assets.load.folder import Folder
 from recruit_assets.load.names import literal, quoted
 
 # What DuckDB 2 writes by default, 1.5 and the tools built on it cannot open.
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
 STILLBORN = 10.0  # seconds after which nobody is making an empty file into a database any more
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
+LEAST_MEMORY, UNDO = 64 << 20, 32  # bytes that a merge needs: in all, and for each row
 ITS_OWN = ("memory", "system", "temp")  # names of databases that every DuckDB has
 
 
@@ -37,7 +39,9 @@ class _Engine:
     """A DuckDB that files are attached to; whoever opens one that is attached shares it."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._duckdb = duckdb.connect(":memory:", config=dict(config))
+        self._folder = Folder()  # for what does not fit into its memory
+        spill = {"temp_directory": str(self._folder.path / "spill")}
+        self._duckdb = duckdb.connect(":memory:", config={**STORAGE, **spill, **config})
         self._users: Counter[str] = Counter()
         self._lock = Lock()
 
@@ -95,7 +99,7 @@ def connection(
         DatabaseProblem: with what is wrong and what to do.
     """
     check_path(path)
-    engine = _engine(frozenset({**STORAGE, **config}.items()))
+    engine = _engine(frozenset(config.items()))
     attach = backoff.on_exception(
         backoff.expo,
         DatabaseBusy,
@@ -125,6 +129,24 @@ def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> It
         with suppress(duckdb.Error):  # a COMMIT that failed has rolled back already
             database.execute("ROLLBACK")
         raise
+
+
+@contextmanager
+def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int) -> Iterator[None]:
+    """Let DuckDB take little memory in the block, as it otherwise keeps whatever it once needed.
+
+    It spills what does not fit, but not what it needs to undo changes: so there is room for that.
+
+    Args:
+        database: its limit is set back to what it was.
+        rows: that may be changed in the block.
+    """
+    ((before,),) = database.execute("SELECT current_setting('memory_limit')").fetchall()
+    database.execute(f"SET memory_limit = '{LEAST_MEMORY + rows * UNDO >> 20} MiB'")
+    try:
+        yield
+    finally:
+        database.execute(f"SET memory_limit = {literal(before)}")
 
 
 def check_path(path: str) -> None:

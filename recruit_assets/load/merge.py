@@ -8,6 +8,7 @@ What differs is found by a digest over all columns but the volatile ones. It lea
 a column added later changes no digest but of the rows that have a value there.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,35 +57,42 @@ def merge(
     stage.flush()
     prepare(database, endpoint, stage.columns)
     table = table_name(database, endpoint.name)
-    if not stage.files:
-        return Merged()
     volatile = {column.name for column in endpoint.columns() if column.volatile}
-    source = stage.sql
-    _find_changes(database, table, source, digest(stage.columns, volatile))
-    _write_changes(database, table, source, stage.columns, run_id)
-    refreshed = _refresh(database, table, source, volatile) if refresh_volatile else 0
-    arrived = count(database, "arrived")
-    inserted = count(database, "changed WHERE NOT present")
-    undeleted = count(database, "changed WHERE deleted")
-    updated = count(database, "changed WHERE present AND NOT deleted")
-    return Merged(
-        inserted=inserted,
-        updated=updated,
-        unchanged=arrived - inserted - updated - undeleted,
-        undeleted=undeleted,
-        refreshed=refreshed,
-        repeated=stage.written - arrived,
+    row_hash = digest(stage.columns, volatile)
+    arrived: Counter[str] = Counter()
+    refreshed = 0
+    repeated = _find_repeated(database, stage)
+    for part in stage.parts():
+        arrived += _find_changes(database, table, part, row_hash)
+        _write_changes(database, table, part, stage.columns, run_id)
+        if refresh_volatile:
+            refreshed += _refresh(database, table, part, volatile)
+    return Merged(**arrived, refreshed=refreshed, repeated=repeated)
+
+
+def _find_repeated(database: duckdb.DuckDBPyConnection, stage: Stage) -> int:
+    """Make `repeated`, the positions of rows whose id came again later; returns how many."""
+    latest = f"SELECT id, max({POSITION}) AS latest FROM {stage.sql} GROUP BY id"
+    database.execute(
+        f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT s.{POSITION} "
+        f"FROM {stage.sql} s JOIN ({latest} HAVING count(*) > 1) l USING (id) "
+        f"WHERE s.{POSITION} < l.latest"
     )
+    return count(database, "repeated")
 
 
 def _find_changes(
     database: duckdb.DuckDBPyConnection, table: str, source: str, row_hash: str
-) -> None:
-    """Make `arrived`, one line for each id that came, and `changed`, those of them to write."""
+) -> Counter[str]:
+    """Make `arrived`, one line for each id that came, and `changed`, those of them to write.
+
+    Returns:
+        How many of those that came are inserted, updated, undeleted and unchanged.
+    """
     database.execute(
         "CREATE OR REPLACE TEMP TABLE arrived AS "
         f"SELECT id, {POSITION}, {row_hash} AS _row_hash FROM {source} "
-        f"WHERE {POSITION} IN (SELECT max({POSITION}) FROM {source} GROUP BY id)"
+        f"ANTI JOIN repeated USING ({POSITION})"
     )
     database.execute(
         "CREATE OR REPLACE TEMP TABLE changed AS "
@@ -92,6 +100,15 @@ def _find_changes(
         "t._deleted_at IS NOT NULL AS deleted "
         f"FROM arrived a LEFT JOIN {table} t ON t.id = a.id "
         "WHERE t.id IS NULL OR t._row_hash <> a._row_hash OR t._deleted_at IS NOT NULL"
+    )
+    ((inserted, undeleted, written),) = database.execute(
+        "SELECT count(*) FILTER (NOT present), count(*) FILTER (deleted), count(*) FROM changed"
+    ).fetchall()
+    return Counter(
+        inserted=inserted,
+        undeleted=undeleted,
+        updated=written - inserted - undeleted,
+        unchanged=count(database, "arrived") - written,
     )
 
 

@@ -1,6 +1,7 @@
 """The specification of merging, on real DuckDB."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -15,7 +16,7 @@ from recruit_assets.extract.records import Flattener, as_json
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.merge import Merged, digest, merge
 from recruit_assets.load.schema import columns_of
-from recruit_assets.load.stage import ROWS_PER_FILE, Stage
+from recruit_assets.load.stage import FILES_PER_PART, ROWS_PER_FILE, Stage
 from recruit_assets_tests.extract.test_records import JSON_VALUES, THINGS, rows
 
 SMALL = Endpoint(
@@ -91,18 +92,18 @@ def test_only_what_differs_is_written(database: duckdb.DuckDBPyConnection) -> No
 def test_rows_that_fill_several_files_are_merged_as_one(
     database: duckdb.DuckDBPyConnection,
 ) -> None:
-    many = [{"id": str(number), "name": "early"} for number in range(ROWS_PER_FILE)]
+    latest = FILES_PER_PART
     flattener = Flattener(SMALL)
     with Stage() as stage:
-        for answer, attributes in [(1, {"name": "late", "new": "x"}), (0, {"name": "early"})]:
-            records = [Record(id=each["id"], attributes=attributes) for each in many]
-            first = answer * len(records)
-            positions = range(first, first + len(records))
+        for answer in range(latest, -1, -1):
+            attributes = {"name": "late", "new": "x"} if answer == latest else {"name": "early"}
+            records = [Record(str(number), attributes) for number in range(ROWS_PER_FILE)]
+            positions = range(answer * ROWS_PER_FILE, (answer + 1) * ROWS_PER_FILE)
             stage.add(flattener.table(records), flattener.columns, positions)
         with transaction(database):
             merged = merge(database, SMALL, stage, "run")
-        assert len(stage.files) == 2
-    assert merged == Merged(inserted=ROWS_PER_FILE, repeated=ROWS_PER_FILE)
+        assert len(list(stage.parts())) == 2
+    assert merged == Merged(inserted=ROWS_PER_FILE, repeated=latest * ROWS_PER_FILE)
     assert set(table(database, "name, new")) == {("late", "x")}
 
 
@@ -232,7 +233,7 @@ def test_a_failure_leaves_the_table_as_it_was(database: duckdb.DuckDBPyConnectio
     with Stage() as stage:
         stage.add(flattener.table([Record(id="1", attributes={"new": 1})]), flattener.columns, [0])
         stage.flush()
-        stage.files.append("missing.parquet")
+        Path(stage.files[0]).unlink()
         with pytest.raises(duckdb.Error), transaction(database):
             merge(database, SMALL, stage, "run")
     assert table(database) == [("1", "a")]

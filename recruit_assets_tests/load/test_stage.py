@@ -8,13 +8,14 @@ import pytest
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.load.stage import LOCK, Stage, clear_leftovers
+from recruit_assets.load.folder import LOCK, clear_leftovers
+from recruit_assets.load.stage import Stage
 
 LEAVE = """
 import os
 from recruit_assets.load.stage import Stage
 stage = Stage()
-print(stage._folder.name, flush=True)
+print(stage._folder.path, flush=True)
 os.kill(os.getpid(), 9)
 """
 
@@ -45,7 +46,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(temporary: Path) -> None:
     assert left.is_dir()  # it may be just being made
     os.utime(left / LOCK, (0, 0))
     with Stage() as stage:  # sweeps, as does the next
-        os.utime(Path(stage._folder.name) / LOCK, (0, 0))
+        os.utime(Path(stage._folder.path) / LOCK, (0, 0))
         assert not left.exists()
         clear_leftovers()
         stage.add(pa.table({"id": ["1"]}), {"id": Kind.KEY}, [0])
