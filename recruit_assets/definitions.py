@@ -8,14 +8,14 @@ from recruit_assets.checks import CHECKS
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.sweep import Remains
 from recruit_assets.resources import RecruitApi, RecruitDatabase
-from recruit_assets.schedules import JOBS, SCHEDULES, tell_of_failures
+from recruit_assets.schedules import SCHEDULES, SYNCS, compact, tell_of_failures
 
 database = RecruitDatabase(database=settings.DATABASE.text())
 
 defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
-    jobs=JOBS,
+    jobs=[*SYNCS, compact],
     schedules=SCHEDULES,
     sensors=[tell_of_failures],
     resources={

@@ -11,7 +11,7 @@ import pytest
 
 from recruit_assets.assets import ASSETS
 from recruit_assets.definitions import defs
-from recruit_assets.schedules import JOBS, SCHEDULES, tell_of_failures
+from recruit_assets.schedules import SCHEDULES, SYNCS, tell_of_failures
 from recruit_assets_tests.conftest import Project
 
 
@@ -60,7 +60,7 @@ def test_schedules_say_their_time_zone() -> None:
 
 
 def test_every_job_waits_out_an_outage() -> None:
-    for job in JOBS:
+    for job in SYNCS:
         found = defs.resolve_job_def(job.name)
         assert found.op_retry_policy is not None, job.name
         assert found.op_retry_policy.max_retries == 2
@@ -69,7 +69,7 @@ def test_every_job_waits_out_an_outage() -> None:
 @pytest.mark.parametrize("name", ["hourly", "nightly"])
 def test_a_tick_loads_all_18(project: Project, name: str) -> None:
     local = dg.Definitions(
-        assets=ASSETS, jobs=JOBS, schedules=SCHEDULES, resources=project.resources()
+        assets=ASSETS, jobs=SYNCS, schedules=SCHEDULES, resources=project.resources()
     )
     schedule = local.resolve_schedule_def(name)
     moment = datetime(2026, 1, 1, 3, tzinfo=UTC)

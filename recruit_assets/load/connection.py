@@ -54,7 +54,7 @@ class _Engine:
         with self._lock:
             if not self._users[path]:
                 with self._duckdb.cursor() as cursor:
-                    cursor.execute(f"ATTACH {literal(path)} AS {quoted(_name(path))}")
+                    cursor.execute(f"ATTACH {literal(path)} AS {quoted(database_name(path))}")
             self._users[path] += 1
 
     def detach(self, path: str) -> None:
@@ -63,12 +63,12 @@ class _Engine:
             self._users[path] -= 1
             if not self._users[path]:
                 with self._duckdb.cursor() as cursor:
-                    cursor.execute(f"DETACH {quoted(_name(path))}")
+                    cursor.execute(f"DETACH {quoted(database_name(path))}")
 
     def cursor(self, path: str) -> duckdb.DuckDBPyConnection:
         """A connection of its own to an attached file."""
         cursor = self._duckdb.cursor()
-        cursor.execute(f"USE {quoted(_name(path))}")
+        cursor.execute(f"USE {quoted(database_name(path))}")
         cursor.execute("SET TimeZone = 'UTC'")
         return cursor
 
@@ -78,7 +78,7 @@ def _engine(config: frozenset[tuple[str, Any]]) -> _Engine:
     return _Engine(dict(config))
 
 
-def _name(path: str) -> str:
+def database_name(path: str) -> str:
     """What DuckDB calls the database of a file."""
     stem = Path(path).stem
     return f"{stem}_file" if stem.lower() in ITS_OWN else stem
@@ -110,12 +110,23 @@ def connection(
     )(_attach)
     attach(engine, path, wait_seconds)
     try:
-        with engine.cursor(path) as database:
+        with explaining(path, wait_seconds), engine.cursor(path) as database:
             yield database
-    except duckdb.Error as error:
-        raise _problem(path, error, wait_seconds) from error
     finally:
         engine.detach(path)
+
+
+@contextmanager
+def explaining(path: str, wait_seconds: float) -> Iterator[None]:
+    """Turn what DuckDB says of a file into a sentence.
+
+    Raises:
+        DatabaseProblem: with what is wrong and what to do.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _problem(path, error, wait_seconds) from error
 
 
 @contextmanager
