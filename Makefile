@@ -7,7 +7,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 # The invented company has a folder of its own, so that it never mixes with real data.
 DEMO := DAGSTER_HOME="$(CURDIR)/demo" $(BIN)/python -m recruit_assets.demo
 
-.PHONY: setup demo dev test lint
+.PHONY: setup demo dev test lint bench
 
 setup: $(VENV)/installed
 
@@ -31,6 +31,11 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Half an hour, on a machine that does nothing else; writes the table and the plot of the README.
+bench: $(VENV)/installed-dev
+	$(INSTALL) -e '.[bench]'
+	$(BIN)/python -m recruit_assets_tests.benchmarks.speed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

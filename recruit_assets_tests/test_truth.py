@@ -67,7 +67,7 @@ stories = st.builds(
     Story,
     records=st.integers(0, 30),
     page_size=st.sampled_from([1, 2, 3, 5, 8, 30]),
-    concurrency=st.integers(1, 8),
+    concurrency=st.sampled_from([1, 2, 3, 4, 5, 8, 16]),
     newest_first=st.booleans(),
     filter_refused=st.booleans(),
     remains=st.sampled_from(Remains),

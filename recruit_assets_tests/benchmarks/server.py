@@ -131,8 +131,9 @@ class Server:
         return changed
 
     def stats(self) -> dict[str, float]:
-        """What was asked since the measurement began, and how busy this process was (seconds)."""
+        """What was asked since the measurement began, when, and how busy this was (seconds)."""
         return {
+            "first": self.first,
             "requests": self.requests,
             "refused": self.refused,
             "seconds": self.last - self.first,
