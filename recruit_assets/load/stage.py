@@ -13,7 +13,7 @@ from recruit_assets.catalogue import Kind
 from recruit_assets.load.folder import Folder, explained
 from recruit_assets.load.names import literal, quoted
 
-ROWS_PER_FILE = 10_000
+ROWS_PER_FILE, BYTES_PER_FILE = 10_000, 8 << 20  # whichever is reached first
 FILES_PER_PART = 4  # that are merged at a time
 POSITION = "_position"  # the order in which rows came: of two with one id, the later answer wins
 NOTHING = f"(SELECT NULL::VARCHAR AS id, NULL::BIGINT AS {POSITION} WHERE false)"
@@ -33,6 +33,7 @@ class Stage:
         self.rows = 0
         self._tables: list[pa.Table] = []
         self._waiting = 0  # rows of these
+        self._bytes = 0  # of these
         self.first_id: str | None = None
         self._folder = Folder()
 
@@ -73,8 +74,9 @@ class Stage:
         self.first_id = self.first_id or rows["id"][0].as_py()
         self._tables.append(rows.append_column(POSITION, pa.array(positions, pa.int64())))
         self._waiting += rows.num_rows
+        self._bytes += rows.nbytes
         self.rows += rows.num_rows
-        if self._waiting >= ROWS_PER_FILE:
+        if self._waiting >= ROWS_PER_FILE or self._bytes >= BYTES_PER_FILE:
             self.flush()
 
     def flush(self) -> None:
@@ -86,4 +88,4 @@ class Stage:
             pq.write_table(pa.concat_tables(self._tables, promote_options="default"), file)
         self.files.append(str(file))
         self._columns_of[str(file)] = set(self.columns)
-        self._tables, self._waiting = [], 0
+        self._tables, self._waiting, self._bytes = [], 0, 0
