@@ -13,6 +13,7 @@
     ├── ShowsMuchLess             the API shows so much less than before that it needs a person
     └── DatabaseProblem           the DuckDB file cannot be used
         ├── DatabaseBusy          another process holds it
+        ├── NotEnoughMemory       DuckDB may not take what it needs
         └── DatabaseChanged       another run changed it meanwhile
 
 `retryable` says whether a later try of the whole asset can help.
@@ -106,6 +107,10 @@ class DatabaseBusy(DatabaseProblem):
     """Another process holds the file, also after waiting for it."""
 
     retryable = True
+
+
+class NotEnoughMemory(DatabaseProblem):
+    """DuckDB needs more memory than it may take."""
 
 
 class DatabaseChanged(DatabaseProblem):

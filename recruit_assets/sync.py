@@ -6,7 +6,7 @@ writing in `load`; Dagster calls this from the IO manager and reports what came 
 
 import gc
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -19,6 +19,7 @@ from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.errors import (
     DatabaseBusy,
     DatabaseProblem,
+    NotEnoughMemory,
     RecruitError,
     RequestFailed,
     ShowsMuchLess,
@@ -144,7 +145,11 @@ class Sync:
             outcome.gone = self._proven_gone(missing, walk, stage, add)
             outcome.kept = len(missing) - len(outcome.gone)
         outcome.unparsed = dict(flattener.unparsed)
-        self._store(stage, outcome)
+        try:
+            self._store(stage, outcome)
+        except NotEnoughMemory:  # it was bounded too low for these rows, and changed nothing
+            self._log.info(f"{self._endpoint.name}: merged again, with more memory")
+            self._store(stage, outcome, bounded=False)
         return outcome
 
     def _missing(self, stage: Stage, report: Report) -> list[str]:
@@ -215,12 +220,12 @@ class Sync:
             return False
         return bool(page and page.records)
 
-    def _store(self, stage: Stage, outcome: Outcome) -> None:
+    def _store(self, stage: Stage, outcome: Outcome, *, bounded: bool = True) -> None:
         """Merge, sweep and remember, all or nothing; nothing in a dry run."""
         endpoint, options = self._endpoint, self._options
         with (
             self._opened() as database,
-            bounded_memory(database, stage.rows),
+            bounded_memory(database, stage.rows, stage.size) if bounded else nullcontext(),
             transaction(database, keep=not options.dry_run),
         ):
             outcome.merged = merge(

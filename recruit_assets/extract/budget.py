@@ -25,6 +25,7 @@ from recruit_assets.errors import BadSetting
 
 WINDOW_SECONDS = 10.0  # that the API counts requests in
 JITTER = 0.05  # seconds that a request may take less to get there than another
+LONGEST_ANSWER = 120.0  # seconds after which a request without an answer is one of a killed run
 BETWEEN_LOOKS = 0.05  # seconds between two looks, while answers are on their way
 PATIENCE = 60.0  # seconds that a look waits for the others' looks
 
@@ -52,21 +53,22 @@ class Budget:
     def __init__(self, limit: int, name: str, clock: Callable[[], float] = monotonic) -> None:
         self._limit, self._clock = limit, clock
         self._lock = Lock()
-        file = _folder() / f"{sha256(name.encode()).hexdigest()[:16]}.sqlite"
-        self._database = sqlite3.connect(
-            file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
-        )
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.executescript(_TABLES)
+        self._file = _folder() / f"{sha256(name.encode()).hexdigest()[:16]}.sqlite"
+        with self._explained():
+            self._database = sqlite3.connect(
+                self._file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+            )
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.executescript(_TABLES)
 
     def take(self) -> float:
         """Take one request; 0 if it may be sent now, else the seconds after which to try again."""
         with self._transaction() as now:
             self._database.execute(
                 # A count of before the machine was started anew stands in the future.
-                "DELETE FROM sent WHERE at <= ? OR at > ?",
-                (now - WINDOW_SECONDS, now),
+                "DELETE FROM sent WHERE at <= ? AND answered OR at <= ? OR at > ?",
+                (now - WINDOW_SECONDS, now - LONGEST_ANSWER, now),
             )
             wait = max(self._until_room(now), self._until_allowed(now))
             if not wait:
@@ -98,11 +100,12 @@ class Budget:
             )
             if remaining is not None and reset is not None:
                 until = min(sent + reset + JITTER, now + WINDOW_SECONDS)
-                self._note(now, remaining, until, moves=refused)
+                self._note(now, remaining, until, refused=refused)
 
     def close(self) -> None:
         """Close the file; the count stays."""
-        self._database.close()
+        with self._lock:
+            self._database.close()
 
     def _until_room(self, now: float) -> float:
         """Seconds until the window has room."""
@@ -117,12 +120,13 @@ class Budget:
         wait: float = told[1] - now
         return min(wait, BETWEEN_LOOKS) if self._on_their_way() else wait
 
-    def _note(self, now: float, remaining: int, until: float, *, moves: bool) -> None:
+    def _note(self, now: float, remaining: int, until: float, *, refused: bool) -> None:
         before = self._one("SELECT remaining, until, moves FROM told")
+        moves = refused
         if before is not None:
             moves = moves or bool(before[2]) or before[0] != remaining
-        if before is not None and now < before[1] < until:
-            until = before[1]  # each answer tells whole seconds: the earliest is the nearest
+            if now < before[1] < until and not refused:
+                until = before[1]  # each answer tells whole seconds: the earliest is the nearest
         # What is on its way may have been counted by the API, or not yet.
         left_over = remaining - self._on_their_way()
         self._database.execute("DELETE FROM told")
@@ -141,12 +145,24 @@ class Budget:
     @contextmanager
     def _transaction(self) -> Iterator[float]:
         """The only one who counts, and the time by which to count."""
-        with self._lock:
+        with self._lock, self._explained():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._clock()
-            finally:
                 self._database.execute("COMMIT")
+            finally:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise BadSetting(
+                f"The request budget cannot be kept in {self._file} ({error}): remove that file, "
+                "or set TMPDIR to a folder with room."
+            ) from error
 
 
 def _folder() -> Path:

@@ -193,4 +193,4 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -11,16 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import sleep
 
+import backoff
 import duckdb
 from filelock import FileLock, Timeout
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
 from recruit_assets.load.connection import STORAGE, connection, database_name, explaining
+from recruit_assets.load.folder import Folder
 from recruit_assets.load.names import literal, quoted
 
-COPY = "compacted"
+COPY, PLACE = "compacted copy", "compacting"
 LINGER = 0.2  # seconds
 
 _DEFINED = {  # in DuckDB's catalog: what it lists, and what must be the same of each
@@ -29,6 +32,7 @@ _DEFINED = {  # in DuckDB's catalog: what it lists, and what must be the same of
     "duckdb_views": "schema_name, view_name, sql, comment",
     "duckdb_indexes": "schema_name, index_name, sql",
     "duckdb_sequences": "schema_name, sequence_name",
+    "duckdb_types": "schema_name, type_name, logical_type, labels",
     "duckdb_functions": "schema_name, function_name, macro_definition",
 }
 
@@ -54,32 +58,49 @@ def compact(path: str, wait_seconds: float) -> Sizes:
     if not Path(path).exists():
         raise DatabaseProblem(f"There is no {path} yet: materialize something first.")
     file = Path(path).resolve()
-    copy = file.with_name(f"{file.name}.compacting")
-    with _alone(file), explaining(path, wait_seconds):
-        with connection(path, {}, wait_seconds) as database:
-            database.execute("CHECKPOINT")  # a killed run may have left something beside the file
+    attempt = backoff.on_exception(
+        backoff.expo, DatabaseBusy, max_time=wait_seconds, max_value=1, logger=None
+    )(_attempt)
+    with _alone(file):
         before = file.stat().st_size
-        copy.unlink(missing_ok=True)  # of a compaction that was killed
-        try:
-            _copy(path, copy)
-        finally:
-            copy.unlink(missing_ok=True)  # where it is still: it failed
+        for left in file.parent.glob(f".{file.name}.{PLACE}-*"):
+            shutil.rmtree(left)  # of a compaction that was killed
+        attempt(file, wait_seconds)
     return Sizes(before, file.stat().st_size)
 
 
-def _copy(path: str, copy: Path) -> None:
-    old = database_name(path)
-    with duckdb.connect(":memory:", config=dict(STORAGE)) as both:
-        both.execute(f"ATTACH {literal(path)} AS {quoted(old)} (READ_ONLY)")
-        both.execute(f"ATTACH {literal(str(copy))} AS {quoted(COPY)}")
-        both.execute(f"COPY FROM DATABASE {quoted(old)} TO {quoted(COPY)}")
-        if _content(both, old) != _content(both, COPY):
-            raise DatabaseProblem(f"A copy of {path} came out different, so it was thrown away.")
-        both.execute(f"DETACH {quoted(COPY)}")
-        shutil.copymode(path, copy)
-        os.replace(copy, os.path.realpath(path))
-        # Who opened the old file just now must still find it locked, and so turn to the new one.
-        sleep(LINGER)
+def _attempt(file: Path, wait_seconds: float) -> None:
+    """Copy, compare, and swap, unless somebody writes between the first two of these steps."""
+    with connection(str(file), {}, wait_seconds) as database:
+        database.execute("CHECKPOINT")  # a killed run may have left something beside the file
+    spill = Folder()
+    try:
+        with (
+            TemporaryDirectory(prefix=f".{file.name}.{PLACE}-", dir=file.parent) as place,
+            explaining(str(file), wait_seconds),
+            duckdb.connect(
+                config={**STORAGE, "temp_directory": str(spill.path / "spill")}
+            ) as database,
+        ):
+            _copy(database, file, Path(place) / file.name)
+    finally:
+        spill.close()
+
+
+def _copy(database: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
+    old = database_name(str(file))
+    database.execute(f"ATTACH {literal(str(file))} AS {quoted(old)} (READ_ONLY)")
+    if Path(f"{file}.wal").exists():
+        raise DatabaseBusy(f"{file} was written to just now, and not to the end: run it again.")
+    database.execute(f"ATTACH {literal(str(copy))} AS {quoted(COPY)}")
+    database.execute(f"COPY FROM DATABASE {quoted(old)} TO {quoted(COPY)}")
+    if _content(database, old) != _content(database, COPY):
+        raise DatabaseProblem(f"A copy of {file} came out different, so it was thrown away.")
+    database.execute(f"DETACH {quoted(COPY)}")
+    shutil.copymode(file, copy)
+    os.replace(copy, file)
+    # Who opened the old file just now must still find it locked, and so turn to the new one.
+    sleep(LINGER)
 
 
 def _content(database: duckdb.DuckDBPyConnection, name: str) -> list[list[tuple[object, ...]]]:

@@ -9,12 +9,15 @@ first look at its catalog). So one DuckDB without a file is started for a proces
 attached to it and detached again.
 """
 
+import atexit
+import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from time import time
@@ -23,7 +26,7 @@ from typing import Any
 import backoff
 import duckdb
 
-from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem
+from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem, NotEnoughMemory
 from recruit_assets.load.folder import Folder
 from recruit_assets.load.names import literal, quoted
 
@@ -31,18 +34,24 @@ from recruit_assets.load.names import literal, quoted
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
 STILLBORN = 10.0  # seconds after which nobody is making an empty file into a database any more
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
-LEAST_MEMORY, UNDO = 64 << 20, 32  # bytes that a merge needs: in all, and for each row
-ITS_OWN = ("memory", "system", "temp")  # names of databases that every DuckDB has
+# Bytes that a merge needs: for each thread, and for each row to undo what was done to it.
+THREAD, UNDO = 32 << 20, 32
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+AT_ONCE = 4 * 2048  # rows that a thread has in its hands
+# Names that every DuckDB gives to something of its own.
+ITS_OWN = ("memory", "system", "temp", "main", "pg_catalog", "information_schema")
 
 
 class _Engine:
     """A DuckDB that files are attached to; whoever opens one that is attached shares it."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._folder = Folder()  # for what does not fit into its memory
-        spill = {"temp_directory": str(self._folder.path / "spill")}
+        folder = Folder()  # for what does not fit into its memory
+        atexit.register(folder.close)
+        spill = {"temp_directory": str(folder.path / "spill")}
         self._duckdb = duckdb.connect(":memory:", config={**STORAGE, **spill, **config})
         self._users: Counter[str] = Counter()
+        self._names: dict[str, str] = {}  # of the files that are attached
         self._lock = Lock()
 
     def attach(self, path: str) -> None:
@@ -53,8 +62,12 @@ class _Engine:
         """
         with self._lock:
             if not self._users[path]:
+                name = database_name(path)
+                if name in self._names.values():
+                    name += f"_{sha256(path.encode()).hexdigest()[:8]}"
                 with self._duckdb.cursor() as cursor:
-                    cursor.execute(f"ATTACH {literal(path)} AS {quoted(database_name(path))}")
+                    cursor.execute(f"ATTACH {literal(path)} AS {quoted(name)}")
+                self._names[path] = name
             self._users[path] += 1
 
     def detach(self, path: str) -> None:
@@ -63,19 +76,20 @@ class _Engine:
             self._users[path] -= 1
             if not self._users[path]:
                 with self._duckdb.cursor() as cursor:
-                    cursor.execute(f"DETACH {quoted(database_name(path))}")
+                    cursor.execute(f"DETACH {quoted(self._names.pop(path))}")
 
     def cursor(self, path: str) -> duckdb.DuckDBPyConnection:
         """A connection of its own to an attached file."""
         cursor = self._duckdb.cursor()
-        cursor.execute(f"USE {quoted(database_name(path))}")
+        cursor.execute(f"USE {quoted(self._names[path])}")
         cursor.execute("SET TimeZone = 'UTC'")
         return cursor
 
 
 @cache
-def _engine(config: frozenset[tuple[str, Any]]) -> _Engine:
-    return _Engine(dict(config))
+def _engine(config: str) -> _Engine:
+    """The one DuckDB of this process with a configuration, in JSON."""
+    return _Engine(json.loads(config))
 
 
 def database_name(path: str) -> str:
@@ -99,7 +113,8 @@ def connection(
         DatabaseProblem: with what is wrong and what to do.
     """
     check_path(path)
-    engine = _engine(frozenset(config.items()))
+    with explaining(path, wait_seconds):
+        engine = _engine(json.dumps(config, sort_keys=True))
     attach = backoff.on_exception(
         backoff.expo,
         DatabaseBusy,
@@ -143,21 +158,37 @@ def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> It
 
 
 @contextmanager
-def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int) -> Iterator[None]:
+def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int, size: int) -> Iterator[None]:
     """Let DuckDB take little memory in the block, as it otherwise keeps whatever it once needed.
 
     It spills what does not fit, but not what it needs to undo changes: so there is room for that.
+    A limit that is lower already stays.
 
     Args:
         database: its limit is set back to what it was.
         rows: that may be changed in the block.
+        size: how many bytes they are.
     """
-    ((before,),) = database.execute("SELECT current_setting('memory_limit')").fetchall()
-    database.execute(f"SET memory_limit = '{LEAST_MEMORY + rows * UNDO >> 20} MiB'")
+    ((before, threads),) = database.execute(
+        "SELECT current_setting('memory_limit'), current_setting('threads')"
+    ).fetchall()
+    enough = threads * (THREAD + AT_ONCE * size // max(rows, 1)) + rows * UNDO
+    if _bytes(before) <= enough:
+        yield
+        return
+    database.execute(f"SET memory_limit = '{enough >> 20} MiB'")
     try:
         yield
     finally:
-        database.execute(f"SET memory_limit = {literal(before)}")
+        database.execute("RESET memory_limit")
+        if database.execute("SELECT current_setting('memory_limit')").fetchall() != [(before,)]:
+            database.execute(f"SET memory_limit = '{_bytes(before)} bytes'")
+
+
+def _bytes(told: str) -> float:
+    """Bytes of a setting as DuckDB tells it, such as `18.7 GiB`, which it has rounded down."""
+    number, unit = told.split()
+    return (float(number) + 0.05) * float(1024 ** UNITS.index(unit))
 
 
 def check_path(path: str) -> None:
@@ -215,6 +246,10 @@ def _problem(path: str, error: duckdb.Error, wait_seconds: float) -> DatabasePro
         return DatabaseBusy(
             f"{path} is open in this process already, also after {wait_seconds:g} s: close it "
             "there (a notebook counts), then run again."
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return NotEnoughMemory(
+            f"DuckDB needs more memory for {path} than it may take: raise its memory_limit. {text}"
         )
     if "not a valid DuckDB database" in text:
         return DatabaseProblem(

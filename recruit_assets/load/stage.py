@@ -23,14 +23,14 @@ class Stage:
     """A place for rows until they are merged; gone on leaving its `with` block.
 
     `columns` are those of the rows added so far, `first_id` is the id of the first of them;
-    `files` hold them, after `flush` all. `rows` counts them.
+    `files` hold them, after `flush` all. `rows` counts them, `size` their bytes.
     """
 
     def __init__(self) -> None:
         self.columns: dict[str, Kind] = {}
         self.files: list[str] = []
         self._columns_of: dict[str, set[str]] = {}
-        self.rows = 0
+        self.rows = self.size = 0
         self._tables: list[pa.Table] = []
         self._waiting = 0  # rows of these
         self._bytes = 0  # of these
@@ -76,6 +76,7 @@ class Stage:
         self._waiting += rows.num_rows
         self._bytes += rows.nbytes
         self.rows += rows.num_rows
+        self.size += rows.nbytes
         if self._waiting >= ROWS_PER_FILE or self._bytes >= BYTES_PER_FILE:
             self.flush()
 

@@ -25,13 +25,12 @@ import psutil
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.query import Query
 from recruit_assets_tests.benchmarks.peers import HEADERS, install, quiet
-from recruit_assets_tests.benchmarks.speed_report import Result, write
+from recruit_assets_tests.benchmarks.speed_report import AIRBYTE, BUDGET, DLT, OURS, Result, write
 
 HERE = Path(__file__).parent
 DAGSTER = Path(sys.executable).with_name("dagster")
 SMALL, MIDDLE, LARGE = 2_170, 21_700, 212_000  # candidates
-BUDGET, LATENCY_MS = 50, 250
-DLT, AIRBYTE, OURS = "dlt 1.31.0", "PyAirbyte 0.71.3", "recruit-assets"
+LATENCY_MS = 250
 
 Command = Callable[[str, Path], tuple[list[str], dict[str, str]]]  # from base URL and folder
 
@@ -42,8 +41,10 @@ def serving(candidates: int) -> Iterator["Server"]:
     command = [sys.executable, "-m", f"{__package__}.server", "--candidates", str(candidates)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield Server(process.stdout.readline().strip())
-        process.kill()
+        try:
+            yield Server(process.stdout.readline().strip())
+        finally:
+            process.kill()
 
 
 @dataclass(frozen=True)

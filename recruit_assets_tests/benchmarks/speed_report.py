@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[2]
 PLOT = "docs/speed"
 BEGIN, END = "<!-- make bench -->\n", "<!-- made -->"
 BUDGET, WINDOW_SECONDS = 50, 10
-COLOURS = {"dlt 1.31.0": "#8d99ae", "PyAirbyte 0.71.3": "#5c677d", "recruit-assets": "#c1440e"}
+DLT, AIRBYTE, OURS = "dlt 1.31.0", "PyAirbyte 0.71.3", "recruit-assets"
+COLOURS = {DLT: "#8d99ae", AIRBYTE: "#5c677d", OURS: "#c1440e"}
 NAMES = {
     "regions": "`--select regions`",
     "a11": "all, into an empty file",
@@ -78,9 +79,9 @@ def plot(results: list[Result]) -> None:
     mpl.rcParams.update({"svg.hashsalt": "speed", "font.size": 9})
     figure, axes = plt.subplots(1, 3, figsize=(10, 2.2), layout="constrained")
     panels = [
-        ("a113", "seconds", "seconds, 112,805 records"),
-        ("a113", "peak_mb", "peak memory in MB, 112,805 records"),
-        ("b", "seconds", "seconds, 11,400 records at a rate limit"),
+        ("a113", "seconds", "seconds"),
+        ("a113", "peak_mb", "peak memory in MB"),
+        ("b", "seconds", "seconds, at a rate limit"),
     ]
     for axis, (scenario, value, title) in zip(axes, panels, strict=True):
         found = [each for each in results if each.scenario == scenario][::-1]
@@ -89,12 +90,12 @@ def plot(results: list[Result]) -> None:
             [each.tool for each in found], heights, color=[COLOURS[each.tool] for each in found]
         )
         axis.bar_label(bars, labels=[f"{height:,.0f}" for height in heights], padding=3)
-        axis.set_title(title, fontsize=9)
+        axis.set_title(f"{title}; {found[0].records:,} records", fontsize=9)
         axis.spines[["top", "right", "bottom"]].set_visible(False)
         axis.set_xticks([])
         axis.margins(x=0.15)
     # Where a request may be sent at the latest moment that the limit forces.
-    (ours,) = [each for each in results if each.scenario == "b" and each.tool in "recruit-assets"]
+    (ours,) = [each for each in results if each.scenario == "b" and each.tool == OURS]
     axes[2].axvline(ours.floor, color="black", linestyle=":", linewidth=1)
     for axis in axes[1:]:
         axis.set_yticks([])

@@ -166,6 +166,21 @@ def test_a_refusal_holds_everybody(budget: Budget, clock: Clock) -> None:
     other.close()
 
 
+def test_a_refusal_is_believed_before_what_was_told_earlier(budget: Budget, clock: Clock) -> None:
+    assert not budget.take()
+    budget.settle(clock.now, remaining=2, reset=2)
+    budget.settle(clock.now, 0, 8, refused=True)
+    assert budget.take() == pytest.approx(8 + JITTER)
+
+
+def test_a_file_that_cannot_be_used_is_a_sentence(budget: Budget, tmp_path: Path) -> None:
+    budget.close()
+    for file in tmp_path.glob("*/*.sqlite"):
+        file.write_bytes(b"not a database" * 100)
+    with pytest.raises(BadSetting, match="remove that file, or set TMPDIR"):
+        Budget(3, "test")
+
+
 def test_nobody_is_held_longer_than_a_window(budget: Budget, clock: Clock) -> None:
     assert not budget.take()
     budget.settle(clock.now, 0, 86_400, refused=True)

@@ -3,6 +3,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pytest
@@ -18,6 +19,13 @@ import os, sys
 from recruit_assets.load import compact
 compact.os.replace = lambda *_: os.kill(os.getpid(), 9)
 compact.compact(sys.argv[1], 1)
+"""
+
+WRITER = """
+import duckdb, os, sys
+database = duckdb.connect(sys.argv[1])
+database.execute("INSERT INTO own VALUES (2, NULL)")
+os.kill(os.getpid(), 9)
 """
 
 ROWS = 200_000
@@ -103,10 +111,28 @@ def test_killed_before_the_end_it_leaves_the_file_and_the_next_one_tidies(path: 
     subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert path.stat().st_size == size
     assert content(path) == before
-    assert path.with_name(f"{path.name}.compacting").exists()
+    (left,) = path.parent.glob(f".{path.name}.compacting-*")
+    assert stat.S_IMODE(left.stat().st_mode) == 0o700  # the copy holds personal data
     compact(str(path), 0)
     assert content(path) == before
-    assert not path.with_name(f"{path.name}.compacting").exists()
+    assert not left.exists()
+
+
+def test_what_a_writer_leaves_who_is_killed_meanwhile_is_compacted_next_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[bool] = []
+
+    def folder(prefix: str, dir: Path) -> TemporaryDirectory[str]:  # noqa: A002 - its name there
+        if not left:  # just now somebody writes, and is killed
+            subprocess.run([sys.executable, "-c", WRITER, str(path)], check=False)
+            left.append(Path(f"{path}.wal").exists())
+        return TemporaryDirectory(prefix=prefix, dir=dir)
+
+    monkeypatch.setattr("recruit_assets.load.compact.TemporaryDirectory", folder)
+    compact(str(path), 5)
+    assert left == [True]
+    assert content(path)[-1] == [(1, [1, None], 2), (2, None, 4)]
 
 
 def test_a_file_that_is_held_or_missing_is_a_sentence(path: Path, tmp_path: Path) -> None:

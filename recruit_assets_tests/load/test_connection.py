@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
-from recruit_assets.load.connection import connection
+from recruit_assets.load.connection import bounded_memory, connection
 
 HOLD = """
 import duckdb, sys
@@ -165,3 +165,51 @@ def test_an_empty_file_that_somebody_is_making_is_left_alone(tmp_path: Path) -> 
     with pytest.raises(DatabaseBusy, match="is empty"), connection(str(path), {}, wait_seconds=0.1):
         pass
     assert path.exists()
+
+
+@pytest.mark.parametrize("stem", ["memory", "main", "TEMP", "system", "information_schema"])
+def test_a_file_may_be_called_like_something_in_duckdb(tmp_path: Path, stem: str) -> None:
+    path = tmp_path / f"{stem}.duckdb"
+    with connection(str(path), {}, 0) as database:
+        database.execute("CREATE TABLE t AS SELECT 1 AS i")
+    with duckdb.connect(str(path), read_only=True) as reader:
+        assert reader.execute("FROM t").fetchall() == [(1,)]
+
+
+def test_files_can_be_open_at_once_and_one_of_them_twice(tmp_path: Path) -> None:
+    paths = [str(tmp_path / name / "same.duckdb") for name in ("a", "b")]
+    for path in paths:
+        Path(path).parent.mkdir()
+    with connection(paths[0], {}, 0) as a, connection(paths[1], {}, 0) as b:
+        a.execute("CREATE TABLE t AS SELECT 'a' AS name")
+        b.execute("CREATE TABLE t AS SELECT 'b' AS name")
+        with connection(paths[0], {}, 0) as again:
+            assert again.execute("FROM t").fetchall() == [("a",)]
+        assert a.execute("FROM t").fetchall() == [("a",)]
+    for path in paths:
+        with duckdb.connect(path, read_only=True) as reader:
+            assert reader.execute("FROM t").fetchall() == [(Path(path).parent.name,)]
+
+
+def test_an_option_that_duckdb_does_not_know_is_a_sentence(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DatabaseProblem, match="nosuch"),
+        connection(str(tmp_path / "x.duckdb"), {"nosuch": 1}, 0),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(("limit", "bounded"), [("1GB", True), ("50MB", False)])
+def test_memory_is_bounded_for_a_while_and_never_more_than_it_was(
+    tmp_path: Path, limit: str, *, bounded: bool
+) -> None:
+    def allowed(database: duckdb.DuckDBPyConnection) -> str:
+        ((told,),) = database.execute("SELECT current_setting('memory_limit')").fetchall()
+        return str(told)
+
+    config = {"memory_limit": limit, "threads": 2}
+    with connection(str(tmp_path / "x.duckdb"), config, 0) as database:
+        before = allowed(database)
+        with bounded_memory(database, rows=1000, size=1_000_000):
+            assert (allowed(database) != before) is bounded
+        assert allowed(database) == before

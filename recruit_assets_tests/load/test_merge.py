@@ -13,7 +13,7 @@ from recruit_assets.catalogue import UNPARSED, Attribute, Endpoint, Kind
 from recruit_assets.errors import DatabaseChanged, DatabaseProblem
 from recruit_assets.extract.document import Record
 from recruit_assets.extract.records import Flattener, as_json
-from recruit_assets.load.connection import transaction
+from recruit_assets.load.connection import bounded_memory, connection, transaction
 from recruit_assets.load.merge import Merged, digest, merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import FILES_PER_PART, ROWS_PER_FILE, Stage
@@ -105,6 +105,21 @@ def test_rows_that_fill_several_files_are_merged_as_one(
         assert len(list(stage.parts())) == 2
     assert merged == Merged(inserted=ROWS_PER_FILE, repeated=latest * ROWS_PER_FILE)
     assert set(table(database, "name, new")) == {("late", "x")}
+
+
+@pytest.mark.parametrize(("threads", "width"), [(2, 1), (2, 6_000), (16, 1), (16, 1_000)])
+def test_little_memory_is_enough_for_many_threads_and_wide_rows(
+    tmp_path: Path, threads: int, width: int
+) -> None:
+    rows = 6_000
+    path, config = str(tmp_path / "x.duckdb"), {"threads": threads}
+    texts = [f"{number:08} " * (width // 9) for number in range(rows)]
+    records = [Record(str(number), {"name": text}) for number, text in enumerate(texts)]
+    flattener = Flattener(SMALL)
+    with Stage() as stage, connection(path, config, 0) as database:
+        stage.add(flattener.table(records), flattener.columns, range(rows))
+        with bounded_memory(database, rows, stage.size), transaction(database):
+            assert merge(database, SMALL, stage, "run").inserted == rows
 
 
 def test_rows_that_did_not_come_stay(database: duckdb.DuckDBPyConnection) -> None:
