@@ -27,7 +27,8 @@ from recruit_assets.errors import (
 from recruit_assets.extract.pages import Report, Verdict, Walk
 from recruit_assets.extract.records import Flattener
 from recruit_assets.extract.source import Page, Source
-from recruit_assets.load.connection import bounded_memory, transaction
+from recruit_assets.load.connection import transaction
+from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import Merged, merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
@@ -35,7 +36,7 @@ from recruit_assets.load.state import State, recall, recall_cursor, remember, ro
 from recruit_assets.load.sweep import Remains, absent, emptied, living, sweep
 
 OVERLAP = timedelta(minutes=10)  # that an incremental read begins before its cursor
-PAGES_AT_ONCE = 50  # that are in memory as they came
+PAGES_AT_ONCE = 10  # that are in memory as they came; others are on their way meanwhile
 ASKED_ONE_BY_ONE = 100  # absentees of a run; more are looked for in a second walk
 MOST_DELETED = 0.2  # of the living rows, without a person's word
 ACCEPT = "run it once with allow_mass_delete (in the launchpad, or as the asset's config)"

@@ -34,10 +34,6 @@ from recruit_assets.load.names import literal, quoted
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
 STILLBORN = 10.0  # seconds after which nobody is making an empty file into a database any more
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
-# Bytes that a merge needs: for each thread, and for each row to undo what was done to it.
-THREAD, UNDO = 32 << 20, 32
-UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
-AT_ONCE = 4 * 2048  # rows that a thread has in its hands
 # Names that every DuckDB gives to something of its own.
 ITS_OWN = ("memory", "system", "temp", "main", "pg_catalog", "information_schema")
 
@@ -155,40 +151,6 @@ def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> It
         with suppress(duckdb.Error):  # a COMMIT that failed has rolled back already
             database.execute("ROLLBACK")
         raise
-
-
-@contextmanager
-def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int, size: int) -> Iterator[None]:
-    """Let DuckDB take little memory in the block, as it otherwise keeps whatever it once needed.
-
-    It spills what does not fit, but not what it needs to undo changes: so there is room for that.
-    A limit that is lower already stays.
-
-    Args:
-        database: its limit is set back to what it was.
-        rows: that may be changed in the block.
-        size: how many bytes they are.
-    """
-    ((before, threads),) = database.execute(
-        "SELECT current_setting('memory_limit'), current_setting('threads')"
-    ).fetchall()
-    enough = threads * (THREAD + AT_ONCE * size // max(rows, 1)) + rows * UNDO
-    if _bytes(before) <= enough:
-        yield
-        return
-    database.execute(f"SET memory_limit = '{enough >> 20} MiB'")
-    try:
-        yield
-    finally:
-        database.execute("RESET memory_limit")
-        if database.execute("SELECT current_setting('memory_limit')").fetchall() != [(before,)]:
-            database.execute(f"SET memory_limit = '{_bytes(before)} bytes'")
-
-
-def _bytes(told: str) -> float:
-    """Bytes of a setting as DuckDB tells it, such as `18.7 GiB`, which it has rounded down."""
-    number, unit = told.split()
-    return (float(number) + 0.05) * float(1024 ** UNITS.index(unit))
 
 
 def check_path(path: str) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from recruit_assets.catalogue import Attribute, Endpoint, Kind, Relationship, snake_case
 from recruit_assets.extract.document import Linkage, Record
-from recruit_assets.extract.records import LONGEST_NAME, Flattener, as_json
+from recruit_assets.extract.records import LONGEST_NAME, Flattener
+from recruit_assets.extract.values import as_json
 
 THINGS = Endpoint(
     "things",

@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
-from recruit_assets.load.connection import bounded_memory, connection
+from recruit_assets.load.connection import connection
+from recruit_assets.load.memory import bounded_memory
 
 HOLD = """
 import duckdb, sys

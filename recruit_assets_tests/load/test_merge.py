@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from recruit_assets.catalogue import UNPARSED, Attribute, Endpoint, Kind
 from recruit_assets.errors import DatabaseChanged, DatabaseProblem
 from recruit_assets.extract.document import Record
-from recruit_assets.extract.records import Flattener, as_json
-from recruit_assets.load.connection import bounded_memory, connection, transaction
+from recruit_assets.extract.records import Flattener
+from recruit_assets.extract.values import as_json
+from recruit_assets.load.connection import connection, transaction
+from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import Merged, digest, merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import FILES_PER_PART, ROWS_PER_FILE, Stage

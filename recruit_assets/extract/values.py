@@ -1,0 +1,193 @@
+"""From values as they came to a column of Arrow, telling what does not fit.
+
+What lives here: what a value of each kind must be. A column is checked and converted whole; only
+one that holds a misfit is gone through value by value.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from itertools import chain
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recruit_assets.catalogue import Kind
+
+Values = list[Any]  # one for each record; None where it has none
+_BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+ARROW_TYPES = {
+    Kind.TEXT: pa.string(),
+    Kind.KEY: pa.string(),
+    Kind.INTEGER: pa.int64(),
+    Kind.NUMBER: pa.float64(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    Kind.DATE: pa.date32(),
+    Kind.TEXTS: pa.list_(pa.string()),
+    Kind.KEYS: pa.list_(pa.string()),
+    Kind.JSON: pa.string(),
+}
+_BOUNDS = {
+    kind: (pa.scalar(first, ARROW_TYPES[kind]).value, pa.scalar(last, ARROW_TYPES[kind]).value)
+    for kind, first, last in (
+        (Kind.TIMESTAMP, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
+        (Kind.DATE, date.min, date.max),
+    )
+}
+
+
+def as_column(kind: Kind, values: Values) -> tuple[pa.Array, dict[int, Any]]:
+    """The values as Arrow, and by row those that do not fit, in whose place is null."""
+    try:
+        return _as_arrow(kind, values), {}
+    except (ValueError, TypeError, OverflowError):  # there are some that do not fit
+        fitting: Values = [None] * len(values)
+    misfits = {}
+    for row, value in enumerate(values):
+        try:
+            fitting[row] = None if value is None else _FIT[kind](value)
+        except (ValueError, OverflowError):
+            misfits[row] = _storable(value)
+    return pa.array(fitting, ARROW_TYPES[kind]), misfits
+
+
+def kind_of(value: Any) -> Kind:
+    """The kind of a column whose first value this is."""
+    if isinstance(value, bool):
+        return Kind.BOOLEAN
+    if isinstance(value, int | float):
+        return Kind.NUMBER
+    return Kind.TEXT if isinstance(value, str) else Kind.JSON
+
+
+def as_json(value: Any) -> str:
+    """A value as JSON text, the same for the same value: keys sorted, whole numbers exact."""
+    return _ENCODER.encode(_storable(value)).decode()
+
+
+def _storable(value: Any) -> Any:
+    """The value, or, if it holds half a surrogate pair, the JSON text that it came as."""
+    try:
+        _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value, sort_keys=True)
+    return value
+
+
+# From a value to what its column stores; ValueError and OverflowError say that it does not fit.
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    if not value.isascii():
+        value.encode()  # raises for half a surrogate pair, which no database stores
+    return value
+
+
+def _key(value: Any) -> str:
+    return str(value) if type(value) is int else _text(value)
+
+
+def _integer(value: Any) -> int:
+    if type(value) is int and -(2**63) <= value < 2**63:
+        return value
+    raise ValueError
+
+
+def _number(value: Any) -> float:
+    if type(value) is float or (type(value) is int and float(value) == value):
+        return float(value)
+    raise ValueError
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError
+
+
+def _timestamp(value: Any) -> datetime:
+    # Without an offset it is no instant; with more digits than microseconds it would be cut.
+    moment = datetime.fromisoformat(_text(value))
+    if moment.tzinfo is None or _BEYOND_MICROSECONDS.search(value):
+        raise ValueError
+    return moment.astimezone(UTC)
+
+
+def _date(value: Any) -> date:
+    return date.fromisoformat(_text(value))
+
+
+def _texts(value: Any) -> list[str]:
+    return [_text(each) for each in _list(value)]
+
+
+def _keys(value: Any) -> list[str]:
+    return [_key(each) for each in _list(value)]
+
+
+def _list(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    raise ValueError
+
+
+_FIT: dict[Kind, Callable[[Any], Any]] = {
+    Kind.TEXT: _text,
+    Kind.KEY: _key,
+    Kind.INTEGER: _integer,
+    Kind.NUMBER: _number,
+    Kind.BOOLEAN: _boolean,
+    Kind.TIMESTAMP: _timestamp,
+    Kind.DATE: _date,
+    Kind.TEXTS: _texts,
+    Kind.KEYS: _keys,
+    Kind.JSON: as_json,
+}
+
+# From a whole column to Arrow, if nothing in it is a misfit; else ValueError, TypeError or
+# OverflowError. Arrow alone would take 1.5 for a whole number and a text for a list of letters.
+
+_TYPES: dict[Kind, frozenset[type]] = {
+    Kind.TEXT: frozenset({str}),
+    Kind.KEY: frozenset({str}),
+    Kind.INTEGER: frozenset({int}),
+    Kind.NUMBER: frozenset({int, float}),
+    Kind.BOOLEAN: frozenset({bool}),
+    Kind.TIMESTAMP: frozenset({str}),
+    Kind.DATE: frozenset({str}),
+    Kind.TEXTS: frozenset({list}),
+    Kind.KEYS: frozenset({list}),
+}
+
+
+def _as_arrow(kind: Kind, values: Values) -> pa.Array:
+    if kind is Kind.JSON:
+        return pa.array([None if each is None else as_json(each) for each in values], pa.string())
+    if not set(map(type, values)) <= _TYPES[kind] | {type(None)}:
+        raise TypeError
+    if kind in (Kind.TEXTS, Kind.KEYS) and not _hold_texts(values):
+        raise TypeError
+    if kind in _BOUNDS:
+        return _within_bounds(pa.array(values, pa.string()).cast(ARROW_TYPES[kind]), kind)
+    return pa.array(values, ARROW_TYPES[kind])
+
+
+def _hold_texts(lists: Values) -> bool:
+    return set(map(type, chain.from_iterable(each for each in lists if each))) <= {str}
+
+
+def _within_bounds(times: pa.Array, kind: Kind) -> pa.Array:
+    """The times, if Python can hold them as well: Arrow knows the year 0 and the year 10,000."""
+    ends = pc.min_max(times)
+    first, last = _BOUNDS[kind]
+    if ends["min"].is_valid and not (first <= ends["min"].value and ends["max"].value <= last):
+        raise OverflowError
+    return times
