@@ -1,7 +1,7 @@
 """What other tools make of a list that moves, comes short or loses records, as a Markdown table.
 
 `python -m recruit_assets_tests.benchmarks.peers` needs `uv`, which installs each tool in a
-throwaway environment of its own: PyAirbyte pins other versions of DuckDB and pyrate-limiter than we
+throwaway environment of its own: PyAirbyte pins another version of DuckDB than we
 need. Every cell is measured in a new sandbox and a new folder, on 100 records; the peers
 read pages of 20, we of 30.
 Here: the cases, the tools, the table. How a tool syncs is in `dlt_sync` and `airbyte_sync`.
