@@ -1,13 +1,16 @@
 """The 18 assets: one per endpoint of `endpoints`, each made by the same function."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 from pydantic import Field
 
 from recruit_assets.catalogue import Endpoint
+from recruit_assets.checks import build_checks, look
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.io_manager import Delivery, column_schema
 from recruit_assets.load.schema import SCHEMA
-from recruit_assets.resources import RecruitApi
+from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sync import Mode, Options
 
 
@@ -47,22 +50,43 @@ class SyncConfig(dg.Config):
 
 
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
-    """The asset of an endpoint: key and table have its name."""
+    """The asset of an endpoint, which has its name as key and table, and its checks.
 
-    @dg.asset(
+    They are one step, and its checks can be run without it.
+    """
+
+    @dg.multi_asset(
         name=endpoint.name,
         group_name=endpoint.group,
-        description=endpoint.description,
-        io_manager_key="duckdb_merge",
-        kinds={"duckdb"},
-        metadata={
-            "dagster/table_name": f"{SCHEMA}.{endpoint.name}",
-            "dagster/column_schema": column_schema(endpoint),
+        can_subset=True,
+        outs={
+            endpoint.name: dg.AssetOut(
+                description=endpoint.description,
+                io_manager_key="duckdb_merge",
+                dagster_type=Delivery,
+                kinds={"duckdb"},
+                metadata={
+                    "dagster/table_name": f"{SCHEMA}.{endpoint.name}",
+                    "dagster/column_schema": column_schema(endpoint),
+                },
+                is_required=False,
+            )
         },
+        check_specs=build_checks(endpoint),
     )
-    def read(context: dg.AssetExecutionContext, config: SyncConfig, api: RecruitApi) -> Delivery:
-        options = Options(**dict(config))
-        return Delivery(api.source(endpoint, context.log), options)
+    def read(
+        context: dg.AssetExecutionContext,
+        config: SyncConfig,
+        api: RecruitApi,
+        duckdb: RecruitDatabase,
+    ) -> Iterator[dg.Output[Delivery] | dg.AssetCheckResult]:
+        if context.selected_asset_keys:
+            source = api.source(endpoint, context.log)
+            # Merged before this goes on.
+            yield dg.Output(Delivery(source, Options(**dict(config))), endpoint.name)
+        chosen = {key.name for key in context.selected_asset_check_keys}
+        if chosen:
+            yield from (each for each in look(endpoint, duckdb) if each.check_name in chosen)
 
     return read
 

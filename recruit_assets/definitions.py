@@ -4,7 +4,6 @@ import dagster as dg
 
 from recruit_assets import settings
 from recruit_assets.assets import ASSETS
-from recruit_assets.checks import CHECKS
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.sweep import Remains
 from recruit_assets.resources import RecruitApi, RecruitDatabase
@@ -14,7 +13,6 @@ database = RecruitDatabase(database=settings.DATABASE.text())
 
 defs = dg.Definitions(
     assets=ASSETS,
-    asset_checks=CHECKS,
     jobs=[*SYNCS, compact],
     schedules=SCHEDULES,
     sensors=[tell_of_failures],

@@ -5,18 +5,16 @@ import duckdb
 import pytest
 
 from recruit_assets.assets import ASSETS
-from recruit_assets.checks import CHECKS
 from recruit_assets.definitions import defs
 from recruit_assets.schedules import compact
 from recruit_assets_tests.conftest import Project
 
 REGIONS = [each for each in ASSETS if each.key == dg.AssetKey("regions")]
-CHECK = [each for each in CHECKS if each.keys_by_input_name == {"regions": dg.AssetKey("regions")}]
 
 
 def run(project: Project) -> dg.ExecuteInProcessResult:
     return dg.materialize(
-        [*REGIONS, *CHECK],
+        REGIONS,
         resources=project.resources(),
         instance=project.instance,
         raise_on_error=False,
@@ -32,19 +30,20 @@ def found(result: dg.ExecuteInProcessResult, check: str) -> tuple[bool, dict[str
 
 
 def test_each_asset_has_its_check() -> None:
-    assert {key.asset_key for check in CHECKS for key in check.check_keys} == {
-        each.key for each in ASSETS
-    }
-    assert {spec.name: spec.blocking for check in CHECKS for spec in check.check_specs} == {
-        "ids_are_unique": True,
-        "is_compact": False,
-    }
+    for asset in ASSETS:
+        assert {spec.name: spec.blocking for spec in asset.check_specs} == {
+            "ids_are_unique": True,
+            "is_compact": False,
+        }
+        assert {spec.asset_key for spec in asset.check_specs} == {asset.key}
 
 
 @pytest.mark.parametrize("job", ["sync", "full_sync", "sync_company"])
 def test_jobs_run_the_checks(job: str) -> None:
-    nodes = {node.name for node in defs.resolve_job_def(job).nodes}
-    assert "regions_checks" in nodes
+    keys = defs.resolve_job_def(job).asset_layer.asset_graph.get_all_asset_keys()
+    assert dg.AssetKey("regions") in keys
+    checks = defs.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys
+    assert dg.AssetCheckKey(dg.AssetKey("regions"), "ids_are_unique") in checks
 
 
 def test_ids_that_repeat_are_found_and_stop_what_lies_downstream(project: Project) -> None:
@@ -80,7 +79,7 @@ def check_alone(project: Project, name: str) -> dg.ExecuteInProcessResult:
     key = dg.AssetCheckKey(dg.AssetKey("regions"), name)
     job = dg.define_asset_job("alone", dg.AssetSelection.checks(key))
     return (
-        dg.Definitions(REGIONS, asset_checks=CHECK, resources=project.resources(), jobs=[job])
+        dg.Definitions(REGIONS, resources=project.resources(), jobs=[job])
         .resolve_job_def("alone")
         .execute_in_process(instance=project.instance)
     )
