@@ -1,17 +1,26 @@
 """The 18 assets: one per endpoint of `endpoints`, each made by the same function."""
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import dagster as dg
 from pydantic import Field
 
+from recruit_assets import settings
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.checks import build_checks, look
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.io_manager import Delivery, column_schema
-from recruit_assets.load.schema import SCHEMA
+from recruit_assets.errors import BadSetting
+from recruit_assets.io_manager import Delivery
+from recruit_assets.metadata import definition
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sync import Mode, Options
+
+# Late once two runs of the schedule `hourly` were missed, stale once `nightly` was as well.
+FRESHNESS = dg.FreshnessPolicy.time_window(
+    warn_window=timedelta(hours=3), fail_window=timedelta(hours=26)
+)
 
 
 class SyncConfig(dg.Config):
@@ -49,11 +58,26 @@ class SyncConfig(dg.Config):
     )
 
 
+def owners() -> list[str]:
+    """Who owns the assets, as set.
+
+    Raises:
+        BadSetting: one of them is nothing that Dagster takes for an owner.
+    """
+    setting = settings.OWNERS
+    found = [each.strip() for each in setting.text().split(",") if each.strip()]
+    for each in found:
+        if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", each):
+            raise BadSetting(f"{setting.name} has {each!r}: write an e-mail address or team:name.")
+    return found
+
+
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
     """The asset of an endpoint, which has its name as key and table, and its checks.
 
     They are one step, and its checks can be run without it.
     """
+    personal = any(column.personal for column in endpoint.columns())
 
     @dg.multi_asset(
         name=endpoint.name,
@@ -65,10 +89,10 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
                 io_manager_key="duckdb_merge",
                 dagster_type=Delivery,
                 kinds={"duckdb"},
-                metadata={
-                    "dagster/table_name": f"{SCHEMA}.{endpoint.name}",
-                    "dagster/column_schema": column_schema(endpoint),
-                },
+                tags={"personal_data": ""} if personal else None,
+                owners=owners(),
+                metadata=definition(endpoint),
+                freshness_policy=FRESHNESS,
                 is_required=False,
             )
         },
@@ -85,8 +109,8 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
             # Merged before this goes on.
             yield dg.Output(Delivery(source, Options(**dict(config))), endpoint.name)
         chosen = {key.name for key in context.selected_asset_check_keys}
-        if chosen:
-            yield from (each for each in look(endpoint, duckdb) if each.check_name in chosen)
+        if chosen and not config.dry_run:
+            yield from look(endpoint, duckdb, chosen)
 
     return read
 

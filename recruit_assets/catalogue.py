@@ -91,6 +91,21 @@ class Column:
 
 
 @dataclass(frozen=True)
+class ForeignKey:
+    """A column whose values are ids of another endpoint's table.
+
+    `type_column` is the one that says what a polymorphic key points at, and `type` what stands
+    there if it is this table.
+    """
+
+    column: str
+    table: str
+    many: bool = False
+    type_column: str | None = None
+    type: str | None = None
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """One endpoint of the API, and so one asset and one table, all three called `name`.
 
@@ -127,6 +142,25 @@ class Endpoint:
             )
         for relationship in self.relationships:
             yield from relationship_columns(relationship)
+
+    def foreign_keys(self) -> Iterator[ForeignKey]:
+        """Where its keys lead to, known endpoints or not."""
+        for relationship in self.relationships:
+            name = snake_case(relationship.name)
+            for target in relationship.targets:
+                if relationship.polymorphic:
+                    typed = f"{name}_id", table_of(target), False, f"{name}_type", target
+                    yield ForeignKey(*typed)
+                else:
+                    many = relationship.many
+                    yield ForeignKey(
+                        f"{name}_ids" if many else f"{name}_id", table_of(target), many
+                    )
+
+
+def table_of(path: str) -> str:
+    """The table of the endpoint at a path."""
+    return path.replace("-", "_")
 
 
 def relationship_columns(relationship: Relationship) -> Iterator[Column]:

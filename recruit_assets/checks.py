@@ -1,57 +1,154 @@
 """The checks: what is proven of a table each time that its asset is materialized.
 
-What lives here: the checks of an endpoint, and what they find in its table. To add one: its spec,
-and what it finds. They run in the step of the asset (see `assets`), as a step of their own costs
-more than what they look at. A blocking check stops what lies downstream.
+What lives here: what each check asks for, and what it says. To add one: a function that looks, and
+an entry in `CHECKS`. They run in the step of the asset (see `assets`), as a step of their own costs
+more than what they look at. A blocking check stops what lies downstream; the others warn.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
+import duckdb
 
-from recruit_assets.catalogue import Endpoint
-from recruit_assets.load.schema import count, existing_table, repeated_ids, rows_in_file
+from recruit_assets.catalogue import UNPARSED, Endpoint
+from recruit_assets.extract.report import Verdict
+from recruit_assets.load.findings import flawed_ids, misfits, orphans, rows_in_file
+from recruit_assets.load.schema import count, existing_table
+from recruit_assets.load.state import last_syncs
 from recruit_assets.resources import RecruitDatabase, explained
+from recruit_assets.sync import MOST_DELETED
 
 SMALL = 100_000  # rows that a table may keep in the file before anybody minds
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a check found: whether all is well, what to say if not, and numbers."""
+
+    passed: bool
+    says: str = ""
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+
+UNSYNCED = Found(False, "No sync is remembered: materialize the asset.")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check, for every endpoint."""
+
+    name: str
+    promise: str
+    look: Callable[[duckdb.DuckDBPyConnection, Endpoint], Found]
+    blocking: bool = False
+
+
+def ids(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Found:
+    """Rows whose id is not theirs alone."""
+    repeated, missing = flawed_ids(database, endpoint)
+    says = f"Something else has written to {endpoint.name}: drop the table and run full_sync."
+    numbers = {"repeated_ids": repeated, "missing_ids": missing}
+    return Found(not (repeated or missing), says, numbers)
+
+
+def available(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Found:
+    """Whether the last sync could read the endpoint."""
+    last = last_syncs(database, endpoint, 1)
+    if not last:
+        return UNSYNCED
+    return Found(last[0].verdict != Verdict.UNAVAILABLE.value, last[0].reason)
+
+
+def complete(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Found:
+    """The verdict of the last sync."""
+    last = last_syncs(database, endpoint, 1)
+    if not last:
+        return UNSYNCED
+    proven = last[0].verdict in {verdict.value for verdict in Verdict if verdict.proven}
+    return Found(proven, last[0].reason, {"verdict": last[0].verdict})
+
+
+def not_fewer(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Found:
+    """The living rows beside those that the sync before had left."""
+    counted = [each.living for each in last_syncs(database, endpoint, 2)]
+    now = counted[0] if counted else 0
+    before = counted[1] if len(counted) > 1 else now
+    lost = 1 - now / before if before else 0.0
+    says = f"{before:,} rows were living before, and {now:,} are now: is that right?"
+    return Found(lost <= MOST_DELETED, says, {"rows": now, "rows_before": before})
+
+
+def parsed(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Found:
+    """Values that did not fit their column, by column and type; never a value."""
+    found = misfits(database, endpoint)
+    values = sum(sum(kinds.values()) for kinds in found.values())
+    says = f"{values:,} values did not fit and are kept in {UNPARSED}: "
+    says += "; ".join(f"{column} is {' or '.join(kinds)}" for column, kinds in found.items())
+    return Found(not found, says, {"values": values, **found})
+
+
+def resolved(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Found:
+    """Foreign keys that lead to no row."""
+    found = {
+        f"{key.column} to {key.table}": orphaned for key, orphaned in orphans(database, endpoint)
+    }
+    numbers = {name: each.keys for name, each in found.items()}
+    says = "Keys lead to no row: " + "; ".join(
+        f"{each.keys:,} of {name}, such as {', '.join(each.examples)}"
+        for name, each in found.items()
+        if each.keys
+    )
+    return Found(not any(numbers.values()), says, numbers)
+
+
+def compact(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Found:
+    """Rows in the file beside rows in the table."""
+    rows = count(database, existing_table(database, endpoint.name))
+    kept = rows_in_file(database, endpoint)
+    passed = kept <= max(2 * rows, SMALL)
+    says = "Run the job compact when nobody else uses the file."
+    return Found(passed, says, {"rows": rows, "rows_in_file": kept})
+
+
+CHECKS = (
+    Check("ids_are_unique", "Every row has an id, and no other row has it.", ids, blocking=True),
+    Check("is_available", "The API lets the key read this endpoint.", available),
+    Check("is_complete", "The last sync could prove that nothing is missing.", complete),
+    Check("rows_did_not_fall", "No more than a fifth fewer rows than before.", not_fewer),
+    Check("everything_parsed", f"Every value fitted its column; {UNPARSED} is empty.", parsed),
+    Check("keys_resolve", "Every foreign key leads to a row.", resolved),
+    Check("is_compact", "The file is not full of rows that were replaced.", compact),
+)
+
+
 def build_checks(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
-    """The checks of an endpoint's table."""
+    """What is checked of an endpoint's table."""
     return [
         dg.AssetCheckSpec(
-            "ids_are_unique",
-            asset=endpoint.name,
-            description="No id stands in the table twice, as there is no key that forces it.",
-            blocking=True,
-        ),
-        dg.AssetCheckSpec(
-            "is_compact",
-            asset=endpoint.name,
-            description=(
-                "Rows that were replaced or deleted take less room in the file than those that "
-                "are there. If not, run the job `compact` when nobody else uses the file."
-            ),
-        ),
+            check.name, asset=endpoint.name, description=check.promise, blocking=check.blocking
+        )
+        for check in CHECKS
     ]
 
 
-def look(endpoint: Endpoint, duckdb: RecruitDatabase) -> Iterator[dg.AssetCheckResult]:
-    """What the checks find in the table as it is now.
+def look(
+    endpoint: Endpoint, duckdb: RecruitDatabase, chosen: Collection[str]
+) -> Iterator[dg.AssetCheckResult]:
+    """What the chosen checks find in the table as it is now.
 
     Raises:
         dagster.Failure: the asset was never materialized, or the database cannot be used.
     """
     with explained(), duckdb.get_connection() as database:
-        table = existing_table(database, endpoint.name)
-        repeated = repeated_ids(database, table)
-        rows, kept = count(database, table), rows_in_file(database, endpoint.name)
-    yield dg.AssetCheckResult(
-        check_name="ids_are_unique", passed=not repeated, metadata={"repeated_ids": repeated}
-    )
-    yield dg.AssetCheckResult(
-        check_name="is_compact",
-        passed=kept <= max(2 * rows, SMALL),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"rows": rows, "rows_in_file": kept},
-    )
+        existing_table(database, endpoint.name)
+        found = [(each, each.look(database, endpoint)) for each in CHECKS if each.name in chosen]
+    for check, result in found:
+        yield dg.AssetCheckResult(
+            check_name=check.name,
+            passed=result.passed,
+            severity=dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN,
+            description=None if result.passed else result.says,
+            metadata=result.numbers,
+        )

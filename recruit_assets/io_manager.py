@@ -1,10 +1,12 @@
 """The IO manager: syncs an endpoint into DuckDB, merging by `id`, and reports it to Dagster.
 
-What lives here: what a run shows of a sync. The order of things is in `sync`.
+What lives here: what a run logs of a sync. The order of things is in `sync`, the numbers that the
+UI shows are in `metadata`.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -12,13 +14,13 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from recruit_assets import settings
-from recruit_assets.catalogue import Endpoint, Kind
-from recruit_assets.extract.pages import Verdict
-from recruit_assets.extract.retries import Effort
+from recruit_assets.catalogue import Endpoint
+from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import check_path
-from recruit_assets.load.schema import BOOKKEEPING, UNKNOWN, existing_table, missing_table
+from recruit_assets.load.schema import existing_table, missing_table
 from recruit_assets.load.sweep import Remains
+from recruit_assets.metadata import counts, facts, look_of
 from recruit_assets.resources import explained
 from recruit_assets.sync import Options, Outcome, Sync
 
@@ -79,17 +81,17 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         _log(context, endpoint, outcome, options)
         context.add_output_metadata(
             {
-                "dagster/row_count": outcome.living,
-                "dagster/column_schema": column_schema(endpoint, outcome.columns),
-                "status": status(outcome, options),
-                "verdict": outcome.report.verdict.value,
-                **({"reason": outcome.report.reason} if outcome.report.reason else {}),
-                "mode": outcome.mode.value,
+                **facts(endpoint, outcome),
                 **counts(outcome, delivery.source.effort),
-                "refused_parameters": outcome.report.dropped,
-                **({"would_be_deleted": outcome.gone} if options.dry_run else {}),
+                **(
+                    {"would_be_deleted": outcome.gone} if options.dry_run else self._shown(endpoint)
+                ),
             }
         )
+
+    def _shown(self, endpoint: Endpoint) -> dict[str, Any]:
+        with self.database.get_connection() as database:
+            return look_of(database, endpoint)
 
     def _is_there(self) -> bool:
         """Whether the database exists, which opening it would change."""
@@ -97,49 +99,10 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         return Path(self.database.database).exists()
 
 
-def status(outcome: Outcome, options: Options) -> str:
-    """What kind of sync it was, in a word."""
-    if outcome.report.unavailable:
-        return "unavailable"
-    return "dry run" if options.dry_run else "read"
-
-
-def counts(outcome: Outcome, effort: Effort) -> dict[str, float]:
-    """The numbers of a sync, plain so that Dagster plots them over time."""
-    report = outcome.report
-    return {
-        **asdict(outcome.merged),
-        "deleted": outcome.deleted,
-        "unparsed": sum(outcome.unparsed.values()),
-        "pages": report.pages,
-        "requests": effort.requests,
-        "retries": effort.retries,
-        "seconds_waited_for_budget": round(effort.queued, 1),
-        "seconds_waited_to_retry": round(effort.waited, 1),
-    } | ({} if report.record_count is None else {"record_count": report.record_count})
-
-
-def column_schema(endpoint: Endpoint, found: dict[str, Kind] | None = None) -> dg.TableSchema:
-    """The columns of an endpoint's table for Dagster's UI: the catalogue's, or those found."""
-    known = {column.name: column for column in endpoint.columns()}
-    kinds = found or {column.name: column.kind for column in known.values()}
-    columns = [
-        dg.TableColumn(
-            name,
-            kind.sql,
-            known[name].meaning if name in known else UNKNOWN,
-            tags={"personal": ""} if name in known and known[name].personal else None,
-        )
-        for name, kind in kinds.items()
-    ]
-    columns += [dg.TableColumn(name, *rest) for name, rest in BOOKKEEPING.items()]
-    return dg.TableSchema(columns)
-
-
 def _log(context: dg.OutputContext, endpoint: Endpoint, outcome: Outcome, options: Options) -> None:
     name, report, merged = endpoint.name, outcome.report, outcome.merged
-    if report.unavailable:
-        context.log.warning(f"{report.unavailable} The rows of {name} stay as they are.")
+    if report.verdict is Verdict.UNAVAILABLE:
+        context.log.warning(f"{report.reason} The rows of {name} stay as they are.")
         if last := outcome.state.complete_at:
             context.log.warning(
                 f"{name} could be read until {last:%Y-%m-%d %H:%M} UTC. Was the key's scope "

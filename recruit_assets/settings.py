@@ -75,6 +75,9 @@ DELETED_ROWS = Setting(
 FAILURE_WEBHOOK = Setting(
     "RECRUIT_FAILURE_WEBHOOK", "Where the failure sensor posts, such as a Slack webhook"
 )
+OWNERS = Setting(
+    "RECRUIT_OWNERS", "Who owns the assets, in the UI: e-mail addresses or `team:name`, by commas"
+)
 
 SETTINGS = (
     BASE_URL,
@@ -87,4 +90,5 @@ SETTINGS = (
     DATABASE,
     DELETED_ROWS,
     FAILURE_WEBHOOK,
+    OWNERS,
 )

@@ -24,8 +24,9 @@ from recruit_assets.errors import (
     RequestFailed,
     ShowsMuchLess,
 )
-from recruit_assets.extract.pages import Report, Verdict, Walk
+from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.records import Flattener
+from recruit_assets.extract.report import Report, Verdict
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.memory import bounded_memory
@@ -77,6 +78,8 @@ class Outcome:
     living: int = 0
     unparsed: dict[str, int] = field(default_factory=dict)
     columns: dict[str, Kind] = field(default_factory=dict)
+    cursor: datetime | None = None  # where the next incremental read goes on
+    seconds: float = 0.0  # that it took
 
 
 class Sync:
@@ -113,10 +116,12 @@ class Sync:
         walk = Walk(self._source, since(self._endpoint, self._options, state, self._started))
         try:
             with self._source, Stage() as stage, _rare_collections():
-                return self._run(walk, state, columns, stage)
+                outcome = self._run(walk, state, columns, stage)
         except RecruitError as error:
             self._remember_failure(walk, error)
             raise
+        outcome.seconds = (datetime.now(UTC) - self._started).total_seconds()
+        return outcome
 
     def _look(self) -> tuple[State, dict[str, Kind]]:
         """What is there; shows what is wrong with the database before anything is asked."""
@@ -140,7 +145,7 @@ class Sync:
 
         add(walk)
         outcome.mode = Mode.incremental if walk.query.since else Mode.full
-        whole = outcome.mode is Mode.full and not walk.report.unavailable
+        whole = outcome.mode is Mode.full and walk.report.verdict is not Verdict.UNAVAILABLE
         missing = self._missing(stage, walk.report) if whole and columns else []
         if walk.report.verdict is Verdict.COMPLETE:
             outcome.gone = self._proven_gone(missing, walk, stage, add)
@@ -246,8 +251,9 @@ class Sync:
                 columns=outcome.columns,
             )
             outcome.living = living(database, endpoint)
+            outcome.cursor = self._cursor(database, outcome)
             row = self._row(outcome.report) | self._results(outcome)
-            row |= {"rows": rows(database, endpoint), "cursor": self._cursor(database, outcome)}
+            row |= {"rows": rows(database, endpoint), "cursor": outcome.cursor}
             remember(database, endpoint, row, void=outcome.state.void)
 
     def _row(self, report: Report) -> dict[str, Any]:
@@ -263,6 +269,7 @@ class Sync:
             "retries": effort.retries,
             "waited_for_budget": effort.queued,
             "waited_to_retry": effort.waited,
+            "received": effort.received,
             "pages": report.pages,
             "record_count": report.record_count,
             "read": report.records,
@@ -275,6 +282,7 @@ class Sync:
             **merged,
             "mode": outcome.mode.value,
             "deleted": outcome.deleted,
+            "living": outcome.living,
             "unparsed": sum(outcome.unparsed.values()),
             "filter_refused": report.filter_refused if outcome.asked_for_changes else None,
         }
@@ -288,7 +296,7 @@ class Sync:
         report = outcome.report
         if not self._endpoint.dated:
             return None
-        if report.verdict is not Verdict.INCOMPLETE:
+        if report.verdict.proven:
             return report.began
         stood = None if outcome.state.void else recall_cursor(database, self._endpoint)
         return min(stood, report.began) if stood else None

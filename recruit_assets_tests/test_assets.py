@@ -197,8 +197,8 @@ def test_an_endpoint_that_is_not_available_keeps_its_rows_and_stops_nobody(
     before = project.counts_of("job_offers")
     project.sandbox.rules.without = {"job-offers": status}
     result = project.materialize("job_offers", "regions")
-    assert metadata(result, "job_offers")["status"] == "unavailable"
-    assert metadata(result, "regions")["status"] == "read"
+    assert metadata(result, "job_offers")["verdict"] == "unavailable"
+    assert metadata(result, "regions")["verdict"] == "complete"
     assert project.counts_of("job_offers") == before > 0
 
 

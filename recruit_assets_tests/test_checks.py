@@ -5,58 +5,124 @@ import duckdb
 import pytest
 
 from recruit_assets.assets import ASSETS
+from recruit_assets.checks import CHECKS
 from recruit_assets.definitions import defs
 from recruit_assets.schedules import compact
 from recruit_assets_tests.conftest import Project
 
 REGIONS = [each for each in ASSETS if each.key == dg.AssetKey("regions")]
+ALL = {check.name for check in CHECKS}
 
 
-def run(project: Project) -> dg.ExecuteInProcessResult:
-    return dg.materialize(
-        REGIONS,
-        resources=project.resources(),
-        instance=project.instance,
-        raise_on_error=False,
-    )
-
-
-def found(result: dg.ExecuteInProcessResult, check: str) -> tuple[bool, dict[str, Any]]:
+def found(
+    result: dg.ExecuteInProcessResult, check: str, asset: str = "regions"
+) -> tuple[bool, dict[str, Any]]:
     """Whether a check of a run passed, and what it found."""
-    (evaluation,) = [
-        each for each in result.get_asset_check_evaluations() if each.check_name == check
-    ]
+    evaluation = evaluated(result, asset)[check]
     return evaluation.passed, {name: each.value for name, each in evaluation.metadata.items()}
 
 
-def test_each_asset_has_its_check() -> None:
+def evaluated(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, dg.AssetCheckEvaluation]:
+    """What the checks of an asset found in a run."""
+    return {
+        each.check_name: each
+        for each in result.get_asset_check_evaluations()
+        if each.asset_key == dg.AssetKey(asset)
+    }
+
+
+def says(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, str | None]:
+    """The checks of an asset that did not pass, and what they say; all of them warn."""
+    failed = {name: each for name, each in evaluated(result, asset).items() if not each.passed}
+    assert {each.severity for each in failed.values()} <= {dg.AssetCheckSeverity.WARN}
+    return {name: each.description for name, each in failed.items()}
+
+
+def test_each_asset_has_every_check_and_one_of_them_blocks() -> None:
     for asset in ASSETS:
-        assert {spec.name: spec.blocking for spec in asset.check_specs} == {
-            "ids_are_unique": True,
-            "is_compact": False,
-        }
+        assert {spec.name for spec in asset.check_specs} == ALL
+        assert {spec.name for spec in asset.check_specs if spec.blocking} == {"ids_are_unique"}
         assert {spec.asset_key for spec in asset.check_specs} == {asset.key}
 
 
 @pytest.mark.parametrize("job", ["sync", "full_sync", "sync_company"])
 def test_jobs_run_the_checks(job: str) -> None:
-    keys = defs.resolve_job_def(job).asset_layer.asset_graph.get_all_asset_keys()
-    assert dg.AssetKey("regions") in keys
     checks = defs.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys
     assert dg.AssetCheckKey(dg.AssetKey("regions"), "ids_are_unique") in checks
 
 
-def test_ids_that_repeat_are_found_and_stop_what_lies_downstream(project: Project) -> None:
-    assert found(run(project), "ids_are_unique") == (True, {"repeated_ids": 0})
+def test_all_is_well_with_an_invented_company(project: Project) -> None:
+    for _ in range(2):  # keys are only looked at once what they lead to was read
+        result = project.materialize()
+    evaluations = list(result.get_asset_check_evaluations())
+    assert len(evaluations) == len(ASSETS) * len(CHECKS)
+    assert {
+        name: said for asset in ASSETS for name, said in says(result, asset.key.path[-1]).items()
+    } == {}
+    _, keys = found(result, "keys_resolve", "job_applications")
+    assert keys == {"candidate_id to candidates": 0, "job_id to jobs": 0, "stage_id to stages": 0}
+
+
+def test_ids_that_repeat_or_are_missing_stop_what_lies_downstream(project: Project) -> None:
+    sound = {"repeated_ids": 0, "missing_ids": 0}
+    assert found(project.materialize("regions"), "ids_are_unique") == (True, sound)
     with duckdb.connect(str(project.path)) as database:
         database.execute("INSERT INTO recruit.regions SELECT * FROM recruit.regions LIMIT 2")
-    result = run(project)
-    assert found(result, "ids_are_unique") == (False, {"repeated_ids": 2})
+        database.execute("INSERT INTO recruit.regions (name) VALUES ('nobody')")
+    result = project.materialize("regions", raises=False)
+    flawed = {"repeated_ids": 2, "missing_ids": 1}
+    assert found(result, "ids_are_unique") == (False, flawed)
     assert not result.success
 
 
+def test_an_endpoint_that_the_key_may_not_read_is_not_available(project: Project) -> None:
+    project.sandbox.rules.without = {"regions": 403}
+    said = says(project.materialize("regions"), "regions")
+    assert set(said) == {"is_available", "is_complete"}
+    assert "HTTP 403" in (said["is_available"] or "")
+
+
+def test_what_is_not_proven_is_not_complete(project: Project) -> None:
+    project.sandbox.rules.no_counts = {"regions"}
+    said = says(project.materialize("regions"), "regions")
+    assert said == {"is_complete": "the API does not say how many records there are"}
+
+
+def test_values_that_do_not_fit_are_told_by_column_and_type(project: Project) -> None:
+    first, *_ = (record["id"] for record in project.sandbox.world.records("regions"))
+    project.sandbox.world.change("regions", first, {"name": {"planted": "Zaphod"}})
+    result = project.materialize("regions")
+    assert says(result, "regions") == {
+        "everything_parsed": "1 values did not fit and are kept in _unparsed: name is object"
+    }
+    assert found(result, "everything_parsed")[1] == {"values": 1, "name": {"object": 1}}
+
+
+def test_rows_that_became_fewer_are_told(project: Project) -> None:
+    project.materialize("regions")
+    world = project.sandbox.world
+    for record in world.records("regions")[:2]:
+        world.remove("regions", record["id"])
+    result = project.materialize("regions", allow_mass_delete=True)
+    assert says(result, "regions") == {
+        "rows_did_not_fall": "4 rows were living before, and 2 are now: is that right?"
+    }
+
+
+def test_orphans_are_told_once_what_they_lead_to_was_read(project: Project) -> None:
+    world = project.sandbox.world
+    location = world.records("locations")[0]["id"]
+    user = world.records("users")[0]["id"]
+    world.change("users", user, {}, {"location": location})
+    world.remove("locations", location)
+    assert "keys_resolve" not in says(project.materialize("users", "locations"), "users")
+    said = says(project.materialize("users", "locations"), "users")["keys_resolve"] or ""
+    assert said.startswith("Keys lead to no row: ")
+    assert f"of location_id to locations, such as {location}" in said
+
+
 def test_a_file_full_of_replaced_rows_is_told_of_and_the_job_mends_it(project: Project) -> None:
-    result = run(project)
+    result = project.materialize("regions")
     assert found(result, "is_compact") == (True, {"rows": 4, "rows_in_file": 4})
     with duckdb.connect(str(project.path)) as database:
         many = "SELECT r.* FROM range(50000) t(i) CROSS JOIN recruit.regions r"
@@ -89,3 +155,4 @@ def test_one_check_can_be_run_alone(project: Project) -> None:
     project.materialize("regions")
     result = check_alone(project, "is_compact")
     assert [each.check_name for each in result.get_asset_check_evaluations()] == ["is_compact"]
+    assert not result.get_asset_materialization_events()

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from dagster._cli import create_dagster_cli
 
+from recruit_assets.checks import CHECKS
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.settings import SETTINGS, Setting
@@ -49,6 +50,7 @@ def test_the_endpoints() -> None:
     ]
 
 
+CHECK_COLUMNS = ("check", "what it asks", "if not")
 COMMANDS = re.findall(r"\| `((?:asset|job|definitions) [^`]+)` \|", README)
 
 
@@ -78,3 +80,11 @@ def test_the_make_targets_exist() -> None:
 def test_the_files_to_read_exist() -> None:
     for path in re.findall(r"`([a-z_/]+\.py)`", README):
         assert (ROOT / "recruit_assets" / path).is_file()
+
+
+def test_the_checks() -> None:
+    found = [(name, asks, says.split(",")[0]) for name, asks, says in rows(*CHECK_COLUMNS)]
+    assert found == [
+        (f"`{check.name}`", check.promise, "fails the run" if check.blocking else "warns")
+        for check in CHECKS
+    ]

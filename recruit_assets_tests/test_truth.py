@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from recruit_assets.errors import ShowsMuchLess
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.pages import Verdict
+from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import Patience
 from recruit_assets.extract.source import Source
 from recruit_assets.load.sweep import Remains

@@ -23,6 +23,7 @@ from recruit_assets.extract.access import ApiSettings, is_loopback
 from recruit_assets.extract.budget import Budget
 from recruit_assets.extract.document import Shape, read
 from recruit_assets.extract.redaction import Redaction
+from recruit_assets.extract.retries import Effort
 
 COUNTS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
 AT_ONCE = 1 << 16  # bytes of a body
@@ -94,7 +95,7 @@ class Client:
             pass
         return monotonic() - begun
 
-    def get(self, url: str, query: str, subject: str, shape: type[Shape]) -> Shape:
+    def get(self, url: str, query: str, subject: str, shape: type[Shape], effort: Effort) -> Shape:
         """Ask once for a list or a record.
 
         Args:
@@ -102,11 +103,13 @@ class Client:
             query: the query string; empty for a link, which has its own.
             subject: what is asked for, for messages.
             shape: what the answer must be.
+            effort: where what came is counted.
 
         Raises:
             RequestFailed: one of its kinds; see `errors`.
         """
         body = self._fetch(self._resolve(url, subject), query, subject)
+        effort.received += len(body)
         try:
             return read(body, shape)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:

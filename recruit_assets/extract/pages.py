@@ -10,9 +10,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from itertools import chain
 from queue import SimpleQueue
 from time import monotonic
@@ -34,6 +32,7 @@ from recruit_assets.extract.lanes import (
     stood_still,
 )
 from recruit_assets.extract.query import WINDOW, Query
+from recruit_assets.extract.report import Report, Verdict
 from recruit_assets.extract.retries import Effort
 from recruit_assets.extract.source import Page, Source
 
@@ -44,35 +43,12 @@ MOST_ALIKE = 10  # pages by links, one after the other, with the same records
 MOST_GROWTH = 100  # pages that may come to be while the last is looked for, beside as many again
 
 
-class Verdict(Enum):
-    """What a walk has proven."""
-
-    COMPLETE = "complete"  # every record that lived all the while has come
-    WINDOW = "window"  # of those changed since a moment, every one has come
-    INCOMPLETE = "incomplete"  # nothing
-
-
-@dataclass
-class Report:
-    """What a walk did; whole once it has ended."""
-
-    began: datetime  # by the API's clock or ours, whichever is behind once it has ended
-    pages: int = 0
-    records: int = 0
-    record_count: int | None = None  # what the API says that there are
-    verdict: Verdict = Verdict.INCOMPLETE
-    reason: str = "it was not read to the end"  # why it is incomplete
-    dropped: list[str] = field(default_factory=list)  # parameters that the account refuses
-    filter_refused: bool = False  # whether the one for changed records was among them
-    unavailable: str | None = None  # why the endpoint cannot be read, if it can't
-
-
 class Walk:
     """A lazy reading of an endpoint: nothing is asked before it is iterated, once.
 
     Iterating yields the pages in the order of their answers, some of them twice, and raises
     `RequestFailed` if one cannot be had. An endpoint that the account does not have yields nothing
-    and says so in `report.unavailable`.
+    and has the verdict `unavailable`.
 
     Args:
         source: the endpoint.
@@ -88,6 +64,8 @@ class Walk:
         self._came = array("q")  # the ids of a list in order
         self._most = MOST_GROWTH  # pages that there can be
         self._doubts: list[str] = []
+        self._begun = self._told = monotonic()
+        self._queued = 0.0  # seconds, when it was last told how far it is
 
     @property
     def effort(self) -> Effort:
@@ -95,30 +73,33 @@ class Walk:
         return self._source.effort
 
     def __iter__(self) -> Iterator[Page]:
-        report, told = self.report, monotonic()
+        report = self.report
         report.began = datetime.now(UTC)
+        self._begun = self._told = monotonic()
         try:
             for page in self._pages():
                 report.pages += 1
                 report.records += len(page.records)
-                if monotonic() - told > BETWEEN_LOGS:
-                    told = monotonic()
-                    self._tell(page)
+                if monotonic() - self._told > BETWEEN_LOGS:
+                    self._tell()
                 yield page
         except Unavailable as error:
             if report.pages:
                 raise failures.gone_midway(error) from None
             self._source.check_that_others_answer(error)
-            report.unavailable = report.reason = str(error)
+            report.verdict, report.reason = Verdict.UNAVAILABLE, str(error)
         else:
             report.began -= self._source.behind
             self._judge()
 
-    def _tell(self, page: Page) -> None:
+    def _tell(self) -> None:
         """Say in the log how far the walk is."""
-        of = page.document.record_count
-        whole = "an unknown number of" if of is None else f"{of:,}"
-        self._source.log.info(f"{self._name}: {self.report.records:,} of {whole} records")
+        queued, self._told = self.effort.queued, monotonic()
+        so_far = self.report.so_far(
+            self._size, self._told - self._begun, waited=queued > self._queued
+        )
+        self._queued = queued
+        self._source.log.info(f"{self._name}: {so_far}")
 
     def _judge(self) -> None:
         report = self.report

@@ -39,6 +39,7 @@ class Effort:
     retries: int = 0
     queued: float = 0.0  # seconds waited for the budget; pages in flight each count their own
     waited: float = 0.0  # seconds waited between tries
+    received: int = 0  # bytes of answers
 
     def add(self, other: "Effort") -> None:
         """Count another effort into this one."""
@@ -46,6 +47,7 @@ class Effort:
         self.retries += other.retries
         self.queued += other.queued
         self.waited += other.waited
+        self.received += other.received
 
 
 def persist(

@@ -158,7 +158,7 @@ class Source:
         def ask() -> Shape:
             effort.requests += 1
             effort.queued += self._client.wait_for_turn(self.stopped)
-            return self._client.get(url, query, subject, shape)
+            return self._client.get(url, query, subject, shape, effort)
 
         try:
             return persist(ask, effort, self._patience, self.log, self.stopped)

@@ -67,24 +67,6 @@ def missing_table(table: str) -> DatabaseProblem:
     return DatabaseProblem(f"There is no table {SCHEMA}.{table} yet: materialize it first.")
 
 
-def repeated_ids(database: duckdb.DuckDBPyConnection, table: str) -> int:
-    """How many rows of a table have an id that another row has."""
-    ((repeated,),) = database.execute(
-        f"SELECT count(*) - count(DISTINCT id) FROM {table}"
-    ).fetchall()
-    return int(repeated)
-
-
-def rows_in_file(database: duckdb.DuckDBPyConnection, table: str) -> int:
-    """How many rows of a table the file keeps, those among them that were replaced or deleted."""
-    ((rows,),) = database.execute(
-        "SELECT estimated_size FROM duckdb_tables() "
-        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
-        [SCHEMA, table],
-    ).fetchall()
-    return int(rows)
-
-
 def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Kind]:
     """The columns that the endpoint's table has by now, bookkeeping left out.
 

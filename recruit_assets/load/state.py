@@ -21,7 +21,7 @@ SYNCS = {
     "run_id": ("VARCHAR", "The Dagster run"),
     "api": ("VARCHAR", "The address of the API, its version, and a mark that tells keys apart"),
     "mode": ("VARCHAR", "full: the whole list was asked for; incremental: what had changed"),
-    "verdict": ("VARCHAR", "complete, window, incomplete, or failed"),
+    "verdict": ("VARCHAR", "complete, window, incomplete, unavailable, or failed"),
     "reason": ("VARCHAR", "Why it is not proven complete, or failed"),
     "started": ("TIMESTAMP WITH TIME ZONE", "When the sync began"),
     "finished": ("TIMESTAMP WITH TIME ZONE", "When it was merged, or failed"),
@@ -29,6 +29,7 @@ SYNCS = {
     "retries": ("BIGINT", "Tries after a first one"),
     "waited_for_budget": ("DOUBLE", "Seconds waited for the budget, pages in flight added up"),
     "waited_to_retry": ("DOUBLE", "Seconds waited between tries, pages in flight added up"),
+    "received": ("BIGINT", "Bytes of answers"),
     "pages": ("BIGINT", "Pages read"),
     "record_count": ("BIGINT", "How many records the API counted when the reading began"),
     "read": ("BIGINT", "Records that came, repeated ones included"),
@@ -40,6 +41,7 @@ SYNCS = {
     "undeleted": ("BIGINT", "Deleted rows whose record came back"),
     "unparsed": ("BIGINT", "Values that did not fit their column"),
     "rows": ("BIGINT", "Rows in the table afterwards, deleted ones included"),
+    "living": ("BIGINT", "Rows in the table afterwards, without deleted ones"),
     "filter_refused": ("BOOLEAN", "Whether the API refuses to be asked for changed records"),
     "cursor": ("TIMESTAMP WITH TIME ZONE", "What had changed by then is in the table"),
 }
@@ -53,6 +55,28 @@ class State:
     complete_at: datetime | None = None  # when the last complete walk began
     filter_refused: bool = False
     void: bool = False  # whether what was remembered does not fit what is there
+
+
+@dataclass(frozen=True)
+class Past:
+    """What is remembered of one sync that did not fail."""
+
+    verdict: str
+    reason: str
+    living: int
+
+
+def last_syncs(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, number: int) -> list[Past]:
+    """So many of the last syncs of an endpoint that did not fail, the last one first."""
+    present = {name for name, _ in columns_found(database, "syncs", META)}
+    if not present.issuperset(SYNCS):  # no sync, or one of an earlier version
+        return []
+    found = database.execute(
+        f"SELECT verdict, coalesce(reason, ''), living FROM {_syncs(database)} "
+        "WHERE endpoint = ? AND living IS NOT NULL ORDER BY finished DESC LIMIT ?",
+        [endpoint.name, number],
+    ).fetchall()
+    return [Past(*each) for each in found]
 
 
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, api: str) -> State:

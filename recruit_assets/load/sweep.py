@@ -30,7 +30,8 @@ def absent(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage
     """The ids of living rows that are not among the staged ones; the table must be there."""
     found = database.execute(
         f"SELECT t.id FROM {table_name(database, endpoint.name)} t "
-        f"ANTI JOIN {stage.sql} s ON s.id = t.id WHERE t.{LIVING} ORDER BY ALL"
+        f"ANTI JOIN {stage.sql} s ON s.id = t.id "
+        f"WHERE t.{LIVING} AND t.id IS NOT NULL ORDER BY ALL"
     ).fetchall()
     return [id_ for (id_,) in found]
 

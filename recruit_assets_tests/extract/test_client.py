@@ -8,6 +8,7 @@ from recruit_assets.errors import BadSetting
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.document import Document
+from recruit_assets.extract.retries import Effort
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import KEY
 
@@ -94,7 +95,7 @@ def test_a_netrc_file_does_not_replace_the_key(
     }
     client = Client(ApiSettings(**settings))
     client._session.trust_env = True  # off on loopback, on everywhere else
-    assert client.get("regions", "", "regions", Document).data
+    assert client.get("regions", "", "regions", Document, Effort()).data
     client.close()
 
 
@@ -104,7 +105,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_loopback(
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
-    assert client.get("regions", "", "regions", Document).data
+    assert client.get("regions", "", "regions", Document, Effort()).data
     client.close()
 
 
@@ -113,7 +114,7 @@ def test_numbers_beyond_64_bits_arrive_whole(sandbox: Sandbox) -> None:
         "regions", lambda document: document["data"][0]["attributes"].update(name=2**70 + 1)
     )
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
-    record = client.get("regions", "", "regions", Document).data[0]
+    record = client.get("regions", "", "regions", Document, Effort()).data[0]
     assert record.attributes is not None
     assert record.attributes["name"] == 2**70 + 1
     client.close()
@@ -127,7 +128,7 @@ def test_the_budget_is_kept(
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url, "requests_per_10s": 3}))
     for _ in range(3):
         assert client.wait_for_turn(Event()) < 10
-        client.get("regions", "", "regions", Document)
+        client.get("regions", "", "regions", Document, Effort())
     stopped = Event()
     stopped.set()
     client.wait_for_turn(stopped)  # would wait for ten seconds, were it not stopped

@@ -12,7 +12,8 @@ from recruit_assets.errors import (
     RequestFailed,
     Transient,
 )
-from recruit_assets.extract.pages import Verdict, Walk
+from recruit_assets.extract.pages import Walk
+from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import Patience
 from recruit_assets.sandbox import Sandbox
 
@@ -299,7 +300,8 @@ def test_an_endpoint_that_the_account_lacks_is_empty_and_says_why(
     sandbox.rules.without = {"job-offers": status}
     reading = walk("job_offers")
     assert ids(reading) == []
-    assert f"HTTP {status}" in (reading.report.unavailable or "")
+    assert reading.report.verdict is Verdict.UNAVAILABLE
+    assert f"HTTP {status}" in reading.report.reason
 
 
 def test_a_key_that_may_read_nothing_is_no_missing_add_on(

@@ -1,0 +1,103 @@
+"""What there is to find in an endpoint's table: repeated ids, orphans, misfits, empty room.
+
+What lives here: questions to the database that checks ask. What their answers mean is in `checks`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from recruit_assets.catalogue import UNPARSED, Endpoint, ForeignKey
+from recruit_assets.load.names import quoted
+from recruit_assets.load.schema import SCHEMA, columns_found, existing_table, is_there, table_name
+from recruit_assets.load.state import META
+from recruit_assets.load.sweep import LIVING
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Orphans:
+    """Keys of living rows that lead to no row of a table."""
+
+    keys: int
+    examples: list[str]
+
+
+def flawed_ids(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> tuple[int, int]:
+    """How many rows have an id that another row has, and how many have none."""
+    ((repeated, missing),) = database.execute(
+        "SELECT count(id) - count(DISTINCT id), count(*) - count(id) "
+        f"FROM {existing_table(database, endpoint.name)}"
+    ).fetchall()
+    return int(repeated), int(missing)
+
+
+def rows_in_file(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
+    """How many rows of a table the file keeps, those among them that were replaced or deleted."""
+    ((rows,),) = database.execute(
+        "SELECT estimated_size FROM duckdb_tables() "
+        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
+        [SCHEMA, endpoint.name],
+    ).fetchall()
+    return int(rows)
+
+
+def misfits(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, dict[str, int]]:
+    """How many values of living rows did not fit, by column and by the JSON type that they have."""
+    table = existing_table(database, endpoint.name)
+    found: dict[str, dict[str, int]] = {}
+    for column, kind, values in database.execute(
+        f"SELECT misfit.key, lower(misfit.type), count(*) FROM {table}, "
+        f"json_each({UNPARSED}) AS misfit WHERE {LIVING} GROUP BY ALL ORDER BY ALL"
+    ).fetchall():
+        found.setdefault(column, {})[kind] = values
+    return found
+
+
+def orphans(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint
+) -> Iterator[tuple[ForeignKey, Orphans]]:
+    """Each foreign key to a table that was read, with its orphans.
+
+    A key counts only if the table it leads to was read after the row was written: a new record may
+    well point at one that the next sync brings.
+    """
+    table = existing_table(database, endpoint.name)
+    present = {name for name, _ in columns_found(database, endpoint.name)}
+    read = _last_read(database)
+    for key in endpoint.foreign_keys():
+        if key.column in present and key.table in read and is_there(database, key.table):
+            yield key, _orphans(database, table, key, read[key.table])
+
+
+def _last_read(database: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+    """When the last reading of each endpoint began that brought all it was asked for."""
+    if not is_there(database, "syncs", META):
+        return {}
+    return dict(
+        database.execute(
+            f"SELECT endpoint, max(started) FROM {table_name(database, 'syncs', META)} "
+            "WHERE verdict IN ('complete', 'window') GROUP BY endpoint"
+        ).fetchall()
+    )
+
+
+def _orphans(
+    database: duckdb.DuckDBPyConnection, table: str, key: ForeignKey, read: datetime
+) -> Orphans:
+    where, values = f"{LIVING} AND _loaded_at < ?", list[Any]([read])
+    if key.type_column:
+        where += f" AND {quoted(key.type_column)} = ?"
+        values.append(key.type)
+    column = f"unnest({quoted(key.column)})" if key.many else quoted(key.column)
+    ((keys, examples),) = database.execute(
+        f"SELECT count(*), list(DISTINCT key ORDER BY key)[:{EXAMPLES}] "
+        f"FROM (SELECT {column} AS key FROM {table} WHERE {where}) "
+        f"ANTI JOIN {table_name(database, key.table)} ON id = key WHERE key IS NOT NULL",
+        values,
+    ).fetchall()
+    return Orphans(int(keys), list(examples or []))

@@ -1,0 +1,142 @@
+"""What Dagster shows of a table and of each sync: columns, numbers, a look at some rows.
+
+What lives here: Dagster's metadata. Numbers are plain, so that the UI plots them over time.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from recruit_assets.catalogue import Endpoint, Kind
+from recruit_assets.extract.retries import Effort
+from recruit_assets.load.names import quoted
+from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of, existing_table
+from recruit_assets.load.sweep import LIVING
+from recruit_assets.sync import Outcome
+
+ROWS, COLUMNS = 5, 8  # that a look shows
+TELLING = (Kind.TEXT, Kind.KEY, Kind.TEXTS)  # before flags and times
+LONGEST = 40  # letters of a value; what is longer is for reading, not for looking
+
+
+def definition(endpoint: Endpoint) -> dict[str, Any]:
+    """What is known of an asset before its first sync."""
+    return {
+        "dagster/table_name": f"{SCHEMA}.{endpoint.name}",
+        "dagster/column_schema": column_schema(endpoint),
+    }
+
+
+def facts(endpoint: Endpoint, outcome: Outcome) -> dict[str, Any]:
+    """What a sync has proven, and of what."""
+    report = outcome.report
+    known = {
+        "reason": report.reason or None,
+        "cursor": outcome.cursor and dg.MetadataValue.timestamp(outcome.cursor),
+        "refused_parameters": report.dropped or None,
+    }
+    return {
+        "dagster/row_count": outcome.living,
+        "dagster/column_schema": column_schema(endpoint, outcome.columns),
+        "verdict": report.verdict.value,
+        "mode": outcome.mode.value,
+        **{name: value for name, value in known.items() if value is not None},
+    }
+
+
+def counts(outcome: Outcome, effort: Effort) -> dict[str, float]:
+    """The numbers of a sync."""
+    report = outcome.report
+    return {
+        "read": report.records,
+        **asdict(outcome.merged),
+        "deleted": outcome.deleted,
+        "unparsed": sum(outcome.unparsed.values()),
+        "pages": report.pages,
+        "requests": effort.requests,
+        "retries": effort.retries,
+        "bytes": effort.received,
+        "seconds": round(outcome.seconds, 2),
+        "records_per_second": round(report.records / outcome.seconds) if outcome.seconds else 0,
+        "seconds_waited_for_budget": round(effort.queued, 1),
+        "seconds_waited_to_retry": round(effort.waited, 1),
+    } | ({} if report.record_count is None else {"record_count": report.record_count})
+
+
+def look_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Any]:
+    """A few rows of the table, and how long ago anything has changed at the source."""
+    table = existing_table(database, endpoint.name)
+    shown = {"preview": dg.MetadataValue.md(preview(database, endpoint, table))}
+    if endpoint.dated:
+        ((newest,),) = database.execute(f"SELECT max(updated_at) FROM {table}").fetchall()
+        if newest:
+            ago = (datetime.now(UTC) - newest).total_seconds()
+            return {**shown, "seconds_since_newest_change": round(max(0.0, ago))}
+    return shown
+
+
+def preview(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, table: str) -> str:
+    """The rows written last as a Markdown table, without personal data; each leads to its run."""
+    by_interest = sorted(endpoint.columns(), key=lambda column: column.kind not in TELLING)
+    harmless = [each.name for each in by_interest if not (each.personal or each.kind is Kind.JSON)]
+    present = columns_of(database, endpoint)
+    names = [*(name for name in harmless if name in present), "_loaded_at", "_run_id"]
+    rows = database.execute(
+        f"SELECT {', '.join(map(quoted, names))} FROM {table} WHERE {LIVING} "
+        f"ORDER BY _loaded_at DESC, id LIMIT {ROWS}"
+    ).fetchall()
+    if not rows:
+        return "There are no rows."
+    columns = [
+        (name, [_cell(name, value) for value in values])
+        for name, *values in zip(names, *rows, strict=True)
+    ]
+    told = [(name, cells) for name, cells in columns[:-2] if _telling(cells)][: COLUMNS - 2]
+    told += columns[-2:]
+    lines: list[Sequence[str]] = [[_plain(name) for name, _ in told], ["---"] * len(told)]
+    lines += zip(*(cells for _, cells in told), strict=True)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def column_schema(endpoint: Endpoint, found: dict[str, Kind] | None = None) -> dg.TableSchema:
+    """The columns of an endpoint's table for Dagster's UI: the catalogue's, or those found."""
+    known = {column.name: column for column in endpoint.columns()}
+    kinds = found or {column.name: column.kind for column in known.values()}
+    columns = [
+        dg.TableColumn(
+            name,
+            kind.sql,
+            known[name].meaning if name in known else UNKNOWN,
+            constraints=dg.TableColumnConstraints(nullable=name != "id", unique=name == "id"),
+            tags={"personal": ""} if name not in known or known[name].personal else None,
+        )
+        for name, kind in kinds.items()
+    ]
+    columns += [dg.TableColumn(name, *rest) for name, rest in BOOKKEEPING.items()]
+    return dg.TableSchema(columns)
+
+
+def _telling(cells: Sequence[str]) -> bool:
+    """Whether a column has something to look at, and nothing that must be read."""
+    return any(cells) and all(len(cell) <= LONGEST for cell in cells)
+
+
+def _cell(name: str, value: Any) -> str:
+    """A value as Markdown shows it; a run as a link to it."""
+    if name == "_run_id" and value:
+        return f"[{value[:8]}](/runs/{value})"
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    return "" if value is None else _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown takes for nothing but text."""
+    return re.sub(r"([\\`*_{}\[\]<>|#~$])", r"\\\1", " ".join(text.split()))

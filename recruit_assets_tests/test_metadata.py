@@ -1,0 +1,86 @@
+"""What the UI is given to show: of an asset before its first sync, and of each sync."""
+
+import re
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from recruit_assets.assets import ASSETS, owners
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.errors import BadSetting
+from recruit_assets_tests.conftest import BY_NAME, Project, metadata
+
+SPECS = {spec.key.path[-1]: spec for asset in ASSETS for spec in asset.specs}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)
+def test_an_asset_tells_what_it_is_before_its_first_sync(endpoint: Any) -> None:
+    spec = SPECS[endpoint.name]
+    assert spec.description == endpoint.description
+    assert spec.group_name == endpoint.group
+    assert spec.kinds == {"duckdb"}
+    assert spec.freshness_policy is not None
+    assert ("personal_data" in spec.tags) == any(each.personal for each in endpoint.columns())
+    assert spec.metadata["dagster/table_name"] == f"recruit.{endpoint.name}"
+    columns = {each.name: each for each in spec.metadata["dagster/column_schema"].columns}
+    assert columns["id"].constraints == dg.TableColumnConstraints(nullable=False, unique=True)
+    assert all(each.description for each in columns.values())
+    for column in endpoint.columns():
+        assert columns[column.name].type == column.kind.sql
+        assert ("personal" in columns[column.name].tags) == column.personal
+
+
+def test_a_sync_tells_its_numbers(project: Project) -> None:
+    found = metadata(project.materialize("candidates"), "candidates")
+    count = project.sandbox.world.count("candidates")
+    assert found["read"] >= found["inserted"] == found["dagster/row_count"] == count
+    assert found["seconds"] > 0
+    assert found["records_per_second"] > 0
+    assert found["bytes"] > 1000 * found["pages"]
+    assert found["seconds_since_newest_change"] >= 0
+    assert (found["verdict"], found["mode"]) == ("complete", "full")
+    ((cursor, received, living),) = project.query(
+        "SELECT epoch(cursor), received, living FROM recruit_meta.syncs"
+    )
+    assert found["cursor"] == pytest.approx(cursor)
+    assert (found["bytes"], found["dagster/row_count"]) == (received, living)
+    numbers = {name for name, value in found.items() if isinstance(value, int | float)}
+    assert numbers >= {"updated", "unchanged", "deleted", "requests", "retries", "unparsed"}
+
+
+def test_a_look_at_the_rows_leads_to_their_run_and_shows_nobody(project: Project) -> None:
+    world = project.sandbox.world
+    for record in world.records("candidates"):
+        world.change("candidates", record["id"], {"hobby": "Planted", "country": "A|B *x* <b>"})
+    result = project.materialize("candidates")
+    preview = metadata(result, "candidates")["preview"]
+    head, rule, *rows = preview.splitlines()
+    assert len(rows) == 5
+    assert head.startswith("| id |")
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in (head, rule, *rows)} == {9}
+    assert all(row.endswith(f"| [{result.run_id[:8]}](/runs/{result.run_id}) |") for row in rows)
+    assert r"A\|B \*x\* \<b\>" in preview
+    assert "Planted" not in preview
+    personal = [each.name for each in BY_NAME["candidates"].columns() if each.personal]
+    assert not {name.replace("_", r"\_") for name in personal} & set(head.split(" | "))
+    for record in world.records("candidates"):
+        attributes = record["attributes"]
+        for name in ("email", "first-name", "last-name", "phone", "pitch"):
+            assert not attributes[name] or f" {attributes[name]} " not in preview
+
+
+def test_an_empty_table_has_nothing_to_look_at(project: Project) -> None:
+    project.sandbox.rules.without = {"job-offers": 403}
+    found = metadata(project.materialize("job_offers"), "job_offers")
+    assert found["preview"] == "There are no rows."
+    assert "HTTP 403" in found["reason"]
+
+
+def test_owners_are_those_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert owners() == []
+    monkeypatch.setenv("RECRUIT_OWNERS", " team:data, data@example.com ,")
+    assert owners() == ["team:data", "data@example.com"]
+    monkeypatch.setenv("RECRUIT_OWNERS", "somebody")
+    with pytest.raises(BadSetting, match=r"RECRUIT_OWNERS has 'somebody': write an e-mail address"):
+        owners()
