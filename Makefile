@@ -7,7 +7,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 # The invented company has a folder of its own, so that it never mixes with real data.
 DEMO := DAGSTER_HOME="$(CURDIR)/demo" $(BIN)/python -m recruit_assets.demo
 
-.PHONY: setup demo dev test lint bench
+.PHONY: setup demo dev test lint bench pictures
 
 setup: $(VENV)/installed
 
@@ -26,6 +26,10 @@ dev: setup demo/dagster.yaml
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# The pictures of the README, as the browser's tests see them; needs Chromium.
+pictures: $(VENV)/installed-dev
+	$(BIN)/python -m pytest recruit_assets_tests/test_ui.py --pictures docs
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

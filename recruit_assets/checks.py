@@ -58,7 +58,8 @@ def available(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Found:
     last = last_syncs(database, endpoint, 1)
     if not last:
         return UNSYNCED
-    return Found(last[0].verdict != Verdict.UNAVAILABLE.value, last[0].reason)
+    there = last[0].verdict != Verdict.UNAVAILABLE.value
+    return Found(there, last[0].reason, {"available": int(there)})
 
 
 def complete(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Found:
@@ -67,7 +68,8 @@ def complete(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Found:
     if not last:
         return UNSYNCED
     proven = last[0].verdict in {verdict.value for verdict in Verdict if verdict.proven}
-    return Found(proven, last[0].reason, {"verdict": last[0].verdict})
+    numbers = {"verdict": last[0].verdict, "proven": int(proven)}  # a number makes a plot
+    return Found(proven, last[0].reason, numbers)
 
 
 def not_fewer(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Found:

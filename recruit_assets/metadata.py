@@ -19,9 +19,9 @@ from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of,
 from recruit_assets.load.sweep import LIVING
 from recruit_assets.sync import Outcome
 
-ROWS, COLUMNS = 5, 8  # that a look shows
+ROWS, COLUMNS = 5, 6  # that a look shows; more do not fit into the UI
 TELLING = (Kind.TEXT, Kind.KEY, Kind.TEXTS)  # before flags and times
-LONGEST = 40  # letters of a value; what is longer is for reading, not for looking
+LONGEST = 30  # letters of a value; what is longer is for reading, not for looking
 
 
 def definition(endpoint: Endpoint) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def preview(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, table: str)
     by_interest = sorted(endpoint.columns(), key=lambda column: column.kind not in TELLING)
     harmless = [each.name for each in by_interest if not (each.personal or each.kind is Kind.JSON)]
     present = columns_of(database, endpoint)
-    names = [*(name for name in harmless if name in present), "_loaded_at", "_run_id"]
+    names = ["_run_id", *(name for name in harmless if name in present)]
     rows = database.execute(
         f"SELECT {', '.join(map(quoted, names))} FROM {table} WHERE {LIVING} "
         f"ORDER BY _loaded_at DESC, id LIMIT {ROWS}"
@@ -96,8 +96,7 @@ def preview(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, table: str)
         (name, [_cell(name, value) for value in values])
         for name, *values in zip(names, *rows, strict=True)
     ]
-    told = [(name, cells) for name, cells in columns[:-2] if _telling(cells)][: COLUMNS - 2]
-    told += columns[-2:]
+    told = [(name, cells) for name, cells in columns if _telling(name, cells)][:COLUMNS]
     lines: list[Sequence[str]] = [[_plain(name) for name, _ in told], ["---"] * len(told)]
     lines += zip(*(cells for _, cells in told), strict=True)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -121,9 +120,9 @@ def column_schema(endpoint: Endpoint, found: dict[str, Kind] | None = None) -> d
     return dg.TableSchema(columns)
 
 
-def _telling(cells: Sequence[str]) -> bool:
+def _telling(name: str, cells: Sequence[str]) -> bool:
     """Whether a column has something to look at, and nothing that must be read."""
-    return any(cells) and all(len(cell) <= LONGEST for cell in cells)
+    return name == "_run_id" or (any(cells) and all(len(cell) <= LONGEST for cell in cells))
 
 
 def _cell(name: str, value: Any) -> str:

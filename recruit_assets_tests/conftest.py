@@ -36,6 +36,11 @@ KEY = "k3y-nobody-may-see"
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where the browser's tests keep the pictures of the README; see `make pictures`."""
+    parser.addoption("--pictures", metavar="FOLDER", help="keep pictures of the UI there")
+
+
 def pytest_unconfigure() -> None:
     """Take away a hook of hypothesis that keeps DuckDB from cleaning up at exit."""
     gc.callbacks.clear()

@@ -1,20 +1,29 @@
-"""The Dagster UI in a real browser: the Materialize button, and what the pages show."""
+"""The Dagster UI in a real browser, as somebody new to it would use it.
 
+`make pictures` runs this as well, and keeps what it sees as the pictures of the README.
+"""
+
+import logging
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
+from urllib.parse import quote
 
+import dagster as dg
 import duckdb
 import pytest
 from playwright.sync_api import Page, Response, expect, sync_playwright
 
-from recruit_assets.sandbox import Sandbox
+from recruit_assets.checks import CHECKS
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import KEY
 from recruit_assets_tests.test_command_line import ROOT, environment
 
@@ -25,8 +34,15 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @pytest.fixture
-def ui(sandbox: Sandbox, tmp_path: Path) -> Iterator[str]:
-    """`dagster dev` in front of the sandbox; yields its address."""
+def company() -> Iterator[Sandbox]:
+    """A company that is large enough to be looked at."""
+    with Sandbox(candidates=300, rules=Rules(key=KEY)).serve() as served:
+        yield served
+
+
+@pytest.fixture
+def ui(company: Sandbox, tmp_path: Path) -> Iterator[str]:
+    """`dagster dev` in front of the company; yields its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -34,7 +50,7 @@ def ui(sandbox: Sandbox, tmp_path: Path) -> Iterator[str]:
     with subprocess.Popen(
         [dagster, "dev", "-w", ROOT / "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
         cwd=tmp_path,
-        env=environment(sandbox, tmp_path),
+        env=environment(company, tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -66,7 +82,7 @@ def page(ui: str, seen: list[str]) -> Iterator[Page]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        opened = browser.new_page(base_url=ui)
+        opened = browser.new_page(base_url=ui, viewport={"width": 1300, "height": 900})
         opened.set_default_timeout(PATIENCE)
         opened.on("response", note)
         opened.goto("/assets/jobs")
@@ -75,31 +91,127 @@ def page(ui: str, seen: list[str]) -> Iterator[Page]:
         browser.close()
 
 
-def materialize(page: Page, outcome: str) -> None:
-    """Press the button on the page of `jobs`, and wait for the run to end as told."""
-    page.goto("/assets/jobs")
-    with page.expect_response(lambda answer: "mutation Launch" in (answer.request.post_data or "")):
-        page.get_by_role("button", name="Materialize").first.click()
-    page.goto("/runs")
-    expect(page.get_by_text(outcome, exact=True).first).to_be_visible(timeout=PATIENCE)
+@pytest.fixture
+def picture(page: Page, pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Keeps what the page shows, where `--pictures` says."""
+    folder = pytestconfig.getoption("pictures")
+
+    def keep(name: str) -> None:
+        page.mouse.move(700, 5)  # nothing stays lit because the pointer rests there
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png")
+
+    return keep
 
 
-def test_the_materialize_button_loads_the_table_and_no_page_shows_the_key(
-    page: Page, sandbox: Sandbox, tmp_path: Path, seen: list[str]
+def launch(page: Page, path: str, button: str) -> str:
+    """Press a button that starts a run, open the run, and return its id."""
+    page.goto(path)
+    with page.expect_response(
+        lambda answer: "mutation Launch" in (answer.request.post_data or "")
+    ) as answer:
+        page.get_by_role("button", name=button).first.click()
+    (run_id,) = re.findall(r'"(?:runId|id)":"([0-9a-f-]{36})"', answer.value.text())[:1]
+    page.goto(f"/runs/{run_id}")
+    return str(run_id)
+
+
+def ended(page: Page, how: str) -> None:
+    """Wait until the run that is open has ended."""
+    expect(page.get_by_text(how, exact=True).first).to_be_visible(timeout=PATIENCE)
+
+
+def shows(page: Page, *texts: str) -> None:
+    """Wait until the page shows each of the texts."""
+    for text in texts:
+        expect(page.get_by_text(text).first).to_be_visible(timeout=PATIENCE)
+
+
+def test_all_18_assets_turn_green_and_tell_what_they_hold(
+    page: Page,
+    picture: Callable[[str], None],
+    company: Sandbox,
+    tmp_path: Path,
+    seen: list[str],
 ) -> None:
-    materialize(page, "Success")
+    run_id = launch(page, "/asset-groups", "Materialize all")
+    ended(page, "Success")
+    shows(page, "18 assets")
+    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
+        told = [(int(each.level), each.user_message) for each in instance.all_logs(run_id)]
+    assert [text for level, text in told if level >= logging.WARNING] == []
+    assert len([text for _, text in told if ": complete; " in text]) == len(ENDPOINTS)
     with duckdb.connect(str(tmp_path / "cli.duckdb"), read_only=True) as database:
-        found = database.execute("SELECT count(*) FROM recruit.jobs").fetchall()
-    assert found == [(sandbox.world.count("jobs"),)]
+        for endpoint in ENDPOINTS:
+            count = f"SELECT count(*) FROM recruit.{endpoint.name}"
+            assert database.execute(count).fetchall() == [(company.world.count(endpoint.path),)]
 
-    sandbox.rules.key = "rotated"
-    materialize(page, "Failure")
+    page.set_viewport_size({"width": 1300, "height": 2000})  # the UI draws what is in sight only
+    for endpoint in sorted(ENDPOINTS, key=lambda each: each.group):
+        expanded = f"/asset-groups?expanded={quote(f'global@global:{endpoint.group}')}"
+        if not page.url.endswith(expanded):
+            page.goto(expanded)
+        shows(page, endpoint.name)
+    page.set_viewport_size({"width": 1300, "height": 900})
+
+    launch(page, "/assets/job_applications", "Materialize")
+    ended(page, "Success")
+    page.goto("/assets/job_applications")
+    shows(page, "Each application of a candidate", "non-nullable", "recruit.job_applications")
+    picture("ui-asset")
+    page.get_by_role("button", name="Plots").click()
+    shows(page, "records_per_second")
+    picture("ui-plots")
+    page.goto("/assets/job_applications?view=checks")
+    shows(page, *(check.name for check in CHECKS))
     for path, shown in [
-        ("/assets/jobs?view=events", "Materialized in run"),
         ("/locations/recruit_assets/jobs/sync/playground", "refresh_volatile"),
         ("/locations/recruit_assets/resources/api", "RECRUIT_API_KEY"),
     ]:
         page.goto(path)
-        expect(page.get_by_text(shown).first).to_be_visible(timeout=PATIENCE)
+        shows(page, shown)
     assert any("RECRUIT_API_KEY" in text for text in seen)
     assert not [text for text in seen if KEY in text]
+
+
+def test_what_goes_wrong_is_told_in_a_sentence(
+    page: Page, picture: Callable[[str], None], company: Sandbox, seen: list[str]
+) -> None:
+    company.rules.without = {"job-offers": 403}
+    launch(page, "/assets/job_offers", "Materialize")
+    ended(page, "Success")
+    page.goto("/assets/job_offers?view=checks&checkDetail=is_available")
+    shows(page, "job_offers, page 1: the API answered HTTP 403")
+    picture("ui-check")
+
+    company.rules.key = "rotated"
+    launch(page, "/assets/jobs", "Materialize")
+    ended(page, "Failure")
+    shows(page, "dagster._core.definitions.events.Failure: jobs, page 1: the API answered HTTP 401")
+    assert not [text for text in seen if KEY in text]
+
+
+def test_a_schedule_ticks_and_a_run_can_be_terminated(
+    page: Page, company: Sandbox, tmp_path: Path
+) -> None:
+    page.goto("/locations/recruit_assets/schedules/hourly")
+    page.locator("label", has=page.get_by_role("checkbox")).click()
+    shows(page, "Next tick")
+    page.get_by_role("button", name="Preview tick result").click()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Launch all & commit tick result").click()
+    page.goto("/runs")
+    ended(page, "Success")
+
+    company.rules.latency_ms = 1000
+    launch(page, "/asset-groups", "Materialize all")
+    shows(page, "STEP_START")
+    page.get_by_role("button", name="Terminate").click()
+    page.get_by_role("button", name="Terminate").last.click()
+    ended(page, "Canceled")
+    company.rules.latency_ms = 0
+    launch(page, "/asset-groups", "Materialize all")
+    ended(page, "Success")
+    with duckdb.connect(str(tmp_path / "cli.duckdb"), read_only=True) as database:
+        found = database.execute("SELECT count(*) FROM recruit.candidates").fetchall()
+    assert found == [(company.world.count("candidates"),)]
