@@ -66,7 +66,7 @@ def compact_database(context: dg.OpExecutionContext, duckdb: RecruitDatabase) ->
     op_retry_policy=RETRY_LATER,
 )
 def compact() -> None:
-    """What the check `is_compact` asks for."""
+    """What `recruit-assets doctor` asks for when the file is full of replaced rows."""
     compact_database()
 
 

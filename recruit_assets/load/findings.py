@@ -12,7 +12,14 @@ import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, ForeignKey
 from recruit_assets.load.names import quoted
-from recruit_assets.load.schema import SCHEMA, columns_found, existing_table, is_there, table_name
+from recruit_assets.load.schema import (
+    SCHEMA,
+    columns_found,
+    count,
+    existing_table,
+    is_there,
+    table_name,
+)
 from recruit_assets.load.state import META
 from recruit_assets.load.sweep import LIVING
 
@@ -36,14 +43,15 @@ def flawed_ids(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> tuple
     return int(repeated), int(missing)
 
 
-def rows_in_file(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
-    """How many rows of a table the file keeps, those among them that were replaced or deleted."""
-    ((rows,),) = database.execute(
-        "SELECT estimated_size FROM duckdb_tables() "
-        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
-        [SCHEMA, endpoint.name],
+def rows_in_file(database: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """How many rows all tables have, and how many the file keeps, replaced and deleted included."""
+    names = database.execute(
+        "SELECT table_name, estimated_size FROM duckdb_tables() "
+        "WHERE database_name = current_database() AND schema_name = ?",
+        [SCHEMA],
     ).fetchall()
-    return int(rows)
+    rows = sum(count(database, table_name(database, name)) for name, _ in names)
+    return rows, sum(kept for _, kept in names)
 
 
 def misfits(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, dict[str, int]]:

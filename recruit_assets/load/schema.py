@@ -135,12 +135,14 @@ def prepare(
 def columns_found(
     database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA
 ) -> list[tuple[str, str]]:
-    """Name and type of every column that the table has, somebody's own included."""
-    return database.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() "
-        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
-        [schema, table],
-    ).fetchall()
+    """Name and type of every column that the table has, somebody's own included; none without it.
+
+    The table itself is asked, as `duckdb_columns()` goes through those of every table and view.
+    """
+    if not is_there(database, table, schema):
+        return []
+    described = database.execute(f"DESCRIBE {table_name(database, table, schema)}").fetchall()
+    return [(name, sql_type) for name, sql_type, *_ in described]
 
 
 def _create(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
