@@ -2,13 +2,17 @@
 
 What lives here: names, defaults, meanings, and reading them from the environment. Whether a value
 makes sense is checked where it is used: `extract.access` for the API, `load.connection` for the
-database. What is needed (the address and the key) is read by Dagster, when a run starts.
+database. Dagster reads `.env` for its commands, and what is needed (the address and the key) when
+a run starts; for ours `.env` is read here, in the same way.
 """
 
 import os
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TypeVar
+
+from dotenv import dotenv_values
 
 from recruit_assets.errors import BadSetting
 
@@ -23,6 +27,7 @@ class Setting:
     meaning: str
     default: str = ""
     needed: bool = False
+    secret: bool = False  # never shown
 
     def text(self) -> str:
         """The value from the environment, or the default; blank counts as unset."""
@@ -57,7 +62,7 @@ class Setting:
 
 
 BASE_URL = Setting("RECRUIT_API_BASE_URL", "Where the API is, version path included", needed=True)
-KEY = Setting("RECRUIT_API_KEY", "The API key; secret", needed=True)
+KEY = Setting("RECRUIT_API_KEY", "The API key; secret", needed=True, secret=True)
 VERSION = Setting("RECRUIT_API_VERSION", "Sent as `X-Api-Version`", "20240904")
 AUTH_HEADER = Setting("RECRUIT_API_AUTH_HEADER", "The header that carries the key", "api")
 AUTH_PREFIX = Setting("RECRUIT_API_AUTH_PREFIX", "What stands before the key in that header")
@@ -73,7 +78,9 @@ DELETED_ROWS = Setting(
     "erase",
 )
 FAILURE_WEBHOOK = Setting(
-    "RECRUIT_FAILURE_WEBHOOK", "Where the failure sensor posts, such as a Slack webhook"
+    "RECRUIT_FAILURE_WEBHOOK",
+    "Where the failure sensor posts, such as a Slack webhook",
+    secret=True,
 )
 OWNERS = Setting(
     "RECRUIT_OWNERS", "Who owns the assets, in the UI: e-mail addresses or `team:name`, by commas"
@@ -92,3 +99,14 @@ SETTINGS = (
     FAILURE_WEBHOOK,
     OWNERS,
 )
+
+
+def load_env_file() -> set[str]:
+    """Put what `.env` in the current folder says over the environment, as Dagster does.
+
+    Returns:
+        The names that it sets, also those that it sets to nothing.
+    """
+    found = {name: text for name, text in dotenv_values(Path(".env")).items() if text is not None}
+    os.environ.update(found)
+    return set(found)

@@ -120,7 +120,7 @@ class Walk:
             if counted is not None and len(_ids(first)) < counted:
                 self._doubts.append("a record came twice")
             return
-        if not _by_number(first):
+        if not by_number(first):
             yield from self._by_cursor(first)
         elif counted is None:
             yield from self._forward(first)
@@ -359,7 +359,7 @@ def _ids(page: Page) -> set[str]:
     return {str(record.id) for record in page.records}
 
 
-def _by_number(page: Page) -> bool:
+def by_number(page: Page) -> bool:
     """Whether later pages can be asked for by number, as opposed to by an opaque link."""
     document = page.document
     if document.page_count is None and document.record_count is None:

@@ -52,15 +52,17 @@ class Report:
             parts.append(f"{self.records:,} of {self.record_count:,} records")
         parts.append(f"{rate:,.0f} a second")
         if rate and self.record_count is not None:
-            parts.append(f"about {_duration((self.record_count - self.records) / rate)} left")
+            parts.append(f"about {duration((self.record_count - self.records) / rate)} left")
         if waited:
             parts.append("at the limit of the request budget")
         return ", ".join(parts)
 
 
-def _duration(seconds: float) -> str:
-    """`40 s`, `12 min` or `2.5 h`."""
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `2.5 h` or `3 days`."""
     seconds = max(0.0, seconds)
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"

@@ -14,14 +14,14 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from time import time
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import backoff
 import duckdb
@@ -29,6 +29,9 @@ import duckdb
 from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem, NotEnoughMemory
 from recruit_assets.load.folder import Folder
 from recruit_assets.load.names import literal, quoted
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # What DuckDB 2 writes by default, 1.5 and the tools built on it cannot open.
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
@@ -111,20 +114,24 @@ def connection(
     check_path(path)
     with explaining(path, wait_seconds):
         engine = _engine(json.dumps(config, sort_keys=True))
-    attach = backoff.on_exception(
+    patient(wait_seconds)(_attach)(engine, path, wait_seconds)
+    try:
+        with explaining(path, wait_seconds), engine.cursor(path) as database:
+            yield database
+    finally:
+        engine.detach(path)
+
+
+def patient(wait_seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Tries again while the file is busy."""
+    return backoff.on_exception(
         backoff.expo,
         DatabaseBusy,
         max_time=wait_seconds,
         factor=SHORTEST_WAIT,
         max_value=LONGEST_WAIT,
         logger=None,
-    )(_attach)
-    attach(engine, path, wait_seconds)
-    try:
-        with explaining(path, wait_seconds), engine.cursor(path) as database:
-            yield database
-    finally:
-        engine.detach(path)
+    )
 
 
 @contextmanager

@@ -1,0 +1,103 @@
+"""The command `recruit-assets`: `doctor` before a sync, `status` after it.
+
+What lives here: arguments and exit codes. Syncs are run by Dagster's own commands.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from recruit_assets import display, settings
+from recruit_assets.doctor import Outlook, examine
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.overview import Overview, overview
+from recruit_assets.load.reading import is_made, reading
+
+WAIT_SECONDS = 2.0  # for a database that is being written to
+CODES = "Exit code: 0 all is well, 1 with restrictions, 2 "
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="recruit-assets")
+    commands = parser.add_subparsers(required=True, metavar="{doctor,status}")
+    for run, about, code in (
+        (doctor, "What a sync would find and take. Changes nothing.", "a sync would fail."),
+        (status, "What is in the tables, and how fresh. Changes nothing.", "it cannot be read."),
+    ):
+        command = commands.add_parser(
+            run.__name__, help=about, description=about, epilog=CODES + code
+        )
+        command.add_argument("--json", action="store_true", help="print JSON, for machines")
+        command.set_defaults(run=run)
+    chosen = parser.parse_args(arguments)
+    outlook: Outlook = chosen.run(settings.load_env_file(), as_json=chosen.json)
+    return outlook
+
+
+def doctor(from_file: Collection[str], *, as_json: bool) -> Outlook:
+    """Tell what a sync would find; `from_file` are the names that `.env` sets."""
+    with _progress() as progress:
+        task = progress.add_task("Asking", total=len(ENDPOINTS), name="")
+        found = examine(
+            from_file, lambda each: progress.update(task, advance=1, name=each.endpoint.name)
+        )
+    if as_json:
+        _print_json(display.diagnosis_as_json(found))
+    else:
+        display.show_diagnosis(display.console(), found)
+    return found.outlook
+
+
+def status(_: Collection[str], *, as_json: bool) -> Outlook:
+    """Tell what is in the tables."""
+    path, screen = settings.DATABASE.text(), display.console()
+    try:
+        tables = _tables(path)
+    except DatabaseProblem as error:
+        if as_json:
+            _print_json({"problem": str(error)})
+        else:
+            screen.print(str(error))
+        return Outlook.FAILING
+    now = datetime.now(UTC)
+    if as_json:
+        _print_json({"database": path, "tables": display.tables_as_json(tables, now)})
+    elif is_made(path):
+        display.show_tables(screen, tables, now)
+    else:
+        screen.print(
+            f"There is no {path} yet. See what a sync would take with recruit-assets doctor, "
+            'then run one: dagster asset materialize -m recruit_assets.definitions --select "*"'
+        )
+    return Outlook.GOOD if display.all_proven(tables) else Outlook.RESTRICTED
+
+
+def _tables(path: str) -> list[Overview]:
+    if not is_made(path):
+        return [Overview(each.name) for each in ENDPOINTS]
+    with reading(path, WAIT_SECONDS) as database:
+        return overview(database, ENDPOINTS)
+
+
+def _progress() -> Progress:
+    """A bar on a terminal, and nothing elsewhere; not in the way of what is printed."""
+    columns = (TextColumn("{task.description} {task.fields[name]}"), BarColumn())
+    screen = display.console(stderr=True)
+    return Progress(
+        *columns,
+        MofNCompleteColumn(),
+        console=screen,
+        transient=True,
+        disable=not screen.is_terminal,
+    )
+
+
+def _print_json(found: object) -> None:
+    json.dump(found, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")

@@ -1,0 +1,230 @@
+"""How the doctor's findings and the state of the tables look on a terminal, and as JSON.
+
+What lives here: words, columns and widths. What is found is up to `doctor` and `load.overview`.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+
+from recruit_assets.doctor import Diagnosis, Outlook
+from recruit_assets.extract.probe import Probe, State
+from recruit_assets.extract.report import Verdict, duration
+from recruit_assets.load.overview import Overview
+
+UNKNOWN, NONE = "?", "-"
+RESULTS = {
+    Outlook.GOOD: "All is well: a sync would bring everything.",
+    Outlook.RESTRICTED: "A sync would work, with the restrictions above.",
+    Outlook.FAILING: "A sync would fail: mend what is said above, then ask the doctor again.",
+}
+MEANINGS = (
+    "changes: whether it can be asked for changed records alone; - where records tell no change.\n"
+    "complete: how long ago the last sync began that proved nothing is missing.\n"
+)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """The terminal, or whatever stands in its place; names and addresses are taken as they are."""
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def show_diagnosis(screen: Console, found: Diagnosis) -> None:
+    """Print what the doctor found."""
+    _heading(screen, "Settings")
+    grid = _table("setting", "value", "from")
+    for each in found.settings:
+        grid.add_row(each.name, each.value, each.origin)
+    screen.print(grid)
+    _paragraph(screen, found.setting_problem)
+    if not found.setting_problem:
+        _heading(screen, "API")
+        _paragraph(screen, found.api_problem or "It can be reached, and takes key and version.")
+    if found.probes:
+        _show_probes(screen, found)
+        _heading(screen, "A full sync")
+        _paragraph(screen, _forecast(found))
+    _heading(screen, "Database")
+    _paragraph(screen, found.database_problem or _database(found))
+    screen.print(f"\n{RESULTS[found.outlook]}", style="bold")
+
+
+def diagnosis_as_json(found: Diagnosis) -> dict[str, Any]:
+    """What the doctor found, for machines; times in ISO 8601, sizes in bytes."""
+    tables = {each.table: each for each in found.tables}
+    return {
+        "outlook": found.outlook.name.lower(),
+        "settings": {
+            each.name: {"value": each.value, "from": each.origin} for each in found.settings
+        },
+        "setting_problem": found.setting_problem or None,
+        "api_problem": found.api_problem or None,
+        "endpoints": [_probe_as_json(each, tables) for each in found.probes],
+        "full_sync": {
+            "requests": found.requests,
+            "seconds_at_the_budget": found.seconds,
+            "estimated_bytes": found.disk and round(found.disk),
+        },
+        "database": {
+            "path": found.database,
+            "exists": found.database_made,
+            "problem": found.database_problem or None,
+        },
+    }
+
+
+def show_tables(screen: Console, tables: Sequence[Overview], now: datetime) -> None:
+    """Print the state of the tables."""
+    grid = _table("table", ">rows", ">deleted", "last sync (UTC)", "verdict", ">behind by")
+    for each in tables:
+        grid.add_row(
+            each.table,
+            f"{each.rows:,}",
+            f"{each.deleted:,}",
+            f"{each.synced_at.astimezone(UTC):%Y-%m-%d %H:%M}" if each.synced_at else "never",
+            each.verdict or NONE,
+            _since(each.proven_at, now) or NONE,
+            style=None if _is_proven(each) else "yellow",
+        )
+    rows, deleted = sum(each.rows for each in tables), sum(each.deleted for each in tables)
+    grid.add_section()
+    grid.add_row(f"all {len(tables)}", f"{rows:,}", f"{deleted:,}")
+    screen.print(grid)
+    _paragraph(screen, "behind by: how long ago the last sync began that proved what it brought.")
+    _notes(
+        screen, [f"{each.table}, {each.verdict}: {each.reason}" for each in tables if each.reason]
+    )
+    if not all(each.synced_at for each in tables):
+        _paragraph(screen, "What was never synced can be materialized: see the README.")
+
+
+def tables_as_json(tables: Sequence[Overview], now: datetime) -> list[dict[str, Any]]:
+    """The state of the tables, for machines; times in ISO 8601."""
+    return [
+        {
+            "table": each.table,
+            "rows": each.rows,
+            "deleted": each.deleted,
+            "last_sync": _iso(each.synced_at),
+            "verdict": each.verdict,
+            "reason": each.reason,
+            "last_complete": _iso(each.complete_at),
+            "behind_by_seconds": (now - each.proven_at).total_seconds() if each.proven_at else None,
+        }
+        for each in tables
+    ]
+
+
+def all_proven(tables: Iterable[Overview]) -> bool:
+    """Whether the last sync of every table proved what it brought."""
+    return all(map(_is_proven, tables))
+
+
+def _is_proven(table: Overview) -> bool:
+    return table.verdict in {each.value for each in Verdict if each.proven}
+
+
+def _show_probes(screen: Console, found: Diagnosis) -> None:
+    complete = {each.table: each.complete_at for each in found.tables}
+    now = datetime.now(UTC)
+    grid = _table("endpoint", "state", ">records", ">pages", ">requests", "changes", ">complete")
+    for each in found.probes:
+        grid.add_row(
+            each.endpoint.name,
+            each.state.value,
+            *(_number(count) for count in (each.records, each.pages, each.requests)),
+            _takes_filter(each),
+            _since(complete.get(each.endpoint.name), now) or NONE,
+            style=None if each.state is State.READABLE and not each.refused else "yellow",
+        )
+    screen.print(grid)
+    _paragraph(screen, MEANINGS)
+    _notes(screen, [str(each.error) for each in found.probes if each.error])
+    _notes(
+        screen,
+        [f"{each.endpoint.name} refuses {text}." for each in found.probes for text in each.refused],
+    )
+
+
+def _takes_filter(found: Probe) -> str:
+    if not found.endpoint.dated:
+        return NONE
+    return {True: "yes", False: "no", None: UNKNOWN}[found.takes_filter]
+
+
+def _forecast(found: Diagnosis) -> str:
+    if found.requests is None:
+        return "How many requests it takes cannot be told, as an API does not count its records."
+    if found.seconds is None:
+        time = "no budget is set, so it takes as long as the API does"
+    else:
+        time = (
+            f"{duration(found.seconds)} at the budget of {found.requests_per_10s} "
+            "requests in 10 seconds"
+        )
+    disk = f"about {found.disk / 1e6:,.0f} MB" if found.disk is not None else "not known"
+    return (
+        f"Requests: {found.requests:,}.\nTime: {time}.\n"
+        f"Disk: {disk}, an estimate from the first page of each."
+    )
+
+
+def _database(found: Diagnosis) -> str:
+    if not found.database_made:
+        return f"{found.database} is not there yet, and can be: the first sync makes it."
+    return f"{found.database} can be written, and nobody holds it."
+
+
+def _probe_as_json(found: Probe, tables: dict[str, Overview]) -> dict[str, Any]:
+    table = tables.get(found.endpoint.name)
+    return {
+        "endpoint": found.endpoint.name,
+        "state": found.state.value,
+        "reason": str(found.error) if found.error else None,
+        "records": found.records,
+        "pages": found.pages,
+        "requests": found.requests,
+        "refused": found.refused,
+        "takes_updated_at_filter": found.takes_filter,
+        "last_complete": _iso(table.complete_at) if table else None,
+    }
+
+
+def _table(*headers: str) -> Table:
+    """A table; `>` before a header puts its column to the right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for header in headers:
+        name = header.removeprefix(">")
+        table.add_column(name, justify="left" if name == header else "right", overflow="fold")
+    return table
+
+
+def _heading(screen: Console, text: str) -> None:
+    screen.print(f"\n{text}", style="bold")
+
+
+def _paragraph(screen: Console, text: str) -> None:
+    if text:
+        screen.print(Padding(text, (0, 0, 0, 2)))
+
+
+def _notes(screen: Console, notes: Iterable[str]) -> None:
+    for note in notes:
+        screen.print(Padding(note, (0, 0, 0, 2)), style="yellow")
+
+
+def _number(count: int | None) -> str:
+    return UNKNOWN if count is None else f"{count:,}"
+
+
+def _since(time: datetime | None, now: datetime) -> str:
+    return duration((now - time).total_seconds()) if time else ""
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.astimezone(UTC).isoformat() if time else None
