@@ -197,7 +197,7 @@ def _probe_as_json(found: Probe, tables: dict[str, Overview]) -> dict[str, Any]:
 
 def _table(*headers: str) -> Table:
     """A table; `>` before a header puts its column to the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for header in headers:
         name = header.removeprefix(">")
         table.add_column(name, justify="left" if name == header else "right", overflow="fold")
