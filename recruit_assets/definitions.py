@@ -6,16 +6,24 @@ from recruit_assets import settings
 from recruit_assets.assets import ASSETS
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.sweep import Remains
+from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.resources import RecruitApi, RecruitDatabase
-from recruit_assets.schedules import SCHEDULES, SYNCS, compact, tell_of_failures
+from recruit_assets.schedules import (
+    SCHEDULES,
+    SYNCS,
+    answer,
+    answer_after_failure,
+    compact,
+    tell_of_failures,
+)
 
 database = RecruitDatabase(database=settings.DATABASE.text())
 
 defs = dg.Definitions(
-    assets=ASSETS,
-    jobs=[*SYNCS, compact],
+    assets=[*ASSETS, *MART_ASSETS],
+    jobs=[*SYNCS, answer, compact],
     schedules=SCHEDULES,
-    sensors=[tell_of_failures],
+    sensors=[tell_of_failures, answer_after_failure],
     resources={
         "api": RecruitApi(
             base_url=dg.EnvVar(settings.BASE_URL.name),

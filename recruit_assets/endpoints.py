@@ -438,3 +438,16 @@ ENDPOINTS = (
         ),
     ),
 )
+
+# Not among the 18: what some of their keys point at.
+FURTHER = (
+    Endpoint(
+        "reject_reasons",
+        group="hiring",
+        description="Why applications are rejected. The key needs the scope Admin.",
+        attributes=(
+            text("reason", "The reason"),
+            boolean("rejected-by-company", "Whether the company decided, or else the candidate"),
+        ),
+    ),
+)

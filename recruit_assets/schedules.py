@@ -11,6 +11,7 @@ from recruit_assets import settings
 from recruit_assets.assets import ASSETS, SyncConfig
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load import compact as compaction
+from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.resources import RecruitDatabase, explained
 from recruit_assets.sync import Mode
 
@@ -21,15 +22,18 @@ TIMEOUT = (10.0, 30.0)  # seconds to connect, seconds to wait for the webhook's 
 # to pass; somebody who materializes by hand is told at once.
 RETRY_LATER = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 
+# The marts and the report come after whatever they read, in the same run.
+ANSWERS = dg.AssetSelection.assets(*MART_ASSETS)
+
 sync = dg.define_asset_job(
     "sync",
-    selection=ASSETS,
-    description="Bring all 18 tables up to date.",
+    selection=dg.AssetSelection.assets(*ASSETS) | ANSWERS,
+    description="Bring all 18 tables up to date, and the marts and the report after them.",
     op_retry_policy=RETRY_LATER,
 )
 full_sync = dg.define_asset_job(
     "full_sync",
-    selection=ASSETS,
+    selection=dg.AssetSelection.assets(*ASSETS) | ANSWERS,
     description="Read all 18 endpoints whole; counters and other volatile columns are included.",
     op_retry_policy=RETRY_LATER,
     config=dg.RunConfig(
@@ -43,13 +47,20 @@ full_sync = dg.define_asset_job(
 GROUP_JOBS = [
     dg.define_asset_job(
         f"sync_{group}",
-        selection=dg.AssetSelection.groups(group),
-        description=f"Bring the tables of the group {group} up to date.",
+        selection=dg.AssetSelection.groups(group) | ANSWERS,
+        description=f"Bring the tables of the group {group} up to date, and what follows them.",
         op_retry_policy=RETRY_LATER,
     )
     for group in sorted({endpoint.group for endpoint in ENDPOINTS})
 ]
 SYNCS = [sync, full_sync, *GROUP_JOBS]
+
+answer = dg.define_asset_job(
+    "answer",
+    selection=ANSWERS,
+    description="Make the marts and the report anew, from the tables as they are.",
+    op_retry_policy=RETRY_LATER,
+)
 
 
 @dg.op(description="Puts a compact copy in the place of the database, and says what it gave back.")
@@ -101,6 +112,17 @@ def tell_of_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | Non
     lines = [f"{run.job_name} failed (run {run.run_id})", *_reasons(context)]
     _post(webhook, "\n".join(lines))
     return None
+
+
+@dg.run_failure_sensor(
+    name="answer_after_failure",
+    description="Runs the job answer when a sync failed, from the last good tables.",
+    monitored_jobs=SYNCS,
+    request_job=answer,
+)
+def answer_after_failure(context: dg.RunFailureSensorContext) -> dg.RunRequest:
+    """A failed endpoint skips what follows it; what is there still has answers."""
+    return dg.RunRequest(run_key=context.dagster_run.run_id)
 
 
 def _post(webhook: str, text: str) -> None:

@@ -1,0 +1,142 @@
+-- Every application: for which job, where it came from, where it stands, what became of it.
+--
+-- The words that the other marts use are defined here. `outcome` is, in this order: rejected (it
+-- has a time of rejection), hired (it stands in a stage of type Hired), gone (it was deleted before
+-- either), active. `source` is the site that the application names, else the site that the
+-- candidate names, else Sourced (a recruiter made it), else Referral (an employee did), else Direct.
+-- Caveats: applications that were deleted since stay, without anything personal, so that the
+-- numbers of past months do not change when people are forgotten (not with
+-- RECRUIT_DELETED_ROWS=drop). `as_of` is when the last good sync of the applications began.
+--
+-- Grain: application_id
+-- Check: count(*) = (SELECT count(*) FROM recruit.job_applications)
+-- Check: count(*) FILTER (outcome = 'rejected') = (SELECT count(*) FROM recruit.job_applications
+--   WHERE rejected_at IS NOT NULL)
+-- Check: count(*) FILTER (days_to_hire < 0 OR days_to_reject < 0 OR days_in_stage < 0) = 0
+-- Picture: Applications by month
+-- Months:
+--   SELECT date_trunc('month', applied_at)::DATE AS label, count(*) AS value FROM
+--   recruit_marts.applications GROUP BY label HAVING label < date_trunc('month', max(as_of))
+--   ORDER BY label
+-- Columns:
+--   application_id: Id in recruit.job_applications
+--   candidate_id: Id in recruit.candidates
+--   job_id: Id in recruit.jobs
+--   job: Title of the job
+--   job_status: Status of the job: open, draft, archived, unlisted or temp
+--   recruiter_id: Id in recruit.users of the job's recruiter
+--   department: Department of the job
+--   location: Name of the job's location, or its city
+--   source: Where the application came from
+--   stage_id: Id in recruit.stages of where it stands, or stood at its end
+--   stage: Name of that stage
+--   stage_type: Type of that stage: Inbox, In process or Hired
+--   furthest: The furthest type of stage that it has come to, as far as is known; Inbox at least
+--   interviewed: Whether it has come to an interview, as far as is known
+--   outcome: rejected, hired, gone or active
+--   applied_at: When it was made
+--   stage_since: When it came to where it stands
+--   days_in_stage: Days since then, if it is active
+--   hired_at: When it first came to a stage of type Hired, if it is hired
+--   days_to_hire: Days from applying to that
+--   days_to_fill: Days from the job's start (its creation, if it has none) to that
+--   rejected_at: When it was rejected
+--   days_to_reject: Days from applying to that
+--   reject_reason_id: Id of the reason
+--   as_of: What the table is true for: when the sync began
+
+WITH synced AS (
+    SELECT coalesce(max(started) FILTER (verdict <> 'failed'), now()) AS as_of
+    FROM recruit_meta.syncs
+    WHERE endpoint = 'job_applications'
+),
+way AS (
+    SELECT
+        application_id,
+        bool_or(stage_type = 'Hired') AS to_hired,
+        bool_or(stage_type = 'In process') AS to_process,
+        bool_or(is_interview) AS interviewed,
+        min(entered_at) FILTER (stage_type = 'Hired') AS hired_at
+    FROM recruit_marts.stage_visits
+    GROUP BY application_id
+),
+places AS (
+    SELECT id, coalesce(nullif(trim(name), ''), nullif(trim(city), '')) AS location
+    FROM recruit.locations
+),
+facts AS (
+    SELECT
+        a.id AS application_id,
+        a.candidate_id,
+        a.job_id,
+        coalesce(nullif(trim(j.title), ''), 'Job ' || a.job_id) AS job,
+        j.status AS job_status,
+        j.user_id AS recruiter_id,
+        coalesce(d.name, 'No department') AS department,
+        coalesce(p.location, 'No location') AS location,
+        CASE
+            WHEN nullif(trim(a.referring_site), '') IS NOT NULL THEN trim(a.referring_site)
+            WHEN nullif(trim(c.referring_site), '') IS NOT NULL THEN trim(c.referring_site)
+            WHEN a.sourced OR c.sourced THEN 'Sourced'
+            WHEN c.referred THEN 'Referral'
+            ELSE 'Direct'
+        END AS source,
+        a.stage_id,
+        v.stage,
+        v.stage_type,
+        CASE WHEN w.to_hired THEN 'Hired' WHEN w.to_process THEN 'In process' ELSE 'Inbox' END
+            AS furthest,
+        coalesce(w.interviewed, false) AS interviewed,
+        CASE
+            WHEN a.rejected_at IS NOT NULL THEN 'rejected'
+            WHEN v.stage_type = 'Hired' THEN 'hired'
+            WHEN a._deleted_at IS NOT NULL THEN 'gone'
+            ELSE 'active'
+        END AS outcome,
+        a.created_at AS applied_at,
+        coalesce(a.changed_stage_at, a.created_at) AS stage_since,
+        CASE WHEN outcome = 'hired' THEN w.hired_at END AS hired_at,
+        coalesce(j.start_date, j.created_at) AS job_started_at,
+        a.rejected_at,
+        a.reject_reason_id,
+        s.as_of
+    FROM recruit.job_applications AS a
+    CROSS JOIN synced AS s
+    LEFT JOIN recruit_marts.stage_visits AS v ON v.application_id = a.id AND v.is_current
+    LEFT JOIN way AS w ON w.application_id = a.id
+    LEFT JOIN recruit.candidates AS c ON c.id = a.candidate_id
+    LEFT JOIN recruit.jobs AS j ON j.id = a.job_id
+    LEFT JOIN recruit.departments AS d ON d.id = j.department_id
+    LEFT JOIN places AS p ON p.id = coalesce(j.location_id, j.locations_ids[1])
+)
+SELECT
+    application_id,
+    candidate_id,
+    job_id,
+    job,
+    job_status,
+    recruiter_id,
+    department,
+    location,
+    source,
+    stage_id,
+    stage,
+    stage_type,
+    furthest,
+    interviewed,
+    outcome,
+    applied_at,
+    stage_since,
+    CASE
+        WHEN outcome <> 'active' THEN NULL
+        WHEN as_of < stage_since THEN 0
+        ELSE (epoch_ms(as_of) - epoch_ms(stage_since)) / 86_400_000
+    END AS days_in_stage,
+    hired_at,
+    if(hired_at < applied_at, 0, (epoch_ms(hired_at) - epoch_ms(applied_at)) / 86_400_000) AS days_to_hire,
+    if(hired_at < job_started_at, 0, (epoch_ms(hired_at) - epoch_ms(job_started_at)) / 86_400_000) AS days_to_fill,
+    rejected_at,
+    if(rejected_at < applied_at, 0, (epoch_ms(rejected_at) - epoch_ms(applied_at)) / 86_400_000) AS days_to_reject,
+    reject_reason_id,
+    as_of
+FROM facts

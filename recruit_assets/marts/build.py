@@ -1,0 +1,149 @@
+"""Makes the tables of `recruit_marts` from their SQL, and finds out whether they are right.
+
+An endpoint may never have been synced, and a table of an earlier version may lack a column. So a
+mart reads each table through a view that has every column that is known of it, empty where it is
+missing. The SQL itself need not care.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from recruit_assets.endpoints import ENDPOINTS, FURTHER
+from recruit_assets.load.connection import transaction
+from recruit_assets.load.names import literal, quoted
+from recruit_assets.load.schema import (
+    BOOKKEEPING,
+    SCHEMA,
+    columns_found,
+    count,
+    schema_name,
+    table_name,
+)
+from recruit_assets.load.state import META, SYNCS
+from recruit_assets.marts.mart import NAMED, Mart
+
+MARTS_SCHEMA = "recruit_marts"
+HISTORY = "recruit_history"
+_KNOWN: dict[tuple[str, str], Mapping[str, str]] = {
+    **{
+        (SCHEMA, each.name): {column.name: column.kind.sql for column in each.columns()}
+        | {name: sql_type for name, (sql_type, _) in BOOKKEEPING.items()}
+        for each in (*ENDPOINTS, *FURTHER)
+    },
+    (META, "syncs"): {name: sql_type for name, (sql_type, _) in SYNCS.items()},
+    (HISTORY, "job_applications"): {
+        "id": "VARCHAR",
+        "stage_id": "VARCHAR",
+        "valid_from": "TIMESTAMP WITH TIME ZONE",
+        "valid_to": "TIMESTAMP WITH TIME ZONE",
+    },
+}
+
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Built:
+    """What came of building a mart: its rows, the types of its columns, and what is wrong."""
+
+    mart: Mart
+    rows: int
+    types: dict[str, str]
+    faults: dict[str, list[str]]
+
+    @property
+    def wrong(self) -> bool:
+        """Whether a check has found something."""
+        return any(self.faults.values())
+
+
+class _Wrong(Exception):
+    """Ends the transaction in which a mart came out wrong."""
+
+
+def build(database: duckdb.DuckDBPyConnection, marts: Iterable[Mart]) -> list[Built]:
+    """Replace the tables of marts, in one transaction: all of them, or none if one is wrong."""
+    built: list[Built] = []
+    with suppress(_Wrong), transaction(database):
+        built += [_build(database, mart) for mart in marts]
+        if any(each.wrong for each in built):
+            raise _Wrong
+    return built
+
+
+def ask(database: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
+    """The rows that a query over marts and other tables finds, by column."""
+    _look_through(database, [sql])
+    found = database.execute(resolved(database, sql))
+    names = [column[0] for column in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _build(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
+    table = table_name(database, mart.name, MARTS_SCHEMA)
+    _look_through(database, [mart.sql, *mart.checks])
+    database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database, MARTS_SCHEMA)}")
+    database.execute(f"CREATE OR REPLACE TABLE {table} AS {resolved(database, mart.sql)}")
+    database.execute(f"COMMENT ON TABLE {table} IS {literal(mart.description)}")
+    for name, meaning in mart.columns.items():
+        database.execute(f"COMMENT ON COLUMN {table}.{quoted(name)} IS {literal(meaning)}")
+    types = dict(columns_found(database, mart.name, MARTS_SCHEMA))
+    return Built(mart, count(database, table), types, _faults(database, mart, table))
+
+
+def resolved(database: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """The SQL with its tables as they are: marts by their full name, all others as views."""
+    return NAMED.sub(
+        lambda found: (
+            table_name(database, found[2], MARTS_SCHEMA)
+            if found[1] == MARTS_SCHEMA
+            else f"temp.{quoted(found[0])}"
+        ),
+        sql,
+    )
+
+
+def _look_through(database: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> None:
+    """Make a view of each table that the SQL names, with every column that is known of it."""
+    for schema, name in {pair for text in texts for pair in NAMED.findall(text)}:
+        if schema == MARTS_SCHEMA:
+            continue
+        present = {column for column, _ in columns_found(database, name, schema)}
+        known = _KNOWN[schema, name]
+        columns = [
+            quoted(column) if column in present else f"NULL::{sql_type} AS {quoted(column)}"
+            for column, sql_type in known.items()
+        ]
+        source = f"FROM {table_name(database, name, schema)}" if present else "WHERE false"
+        view = quoted(f"{schema}.{name}")
+        database.execute(
+            f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {', '.join(columns)} {source}"
+        )
+
+
+def _faults(database: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> dict[str, list[str]]:
+    """What is wrong with a mart, by check: the SQL that should be true and is not."""
+    grain = ", ".join(map(quoted, mart.grain))
+    conditions = {
+        "grain_is_unique": [f"count(*) = count(DISTINCT row({grain}))"],
+        "rates_are_rates": [
+            f"count(*) FILTER ({quoted(name)} NOT BETWEEN 0 AND 1) = 0" for name in mart.rates
+        ],
+        "totals_agree": list(mart.checks),
+    }
+    return {
+        check: [sql for sql in each if not _holds(database, table, sql)]
+        for check, each in conditions.items()
+    }
+
+
+def _holds(database: duckdb.DuckDBPyConnection, table: str, condition: str) -> bool:
+    ((holds,),) = database.execute(
+        f"SELECT {resolved(database, condition)} FROM {table}"
+    ).fetchall()
+    return bool(holds)

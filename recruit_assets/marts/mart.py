@@ -1,0 +1,99 @@
+"""A mart as its file tells it: what it is, what one row stands for, what must hold, and its SQL.
+
+A file begins with a comment: some sentences, then the keys `Grain` (the columns that tell rows
+apart), `Check` (SQL that must be true of the table, any number of them), `Picture` (a title),
+`Bars` or `Months` (how it is drawn, and SQL for its `label` and `value`) and `Columns` (name and
+meaning of each, in order). What a mart reads is what its SQL names.
+"""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+# How tables are named in the files, and so what is read: schema and table.
+NAMED = re.compile(r"\b(recruit(?:_meta|_history|_marts)?)\.(\w+)")
+_KEY = re.compile(r"(Grain|Check|Picture|Bars|Months|Columns):\s*(.*)")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is drawn of a mart: rows of `label` (a text, or else a month) and `value`."""
+
+    title: str
+    months: bool
+    sql: str
+
+
+@dataclass(frozen=True)
+class Mart:
+    """One table of `recruit_marts`; `columns` are meanings by name, `checks` are SQL."""
+
+    name: str
+    description: str
+    grain: tuple[str, ...]
+    checks: tuple[str, ...]
+    picture: Picture
+    columns: dict[str, str]
+    sql: str
+
+    @property
+    def reads(self) -> set[tuple[str, str]]:
+        """Schema and table of all that it is made from."""
+        return set(NAMED.findall(self.sql))
+
+    @property
+    def rates(self) -> list[str]:
+        """The columns that are parts of a whole, which their names say."""
+        return [name for name in self.columns if name.endswith(("_rate", "_share"))]
+
+
+def read_mart(path: Path) -> Mart:
+    """The mart of a file, named like it."""
+    lines = path.read_text().splitlines()
+    end = next(number for number, line in enumerate(lines) if not line.startswith("--"))
+    said, keys = _sorted_out([line[3:] for line in lines[:end]])
+    return Mart(
+        name=path.stem,
+        description="\n".join(said).strip(),
+        grain=tuple(keys["Grain"][0].split(", ")),
+        checks=tuple(keys["Check"]),
+        picture=Picture(keys["Picture"][0], "Months" in keys, (keys["Months"] + keys["Bars"])[0]),
+        columns=dict(column.split(": ", 1) for column in keys["Columns"]),
+        sql="\n".join(lines[end:]).strip(),
+    )
+
+
+def _sorted_out(header: list[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """What a header says, and its keys; an indented line is another column, or goes on a value."""
+    said: list[str] = []
+    keys: dict[str, list[str]] = defaultdict(list)
+    key = ""
+    for line in header:
+        if found := _KEY.match(line):
+            key = found[1]
+            keys[key] += [found[2]] if key != "Columns" else []
+        elif not key:
+            said.append(line)
+        elif key == "Columns":
+            keys[key].append(line.strip())
+        else:
+            keys[key][-1] = f"{keys[key][-1]} {line.strip()}".strip()
+    return said, keys
+
+
+def _in_order(marts: list[Mart]) -> list[Mart]:
+    """Each after those that it reads."""
+    ordered: list[Mart] = []
+    while marts:
+        done = {mart.name for mart in ordered}
+        waiting = {mart.name for mart in marts}
+        ready = [m for m in marts if {name for _, name in m.reads} & waiting <= done]
+        if not ready:
+            raise ValueError(f"these marts read each other: {', '.join(sorted(waiting))}")
+        ordered += ready
+        marts = [mart for mart in marts if mart not in ready]
+    return ordered
+
+
+MARTS = _in_order([read_mart(path) for path in sorted(Path(__file__).parent.glob("*.sql"))])

@@ -1,0 +1,56 @@
+-- What lies on each user's desk: open jobs, active applications, open and overdue todos.
+--
+-- Caveats: jobs and applications count for the job's recruiter, todos for whom they are assigned
+-- to. Users with nothing on their desk have no row; the row without a user is what nobody has.
+--
+-- Grain: user_id
+-- Check: coalesce(sum(open_jobs), 0) = (SELECT count(*) FROM recruit.jobs WHERE status = 'open'
+--   AND _deleted_at IS NULL)
+-- Check: coalesce(sum(open_todos), 0) = (SELECT count(*) FROM recruit.todos WHERE completed_at
+--   IS NULL AND _deleted_at IS NULL)
+-- Check: coalesce(sum(active_applications), 0) = (SELECT count(*) FROM
+--   recruit_marts.applications WHERE outcome = 'active')
+-- Check: count(*) FILTER (overdue_todos > open_todos OR stuck_applications >
+--   active_applications) = 0
+-- Picture: Active applications by recruiter's user id
+-- Bars:
+--   SELECT coalesce('User ' || user_id, 'Nobody') AS label, active_applications AS value FROM
+--   recruit_marts.recruiter_load WHERE active_applications > 0 ORDER BY value DESC, user_id
+--   LIMIT 8
+-- Columns:
+--   user_id: Id in recruit.users; null for nobody
+--   open_jobs: Jobs with the status open
+--   active_applications: Active applications for the user's jobs
+--   stuck_applications: Those that have not moved for long
+--   open_todos: Todos that are not done
+--   overdue_todos: Those that were due before the day of the sync
+
+WITH desk AS (
+    SELECT user_id, 'job' AS what, false AS late
+    FROM recruit.jobs
+    WHERE status = 'open' AND _deleted_at IS NULL
+    UNION ALL
+    SELECT a.recruiter_id, 'application', s.application_id IS NOT NULL
+    FROM recruit_marts.applications AS a
+    LEFT JOIN recruit_marts.stuck_applications AS s USING (application_id)
+    WHERE a.outcome = 'active'
+    UNION ALL
+    SELECT assignee_id, 'todo', due < synced.today
+    FROM recruit.todos
+    CROSS JOIN (
+        SELECT coalesce(max(started) FILTER (verdict <> 'failed'), now())::DATE AS today
+        FROM recruit_meta.syncs
+        WHERE endpoint = 'todos'
+    ) AS synced
+    WHERE completed_at IS NULL AND _deleted_at IS NULL
+)
+SELECT
+    user_id,
+    count(*) FILTER (what = 'job') AS open_jobs,
+    count(*) FILTER (what = 'application') AS active_applications,
+    count(*) FILTER (what = 'application' AND late) AS stuck_applications,
+    count(*) FILTER (what = 'todo') AS open_todos,
+    count(*) FILTER (what = 'todo' AND late) AS overdue_todos
+FROM desk
+GROUP BY user_id
+ORDER BY active_applications DESC, user_id

@@ -1,0 +1,134 @@
+"""The report: one HTML page with everything in it, from what the marts say.
+
+What lives here: gathering and rendering. What it says is in `report.toml`, how it looks in
+`report.html`.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.marts.build import Row, ask
+from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.pictures import Seen, as_svg, look, number
+
+HERE = Path(__file__).parent
+VERDICTS = {
+    "complete": "Complete, proven",
+    "window": "What had changed",
+    "incomplete": "Not proven complete",
+    "failed": "Failed: as it was before",
+}
+_MARTS = {mart.name: mart for mart in MARTS}
+_AS_OF = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
+_FRESHNESS = """
+    SELECT
+        endpoint,
+        arg_max(verdict, finished) AS verdict,
+        max(finished) FILTER (verdict <> 'failed') AS read_at,
+        max(started) FILTER (verdict = 'complete') AS proven_at,
+        arg_max(rows, finished) FILTER (rows IS NOT NULL) AS rows
+    FROM recruit_meta.syncs
+    GROUP BY endpoint
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A section of the page; without a sentence there is nothing to show."""
+
+    section: Mapping[str, Any]
+    said: str | None
+    seen: Seen
+    table: list[Row]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the page shows; `tables` is how fresh and complete each endpoint's table is."""
+
+    as_of: datetime | None
+    headlines: Mapping[str, Row]
+    answers: list[Answer]
+    tables: list[Row]
+
+
+def gather(database: duckdb.DuckDBPyConnection) -> Contents:
+    """Ask the marts, and what is remembered of the syncs."""
+    asked = tomllib.loads((HERE / "report.toml").read_text())
+    return Contents(
+        as_of=_first(ask(database, _AS_OF))["as_of"],
+        headlines={
+            each["title"]: _first(ask(database, each["sql"])) for each in asked["headlines"]
+        },
+        answers=[
+            Answer(
+                section,
+                _first(ask(database, section["say"])).get("said"),
+                look(database, _MARTS[section["mart"]]),
+                ask(database, section["table"]),
+            )
+            for section in asked["sections"]
+        ],
+        tables=_freshness({row["endpoint"]: row for row in ask(database, _FRESHNESS)}),
+    )
+
+
+def render(contents: Contents) -> str:
+    """The page as HTML."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters |= {"cell": _cell, "drawn": _drawn}
+    template = environment.from_string((HERE / "report.html").read_text())
+    return template.render(contents=contents)
+
+
+def report_path(database: str) -> Path:
+    """Where the report of a database is: beside it."""
+    file = Path(database)
+    return file.with_name(f"{file.stem}-report.html")
+
+
+def write(page: str, path: Path) -> Path:
+    """Put a page in the place of the old one at once, so that nobody sees half of it."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(page, encoding="utf-8")
+    os.replace(fresh, path)
+    return path
+
+
+def _first(rows: list[Row]) -> Row:
+    return rows[0] if rows else {}
+
+
+def _freshness(found: Mapping[str, Row]) -> list[Row]:
+    never: Row = {"verdict": None, "read_at": None, "proven_at": None, "rows": None}
+    return [
+        {
+            "Table": name,
+            "Rows": row["rows"],
+            "Last read (UTC)": row["read_at"],
+            "Last proven complete": row["proven_at"],
+            "Last sync": VERDICTS.get(row["verdict"], "Never synced"),
+        }
+        for name, row in ((each.name, found.get(each.name, never)) for each in ENDPOINTS)
+    ]
+
+
+def _cell(value: Any) -> str:
+    """A value for reading."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return value if isinstance(value, str) else number(value)
+
+
+def _drawn(seen: Seen) -> Markup:
+    return Markup(as_svg(seen))  # noqa: S704 - a drawing of ours, which escapes what it shows

@@ -1,0 +1,76 @@
+-- Each stage that an application is known to have stood in, since when and until when.
+--
+-- A stage's type is defined here: Inbox, Hired, and In process for whatever else it is called.
+-- A stage counts as an interview if its name says so; the same goes for the stages behind it.
+-- Caveats: the API tells only where an application stands now. What was before is known from the
+-- first sync on. Who left a stage and came back has one visit, from first coming to last leaving.
+--
+-- Grain: application_id, stage_id
+-- Check: count(*) FILTER (is_current) = (SELECT count(*) FROM recruit.job_applications WHERE
+--   stage_id IS NOT NULL)
+-- Check: count(*) FILTER (days < 0) = 0
+-- Picture: Median days in a stage
+-- Bars:
+--   SELECT stage AS label, median(days) AS value FROM recruit_marts.stage_visits WHERE days IS
+--   NOT NULL AND stage IS NOT NULL GROUP BY stage ORDER BY count(*) DESC, stage LIMIT 8
+-- Columns:
+--   application_id: Id in recruit.job_applications
+--   stage_id: Id in recruit.stages
+--   stage: Name of the stage; null if the stage is not known
+--   stage_type: Inbox, In process or Hired; null if the stage is not known
+--   is_interview: Whether an interview was come to: the stage is one, or lies behind one
+--   is_current: Whether the application stands there now, or stood there at its end
+--   entered_at: When it came
+--   left_at: When it went on, was rejected there, or was deleted; null while it is there
+--   days: Days from coming to leaving; null while it is there
+
+WITH stages AS (
+    SELECT
+        id,
+        nullif(trim(name), '') AS stage,
+        CASE lower(trim(coalesce(legacy_stage_type_name, stage_type)))
+            WHEN 'inbox' THEN 'Inbox'
+            WHEN 'hired' THEN 'Hired'
+            ELSE CASE WHEN coalesce(legacy_stage_type_name, stage_type) IS NOT NULL THEN 'In process' END
+        END AS stage_type,
+        coalesce(contains(lower(name), 'interview'), false) AS named_so,
+        coalesce(row_order >= min(row_order) FILTER (named_so) OVER (PARTITION BY job_id), false)
+            AS behind
+    FROM recruit.stages
+),
+seen AS (
+    SELECT id, stage_id, min(valid_from) AS came_at, max(valid_to) AS went_at
+    FROM recruit_history.job_applications
+    GROUP BY id, stage_id
+),
+current_stages AS (
+    SELECT
+        id,
+        stage_id,
+        coalesce(changed_stage_at, created_at) AS came_at,
+        coalesce(rejected_at, _deleted_at) AS went_at
+    FROM recruit.job_applications
+),
+visits AS (
+    SELECT
+        id AS application_id,
+        stage_id,
+        least(s.came_at, c.came_at) AS entered_at,
+        CASE WHEN c.id IS NULL THEN s.went_at ELSE c.went_at END AS left_at,
+        c.id IS NOT NULL AS is_current
+    FROM seen AS s
+    FULL JOIN current_stages AS c USING (id, stage_id)
+    WHERE stage_id IS NOT NULL
+)
+SELECT
+    application_id,
+    stage_id,
+    stage,
+    stage_type,
+    coalesce(named_so OR behind, false) AS is_interview,
+    is_current,
+    entered_at,
+    left_at,
+    if(left_at < entered_at, 0, (epoch_ms(left_at) - epoch_ms(entered_at)) / 86_400_000) AS days
+FROM visits
+LEFT JOIN stages ON stages.id = visits.stage_id

@@ -1,0 +1,43 @@
+-- Active applications that have not moved for 14 days: somebody waits for an answer.
+--
+-- How long is too long, is defined here. Without names: the application's id leads to the person.
+-- Caveats: jobs that are closed count as well, as their applicants wait no less.
+--
+-- Grain: application_id
+-- Check: count(*) = (SELECT count(*) FROM recruit.job_applications AS a LEFT JOIN recruit.stages
+--   AS s ON s.id = a.stage_id WHERE a.rejected_at IS NULL AND a._deleted_at IS NULL AND
+--   lower(coalesce(s.legacy_stage_type_name, s.stage_type, '')) <> 'hired' AND
+--   coalesce(a.changed_stage_at, a.created_at) <= (SELECT max(as_of) FROM
+--   recruit_marts.applications) - INTERVAL 14 DAY)
+-- Picture: Applications that have not moved for 14 days, by department
+-- Bars:
+--   SELECT department AS label, count(*) AS value FROM recruit_marts.stuck_applications GROUP BY
+--   department ORDER BY value DESC, department LIMIT 8
+-- Columns:
+--   application_id: Id in recruit.job_applications
+--   job_id: Id in recruit.jobs
+--   job: Title of the job
+--   job_status: Status of the job
+--   department: Department of the job
+--   location: Location of the job
+--   stage: Name of the stage that it stands in
+--   stage_type: Type of that stage
+--   stage_since: When it came there
+--   days_in_stage: Days since then
+--   recruiter_id: Id in recruit.users of the job's recruiter
+
+SELECT
+    application_id,
+    job_id,
+    job,
+    job_status,
+    department,
+    location,
+    stage,
+    stage_type,
+    stage_since,
+    days_in_stage,
+    recruiter_id
+FROM recruit_marts.applications
+WHERE outcome = 'active' AND days_in_stage >= 14
+ORDER BY days_in_stage DESC, application_id

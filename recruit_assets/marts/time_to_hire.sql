@@ -1,0 +1,49 @@
+-- How long it takes to hire, and to fill a job: for the company, and by department, job and month.
+--
+-- Caveats: a hire counts in the month in which it was made. The time to fill begins with the start
+-- of the job's advertisement, and for later hires of the same job as well.
+--
+-- Grain: level, department, job_id, month
+-- Check: coalesce(sum(hires) FILTER (level = 'company'), 0) = (SELECT count(*) FROM
+--   recruit.job_applications AS a JOIN recruit.stages AS s ON s.id = a.stage_id WHERE
+--   a.rejected_at IS NULL AND lower(coalesce(s.legacy_stage_type_name, s.stage_type)) = 'hired')
+-- Check: coalesce(sum(hires), 0) = 4 * coalesce(sum(hires) FILTER (level = 'company'), 0)
+-- Picture: Median days from application to hire, by month of the hire
+-- Months:
+--   SELECT month AS label, median_days_to_hire AS value FROM recruit_marts.time_to_hire WHERE
+--   level = 'month' AND month < date_trunc('month', (SELECT max(as_of) FROM
+--   recruit_marts.applications)) ORDER BY month
+-- Columns:
+--   level: What the row is for: company, department, job or month
+--   department: Department, if the level is department
+--   job_id: Id in recruit.jobs, if the level is job
+--   job: Title of the job, if the level is job
+--   month: First day of the month of the hire (UTC), if the level is month
+--   hires: Applications that are hired
+--   median_days_to_hire: Median of the days from applying to being hired
+--   p90_days_to_hire: Nine of ten took so many days at most
+--   median_days_to_fill: Median of the days from the start of the job to the hire
+
+WITH hired AS (
+    SELECT *, date_trunc('month', hired_at)::DATE AS month
+    FROM recruit_marts.applications
+    WHERE outcome = 'hired'
+)
+SELECT
+    CASE
+        WHEN grouping(department) = 0 THEN 'department'
+        WHEN grouping(job_id) = 0 THEN 'job'
+        WHEN grouping(month) = 0 THEN 'month'
+        ELSE 'company'
+    END AS level,
+    department,
+    job_id,
+    CASE WHEN grouping(job_id) = 0 THEN any_value(job) END AS job,
+    month,
+    count(*) AS hires,
+    median(days_to_hire) AS median_days_to_hire,
+    quantile_cont(days_to_hire, 0.9) AS p90_days_to_hire,
+    median(days_to_fill) AS median_days_to_fill
+FROM hired
+GROUP BY GROUPING SETS ((), (department), (job_id), (month))
+ORDER BY ALL
