@@ -15,8 +15,9 @@
 -- Check: count(*) FILTER (days_to_hire < 0 OR days_to_reject < 0 OR days_in_stage < 0) = 0
 -- Picture: Applications by month
 -- Months:
---   SELECT date_trunc('month', applied_at)::DATE AS label, count(*) AS value FROM
---   recruit_marts.applications GROUP BY label HAVING label < date_trunc('month', max(as_of))
+--   SELECT date_trunc('month', applied_at)::DATE AS label, count(*) AS value
+--   FROM recruit_marts.applications GROUP BY label
+--   HAVING label < (SELECT date_trunc('month', max(applied_at)) FROM recruit_marts.applications)
 --   ORDER BY label
 -- Columns:
 --   application_id: Id in recruit.job_applications

@@ -12,9 +12,10 @@
 --   scores) = 0
 -- Picture: Net promoter score by month
 -- Months:
---   SELECT month AS label, nps AS value FROM recruit_marts.candidate_nps WHERE level = 'month'
---   AND nps IS NOT NULL AND month < date_trunc('month', (SELECT max(as_of) FROM
---   recruit_marts.applications)) ORDER BY month
+--   SELECT month AS label, nps AS value
+--   FROM recruit_marts.candidate_nps WHERE level = 'month' AND nps IS NOT NULL
+--   AND month < (SELECT date_trunc('month', max(applied_at)) FROM recruit_marts.applications)
+--   ORDER BY month
 -- Columns:
 --   level: What the row is for: company, month, department or stage
 --   month: First day of the month of the score (UTC), if the level is month; null if not scored

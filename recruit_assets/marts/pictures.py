@@ -95,11 +95,13 @@ def _bars(rows: list[Row]) -> Spec:
 
 def _months(rows: list[Row]) -> Spec:
     """A line over months with a point for each, and the last one's number."""
-    shown = [{"label": row["label"].isoformat(), "value": row["value"]} for row in rows]
+    shown = [{**row, "label": row["label"].isoformat(), "text": ""} for row in rows]
     shown[-1]["text"] = number(shown[-1]["value"])
-    time = _axis(QUIET) | {"format": "%b %y", "grid": False, "tickCount": 4, "labelFlush": False}
+    ticks = {"interval": "month", "step": 6 if len(rows) > LONGEST / 2 else 3}
+    time = _axis(QUIET) | {"format": "%b %y", "grid": False, "tickCount": ticks}
     x = {"field": "label", "type": "temporal", "axis": time}
-    y = {"field": "value", "type": "quantitative", "axis": _axis(QUIET) | {"tickCount": 4}}
+    numbers = _axis(QUIET) | {"tickCount": 4}
+    y = {"field": "value", "type": "quantitative", "axis": numbers, "scale": {"nice": 4}}
     line = {
         "type": "line", "color": ACCENT, "strokeWidth": 2.5, "point": {"color": ACCENT, "size": 34}
     }  # fmt: skip

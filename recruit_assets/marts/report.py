@@ -22,12 +22,7 @@ from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.pictures import Seen, as_svg, look, number
 
 HERE = Path(__file__).parent
-VERDICTS = {
-    "complete": "Complete, proven",
-    "window": "What had changed",
-    "incomplete": "Not proven complete",
-    "failed": "Failed: as it was before",
-}
+NO_BREAK = "\N{NO-BREAK SPACE}"
 _MARTS = {mart.name: mart for mart in MARTS}
 _AS_OF = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
 _FRESHNESS = """
@@ -72,7 +67,7 @@ def gather(database: duckdb.DuckDBPyConnection) -> Contents:
         },
         answers=[
             Answer(
-                section,
+                {"wide": False, **section},
                 _first(ask(database, section["say"])).get("said"),
                 look(database, _MARTS[section["mart"]]),
                 ask(database, section["table"]),
@@ -87,6 +82,7 @@ def render(contents: Contents) -> str:
     """The page as HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {"cell": _cell, "drawn": _drawn}
+    environment.tests["wordy"] = _is_wordy
     template = environment.from_string((HERE / "report.html").read_text())
     return template.render(contents=contents)
 
@@ -110,24 +106,36 @@ def _first(rows: list[Row]) -> Row:
 
 
 def _freshness(found: Mapping[str, Row]) -> list[Row]:
-    never: Row = {"verdict": None, "read_at": None, "proven_at": None, "rows": None}
+    never: Row = {"verdict": "never synced", "read_at": None, "proven_at": None, "rows": None}
     return [
         {
-            "Table": name,
+            "Table": name.replace("_", " "),
             "Rows": row["rows"],
-            "Last read (UTC)": row["read_at"],
-            "Last proven complete": row["proven_at"],
-            "Last sync": VERDICTS.get(row["verdict"], "Never synced"),
+            "Last read": row["read_at"],
+            "State": _state(row),
         }
         for name, row in ((each.name, found.get(each.name, never)) for each in ENDPOINTS)
     ]
 
 
+def _state(row: Row) -> str:
+    """What the last sync has proven, in a word or two."""
+    state = {"window": "changes", "incomplete": "unproven"}.get(row["verdict"], row["verdict"])
+    if row["proven_at"] and state != "complete":
+        state += f"; complete on {_cell(row['proven_at'])}"
+    return str(state).capitalize()
+
+
 def _cell(value: Any) -> str:
     """A value for reading."""
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
+        return f"{value.day} {value:%b %H:%M}".replace(" ", NO_BREAK)
     return value if isinstance(value, str) else number(value)
+
+
+def _is_wordy(value: Any) -> bool:
+    """Whether a value is read as text, not compared as a number."""
+    return isinstance(value, str) and not value.endswith(("%", *"0123456789"))
 
 
 def _drawn(seen: Seen) -> Markup:

@@ -10,9 +10,10 @@
 -- Check: coalesce(sum(hires), 0) = 4 * coalesce(sum(hires) FILTER (level = 'company'), 0)
 -- Picture: Median days from application to hire, by month of the hire
 -- Months:
---   SELECT month AS label, median_days_to_hire AS value FROM recruit_marts.time_to_hire WHERE
---   level = 'month' AND month < date_trunc('month', (SELECT max(as_of) FROM
---   recruit_marts.applications)) ORDER BY month
+--   SELECT month AS label, median_days_to_hire AS value
+--   FROM recruit_marts.time_to_hire WHERE level = 'month'
+--   AND month < (SELECT date_trunc('month', max(applied_at)) FROM recruit_marts.applications)
+--   ORDER BY month
 -- Columns:
 --   level: What the row is for: company, department, job or month
 --   department: Department, if the level is department
