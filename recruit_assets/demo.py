@@ -18,6 +18,7 @@ import duckdb
 
 from recruit_assets import settings
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.marts.report import report_path
 from recruit_assets.sandbox import Sandbox
 
 DAGSTER = str(Path(sys.executable).with_name("dagster"))
@@ -111,6 +112,7 @@ def show(sandbox: Sandbox, home: Path) -> int:
     print("Three queries to try, in Python (duckdb.connect) or in the duckdb shell:")
     for question, query in QUERIES.items():
         print(f"\n-- {question}\n{dedent(query).strip()};")
+    print(f"\nThe hiring report is in {shown(report_path(str(home / 'demo.duckdb')))}: open it.")
     return 0
 
 

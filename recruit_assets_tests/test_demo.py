@@ -19,6 +19,8 @@ def demo(home: Path) -> list[list[str]]:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].endswith("demo-report.html: open it.")
+    assert (home / "demo-report.html").exists()
     names = {endpoint.name for endpoint in ENDPOINTS}
     cells = [line.replace(",", "").split() for line in done.stdout.splitlines()]
     return [line for line in cells if line and line[0] in names]

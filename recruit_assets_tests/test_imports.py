@@ -10,6 +10,12 @@ WORDS = {"recruit_assets.catalogue", "recruit_assets.errors"}
 OWN = {  # what a place may import of this package
     "extract": {*WORDS, "recruit_assets.extract"},
     "load": {*WORDS, "recruit_assets.load"},
+    "marts": {
+        *WORDS,
+        "recruit_assets.endpoints",
+        "recruit_assets.load",
+        "recruit_assets.marts",
+    },
     "sandbox": {"recruit_assets.sandbox"},
     "sync.py": {*WORDS, "recruit_assets.extract", "recruit_assets.load"},
     "endpoints.py": {"recruit_assets.catalogue"},
@@ -20,6 +26,7 @@ OWN = {  # what a place may import of this package
 FOREIGN = {  # what it may not import of others
     "extract": {"dagster", "duckdb"},
     "load": {"dagster", "requests"},
+    "marts": {"dagster", "requests"},
     "sandbox": {"dagster", "duckdb"},
     "sync.py": {"dagster", "requests"},
     "endpoints.py": {"dagster", "duckdb", "requests"},

@@ -11,6 +11,7 @@ from dagster._cli import create_dagster_cli
 from recruit_assets.checks import CHECKS
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.marts.mart import MARTS
 from recruit_assets.settings import SETTINGS, Setting
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +51,14 @@ def test_the_endpoints() -> None:
     ]
 
 
+def test_the_marts() -> None:
+    assert rows("mart", "one row for each") == [
+        [f"`{each.name}`", ", ".join(f"`{name}`" for name in each.grain)]
+        for each in sorted(MARTS, key=lambda each: README.index(f"| `{each.name}` |"))
+    ]
+    assert len(rows("mart", "one row for each")) == len(MARTS)
+
+
 CHECK_COLUMNS = ("check", "what it asks", "if not")
 COMMANDS = re.findall(r"\| `((?:asset|job|definitions) [^`]+)` \|", README)
 
@@ -68,7 +77,7 @@ def test_jobs_schedules_and_sensor_are_named() -> None:
     names = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     names |= {schedule.name for schedule in repository.schedule_defs}
     names |= {sensor.name for sensor in repository.sensor_defs}
-    assert len(names) == 10
+    assert len(names) == 12
     assert not [name for name in names if f"`{name}`" not in README]
 
 

@@ -11,7 +11,14 @@ import pytest
 
 from recruit_assets.assets import ASSETS
 from recruit_assets.definitions import defs
-from recruit_assets.schedules import SCHEDULES, SYNCS, tell_of_failures
+from recruit_assets.mart_assets import MART_ASSETS
+from recruit_assets.schedules import (
+    SCHEDULES,
+    SYNCS,
+    answer,
+    answer_after_failure,
+    tell_of_failures,
+)
 from recruit_assets_tests.conftest import Project
 
 
@@ -69,7 +76,10 @@ def test_every_job_waits_out_an_outage() -> None:
 @pytest.mark.parametrize("name", ["hourly", "nightly"])
 def test_a_tick_loads_all_18(project: Project, name: str) -> None:
     local = dg.Definitions(
-        assets=ASSETS, jobs=SYNCS, schedules=SCHEDULES, resources=project.resources()
+        assets=[*ASSETS, *MART_ASSETS],
+        jobs=SYNCS,
+        schedules=SCHEDULES,
+        resources=project.resources(),
     )
     schedule = local.resolve_schedule_def(name)
     moment = datetime(2026, 1, 1, 3, tzinfo=UTC)
@@ -82,6 +92,39 @@ def test_a_tick_loads_all_18(project: Project, name: str) -> None:
     assert result.success
     assert len(project.counts()) == 18
     assert min(project.counts().values()) > 0
+    assert project.query("SELECT count(*) FROM recruit_marts.applications") == [
+        (project.counts_of("job_applications"),)
+    ]
+    assert project.path.with_name("test-report.html").exists()
+
+
+def test_after_a_failed_sync_the_answers_come_from_what_is_there(project: Project) -> None:
+    local = dg.Definitions(
+        [*ASSETS, *MART_ASSETS], jobs=[*SYNCS, answer], resources=project.resources()
+    )
+    project.materialize("job_applications", "stages")
+    project.sandbox.fail("regions", status=409, times=None)
+    project.sandbox.fail("candidates", status=409, times=None)
+    sync = local.resolve_job_def("sync")
+    result = sync.execute_in_process(instance=project.instance, raise_on_error=False)
+    assert not result.success
+    assert not project.path.with_name("test-report.html").exists()
+    (failure,) = [event for event in result.all_events if event.is_run_failure]
+    context = dg.build_run_status_sensor_context(
+        sensor_name="answer_after_failure",
+        dagster_instance=project.instance,
+        dagster_run=result.dagster_run,
+        dagster_event=failure,
+    ).for_run_failure()
+    request = answer_after_failure(context)
+    assert isinstance(request, dg.RunRequest)
+    assert request.run_key == result.run_id
+    assert answer_after_failure.job_name == "answer"
+    job = local.resolve_job_def("answer")
+    assert job.execute_in_process(instance=project.instance).success
+    assert project.query("SELECT count(*) FROM recruit_marts.applications") == [
+        (project.counts_of("job_applications"),)
+    ]
 
 
 def test_the_sensor_posts_what_failed_and_why(

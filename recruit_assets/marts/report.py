@@ -120,10 +120,11 @@ def _freshness(found: Mapping[str, Row]) -> list[Row]:
 
 def _state(row: Row) -> str:
     """What the last sync has proven, in a word or two."""
-    state = {"window": "changes", "incomplete": "unproven"}.get(row["verdict"], row["verdict"])
+    words = {"window": "changes", "incomplete": "unproven"}
+    state = words.get(row["verdict"], str(row["verdict"]))
     if row["proven_at"] and state != "complete":
         state += f"; complete on {_cell(row['proven_at'])}"
-    return str(state).capitalize()
+    return state.capitalize()
 
 
 def _cell(value: Any) -> str:
