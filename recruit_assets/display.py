@@ -177,7 +177,8 @@ def _forecast(found: Diagnosis) -> str:
 def _database(found: Diagnosis) -> str:
     if not found.database_made:
         return f"{found.database} is not there yet, and can be: the first sync makes it."
-    return f"{found.database} can be written, and nobody holds it."
+    room = "Rows that were replaced take more room than those that are there: run the job compact."
+    return f"{found.database} can be written, and nobody holds it." + f"\n{room}" * found.is_bloated
 
 
 def _probe_as_json(found: Probe, tables: dict[str, Overview]) -> dict[str, Any]:

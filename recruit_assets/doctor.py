@@ -18,6 +18,7 @@ from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.budget import WINDOW_SECONDS
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.probe import Probe, State, probe_all
+from recruit_assets.load.findings import rows_in_file
 from recruit_assets.load.overview import Overview, overview
 from recruit_assets.load.reading import check_writable, is_made, reading
 from recruit_assets.load.sweep import Remains
@@ -29,6 +30,7 @@ WAIT_SECONDS = 1.0  # for a database that is being written to
 # What the tables of the sandbox take, by size: DuckDB gives each table blocks of its own, and
 # packs what is in them. Real texts repeat less, so this is an estimate.
 BYTES_OF_A_TABLE = 270_000
+FEW_ROWS = 100_000  # that a file may keep before anybody minds
 PACKED = 0.35  # of what the rows take in memory
 
 
@@ -61,6 +63,7 @@ class Diagnosis:
     database_problem: str = ""
     database_made: bool = False
     tables: list[Overview] = field(default_factory=list)  # empty if they could not be read
+    is_bloated: bool = False  # whether replaced rows take more room than those that are there
     requests_per_10s: int = 0
 
     @property
@@ -162,6 +165,8 @@ def _examine_database(found: Diagnosis, path: str) -> None:
         if found.database_made:
             with reading(path, WAIT_SECONDS) as database:
                 found.tables = overview(database, ENDPOINTS)
+                rows, kept = rows_in_file(database)
+                found.is_bloated = kept > max(2 * rows, FEW_ROWS)
         check_writable(path)
     except DatabaseProblem as error:
         found.database_problem = str(error)

@@ -1,0 +1,219 @@
+"""`recruit-assets doctor` and `recruit-assets status`, as somebody types them."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from recruit_assets.command_line import main
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.sandbox import Sandbox
+from recruit_assets.settings import SETTINGS
+from recruit_assets_tests.conftest import KEY, Project
+from recruit_assets_tests.load.test_connection import held_elsewhere
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Runs the command in a folder of its own; tells the exit code and what was printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting.name, raising=False)
+    monkeypatch.setenv("RECRUIT_API_BASE_URL", sandbox.base_url)
+    monkeypatch.setenv("RECRUIT_API_KEY", KEY)
+    monkeypatch.setenv("RECRUIT_API_REQUESTS_PER_10S", "0")
+    monkeypatch.setenv("RECRUIT_DATABASE", "test.duckdb")
+
+    def typed(*words: str, **environment: str) -> tuple[int, str]:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        code = main(words)
+        printed = capsys.readouterr()
+        assert KEY not in printed.out + printed.err
+        return code, " ".join(printed.out.split())
+
+    return typed
+
+
+def asked(sandbox: Sandbox) -> dict[str, int]:
+    """How often each list was asked for."""
+    counts: dict[str, int] = {}
+    for request in sandbox.requests:
+        path = request.path.strip("/").split("/")[0]
+        counts[path] = counts.get(path, 0) + 1
+    return counts
+
+
+def test_a_good_key(run: Run, tmp_path: Path) -> None:
+    code, said = run("doctor")
+    assert code == 0
+    assert "All is well: a sync would bring everything." in said
+    assert "test.duckdb is not there yet, and can be: the first sync makes it." in said
+    assert all(each.name in said for each in ENDPOINTS)
+    assert list(tmp_path.glob("*.duckdb*")) == []
+
+
+def test_the_estimate_of_requests_is_what_the_sync_makes(run: Run, project: Project) -> None:
+    _, said = run("doctor", "--json")
+    told = json.loads(said)
+    project.materialize()
+    ((requests,),) = project.query("SELECT sum(requests) FROM recruit_meta.syncs")
+    assert told["full_sync"]["requests"] == requests
+    by_name = {each["endpoint"]: each for each in told["endpoints"]}
+    for name, made in project.query("SELECT endpoint, requests FROM recruit_meta.syncs"):
+        assert by_name[name]["requests"] == made, name
+        assert by_name[name]["records"] == project.counts_of(name)
+
+
+def test_no_endpoint_is_asked_more_than_twice(run: Run, sandbox: Sandbox) -> None:
+    sandbox.rules.refuse = {each.path: {"sort", "include", "filter"} for each in ENDPOINTS}
+    run("doctor")
+    counts = asked(sandbox)
+    assert set(counts) == {each.path for each in ENDPOINTS}
+    assert max(counts.values()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "advice"),
+    [
+        ({"RECRUIT_API_KEY": "another"}, "It does not take the key. Check RECRUIT_API_KEY"),
+        ({"RECRUIT_API_KEY": ""}, "RECRUIT_API_KEY"),
+        ({"RECRUIT_API_REQUESTS_PER_10S": "many"}, "set it to a whole number"),
+        ({"RECRUIT_API_BASE_URL": "http://example.com/v1/"}, "https"),
+    ],
+)
+def test_settings_that_cannot_work(run: Run, environment: dict[str, str], advice: str) -> None:
+    code, said = run("doctor", **environment)
+    assert code == 2
+    assert advice in said
+    assert "A sync would fail: mend what is said above" in said
+
+
+def test_a_wrong_address(run: Run, sandbox: Sandbox) -> None:
+    code, said = run("doctor", RECRUIT_API_BASE_URL=sandbox.base_url.replace("/v1/", "/v2/"))
+    assert code == 2
+    assert "HTTP 404" in said
+    assert "RECRUIT_API_BASE_URL" in said
+
+
+def test_a_host_that_nobody_answers_at(run: Run) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code, said = run("doctor", RECRUIT_API_BASE_URL=f"http://127.0.0.1:{port}/v1/")
+    assert code == 2
+    assert f"127.0.0.1:{port}" in said
+    assert "RECRUIT_API_BASE_URL" in said
+
+
+def test_two_add_ons_are_missing(run: Run, sandbox: Sandbox) -> None:
+    sandbox.rules.without = {"job-offers": 403, "nps-responses": 404}
+    code, said = run("doctor")
+    assert code == 1
+    assert "job_offers, page 1: the API answered HTTP 403" in said
+    assert "The account may lack the add-on behind this endpoint." in said
+    assert "A sync would work, with the restrictions above." in said
+
+
+def test_a_refused_parameter_is_told(run: Run, sandbox: Sandbox) -> None:
+    sandbox.rules.refuse = {"candidates": {"sort"}}
+    code, said = run("doctor")
+    assert code == 1
+    assert "candidates refuses sort" in said
+
+
+def test_a_database_that_another_process_holds(run: Run, project: Project) -> None:
+    project.materialize("regions")
+    with held_elsewhere(project.path):
+        code, said = run("doctor")
+        assert (code, "A sync would fail" in said) == (2, True)
+        assert "PID" in said
+        code, said = run("status")
+        assert (code, "PID" in said) == (2, True)
+
+
+def test_a_database_that_may_not_be_written(
+    run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.materialize("regions")
+    project.path.chmod(0o400)
+    # A superuser may write to anything, so there the file is in a place that is not one.
+    if os.geteuid() == 0:
+        code, said = run("doctor", RECRUIT_DATABASE="/proc/1/test.duckdb")
+    else:
+        code, said = run("doctor")
+    assert code == 2
+    assert "test.duckdb" in said
+    assert "A sync would fail" in said
+
+
+def test_a_file_full_of_replaced_rows(run: Run, project: Project) -> None:
+    project.materialize("regions")
+    assert "compact" not in run("doctor")[1]
+    with duckdb.connect(str(project.path)) as database:
+        many = "SELECT r.* FROM range(50000) t(i) CROSS JOIN recruit.regions r"
+        database.execute(f"INSERT INTO recruit.regions {many}")
+        database.execute("CHECKPOINT")
+        database.execute("DELETE FROM recruit.regions WHERE rowid % 3 > 0")
+    code, said = run("doctor")
+    assert code == 0
+    assert "more room than those that are there: run the job compact" in said
+
+
+def test_status_before_and_after_a_sync(run: Run, project: Project) -> None:
+    code, said = run("status")
+    assert code == 1
+    assert "There is no test.duckdb yet. See what a sync would take" in said
+    project.materialize()
+    before = project.path.read_bytes()
+    code, said = run("status")
+    assert code == 0
+    assert f"candidates {project.counts_of('candidates')} 0 20" in said
+    assert project.path.read_bytes() == before
+
+
+def test_status_tells_what_is_not_proven(run: Run, project: Project) -> None:
+    project.sandbox.rules.no_counts = {"regions"}
+    project.materialize()
+    code, said = run("status", "--json")
+    assert code == 1
+    tables = {each["table"]: each for each in json.loads(said)["tables"]}
+    assert tables["regions"]["verdict"] == "incomplete"
+    assert tables["regions"]["behind_by_seconds"] is None
+    assert tables["jobs"]["verdict"] == "complete"
+    assert tables["jobs"]["behind_by_seconds"] >= 0
+
+
+def test_the_command_reads_the_file_that_dagster_reads(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        f"RECRUIT_API_BASE_URL={sandbox.base_url}\nRECRUIT_API_KEY={KEY}\n"
+        "RECRUIT_API_REQUESTS_PER_10S=0\n"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RECRUIT_")}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("recruit-assets"), "doctor", "--json"],
+        cwd=tmp_path,
+        env=clean | {"RECRUIT_API_KEY": "exported, and wrong"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert (done.returncode, told["outlook"]) == (0, "good")
+    assert told["settings"]["RECRUIT_API_KEY"] == {"value": "set", "from": ".env"}
+    assert KEY not in done.stdout + done.stderr
