@@ -9,8 +9,6 @@ import sys
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
 from recruit_assets import display, settings
 from recruit_assets.doctor import Outlook, examine
 from recruit_assets.endpoints import ENDPOINTS
@@ -42,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def doctor(from_file: Collection[str], *, as_json: bool) -> Outlook:
     """Tell what a sync would find; `from_file` are the names that `.env` sets."""
-    with _progress() as progress:
+    with display.progress() as progress:
         task = progress.add_task("Asking", total=len(ENDPOINTS), name="")
         found = examine(
             from_file, lambda each: progress.update(task, advance=1, name=each.endpoint.name)
@@ -83,19 +81,6 @@ def _tables(path: str) -> list[Overview]:
         return [Overview(each.name) for each in ENDPOINTS]
     with reading(path, WAIT_SECONDS) as database:
         return overview(database, ENDPOINTS)
-
-
-def _progress() -> Progress:
-    """A bar on a terminal, and nothing elsewhere; not in the way of what is printed."""
-    columns = (TextColumn("{task.description} {task.fields[name]}"), BarColumn())
-    screen = display.console(stderr=True)
-    return Progress(
-        *columns,
-        MofNCompleteColumn(),
-        console=screen,
-        transient=True,
-        disable=not screen.is_terminal,
-    )
 
 
 def _print_json(found: object) -> None:

@@ -6,6 +6,7 @@ another address and key are all that a real API needs.
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,9 @@ import dagster as dg
 import duckdb
 
 from recruit_assets import settings
+from recruit_assets.display import progress
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.marts.report import report_path
 from recruit_assets.sandbox import Sandbox
 
@@ -90,16 +93,7 @@ def show(sandbox: Sandbox, home: Path) -> int:
     """Materialize all, and print what came of it; returns the exit code."""
     log = home / "demo.log"
     print('Running: dagster asset materialize -m recruit_assets.definitions --select "*"')
-    with log.open("w") as said:
-        done = subprocess.run(  # noqa: S603 - a fixed command
-            MATERIALIZE,
-            env=environment(sandbox, home),
-            cwd=home,
-            stdout=said,
-            stderr=said,
-            check=False,
-        )
-    if done.returncode:
+    if materialize(sandbox, home, log):
         lines = [line for line in log.read_text().splitlines() if "Failure: " in line]
         print(f"It failed; all of it is in {shown(log)}.", *dict.fromkeys(lines), sep="\n")
         return 1
@@ -114,6 +108,28 @@ def show(sandbox: Sandbox, home: Path) -> int:
         print(f"\n-- {question}\n{dedent(query).strip()};")
     print(f"\nThe hiring report is in {shown(report_path(str(home / 'demo.duckdb')))}: open it.")
     return 0
+
+
+def materialize(sandbox: Sandbox, home: Path, log: Path) -> int:
+    """Run the command with a bar on the terminal, and what it says in `log`; its exit code."""
+    with (
+        log.open("w") as said,
+        progress() as bar,
+        subprocess.Popen(  # noqa: S603 - a fixed command
+            MATERIALIZE,
+            env=environment(sandbox, home),
+            cwd=home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
+        task = bar.add_task("Materializing", total=len(ENDPOINTS) + len(MART_ASSETS), name="")
+        for line in process.stdout or ():
+            said.write(line)
+            if step := re.search(r"- (\w+) - STEP_(START|SUCCESS)", line):
+                bar.update(task, advance=step[2] == "SUCCESS", name=step[1])
+    return process.returncode
 
 
 def counts(database: Path) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from recruit_assets.doctor import Diagnosis, Outlook
@@ -32,6 +33,22 @@ MEANINGS = (
 def console(*, stderr: bool = False) -> Console:
     """The terminal, or whatever stands in its place; names and addresses are taken as they are."""
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def progress() -> Progress:
+    """A bar on a terminal, and nothing elsewhere; not in the way of what is printed.
+
+    Its tasks have a field `name`: what is being done.
+    """
+    screen = console(stderr=True)
+    return Progress(
+        TextColumn("{task.description} {task.fields[name]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=screen,
+        transient=True,
+        disable=not screen.is_terminal,
+    )
 
 
 def show_diagnosis(screen: Console, found: Diagnosis) -> None:
