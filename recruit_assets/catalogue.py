@@ -109,7 +109,8 @@ class ForeignKey:
 class Endpoint:
     """One endpoint of the API, and so one asset and one table, all three called `name`.
 
-    `filters` are the query parameters without which the API hides records.
+    `filters` are the query parameters without which the API hides records. `history` names the
+    columns whose every version is kept, not personal ones; times among them tell since when.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Endpoint:
     attributes: tuple[Attribute, ...] = ()
     relationships: tuple[Relationship, ...] = ()
     filters: Mapping[str, str] = field(default_factory=dict)
+    history: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:

@@ -29,6 +29,7 @@ from recruit_assets.extract.records import Flattener
 from recruit_assets.extract.report import Report, Verdict
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.load.connection import transaction
+from recruit_assets.load.history import write_history
 from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import Merged, merge
 from recruit_assets.load.schema import columns_of
@@ -250,6 +251,7 @@ class Sync:
                 remains=options.remains,
                 columns=outcome.columns,
             )
+            write_history(database, endpoint, self._run_id)
             outcome.living = living(database, endpoint)
             outcome.cursor = self._cursor(database, outcome)
             row = self._row(outcome.report) | self._results(outcome)

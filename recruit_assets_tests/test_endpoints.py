@@ -51,7 +51,6 @@ def test_signed_links_and_counters_are_volatile() -> None:
         "candidates.original-resume",
         "departments.row-order",
         "job_applications.row-order",
-        "stages.row-order",
         "stages.active-job-applications-count",
         "stages.rejected-job-applications-count",
     }

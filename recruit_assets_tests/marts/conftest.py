@@ -144,16 +144,13 @@ def earlier(
 def write_history(
     project: Project, versions: dict[str, list[tuple[str, datetime, datetime]]]
 ) -> None:
-    """Put the versions where marts look for them."""
+    """Put the versions beside those that the syncs have written."""
     rows = [
         (id_, stage, start, end) for id_, each in versions.items() for stage, start, end in each
     ]
     with duckdb.connect(str(project.path)) as database:
-        database.execute("CREATE SCHEMA recruit_history")
-        database.execute(
-            "CREATE TABLE recruit_history.job_applications (id VARCHAR, stage_id VARCHAR, "
-            "valid_from TIMESTAMP WITH TIME ZONE, valid_to TIMESTAMP WITH TIME ZONE)"
-        )
         database.executemany(
-            "INSERT INTO recruit_history.job_applications VALUES (?, ?, ?, ?)", rows
+            "INSERT INTO recruit_history.job_applications "
+            "(id, stage_id, valid_from, valid_to, seen_at) VALUES (?, ?, ?, ?, now())",
+            rows,
         )
