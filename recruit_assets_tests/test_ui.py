@@ -23,6 +23,7 @@ from playwright.sync_api import Page, Response, expect, sync_playwright
 
 from recruit_assets.checks import CHECKS
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.marts.mart import MARTS
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import KEY
 from recruit_assets_tests.test_command_line import ROOT, environment
@@ -136,7 +137,7 @@ def test_all_18_assets_turn_green_and_tell_what_they_hold(
 ) -> None:
     run_id = launch(page, "/asset-groups", "Materialize all")
     ended(page, "Success")
-    shows(page, "18 assets")
+    shows(page, f"{len(ENDPOINTS) + len(MARTS) + 1} assets")
     with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
         told = [(int(each.level), each.user_message) for each in instance.all_logs(run_id)]
     assert [text for level, text in told if level >= logging.WARNING] == []
@@ -153,6 +154,15 @@ def test_all_18_assets_turn_green_and_tell_what_they_hold(
             page.goto(expanded)
         shows(page, endpoint.name)
     page.set_viewport_size({"width": 1300, "height": 900})
+    page.goto("/asset-groups")
+    shows(page, "marts")
+    expect(page.get_by_text("fetching statuses")).to_have_count(0, timeout=PATIENCE)
+    picture("ui-graph")
+    page.goto("/assets/hiring_funnel")
+    shows(page, "recruit_marts.hiring_funnel")
+    page.get_by_text("[Show Markdown]").click()
+    expect(page.locator("img[src^='data:image']").first).to_be_visible(timeout=PATIENCE)
+    picture("ui-mart")
 
     launch(page, "/assets/job_applications", "Materialize")
     ended(page, "Success")
