@@ -110,7 +110,7 @@ class Endpoint:
     """One endpoint of the API, and so one asset and one table, all three called `name`.
 
     `filters` are the query parameters without which the API hides records. `history` names the
-    columns whose every version is kept, not personal ones; times among them tell since when.
+    columns whose earlier values are kept: neither personal, nor free text, nor volatile.
     """
 
     name: str
@@ -144,6 +144,11 @@ class Endpoint:
             )
         for relationship in self.relationships:
             yield from relationship_columns(relationship)
+
+    def tracked(self) -> list[Column]:
+        """The columns of its history: `id` and those named in `history`; none without one."""
+        columns = {column.name: column for column in self.columns()}
+        return [columns[name] for name in ("id", *self.history)] if self.history else []
 
     def foreign_keys(self) -> Iterator[ForeignKey]:
         """Where its keys lead to, known endpoints or not."""

@@ -251,8 +251,8 @@ class Sync:
                 remains=options.remains,
                 columns=outcome.columns,
             )
-            write_history(database, endpoint, self._run_id)
             outcome.living = living(database, endpoint)
+            write_history(database, endpoint, self._run_id, outcome.gone, outcome.columns)
             outcome.cursor = self._cursor(database, outcome)
             row = self._row(outcome.report) | self._results(outcome)
             row |= {"rows": rows(database, endpoint), "cursor": outcome.cursor}

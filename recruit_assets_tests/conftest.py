@@ -5,6 +5,8 @@ Waits between tries are zero here, so nothing sleeps; everything else is the rea
 
 import gc
 import logging
+import os
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +17,7 @@ import dagster as dg
 import duckdb
 import hypothesis
 import pytest
+from filelock import FileLock
 
 from recruit_assets.assets import ASSETS, SyncConfig
 from recruit_assets.endpoints import ENDPOINTS
@@ -28,6 +31,7 @@ from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.sweep import Remains
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Rules, Sandbox
+from recruit_assets_tests.year import Year, live
 
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
@@ -160,6 +164,20 @@ def project(sandbox: Sandbox, tmp_path: Path) -> Iterator[Project]:
     """The project in front of the sandbox; runs leave their events in an instance in memory."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield Project(sandbox, tmp_path / "test.duckdb", instance)
+
+
+@pytest.fixture(scope="session")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
+    """The simulated year, lived once for all tests, also where they run side by side."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    kept = folder / "year.pickle"
+    with FileLock(folder / "year.lock"):
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(live(folder / "year.duckdb")))
+        found: Year = pickle.loads(kept.read_bytes())
+    return found
 
 
 def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:

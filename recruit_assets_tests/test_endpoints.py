@@ -54,3 +54,10 @@ def test_signed_links_and_counters_are_volatile() -> None:
         "stages.active-job-applications-count",
         "stages.rejected-job-applications-count",
     }
+
+
+def test_history_is_free_of_noise_and_of_personal_data() -> None:
+    tracked = {endpoint.name: endpoint.tracked() for endpoint in ENDPOINTS if endpoint.history}
+    assert set(tracked) == {"job_applications", "jobs", "job_offers", "stages"}
+    for columns in tracked.values():
+        assert not [each.name for each in columns if each.volatile or each.personal]

@@ -59,6 +59,14 @@ def test_the_marts() -> None:
     assert len(rows("mart", "one row for each")) == len(MARTS)
 
 
+def test_the_history() -> None:
+    assert dict(rows("history of", "what is kept")) == {
+        f"`{each.name}`": ", ".join(f"`{name}`" for name in each.history)
+        for each in ENDPOINTS
+        if each.history
+    }
+
+
 CHECK_COLUMNS = ("check", "what it asks", "if not")
 COMMANDS = re.findall(r"\| `((?:asset|job|definitions) [^`]+)` \|", README)
 

@@ -1,124 +1,161 @@
-"""The history: every version that a record was seen in, in `recruit_history`.
+"""History: what tells a story, in `recruit_history`, one row for each version of a record.
 
-What lives here: versions of the columns in `Endpoint.history`, one row each, opened and closed in
-the transaction that merges. They follow from the table alone: the living rows are compared with the
-open versions. So what is missing, for whatever reason, is made up for by the next sync.
+The API tells only how things stand. So each sync writes down, in the transaction that merges, where
+the columns that an endpoint tracks are other than before: the version that held ends, and another
+begins. What is tracked stands in `endpoints`.
+
+A sync looks only at the rows that it wrote. If afterwards there are not as many open versions as
+living rows (the table is older than its history, or somebody took rows from either), all are
+compared.
 """
 
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 
 from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.load.names import literal, quoted
-from recruit_assets.load.schema import columns_found, schema_name, table_name
-from recruit_assets.load.sweep import LIVING
+from recruit_assets.load.schema import SCHEMA, columns_found, count, schema_name, table_name
+from recruit_assets.load.sweep import LIVING, living
 
 HISTORY = "recruit_history"
-VERSION = {
-    "valid_from": ("TIMESTAMP WITH TIME ZONE NOT NULL", "Since when the record was like this"),
-    "valid_to": ("TIMESTAMP WITH TIME ZONE", "Until when; null while it is like this"),
-    "seen_at": ("TIMESTAMP WITH TIME ZONE NOT NULL", "When a sync wrote this version"),
-    "_run_id": ("VARCHAR", "The Dagster run of that sync"),
+OPEN = "valid_to IS NULL"
+SPAN = {
+    "valid_from": (
+        "TIMESTAMP WITH TIME ZONE NOT NULL",
+        "Since when: the API's own time where it tells one, else seen_at",
+    ),
+    "valid_to": (
+        "TIMESTAMP WITH TIME ZONE",
+        "Until when: the next version began, or the record was found gone; null while it holds",
+    ),
+    "seen_at": (
+        "TIMESTAMP WITH TIME ZONE NOT NULL",
+        "When the sync that saw it first wrote it",
+    ),
+    "_run_id": ("VARCHAR", "The Dagster run that wrote it"),
 }
 
 
-def write_history(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, run_id: str) -> None:
-    """Close the versions that no longer hold, and open those that hold now.
+def write_history(
+    database: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    run_id: str,
+    gone: Sequence[str],
+    columns: Container[str],
+) -> None:
+    """Write down what a sync changed, if the endpoint has a history.
 
     Args:
         database: open for writing, in the transaction of the merge, after the sweep.
-        endpoint: whose table it is; nothing is done if it has no history.
-        run_id: the Dagster run, remembered with each version.
+        endpoint: whose history it is; its table is made if it is missing.
+        run_id: the Dagster run, which stands in the rows that it wrote.
+        gone: the ids that are proven gone.
+        columns: those of the endpoint's table, which may lack some that are tracked.
     """
     if not endpoint.history:
         return
-    _prepare(database, endpoint)
-    _compare(database, endpoint)
-    now = datetime.now(UTC)
-    _date(database, endpoint, now)
-    table = table_name(database, endpoint.name, HISTORY)
-    # A clock that was set back must not end a version before it began.
+    table = table_name(database, endpoint.name)
+    history = table_name(database, endpoint.name, HISTORY)
+    values = {"now": datetime.now(UTC), "run": run_id}
+    _prepare(database, endpoint, columns)
+    begun = _begun(endpoint, table, history, columns)
+    _end(database, history, "id IN (SELECT unnest($gone::VARCHAR[]))", values, gone=list(gone))
+    _begin(database, history, begun, values, of_run=True)
+    if count(database, f"{history} WHERE {OPEN}") != living(database, endpoint):
+        _end(database, history, f"id NOT IN (SELECT id FROM {table} WHERE {LIVING})", values)
+        _begin(database, history, begun, values, of_run=False)
+
+
+def _end(
+    database: duckdb.DuckDBPyConnection,
+    history: str,
+    which: str,
+    values: dict[str, Any],
+    **more: Any,
+) -> None:
+    """End the open versions of records that are gone."""
     database.execute(
-        f"UPDATE {table} h SET valid_to = coalesce(d.valid_from, greatest(?, h.valid_from)) "
-        "FROM dated d WHERE h.id = d.id AND h.valid_to IS NULL",
-        [now],
+        f"UPDATE {history} SET valid_to = greatest(valid_from, $now) WHERE {OPEN} AND {which}",
+        {"now": values["now"], **more},
     )
-    names = ", ".join(map(quoted, ("id", *endpoint.history)))
+
+
+def _begin(
+    database: duckdb.DuckDBPyConnection,
+    history: str,
+    begun: str,
+    values: dict[str, Any],
+    *,
+    of_run: bool,
+) -> None:
+    """Begin new versions, and end those that held until then."""
+    database.execute(f"CREATE OR REPLACE TEMP TABLE begun AS {begun}", values | {"of_run": of_run})
     database.execute(
-        f"INSERT INTO {table} ({names}, valid_from, seen_at, _run_id) "
-        f"SELECT {names}, valid_from, ?, ? FROM dated WHERE lives",
-        [now, run_id],
+        f"UPDATE {history} h SET valid_to = b.valid_from "
+        f"FROM begun b WHERE b.id = h.id AND h.{OPEN}"
     )
+    database.execute(f"INSERT INTO {history} BY NAME SELECT * FROM begun")
 
 
-def _prepare(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
-    """Make the table, or add the columns that one of an earlier version lacks."""
-    table = table_name(database, endpoint.name, HISTORY)
-    present = dict(columns_found(database, endpoint.name, HISTORY))
-    if not present:
-        versioned = ", ".join(f"{name} {sql_type}" for name, (sql_type, _) in VERSION.items())
-        comment = literal(f"Every version seen of each row of {endpoint.name}")
-        database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database, HISTORY)}")
-        database.execute(f"CREATE TABLE {table} (id VARCHAR NOT NULL, {versioned})")
-        database.execute(f"COMMENT ON TABLE {table} IS {comment}")
-    known = {column.name: column for column in endpoint.columns()}
-    meanings = {name: meaning for name, (_, meaning) in VERSION.items()}
-    meanings |= {name: known[name].meaning for name in ("id", *endpoint.history)}
-    for name in endpoint.history:
-        if name not in present:
-            column = f"{quoted(name)} {known[name].kind.sql}"
-            database.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
-    for name in meanings.keys() - present.keys():
-        meaning = literal(meanings[name])
-        database.execute(f"COMMENT ON COLUMN {table}.{quoted(name)} IS {meaning}")
+def _begun(endpoint: Endpoint, table: str, history: str, columns: Container[str]) -> str:
+    """SQL for the versions that begin: living rows that no open version equals.
 
-
-def _compare(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
-    """Make `turned`: the rows that are not what their open version says, and those without rows."""
-    kinds = {column.name: column.kind for column in endpoint.columns()}
-    present = {name for name, _ in columns_found(database, endpoint.name)}
-    # A table of an earlier version may lack a column, or have another type there.
-    now = [
-        f"try_cast({f't.{quoted(name)}' if name in present else 'NULL'} AS {kinds[name].sql}) "
-        f"AS {quoted(name)}"
-        for name in endpoint.history
-    ]
-    differs = " OR ".join(
-        f"t.{quoted(name)} IS DISTINCT FROM h.{quoted(name)}" for name in endpoint.history
-    )
-    database.execute(
-        "CREATE OR REPLACE TEMP TABLE turned AS "
-        "SELECT coalesce(t.id, h.id) AS id, t.id IS NOT NULL AS lives, "
-        f"{', '.join(f't.{quoted(name)}' for name in endpoint.history)} "
-        f"FROM (SELECT id, {', '.join(now)} FROM {table_name(database, endpoint.name)} t "
-        f"WHERE {LIVING} AND id IS NOT NULL) t FULL JOIN "
-        f"(SELECT * FROM {table_name(database, endpoint.name, HISTORY)} WHERE valid_to IS NULL) h "
-        f"ON h.id = t.id WHERE t.id IS NULL OR h.id IS NULL OR {differs}"
-    )
-
-
-def _date(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, now: datetime) -> None:
-    """Make `dated`: what has turned, with since when it is so.
-
-    That is the latest of the record's own times that lies between the version before and now;
-    without one it is now, or when the version before ended, should the clock have been set back.
+    A version begins at the latest of its own times that lies between the beginning (or the end) of
+    the version before and now: then the application was moved, or the offer answered. Without one
+    it begins when it was seen.
     """
-    times = [
-        quoted(column.name)
-        for column in endpoint.columns()
-        if column.name in endpoint.history and column.kind is Kind.TIMESTAMP
-    ]
-    own = ", ".join(
-        f"CASE WHEN coalesce({name} > earlier, true) AND {name} <= $now THEN {name} END"
-        for name in times
+    rows, differs, times = [], [], ["NULL"]
+    for column in endpoint.tracked():
+        name = quoted(column.name)
+        found = name if column.name in columns else "NULL"
+        rows.append(f"TRY_CAST({found} AS {column.kind.sql}) AS {name}")
+        differs.append(f"r.{name} IS DISTINCT FROM h.{name}")
+        if column.kind is Kind.TIMESTAMP:
+            times.append(
+                f"CASE WHEN r.{name} <= $now AND "
+                f"r.{name} > coalesce(h.valid_to, h.valid_from, '-infinity') THEN r.{name} END"
+            )
+    written = f"SELECT {', '.join(rows)} FROM {table} WHERE {LIVING}"
+    return (
+        f"WITH r AS ({written} AND (_run_id = $run OR NOT $of_run)), "
+        f"h AS (SELECT * FROM {history} WHERE id IN (SELECT id FROM r) QUALIFY row_number() "
+        "OVER (PARTITION BY id ORDER BY valid_to DESC NULLS FIRST, valid_from DESC) = 1) "
+        f"SELECT r.*, coalesce(greatest({', '.join(times)}), "
+        "greatest($now, h.valid_from, h.valid_to)) AS valid_from, "
+        "NULL::TIMESTAMPTZ AS valid_to, $now AS seen_at, $run AS _run_id "
+        "FROM r LEFT JOIN h USING (id) "
+        f"WHERE h.id IS NULL OR h.valid_to IS NOT NULL OR {' OR '.join(differs)}"
     )
-    database.execute(
-        "CREATE OR REPLACE TEMP TABLE dated AS SELECT *, "
-        f"CASE WHEN lives THEN coalesce(greatest({own}), greatest($now, earlier)) END "
-        "AS valid_from FROM turned "
-        "LEFT JOIN (SELECT id, max(coalesce(valid_to, valid_from)) AS earlier "
-        f"FROM {table_name(database, endpoint.name, HISTORY)} WHERE id IN (SELECT id FROM turned) "
-        "GROUP BY id) USING (id)",
-        {"now": now},
-    )
+
+
+def _prepare(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, columns: Container[str]
+) -> None:
+    """Make the history's table, or add what the catalogue tracks since it was made.
+
+    Open versions get their value of an added column: that it is tracked now is no change.
+    """
+    history = table_name(database, endpoint.name, HISTORY)
+    present = {name for name, _ in columns_found(database, endpoint.name, HISTORY)}
+    wanted = {each.name: (each.kind.sql, each.meaning) for each in endpoint.tracked()} | SPAN
+    missing = [name for name in wanted if name not in present]
+    if not present:
+        lines = [f"{quoted(name)} {sql_type}" for name, (sql_type, _) in wanted.items()]
+        told = f"Versions of the records in {SCHEMA}.{endpoint.name}, since the first sync"
+        database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database, HISTORY)}")
+        database.execute(f"CREATE TABLE {history} ({', '.join(lines)})")
+        database.execute(f"COMMENT ON TABLE {history} IS {literal(told)}")
+    for name in missing:
+        sql_type, meaning = wanted[name]
+        if present:
+            database.execute(f"ALTER TABLE {history} ADD COLUMN {quoted(name)} {sql_type}")
+        if present and name in columns:
+            database.execute(
+                f"UPDATE {history} h SET {quoted(name)} = TRY_CAST(t.{quoted(name)} AS {sql_type}) "
+                f"FROM {table_name(database, endpoint.name)} t "
+                f"WHERE t.id = h.id AND t.{LIVING} AND h.{OPEN}"
+            )
+        database.execute(f"COMMENT ON COLUMN {history}.{quoted(name)} IS {literal(meaning)}")

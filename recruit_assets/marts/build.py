@@ -14,6 +14,7 @@ import duckdb
 
 from recruit_assets.endpoints import ENDPOINTS, FURTHER
 from recruit_assets.load.connection import transaction
+from recruit_assets.load.history import HISTORY, SPAN
 from recruit_assets.load.names import literal, quoted
 from recruit_assets.load.schema import (
     BOOKKEEPING,
@@ -27,7 +28,6 @@ from recruit_assets.load.state import META, SYNCS
 from recruit_assets.marts.mart import NAMED, Mart
 
 MARTS_SCHEMA = "recruit_marts"
-HISTORY = "recruit_history"
 _KNOWN: dict[tuple[str, str], Mapping[str, str]] = {
     **{
         (SCHEMA, each.name): {column.name: column.kind.sql for column in each.columns()}
@@ -35,11 +35,11 @@ _KNOWN: dict[tuple[str, str], Mapping[str, str]] = {
         for each in (*ENDPOINTS, *FURTHER)
     },
     (META, "syncs"): {name: sql_type for name, (sql_type, _) in SYNCS.items()},
-    (HISTORY, "job_applications"): {
-        "id": "VARCHAR",
-        "stage_id": "VARCHAR",
-        "valid_from": "TIMESTAMP WITH TIME ZONE",
-        "valid_to": "TIMESTAMP WITH TIME ZONE",
+    **{
+        (HISTORY, each.name): {column.name: column.kind.sql for column in each.tracked()}
+        | {name: sql_type.removesuffix(" NOT NULL") for name, (sql_type, _) in SPAN.items()}
+        for each in ENDPOINTS
+        if each.history
     },
 }
 

@@ -38,9 +38,18 @@ WITH stages AS (
             AS behind
     FROM recruit.stages
 ),
-seen AS (
-    SELECT id, stage_id, min(valid_from) AS came_at, max(valid_to) AS went_at
+versions AS (
+    -- Who moved and was rejected between two syncs has one version, of the rejection.
+    SELECT
+        id,
+        stage_id,
+        coalesce(changed_stage_at, valid_from) AS came_at,
+        coalesce(lead(came_at) OVER (PARTITION BY id ORDER BY valid_from), valid_to) AS went_at
     FROM recruit_history.job_applications
+),
+seen AS (
+    SELECT id, stage_id, min(came_at) AS came_at, max(went_at) AS went_at
+    FROM versions
     GROUP BY id, stage_id
 ),
 current_stages AS (

@@ -1,119 +1,101 @@
-"""All marts and the report over a million applications: seconds and peak memory.
+"""How long the marts and the report take for a million applications, and in how much memory.
 
-`python -m recruit_assets_tests.benchmarks.marts` generates tables of that size in a temporary
-folder, with a history of three stages each, and runs the job `answer` in a process of its own.
+Run it as `.venv/bin/python -m recruit_assets_tests.benchmarks.marts [applications]`.
 """
 
+import resource
 import sys
 import tempfile
+from multiprocessing import get_context
 from pathlib import Path
-from time import monotonic
+from time import perf_counter, process_time
 
-import duckdb
-import psutil
-
-from recruit_assets.catalogue import Endpoint
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.load.history import write_history
-from recruit_assets.load.names import quoted
-from recruit_assets.load.schema import prepare, table_name
-from recruit_assets_tests.benchmarks.speed import DAGSTER, ours, watched
+from recruit_assets.load.connection import connection, transaction
+from recruit_assets.load.history import HISTORY
+from recruit_assets.load.schema import prepare, schema_name
+from recruit_assets.marts.build import build
+from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.pictures import as_markdown, look
+from recruit_assets.marts.report import gather, render, report_path, write
 
-APPLICATIONS = 1_000_000
-SINCE = "TIMESTAMPTZ '2024-01-01' + INTERVAL (i // 2) MINUTE"
-# By table: rows, and what stands in their columns, as SQL over `i`.
-TABLES: dict[str, tuple[int, dict[str, str]]] = {
-    "departments": (20, {"name": "'Department ' || i"}),
-    "locations": (30, {"name": "'Location ' || i"}),
-    "users": (300, {}),
-    "jobs": (
-        2_000,
-        {
-            "title": "'Job ' || i",
-            "status": "['open', 'archived'][i % 2 + 1]",
-            "department_id": "(i % 20)::VARCHAR",
-            "location_id": "(i % 30)::VARCHAR",
-            "user_id": "(i % 300)::VARCHAR",
-            "created_at": "TIMESTAMPTZ '2024-01-01'",
-        },
-    ),
-    "stages": (
-        12_000,
-        {
-            "name": "['Inbox', 'Screening', 'Phone', 'Interview', 'Offer', 'Hired'][i % 6 + 1]",
-            "legacy_stage_type_name": "CASE i % 6 WHEN 0 THEN 'Inbox' WHEN 5 THEN 'Hired' "
-            "ELSE 'In process' END",
-            "job_id": "(i // 6)::VARCHAR",
-            "row_order": "i % 6",
-        },
-    ),
-    "candidates": (800_000, {"referring_site": "'site-' || i % 12 || '.example'"}),
-    "job_applications": (
-        APPLICATIONS,
-        {
-            "job_id": "(i % 2000)::VARCHAR",
-            "candidate_id": "(i % 800000)::VARCHAR",
-            "stage_id": "(i % 2000 * 6 + hash(i) % 6)::VARCHAR",
-            "created_at": SINCE,
-            "changed_stage_at": f"{SINCE} + INTERVAL (hash(i) % 60) DAY",
-            "rejected_at": f"CASE WHEN i % 3 > 0 THEN {SINCE} + INTERVAL (hash(i) % 90) DAY END",
-            "reject_reason_id": "CASE WHEN i % 3 > 0 THEN (i % 8)::VARCHAR END",
-        },
-    ),
-    "job_offers": (
-        60_000,
-        {
-            "job_application_id": "(i * 16)::VARCHAR",
-            "status": "['accepted', 'declined', 'sent'][i % 3 + 1]",
-            "sent_at": SINCE,
-            "answered_at": f"{SINCE} + INTERVAL (i % 9) DAY",
-        },
-    ),
-    "todos": (200_000, {"assignee_id": "(i % 300)::VARCHAR"}),
-    "nps_responses": (300_000, {"score": "i % 11", "created_at": SINCE}),
+JOBS, STAGES, USERS, HOURS = 5_000, 6, 400, 24 * 900
+HOUR = "TIMESTAMPTZ '2024-01-01' + INTERVAL 1 HOUR * "
+TABLES = {
+    "departments": "SELECT i::VARCHAR AS id, 'Department ' || i AS name FROM range(12) t(i)",
+    "locations": "SELECT i::VARCHAR AS id, 'Place ' || i AS name FROM range(30) t(i)",
+    "jobs": "SELECT i::VARCHAR AS id, 'Job ' || i AS title, if(i % 3 = 0, 'archived', 'open') AS "
+    "status, (i % 12)::VARCHAR AS department_id, (i % 30)::VARCHAR AS location_id, "
+    f"(i % {USERS})::VARCHAR AS user_id, {HOUR} (i % 9000) AS created_at FROM range({JOBS}) t(i)",
+    "stages": "SELECT i::VARCHAR AS id, (i // 6)::VARCHAR AS job_id, i % 6 AS row_order, "
+    "['Inbox', 'Screening', 'Call', 'Interview', 'Offer', 'Hired'][i % 6 + 1] AS name, "
+    "['Inbox', 'In process', 'In process', 'In process', 'In process', 'Hired'][i % 6 + 1] AS "
+    f"legacy_stage_type_name FROM range({JOBS * STAGES}) t(i)",
+    "candidates": "SELECT i::VARCHAR AS id, i % 7 = 0 AS sourced, i % 11 = 0 AS referred, "
+    "if(i % 3 = 0, NULL, 'site-' || i % 40 || '.example') AS referring_site FROM range({n}) t(i)",
+    "job_applications": "SELECT i::VARCHAR AS id, i::VARCHAR AS candidate_id, "
+    f"(i % {JOBS})::VARCHAR AS job_id, ((i % {JOBS}) * 6 + {{depth}})::VARCHAR AS stage_id, "
+    f"{HOUR} (i * 7919 % {HOURS}) AS created_at, created_at + INTERVAL 3 HOUR * {{depth}} * "
+    "(i % 97) AS changed_stage_at, if(i % 5 < 3 AND {depth} < 5, changed_stage_at + INTERVAL 90 "
+    "HOUR, NULL) AS rejected_at, if(i % 5 < 3, (i % 8)::VARCHAR, NULL) AS reject_reason_id, "
+    "i % 7 = 0 AS sourced FROM range({n}) t(i)",
+    "job_offers": "SELECT i::VARCHAR AS id, (i * 20)::VARCHAR AS job_application_id, "
+    "['accepted', 'declined', 'sent'][i % 3 + 1] AS status, "
+    f"{HOUR} (i % {HOURS}) AS sent_at, sent_at + INTERVAL 40 HOUR AS answered_at "
+    "FROM range({n} // 20) t(i)",
+    "nps_responses": "SELECT i::VARCHAR AS id, (i * 4)::VARCHAR AS job_application_id, "
+    f"(i % {JOBS * STAGES})::VARCHAR AS stage_id, (i % 11)::DOUBLE AS score, "
+    f"{HOUR} (i % {HOURS}) AS scored_at FROM range({{n}} // 4) t(i)",
+    "todos": f"SELECT i::VARCHAR AS id, (i % {USERS})::VARCHAR AS assignee_id, "
+    "DATE '2026-01-01' + (i % 400)::INTEGER AS due FROM range({n} // 2) t(i)",
 }
+# Every stage that an application has come through, at even steps.
+PAST = (
+    "SELECT a.id, (a.job_id::BIGINT * 6 + d)::VARCHAR AS stage_id, "
+    "created_at + (changed_stage_at - created_at) * d / greatest({depth}, 1) AS valid_from, "
+    "if(d < {depth}, created_at + (changed_stage_at - created_at) * (d + 1) / {depth}, NULL) AS "
+    "valid_to FROM (SELECT *, id::BIGINT AS i FROM {table}) AS a, range(6) t(d) WHERE d <= {depth}"
+)
+DEPTH = "[0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5][i * 31 % 11 + 1]"
+
+
+def generate(path: Path, applications: int) -> None:
+    """Fill the tables by SQL alone."""
+    with connection(str(path), {}, 1) as database, transaction(database):
+        for endpoint in ENDPOINTS:
+            prepare(database, endpoint, {})
+            if sql := TABLES.get(endpoint.name):
+                rows = sql.format(n=applications, depth=DEPTH)
+                database.execute(f"INSERT INTO recruit.{endpoint.name} BY NAME {rows}")
+        past = PAST.format(depth=DEPTH, table="recruit.job_applications")
+        database.execute(f"CREATE SCHEMA {schema_name(database, HISTORY)}")
+        database.execute(f"CREATE TABLE {HISTORY}.job_applications AS {past}")
 
 
 def main() -> None:
-    """Generate, run, and print."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        generate(folder / "data.duckdb")
-        _, environment = ours()("http://127.0.0.1/v1/", folder)
-        words = [str(DAGSTER), "job", "execute", "-m", "recruit_assets.definitions", "-j", "answer"]
-        begun = monotonic()
-        with (folder / "log").open("w") as log:
-            process = psutil.Popen(words, env=environment, cwd=folder, stdout=log, stderr=log)
-            peak = watched(process)
-        seconds = monotonic() - begun
-        if process.returncode:
-            sys.exit((folder / "log").read_text()[-3000:])
-        print(f"{APPLICATIONS:,} applications: {seconds:.1f} s, {peak / 1e6:,.0f} MB")
-
-
-def generate(path: Path) -> None:
-    """Write the tables, and of each application a version before the one that holds."""
-    with duckdb.connect(str(path)) as database:
-        for endpoint in ENDPOINTS:
-            prepare(database, endpoint, {})
-            if endpoint.name in TABLES:
-                fill(database, endpoint)
-                write_history(database, endpoint, "generated")
-        database.execute(
-            "INSERT INTO recruit_history.job_applications (id, stage_id, valid_from, valid_to, "
-            "seen_at) SELECT id, (stage_id::INT - 1)::VARCHAR, valid_from - INTERVAL 9 DAY, "
-            "valid_from, seen_at FROM recruit_history.job_applications WHERE stage_id::INT % 6 > 0"
-        )
-
-
-def fill(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
-    """Fill one table."""
-    rows, columns = TABLES[endpoint.name]
-    names = ", ".join(map(quoted, ["id", *columns]))
-    database.execute(
-        f"INSERT INTO {table_name(database, endpoint.name)} ({names}) "
-        f"SELECT i::VARCHAR, {', '.join(columns.values())} FROM range({rows}) t(i)"
-    )
+    """Generate, answer, and print seconds and megabytes."""
+    applications = int(sys.argv[1]) if sys.argv[1:] else 1_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "million.duckdb"
+        making = get_context("spawn").Process(target=generate, args=(path, applications))
+        making.start()  # elsewhere, as its memory is not what is measured
+        making.join()
+        start = perf_counter()
+        with connection(str(path), {}, 1) as database:
+            built = build(database, MARTS)
+            tables = perf_counter()
+            pictures = [as_markdown(look(database, mart)) for mart in MARTS]
+            contents = gather(database)
+        page = write(render(contents), report_path(str(path)))
+        end = perf_counter()
+        assert len(pictures) == len(MARTS)
+        assert not [each.mart.name for each in built if each.wrong]
+        for each in built:
+            print(f"{each.mart.name:20} {each.rows:>10,} rows")
+        print(f"marts {tables - start:.1f} s, pictures and report {end - tables:.1f} s")
+        print(f"report {page.stat().st_size:,} bytes, file {path.stat().st_size:,} bytes")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"peak memory {peak:,.0f} MB, processor {process_time():.1f} s")
 
 
 if __name__ == "__main__":

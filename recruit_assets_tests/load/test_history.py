@@ -1,307 +1,295 @@
-"""History equals what was visible at each sync, row by row, over a year of weekly syncs.
+"""The specification of history: when a version begins, when it ends, and when none does."""
 
-The company's year is told in plain Python: what changes in a week, and a snapshot of what the API
-shows when it is synced. From the snapshots alone follows which versions there must be.
-"""
-
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
-from random import Random
+from itertools import pairwise
 from typing import Any
 
 import duckdb
 import pytest
+import time_machine
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from recruit_assets.catalogue import Kind
-from recruit_assets.extract.access import ApiSettings
-from recruit_assets.extract.client import Client
-from recruit_assets.extract.retries import Patience
-from recruit_assets.extract.source import Source
-from recruit_assets.load.sweep import Remains
-from recruit_assets.sandbox import Rules, Sandbox, World
-from recruit_assets.sync import Mode, Options, Sync
-from recruit_assets_tests.conftest import BY_NAME, KEY, settings_for
+from recruit_assets.catalogue import Attribute, Endpoint, Kind
+from recruit_assets.extract.document import Record
+from recruit_assets.extract.records import Flattener
+from recruit_assets.load.connection import transaction
+from recruit_assets.load.history import write_history
+from recruit_assets.load.merge import merge
+from recruit_assets.load.schema import columns_of
+from recruit_assets.load.stage import Stage
+from recruit_assets.load.sweep import Remains, sweep
 
-TRACKED = {each.name: each for each in BY_NAME.values() if each.history}
-BEGAN = datetime(2025, 1, 6, 9, tzinfo=UTC)
-WEEKS = 52
-LOG = logging.getLogger("year")
-Version = tuple[Any, ...]
+TOLD = Endpoint(
+    "told",
+    group="tests",
+    description="It has a story.",
+    attributes=(
+        Attribute("state", "Where it stands", Kind.TEXT),
+        Attribute("moved-at", "When it came there", Kind.TIMESTAMP),
+        Attribute("ended-at", "When it ended", Kind.TIMESTAMP),
+        Attribute("letter", "", Kind.TEXT, personal=True),
+    ),
+    history=("state", "moved_at", "ended_at"),
+)
+BEGUN = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What one sync of one endpoint saw, and between which moments it wrote it down."""
+def day(number: float) -> datetime:
+    return BEGUN + timedelta(days=number)
 
-    endpoint: str
-    records: dict[str, Version]  # tracked values by id
-    whole: bool  # whether what is not there is gone
-    earliest: datetime
-    latest: datetime
+
+def said(number: float) -> str:
+    return day(number).isoformat()
 
 
 @dataclass
-class Year:
-    """A company in front of a database of its own."""
+class Story:
+    """Syncs of one endpoint, each on the day that it is told."""
 
-    sandbox: Sandbox
     database: duckdb.DuckDBPyConnection
-    log: list[Seen] = field(default_factory=list)
-    remains: Remains = Remains.erase
-    runs: Iterator[int] = field(default_factory=count)
+    endpoint: Endpoint = TOLD
+    runs: list[str] = field(default_factory=list)
 
-    @contextmanager
-    def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        yield self.database
+    def sync(
+        self,
+        today: float,
+        *records: dict[str, Any],
+        gone: tuple[str, ...] = (),
+        remains: Remains = Remains.erase,
+        keep: bool = True,
+    ) -> None:
+        """Merge records given as attributes with an `id`, sweep, and write down."""
+        self.runs.append(f"run {len(self.runs)}")
+        database, endpoint, run = self.database, self.endpoint, self.runs[-1]
+        flattener = Flattener(endpoint, columns_of(database, endpoint))
+        found = [
+            Record(id=each["id"], attributes={k: v for k, v in each.items() if k != "id"})
+            for each in records
+        ]
+        with Stage() as stage, time_machine.travel(day(today), tick=False):
+            stage.add(flattener.table(found), flattener.columns, range(len(found)))
+            with transaction(database, keep=keep):
+                merge(database, endpoint, stage, run)
+                columns = columns_of(database, endpoint)
+                sweep(database, endpoint, gone, run, remains=remains, columns=columns)
+                write_history(database, endpoint, run, gone, columns)
 
-    def sync(self, name: str, mode: Mode = Mode.full, **options: Any) -> None:
-        client = Client(ApiSettings(**settings_for(self.sandbox)))
-        source = Source(client, BY_NAME[name], Patience(first_wait=0, unsaid_wait=0), LOG)
-        chosen = Options(mode=mode, remains=self.remains, **options)
-        earliest = datetime.now(UTC)
-        try:
-            run = f"run {next(self.runs)}"
-            outcome = Sync(source, self.opened, lambda: True, chosen, run).run()
-        finally:
-            client.close()
-        if chosen.dry_run:
-            return
-        whole = outcome.mode is Mode.full
-        seen = self.visible(name)
-        self.log.append(Seen(name, seen, whole, earliest, datetime.now(UTC)))
-
-    def visible(self, name: str) -> dict[str, Version]:
-        """The tracked values of each record that the API shows."""
-        endpoint = BY_NAME[name]
-        attributes = {each.name.replace("-", "_"): each for each in endpoint.attributes}
-        found = {}
-        for record in self.sandbox.world.records(endpoint.path):
-            values: list[Any] = []
-            for column in endpoint.history:
-                if column in attributes:
-                    value = record["attributes"].get(attributes[column].name)
-                    dated = attributes[column].kind is Kind.TIMESTAMP and value
-                    values.append(datetime.fromisoformat(value) if dated else value)
-                else:
-                    related = record["relationships"][column.removesuffix("_id").replace("_", "-")]
-                    values.append(related["id"] if related else None)
-            found[record["id"]] = tuple(values)
-        return found
-
-    def history(self, name: str) -> dict[str, list[Version]]:
-        """The versions of each id in their order: tracked values, valid_from, valid_to, seen_at."""
-        columns = ", ".join((*BY_NAME[name].history, "valid_from", "valid_to", "seen_at"))
-        versions: dict[str, list[Version]] = {}
-        for id_, *values in self.database.execute(
-            f"SELECT id, {columns} FROM recruit_history.{name} ORDER BY id, seen_at, valid_from"
-        ).fetchall():
-            versions.setdefault(id_, []).append(tuple(values))
-        return versions
+    def told(self, columns: str = "state") -> list[tuple[Any, ...]]:
+        """Versions in order: columns, then the days from when to when."""
+        since = f"epoch({{}} - TIMESTAMPTZ '{BEGUN.isoformat()}') / 86400"
+        found = self.database.execute(
+            f"SELECT {columns}, {since.format('valid_from')}, {since.format('valid_to')} "
+            "FROM recruit_history.told ORDER BY id, seen_at, valid_from"
+        )
+        return found.fetchall()
 
 
-@contextmanager
-def company(candidates: int) -> Iterator[Year]:
-    with (
-        Sandbox(candidates=candidates, rules=Rules(key=KEY)).serve() as sandbox,
-        duckdb.connect(":memory:") as database,
-    ):
+@pytest.fixture
+def story() -> Iterator[Story]:
+    with duckdb.connect(":memory:") as database:
         database.execute("SET TimeZone = 'UTC'")
-        yield Year(sandbox, database)
+        yield Story(database)
 
 
-def live(year: Year, week: int, dice: Random) -> None:
-    """What happens in a week to applications, jobs, stages and offers."""
-    world, now = year.sandbox.world, BEGAN + timedelta(weeks=week)
-    jobs, stages = world.records("jobs"), world.records("stages")
-    by_job: dict[str, list[str]] = {}
-    for stage in stages:
-        by_job.setdefault(stage["relationships"]["job"]["id"], []).append(stage["id"])
-
-    def at() -> str:
-        return (now + timedelta(minutes=dice.randrange(7 * 24 * 60))).isoformat()
-
-    apply_and_move(year.sandbox.world, by_job, at, dice)
-    for each in dice.sample(jobs, 2):
-        status = dice.choice(["open", "archived", "unlisted", "draft"])
-        world.change("jobs", each["id"], {"status": status, "title": f"Title {week}"})
-    for each in dice.sample(stages, 3):
-        world.change("stages", each["id"], {"name": f"Name {week}", "row-order": dice.randrange(9)})
-    for each in dice.sample(world.records("job-offers"), 3):
-        answer = {"status": dice.choice(["sent", "accepted", "declined"]), "answered-at": at()}
-        world.change("job-offers", each["id"], answer)
+def test_a_version_ends_where_the_next_begins(story: Story) -> None:
+    story.sync(1, {"id": "1", "state": "a"})
+    story.sync(2, {"id": "1", "state": "b"})
+    assert story.told("id, state, _run_id") == [
+        ("1", "a", "run 0", 1, 2),
+        ("1", "b", "run 1", 2, None),
+    ]
 
 
-def apply_and_move(
-    world: World, by_job: dict[str, list[str]], at: Callable[[], str], dice: Random
+def test_what_does_not_change_is_not_written_again(story: Story) -> None:
+    for today in range(3):
+        story.sync(today, {"id": "1", "state": "a"}, {"id": "2", "state": None})
+    assert story.told() == [("a", 0, None), (None, 0, None)]
+
+
+def test_what_is_not_tracked_makes_no_version_and_is_not_kept(story: Story) -> None:
+    story.sync(1, {"id": "1", "state": "a", "letter": "x"})
+    story.sync(2, {"id": "1", "state": "a", "letter": "y", "unheard": "z"})
+    assert story.told("COLUMNS(* EXCLUDE (seen_at, valid_from, valid_to))") == [
+        ("1", "a", None, None, "run 0", 1, None)
+    ]
+
+
+def test_a_version_begins_at_the_latest_of_its_own_times(story: Story) -> None:
+    story.sync(10, {"id": "1", "state": "a", "moved-at": said(3), "ended-at": said(2)})
+    story.sync(20, {"id": "1", "state": "b", "moved-at": said(15), "ended-at": said(16)})
+    story.sync(30, {"id": "1", "state": "b", "moved-at": said(15), "ended-at": None})
+    assert story.told() == [("a", 3, 16), ("b", 16, 30), ("b", 30, None)]
+
+
+@pytest.mark.parametrize("moved", [2, 3, 21, 1e5])
+def test_a_time_before_the_version_before_or_in_the_future_tells_nothing(
+    story: Story, moved: float
 ) -> None:
-    """People apply, move through the stages of their job, are rejected, or withdraw."""
-    people = [each["id"] for each in world.records("candidates")]
-    for _ in range(40):
-        job, came = dice.choice(list(by_job)), at()
-        stamps = {"created-at": came, "changed-stage-at": came}
-        to = {"job": job, "stage": by_job[job][0], "candidate": dice.choice(people)}
-        world.add("job-applications", stamps, to)
-    applications = world.records("job-applications")
-    for each in dice.sample(applications, 60):
-        process = by_job[each["relationships"]["job"]["id"]]
-        moved = {"changed-stage-at": at()}
-        world.change("job-applications", each["id"], moved, {"stage": dice.choice(process)})
-    for each in dice.sample(applications, 15):
-        world.change("job-applications", each["id"], {"rejected-at": at()})
-    for each in dice.sample(applications, 5):
-        world.change("job-applications", each["id"], {"rejected-at": None})
-        world.change("job-applications", each["id"], {"cover-letter": "planted"})
-    for each in dice.sample(applications, 3):
-        world.remove("job-applications", each["id"])
+    story.sync(10, {"id": "1", "state": "a", "moved-at": said(3)})
+    story.sync(20, {"id": "1", "state": "b", "moved-at": said(moved)})
+    assert story.told() == [("a", 3, 20), ("b", 20, None)]
 
 
-@pytest.fixture
-def year() -> Iterator[Year]:
-    """A year of weekly syncs: most of them of what has changed, each fourth of everything."""
-    dice = Random(11)
-    with company(candidates=60) as told:
-        for week in range(WEEKS):
-            live(told, week, dice)
-            for name in TRACKED:
-                told.sync(name, Mode.full if week % 4 == 0 else Mode.auto)
-        yield told
-
-
-@dataclass
-class Expected:
-    """A version that there must be; times that are not the source's lie between two moments."""
-
-    values: Version
-    begins: tuple[datetime, datetime]
-    ends: tuple[datetime, datetime] | None = None
-
-
-def expected(year: Year, name: str) -> dict[str, list[Expected]]:
-    """The versions that follow from what the syncs saw, in plain Python."""
-    columns = BY_NAME[name].history
-    kinds = {each.name: each.kind for each in BY_NAME[name].columns()}
-    times = [place for place, each in enumerate(columns) if kinds[each] is Kind.TIMESTAMP]
-    versions: dict[str, list[Expected]] = {}
-    for seen in (each for each in year.log if each.endpoint == name):
-        for id_, values in seen.records.items():
-            earlier = versions.setdefault(id_, [])
-            last = earlier[-1] if earlier else None
-            if last and last.ends is None and last.values == values:
-                continue
-            after = (last.ends or last.begins)[1] if last else None
-            own = [values[place] for place in times if values[place] is not None]
-            own = [each for each in own if each <= seen.latest and (not after or each > after)]
-            begins = (max(own), max(own)) if own else (seen.earliest, seen.latest)
-            if last and last.ends is None:
-                last.ends = begins
-            earlier.append(Expected(values, begins))
-        for id_, each in versions.items():
-            if seen.whole and id_ not in seen.records and each[-1].ends is None:
-                each[-1].ends = (seen.earliest, seen.latest)
-    return versions
-
-
-def test_history_is_what_was_visible_at_each_sync(year: Year) -> None:
-    history = {name: year.history(name) for name in TRACKED}
-    for name, found in history.items():
-        due = expected(year, name)
-        assert found.keys() == due.keys()
-        for id_, versions in due.items():
-            must_agree(found[id_], versions)
-    applications = history["job_applications"].values()
-    assert len(applications) > 2000
-    assert max(map(len, applications)) > 3
-    assert len([each for each in applications if each[-1][-2] is not None]) > 50  # are gone
-    assert all(any(len(each) > 1 for each in found.values()) for found in history.values())
-    assert "planted" not in str(history)
-
-
-def must_agree(found: list[Version], due: list[Expected]) -> None:
-    """The versions of a record are those that there must be, and do not overlap."""
-    assert [each[:-3] for each in found] == [each.values for each in due]
-    ended = None
-    for (*_, begins, ends, _), each in zip(found, due, strict=True):
-        assert each.begins[0] <= begins <= each.begins[1]
-        assert ended is None or ended <= begins
-        if each.ends is None:
-            assert ends is None
-        else:
-            assert each.ends[0] <= ends <= each.ends[1]
-            assert begins <= ends
-        ended = ends
-
-
-def test_nothing_personal_is_tracked() -> None:
-    for endpoint in TRACKED.values():
-        personal = {each.name for each in endpoint.columns() if each.personal}
-        assert personal.isdisjoint(endpoint.history)
-
-
-@pytest.fixture
-def small() -> Iterator[Year]:
-    with company(candidates=20) as told:
-        yield told
-
-
-def test_an_unchanged_company_writes_no_version(small: Year) -> None:
-    small.sync("stages")
-    before = small.history("stages")
-    for mode in Mode:
-        small.sync("stages", mode, refresh_volatile=True)
-    assert small.history("stages") == before
-
-
-def test_a_dry_run_writes_no_version(small: Year) -> None:
-    small.sync("stages")
-    before = small.history("stages")
-    small.sandbox.world.change("stages", next(iter(before)), {"name": "Renamed"})
-    small.sync("stages", dry_run=True)
-    assert small.history("stages") == before
-
-
-def test_a_history_that_was_dropped_begins_anew(small: Year) -> None:
-    small.sync("stages")
-    before = small.history("stages")
-    small.database.execute("DROP SCHEMA recruit_history CASCADE")
-    small.sync("stages")
-    again = small.history("stages")
-    assert {id_: [each[:-1] for each in versions] for id_, versions in again.items()} == {
-        id_: [each[:-1] for each in versions] for id_, versions in before.items()
-    }
+def test_what_is_gone_ends_and_may_come_back(story: Story) -> None:
+    story.sync(10, {"id": "1", "state": "a", "moved-at": said(3)}, {"id": "2"})
+    story.sync(20, {"id": "2"}, gone=("1",))
+    story.sync(30, {"id": "1", "state": "a", "moved-at": said(3)}, {"id": "2"})
+    story.sync(40, {"id": "2"}, gone=("1",))
+    story.sync(50, {"id": "1", "state": "b", "moved-at": said(45)}, {"id": "2"})
+    assert story.told("id, state") == [
+        ("1", "a", 3, 20),
+        ("1", "a", 30, 40),
+        ("1", "b", 45, None),
+        ("2", None, 10, None),
+    ]
 
 
 @pytest.mark.parametrize("remains", Remains)
-def test_who_is_gone_and_comes_back_has_a_gap(small: Year, remains: Remains) -> None:
-    small.remains = remains
-    world = small.sandbox.world
-    small.sync("job_applications")
-    record = world.records("job-applications")[0]
-    related = {name: each["id"] for name, each in record["relationships"].items() if each}
-    world.remove("job-applications", record["id"])
-    small.sync("job_applications")
-    ((*_, ended, _),) = small.history("job_applications")[record["id"]]
-    assert ended is not None
-    world.add("job-applications", record["attributes"], related, id=record["id"])
-    small.sync("job_applications")
-    first, second = small.history("job_applications")[record["id"]]
-    assert first[-2] == ended <= second[-3]
-    assert second[-2] is None
-    assert first[:-3] == second[:-3]
+def test_whatever_is_left_of_a_row_its_versions_stay(story: Story, remains: Remains) -> None:
+    story.sync(1, {"id": "1", "state": "a"}, {"id": "2"}, remains=remains)
+    story.sync(2, {"id": "2"}, gone=("1",), remains=remains)
+    story.sync(3, {"id": "2"}, remains=remains)
+    assert story.told() == [("a", 1, 2), (None, 1, None)]
+    story.sync(4, {"id": "1", "state": "a"}, remains=remains)
+    assert story.told() == [("a", 1, 2), ("a", 4, None), (None, 1, None)]
 
 
-def test_a_failure_in_the_merge_leaves_table_and_history_as_they_were(small: Year) -> None:
-    small.sync("stages")
-    before = small.history("stages"), small.database.sql("FROM recruit.stages").fetchall()
-    small.sandbox.world.change("stages", next(iter(before[0])), {"name": "Renamed"})
-    small.database.execute("ALTER TABLE recruit_history.stages RENAME COLUMN name TO title")
-    small.database.execute("ALTER TABLE recruit_history.stages ADD COLUMN name INTEGER")
-    with pytest.raises(Exception, match="Could not convert string"):
-        small.sync("stages")
-    small.database.execute("ALTER TABLE recruit_history.stages DROP COLUMN name")
-    small.database.execute("ALTER TABLE recruit_history.stages RENAME COLUMN title TO name")
-    after = small.history("stages"), small.database.sql("FROM recruit.stages").fetchall()
-    assert after == before
+def test_a_clock_that_went_back_ends_nothing_before_it_began(story: Story) -> None:
+    story.sync(10, {"id": "1", "state": "a"}, {"id": "2", "state": "a"})
+    story.sync(5, {"id": "1", "state": "b"}, gone=("2",))
+    assert sorted(story.told("id, state")) == [
+        ("1", "a", 10, 10),
+        ("1", "b", 10, None),
+        ("2", "a", 10, 10),
+    ]
+    story.sync(20, {"id": "1", "state": "b"}, {"id": "2", "state": "a"})
+    story.sync(30, {"id": "1", "state": "c"}, {"id": "2", "state": "b"})
+    assert [each for each in story.told("id, state") if each[2] >= 20] == [
+        ("1", "c", 30, None),
+        ("2", "a", 20, 30),
+        ("2", "b", 30, None),
+    ]
+
+
+def test_a_transaction_that_is_not_kept_writes_nothing(story: Story) -> None:
+    story.sync(1, {"id": "1", "state": "a"})
+    story.sync(2, {"id": "1", "state": "b"}, {"id": "2"}, keep=False)
+    assert story.told() == [("a", 1, None)]
+    story.sync(3, {"id": "1", "state": "b"})
+    assert story.told() == [("a", 1, 3), ("b", 3, None)]
+
+
+def test_a_table_that_is_older_than_its_history(story: Story) -> None:
+    story.endpoint = replace(TOLD, history=())
+    story.sync(1, {"id": "1", "state": "a"}, {"id": "2", "moved-at": said(1)}, {"id": "3"})
+    story.sync(2, gone=("3",))
+    story.endpoint = TOLD
+    story.sync(5, {"id": "1", "state": "a"})
+    assert story.told("id") == [("1", 5, None), ("2", 1, None)]
+
+
+def test_a_history_that_was_dropped_begins_anew(story: Story) -> None:
+    story.sync(1, {"id": "1", "state": "a"}, {"id": "2"})
+    story.database.execute("DROP TABLE recruit_history.told")
+    story.sync(2)
+    assert story.told("id") == [("1", 2, None), ("2", 2, None)]
+
+
+def test_a_table_that_was_dropped_ends_what_does_not_come_again(story: Story) -> None:
+    story.sync(1, {"id": "1", "state": "a"}, {"id": "2"})
+    story.database.execute("DROP TABLE recruit.told")
+    story.sync(2, {"id": "1", "state": "a"})
+    assert story.told("id") == [("1", 1, None), ("2", 1, 2)]
+
+
+def test_a_column_that_is_tracked_later_is_no_change(story: Story) -> None:
+    story.endpoint = replace(TOLD, history=("state",))
+    story.sync(1, {"id": "1", "state": "a", "moved-at": said(1)}, {"id": "2"})
+    story.endpoint = TOLD
+    story.sync(2, {"id": "1", "state": "a", "moved-at": said(1), "letter": "x"})
+    assert story.told("id, moved_at") == [("1", day(1), 1, None), ("2", None, 1, None)]
+
+
+def test_a_table_that_lacks_a_column_or_has_it_in_another_type(story: Story) -> None:
+    story.sync(1, {"id": "1", "state": "a"})
+    story.database.execute("ALTER TABLE recruit.told DROP COLUMN ended_at")
+    story.database.execute("ALTER TABLE recruit.told ALTER moved_at TYPE VARCHAR")
+    story.sync(2, {"id": "1", "state": "b", "moved-at": said(1.5)})
+    assert story.told() == [("a", 1, 1.5), ("b", 1.5, None)]
+
+
+def test_all_is_commented(story: Story) -> None:
+    story.sync(1, {"id": "1"})
+    assert (
+        story.database.execute(
+            "SELECT column_name FROM duckdb_columns() "
+            "WHERE schema_name = 'recruit_history' AND comment IS NULL"
+        ).fetchall()
+        == []
+    )
+    assert story.database.execute(
+        "SELECT comment FROM duckdb_tables() WHERE schema_name = 'recruit_history'"
+    ).fetchall() == [("Versions of the records in recruit.told, since the first sync",)]
+
+
+RECORDS = st.dictionaries(
+    st.sampled_from(["1", "2", "3"]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "state": st.sampled_from(["a", "b", 1]),
+            "moved-at": st.integers(0, 12).map(said),
+            "letter": st.sampled_from(["x", "y"]),
+        },
+    ),
+)
+DAYS = st.lists(
+    st.tuples(st.integers(0, 10), RECORDS, st.sampled_from(Remains), st.booleans()), max_size=6
+)
+
+
+@settings(max_examples=25)
+@given(DAYS)
+def test_after_any_syncs_versions_follow_each_other_and_the_open_ones_are_what_lives(
+    syncs: list[tuple[int, dict[str, dict[str, Any]], Remains, bool]],
+) -> None:
+    with duckdb.connect(":memory:") as database:
+        database.execute("SET TimeZone = 'UTC'")
+        story = Story(database)
+        story.sync(0)
+        for today, records, remains, keep in syncs:
+            gone = tuple({id_ for id_, *_ in living(database)} - records.keys())
+            found = [{"id": id_, **attributes} for id_, attributes in records.items()]
+            story.sync(today, *found, gone=gone, remains=remains, keep=keep)
+            assert living(database) == open_versions(database)
+            if keep:
+                held = story.told()
+                story.sync(today + 1, *found, remains=remains)
+                assert story.told() == held
+        must_follow_each_other(database)
+
+
+def living(database: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    return database.execute(
+        "SELECT id, state, moved_at FROM recruit.told WHERE _deleted_at IS NULL ORDER BY id"
+    ).fetchall()
+
+
+def open_versions(database: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    return database.execute(
+        "SELECT id, state, moved_at FROM recruit_history.told WHERE valid_to IS NULL ORDER BY id"
+    ).fetchall()
+
+
+def must_follow_each_other(database: duckdb.DuckDBPyConnection) -> None:
+    versions = database.execute(
+        "SELECT id, valid_from, valid_to, seen_at FROM recruit_history.told "
+        "ORDER BY id, valid_from, valid_to NULLS LAST"
+    ).fetchall()
+    for id_, since, until, _ in versions:
+        assert until is None or since <= until, id_
+    for (id_, _, until, _), (next_id, since, _, _) in pairwise(versions):
+        assert id_ != next_id or (until is not None and until <= since)

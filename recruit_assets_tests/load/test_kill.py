@@ -1,6 +1,10 @@
-"""A merge killed at any moment leaves the old table or the new one, in a file that opens."""
+"""A merge killed at any moment leaves the old table or the new one, in a file that opens.
+
+So with its history, which is written in the same transaction.
+"""
 
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -10,10 +14,12 @@ import pyarrow as pa
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.load.connection import connection, transaction
+from recruit_assets.load.history import write_history
 from recruit_assets.load.merge import merge
 from recruit_assets.load.stage import Stage
 from recruit_assets_tests.load.test_merge import SMALL
 
+ENDPOINT = replace(SMALL, history=("name",))
 ROWS = 5_000
 KILLS = 60
 
@@ -27,7 +33,8 @@ def write_version(path: str, version: int) -> None:
     with Stage() as stage:
         stage.add(pa.Table.from_pylist(rows), columns, numbers)
         with connection(path, {}, wait_seconds=60) as database, transaction(database):
-            merge(database, SMALL, stage, name)
+            merge(database, ENDPOINT, stage, name)
+            write_history(database, ENDPOINT, name, [], columns)
 
 
 def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:
@@ -47,21 +54,29 @@ def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:
 
     run(0, None)
     longest = max(run(1, None), run(2, None))
-    whole = [2]  # the versions that came to be
+    whole = [0, 1, 2]  # the versions that came to be
     for version in range(3, KILLS + 3):
         run(version, random.uniform(0, longest))
         with duckdb.connect(path) as database:
             rows = database.execute(
                 "SELECT name, _run_id, count(*) FROM recruit.small GROUP BY ALL"
             ).fetchall()
+            versions = database.execute(
+                "SELECT name, _run_id, valid_to IS NULL, count(*) "
+                "FROM recruit_history.small GROUP BY ALL ORDER BY min(valid_from)"
+            ).fetchall()
             columns = {
                 column
                 for (column,) in database.execute(
-                    "SELECT column_name FROM duckdb_columns() WHERE table_name = 'small'"
+                    "SELECT column_name FROM duckdb_columns() "
+                    "WHERE schema_name = 'recruit' AND table_name = 'small'"
                 ).fetchall()
             }
         if f"v{version}" in columns:
             whole.append(version)
         assert rows == [(f"v{whole[-1]}", f"v{whole[-1]}", ROWS + whole[-1])]
         assert columns >= {f"v{each}" for each in whole}
-    assert 1 < len(whole) < KILLS  # some were in time, some were not
+        assert versions == [
+            (f"v{each}", f"v{each}", each == whole[-1], ROWS + each) for each in whole
+        ]
+    assert 3 < len(whole) < KILLS + 3  # some were in time, some were not

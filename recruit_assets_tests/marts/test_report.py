@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets_tests.marts.conftest import Past
+from recruit_assets_tests.marts.conftest import Answers
 from recruit_assets_tests.test_ui import CHROMIUM, QUIET
 
 
@@ -20,10 +20,6 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield opened
         opened.close()
-
-
-def page_of(past: Past) -> str:
-    return past.project.path.with_name("past-report.html").read_text()
 
 
 class Texts(HTMLParser):
@@ -41,19 +37,19 @@ class Texts(HTMLParser):
             self.labels.append(dict(attrs)["aria-label"] or "")
 
 
-def test_each_figure_has_its_words(past: Past) -> None:
+def test_each_figure_has_its_words(answers: Answers) -> None:
     found = Texts()
-    found.feed(page_of(past))
+    found.feed(answers.page)
     assert found.drawings == len(found.labels) == 10
     assert all(re.search(r": .+ -?\d", label) for label in found.labels)
 
 
-def test_it_says_what_the_marts_say(past: Past) -> None:
-    page = page_of(past)
-    applications = past.mart("applications")
+def test_it_says_what_the_marts_say(answers: Answers) -> None:
+    page = answers.page
+    applications = answers.mart("applications")
     hired = [each for each in applications if each["outcome"] == "hired"]
     assert f"Half of {len(hired)} hires took" in page
-    assert f"{len(past.mart('stuck_applications')):,} active applications have not moved" in page
+    assert f"{len(answers.mart('stuck_applications')):,} active applications have not moved" in page
     for endpoint in ENDPOINTS:
         assert f'<th scope="row">{endpoint.name.replace("_", " ")}</th>' in page
     assert page.count(">Complete<") == len(ENDPOINTS)
@@ -62,12 +58,12 @@ def test_it_says_what_the_marts_say(past: Past) -> None:
 @pytest.mark.parametrize("width", [1400, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_asks_nobody_and_fits_the_screen(
-    past: Past, browser: Browser, width: int, scheme: str
+    answers: Answers, browser: Browser, width: int, scheme: str
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    path = past.project.path.with_name("past-report.html")
+    path = answers.path.with_name(f"{answers.path.stem}-report.html")
     page.goto(path.as_uri())
     assert asked == [path.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= width

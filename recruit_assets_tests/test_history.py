@@ -1,0 +1,134 @@
+"""The history after a simulated year is what the API showed at each sync, row by row.
+
+What must be there is computed here in plain Python from the log of `year`; the rules of writing it
+down are specified in `load/test_history`.
+"""
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from recruit_assets_tests.life import PLANTED
+from recruit_assets_tests.year import WEEKLY, WEEKS, Row, Year
+
+README = Path(__file__).parents[1] / "README.md"
+STORY = {
+    "job_applications": (
+        "candidate_id job_id stage_id reject_reason_id created_at changed_stage_at rejected_at"
+    ),
+    "jobs": "title status human_status internal department_id location_id user_id created_at",
+    "job_offers": "job_application_id user_id status response created_at sent_at answered_at",
+    "stages": ("job_id name row_order legacy_stage_type_name stage_type stage_type_id created_at"),
+}
+Version = dict[str, Any]
+
+
+def story(endpoint: str, row: Row) -> Row:
+    """Of a row what its history tells."""
+    return {name: row.get(name) for name in ("id", *STORY[endpoint].split())}
+
+
+def begins(row: Row, before: Version | None, at: datetime) -> datetime:
+    """Since when a version holds that was seen at this time, after another or none."""
+    ended = (
+        (before["valid_to"] or before["valid_from"]) if before else datetime.min.replace(tzinfo=UTC)
+    )
+    own = [each for each in row.values() if isinstance(each, datetime) and ended < each <= at]
+    return max(own, default=at)
+
+
+def expected(year: Year, endpoint: str) -> list[Version]:
+    """Every version, from the log alone."""
+    versions: dict[str, list[Version]] = {}
+    for seen, known in zip(year.syncs(endpoint), year.known(endpoint), strict=True):
+        for id_ in known.keys() | versions.keys():
+            last = versions[id_][-1] if id_ in versions else None
+            holds = last is not None and last["valid_to"] is None
+            if id_ not in known:
+                if last and holds:
+                    last["valid_to"] = seen.at
+                continue
+            row = story(endpoint, known[id_])
+            if last and holds and row.items() <= last.items():
+                continue
+            since = begins(row, last, seen.at)
+            if last and holds:
+                last["valid_to"] = since
+            span = {"valid_from": since, "valid_to": None, "seen_at": seen.at}
+            versions.setdefault(id_, []).append(row | span | {"_run_id": seen.run_id})
+    return [version for each in versions.values() for version in each]
+
+
+def found(year: Year, sql: str) -> list[dict[str, Any]]:
+    with duckdb.connect(str(year.path), read_only=True) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        rows: list[dict[str, Any]] = database.sql(sql).to_arrow_table().to_pylist()
+        return rows
+
+
+def in_order(versions: list[Version]) -> list[Version]:
+    return sorted(versions, key=lambda each: (each["id"], each["seen_at"]))
+
+
+@pytest.mark.parametrize("endpoint", WEEKLY)
+def test_the_history_is_what_was_visible_at_each_sync(year: Year, endpoint: str) -> None:
+    written = found(year, f"FROM recruit_history.{endpoint}")
+    assert in_order(written) == in_order(expected(year, endpoint))
+
+
+def test_the_query_of_the_readme(year: Year) -> None:
+    _, _, block = README.read_text().partition("```sql\n")
+    day = datetime(2026, 12, 1, tzinfo=UTC)
+
+    def held(endpoint: str) -> dict[str, Version]:
+        return {
+            each["id"]: each
+            for each in expected(year, endpoint)
+            if each["valid_from"] <= day and (each["valid_to"] is None or each["valid_to"] > day)
+        }
+
+    stages = held("stages")
+    active = [each for each in held("job_applications").values() if not each["rejected_at"]]
+    names = Counter(stages[each["stage_id"]]["name"] for each in active)
+    assert len(names) > 5
+    assert {
+        each["stage"]: each["applications"] for each in found(year, block.partition("```")[0])
+    } == names
+
+
+def test_much_happens_in_the_year(year: Year) -> None:
+    versions = {endpoint: expected(year, endpoint) for endpoint in WEEKLY}
+    assert len(versions["job_applications"]) > 4_000
+    assert {endpoint for endpoint in WEEKLY if len(versions[endpoint]) > 2 * WEEKS} == set(WEEKLY)
+    applications = versions["job_applications"]
+    ids = {each["id"] for each in applications}
+    gone = ids - {each["id"] for each in applications if each["valid_to"] is None}
+    starts = {(each["id"], each["valid_from"]) for each in applications}
+    gaps = [
+        each["id"]
+        for each in applications
+        if each["valid_to"] and (each["id"], each["valid_to"]) not in starts
+    ]
+    assert len(gone) > 10
+    assert len(set(gaps) - gone) > 5  # they came back
+
+
+@pytest.mark.parametrize("endpoint", WEEKLY)
+def test_what_is_known_at_the_end_is_what_lives(year: Year, endpoint: str) -> None:
+    rows = found(year, f"FROM recruit.{endpoint} WHERE _deleted_at IS NULL")
+    living = {each["id"]: story(endpoint, each) for each in rows}
+    assert living == {id_: story(endpoint, row) for id_, row in year.living(endpoint).items()}
+
+
+def test_nothing_of_a_person_is_in_the_history(year: Year) -> None:
+    def holding(schema: str, table: str) -> int:
+        rows = f"FROM {schema}.{table} t WHERE contains(t::VARCHAR, '{PLANTED}')"
+        return len(found(year, rows))
+
+    assert holding("recruit", "job_applications") > 1_000
+    assert holding("recruit", "job_offers") > 100
+    assert sum(holding("recruit_history", table) for table in WEEKLY) == 0

@@ -1,0 +1,138 @@
+"""A simulated year: the invented company lives, and is synced every week through real HTTP.
+
+Here: when what is synced, and the log of what the API showed at each sync, in plain Python. The log
+is taken from the sandbox's world and knows nothing of how the project reads, merges or stores. What
+happens between the syncs is in `life`. The fixture `year` shares one run among all tests.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import time_machine
+
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import Client
+from recruit_assets.extract.retries import Patience
+from recruit_assets.extract.source import Source
+from recruit_assets.load.connection import connection
+from recruit_assets.sandbox import Rules, Sandbox
+from recruit_assets.sandbox.times import NOW
+from recruit_assets.sync import Mode, Options, Sync
+from recruit_assets_tests.life import Life
+
+KEY = "k3y-of-the-year"
+WEEKS = 52
+EVENTS = 140  # a week
+WEEKLY = ("jobs", "stages", "job_applications", "job_offers")  # all others in the last week
+WINDOWED = "job_applications"  # is asked for changes; of the others the API takes no such filter
+WHOLE_EVERY = 4  # weeks, also of that one
+LOG = logging.getLogger("year")
+LOG.setLevel(logging.ERROR)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One weekly sync of one endpoint, and what the API would show of it at that moment."""
+
+    endpoint: str
+    number: int  # of the sync: 0 at the beginning, WEEKS at the end
+    at: datetime  # the time of Python's clock from its beginning to its end
+    run_id: str
+    whole: bool  # whether the whole list was read, so that deletions were seen
+    records: dict[str, dict[str, Any]]  # by id, as the sandbox holds them
+
+
+@dataclass(frozen=True)
+class Year:
+    """The database after the year, and the log.
+
+    The file may be read; who wants to write takes a copy of it.
+    """
+
+    path: Path
+    log: list[Seen]
+
+    @property
+    def end(self) -> datetime:
+        """When the last sync was."""
+        return self.log[-1].at
+
+    def syncs(self, endpoint: str) -> list[Seen]:
+        """The syncs of an endpoint in order."""
+        return [seen for seen in self.log if seen.endpoint == endpoint]
+
+    def known(self, endpoint: str) -> list[dict[str, Row]]:
+        """After each sync of an endpoint in order, the living rows by id as they must be known.
+
+        A row has `id`, the attributes and the keys of to-one relationships under their names in
+        the table; times are datetimes. What is gone is known to be after a whole reading only.
+        """
+        after: list[dict[str, Row]] = []
+        rows: dict[int, Row] = {}  # a record that did not change is the same object in every week
+        for seen in self.syncs(endpoint):
+            before = after[-1] if after and not seen.whole else {}
+            for record in seen.records.values():
+                if id(record) not in rows:
+                    rows[id(record)] = row(record)
+            after.append(before | {key: rows[id(each)] for key, each in seen.records.items()})
+        return after
+
+    def living(self, endpoint: str) -> dict[str, Row]:
+        """The living rows by id as they must be after the last sync."""
+        return self.known(endpoint)[-1]
+
+
+def row(record: dict[str, Any]) -> Row:
+    """A record of the sandbox as a row; to-many relationships are left out."""
+    found = {"id": record["id"]}
+    for name, value in record["attributes"].items():
+        is_time = name.endswith("-at") and value is not None
+        found[name.replace("-", "_")] = datetime.fromisoformat(value) if is_time else value
+    for name, ref in record["relationships"].items():
+        if not isinstance(ref, list):
+            found[f"{name.replace('-', '_')}_id"] = ref["id"] if ref else None
+    return found
+
+
+def live(path: Path) -> Year:
+    """Let the year pass, and sync it into a database at this path."""
+    life, random, log = Life(seed=11), Random(12), []
+    sandbox = Sandbox(candidates=150, rules=Rules(key=KEY), clock=lambda: life.now)
+    with sandbox.serve():
+        for number in range(WEEKS + 1):
+            at = NOW + timedelta(weeks=number)
+            if number:
+                week = sorted(random.uniform(60, 7 * 86_400 - 60) for _ in range(EVENTS))
+                for seconds in week:
+                    life.happen(sandbox.world, at - timedelta(weeks=1) + timedelta(seconds=seconds))
+            log += sync_all(sandbox, path, number, at)
+    return Year(path, log)
+
+
+def sync_all(sandbox: Sandbox, path: Path, number: int, at: datetime) -> list[Seen]:
+    """The sync of a week: what it saw."""
+    settings = ApiSettings(sandbox.base_url, KEY, "20240904", "api", "", 0, 4)
+    opened = partial(connection, str(path), {}, 0)
+    log = []
+    with time_machine.travel(at, tick=False):
+        client = Client(settings)
+        for endpoint in ENDPOINTS:
+            if endpoint.name not in WEEKLY and number < WEEKS:
+                continue
+            whole = endpoint.name != WINDOWED or number % WHOLE_EVERY == 0
+            mode, run_id = Mode.full if whole else Mode.incremental, f"week {number}"
+            source = Source(client, endpoint, Patience(first_wait=0, unsaid_wait=0), LOG)
+            records = dict(sandbox.world.table(endpoint.path))
+            outcome = Sync(source, opened, path.exists, Options(mode), run_id).run()
+            assert outcome.mode is mode
+            log.append(Seen(endpoint.name, number, at, run_id, whole, records))
+        client.close()
+    return log
