@@ -63,8 +63,10 @@ def merge(
     refreshed = 0
     repeated = _find_repeated(database, stage)
     for part in stage.parts():
-        arrived += _find_changes(database, table, part, row_hash)
-        _write_changes(database, table, part, stage.columns, run_id)
+        found = _find_changes(database, table, part, row_hash)
+        if found.total() > found["unchanged"]:
+            _write_changes(database, table, part, stage.columns, run_id)
+        arrived += found
         if refresh_volatile:
             refreshed += _refresh(database, table, part, volatile)
     return Merged(**arrived, refreshed=refreshed, repeated=repeated)
@@ -101,14 +103,15 @@ def _find_changes(
         f"FROM arrived a LEFT JOIN {table} t ON t.id = a.id "
         "WHERE t.id IS NULL OR t._row_hash <> a._row_hash OR t._deleted_at IS NOT NULL"
     )
-    ((inserted, undeleted, written),) = database.execute(
-        "SELECT count(*) FILTER (NOT present), count(*) FILTER (deleted), count(*) FROM changed"
+    ((inserted, undeleted, written, all_),) = database.execute(
+        "SELECT count(*) FILTER (NOT present), count(*) FILTER (deleted), count(*), "
+        "(SELECT count(*) FROM arrived) FROM changed"
     ).fetchall()
     return Counter(
         inserted=inserted,
         undeleted=undeleted,
         updated=written - inserted - undeleted,
-        unchanged=count(database, "arrived") - written,
+        unchanged=all_ - written,
     )
 
 

@@ -4,6 +4,7 @@ What lives here: DDL and what is known of columns. Rows are moved in `merge` alo
 """
 
 from collections.abc import Mapping, Sequence
+from weakref import WeakKeyDictionary
 
 import duckdb
 
@@ -21,13 +22,15 @@ BOOKKEEPING = {
     "_deleted_at": ("TIMESTAMP WITH TIME ZONE", "When it was found gone; null while it lives"),
     UNPARSED: ("JSON", "Raw values that did not fit their column, by column; null if none"),
 }
+_CATALOGS = WeakKeyDictionary[duckdb.DuckDBPyConnection, str]()  # which each connection uses
 _KINDS = {kind.sql: kind for kind in reversed(Kind)}  # TEXT wins over KEY, which has its type
 
 
 def schema_name(database: duckdb.DuckDBPyConnection, schema: str = SCHEMA) -> str:
     """A schema, quoted, with its catalog: a file named like the schema makes it ambiguous."""
-    ((catalog,),) = database.execute("SELECT current_database()").fetchall()
-    return f"{quoted(catalog)}.{quoted(schema)}"
+    if database not in _CATALOGS:
+        ((_CATALOGS[database],),) = database.execute("SELECT current_database()").fetchall()
+    return f"{quoted(_CATALOGS[database])}.{quoted(schema)}"
 
 
 def table_name(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA) -> str:
@@ -48,12 +51,7 @@ def existing_table(database: duckdb.DuckDBPyConnection, table: str) -> str:
 
 def is_there(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA) -> bool:
     """Whether a table exists."""
-    found = database.execute(
-        "SELECT 1 FROM duckdb_tables() "
-        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
-        [schema, table],
-    ).fetchall()
-    return bool(found)
+    return bool(columns_found(database, table, schema))
 
 
 def count(database: duckdb.DuckDBPyConnection, what: str) -> int:
@@ -137,12 +135,14 @@ def columns_found(
 ) -> list[tuple[str, str]]:
     """Name and type of every column that the table has, somebody's own included; none without it.
 
-    The table itself is asked, as `duckdb_columns()` goes through those of every table and view.
+    A query is made and never run: that takes a tenth of a look into the catalog, which goes through
+    all tables, and, unlike the error of one that is run, its error leaves a transaction alive.
     """
-    if not is_there(database, table, schema):
+    try:
+        found = database.sql(f"FROM {table_name(database, table, schema)}")
+    except duckdb.CatalogException:
         return []
-    described = database.execute(f"DESCRIBE {table_name(database, table, schema)}").fetchall()
-    return [(name, sql_type) for name, sql_type, *_ in described]
+    return list(zip(found.columns, map(str, found.dtypes), strict=True))
 
 
 def _create(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:

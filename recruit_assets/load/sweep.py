@@ -88,16 +88,18 @@ def sweep(
         How many rows were living until now.
     """
     table = table_name(database, endpoint.name)
-    ((deleted,),) = database.execute(
-        f"UPDATE {table} SET _deleted_at = $now, _loaded_at = $now, _run_id = $run "
-        f"WHERE {LIVING} AND id IN (SELECT unnest($gone::VARCHAR[]))",
-        {"now": datetime.now(UTC), "run": run_id, "gone": list(gone)},
-    ).fetchall()
+    deleted = 0
+    if gone:
+        ((deleted,),) = database.execute(
+            f"UPDATE {table} SET _deleted_at = $now, _loaded_at = $now, _run_id = $run "
+            f"WHERE {LIVING} AND id IN (SELECT unnest($gone::VARCHAR[]))",
+            {"now": datetime.now(UTC), "run": run_id, "gone": list(gone)},
+        ).fetchall()
     if remains is Remains.drop:
         database.execute(f"DELETE FROM {table} WHERE NOT {LIVING}")
     elif remains is Remains.erase:
         _erase(database, endpoint, columns)
-    return int(deleted)
+    return deleted
 
 
 def _erase(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, columns: Iterable[str]) -> None:
