@@ -159,11 +159,17 @@ class Project:
         return int(self.query(f"SELECT count(*) FROM recruit.{name}")[0][0])
 
 
-@pytest.fixture
-def project(sandbox: Sandbox, tmp_path: Path) -> Iterator[Project]:
-    """The project in front of the sandbox; runs leave their events in an instance in memory."""
+@pytest.fixture(scope="session")
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Keeps the events of all runs in memory; to make one takes longer than a run."""
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Project(sandbox, tmp_path / "test.duckdb", instance)
+        yield instance
+
+
+@pytest.fixture
+def project(sandbox: Sandbox, tmp_path: Path, instance: dg.DagsterInstance) -> Project:
+    """The project in front of the sandbox."""
+    return Project(sandbox, tmp_path / "test.duckdb", instance)
 
 
 @pytest.fixture(scope="session")

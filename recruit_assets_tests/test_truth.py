@@ -29,7 +29,7 @@ from recruit_assets.sandbox import Rules, Sandbox, World
 from recruit_assets.sync import Mode, Options, Outcome, Sync
 from recruit_assets_tests.conftest import BY_NAME, KEY, settings_for
 
-WORLDS, PARTS = 2_000, 8  # parts can run side by side
+WORLDS, PARTS = 2_000, 16  # parts can run side by side
 ENDPOINT = BY_NAME["job_applications"]
 PATH = ENDPOINT.path
 LOG = logging.getLogger("truth")
