@@ -155,6 +155,9 @@ class Play:
         finally:
             client.close()
 
+    def living(self) -> set[str]:
+        return {row["id"] for row in self.rows("id, _deleted_at") if row["_deleted_at"] is None}
+
     def rows(self, columns: str = "*") -> list[dict[str, Any]]:
         try:
             found = self.database.execute(f"SELECT {columns} FROM recruit.job_applications")
@@ -169,16 +172,15 @@ class Play:
         self.sandbox.before(PATH, judge.step, times=None)
         for kind, page, times in scene.faults:
             self.sandbox.fail(PATH, kind=kind, page=page, times=times)
-        before = {row["id"] for row in self.rows() if row["_deleted_at"] is None}
+        before = self.living()
         try:
             outcome = self.sync(scene.mode, believe=False)
         except ShowsMuchLess:
-            living = {row["id"] for row in self.rows() if row["_deleted_at"] is None}
-            assert living == before
+            assert self.living() == before
             return
         finally:
             self.sandbox.clear_faults()
-        living = {row["id"] for row in self.rows() if row["_deleted_at"] is None}
+        living = self.living()
         assert not (before - living) & judge.lived_throughout()
         assert set(outcome.gone) == before - living
         assert set(outcome.gone) <= judge.died | (before - judge.at_first)

@@ -54,7 +54,9 @@ class Stage:
             yield self._sql(self.files[first : first + FILES_PER_PART])
 
     def _sql(self, files: Sequence[str]) -> str:
-        found = f"read_parquet([{', '.join(map(literal, files))}], union_by_name = true)"
+        # One file alone is read faster without being compared to others.
+        union = ", union_by_name = true" if len(files) > 1 else ""
+        found = f"read_parquet([{', '.join(map(literal, files))}]{union})"
         # A column that came up later is not in the early files.
         late = set(self.columns) - self._columns_of[files[-1]]
         nulls = [f"NULL::{self.columns[name].sql} AS {quoted(name)}" for name in sorted(late)]
