@@ -40,6 +40,12 @@ KEY = "k3y-nobody-may-see"
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a worker often waits, for a process, a page, or a server."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Where the browser's tests keep the pictures of the README; see `make pictures`."""
     parser.addoption("--pictures", metavar="FOLDER", help="keep pictures of the UI there")
