@@ -167,7 +167,7 @@ def _examine_database(found: Diagnosis, path: str) -> None:
                 found.tables = overview(database, ENDPOINTS)
                 rows, kept = rows_in_file(database)
                 found.is_bloated = kept > max(2 * rows, FEW_ROWS)
-        check_writable(path)
+        check_writable(path, WAIT_SECONDS)
     except DatabaseProblem as error:
         found.database_problem = str(error)
 

@@ -40,8 +40,12 @@ def reading(path: str, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnectio
         yield database
 
 
-def check_writable(path: str) -> None:
+def check_writable(path: str, wait_seconds: float) -> None:
     """Refuse a file that a sync could not write to just now; it stays as it is.
+
+    Args:
+        path: the file, there or not.
+        wait_seconds: how long to wait while another process holds it.
 
     Raises:
         DatabaseProblem: with what is wrong, or who holds it, and what to do.
@@ -49,7 +53,11 @@ def check_writable(path: str) -> None:
     check_path(path)
     if not is_made(path) or Path(f"{path}.wal").exists():
         return  # there is nothing to open, or opening it would clear up after a killed run
+
     # Who only reads keeps a sync out as well. DuckDB takes its lock for writing when it opens a
     # file, and writes nothing to it until it is told to.
-    with explaining(path, 0.0):
-        duckdb.connect(path).close()
+    def attempt() -> None:
+        with explaining(path, wait_seconds):
+            duckdb.connect(path).close()
+
+    patient(wait_seconds)(attempt)()
