@@ -29,7 +29,8 @@ test: $(VENV)/installed-dev
 
 # The pictures of the README, as the browser's tests see them; needs Chromium.
 pictures: $(VENV)/installed-dev
-	$(BIN)/python -m pytest recruit_assets_tests/test_ui.py --pictures docs
+	$(BIN)/python -m pytest recruit_assets_tests/test_ui.py recruit_assets_tests/test_doctor.py \
+	  --pictures docs
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -2,22 +2,28 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from rich.console import Console
 
 from recruit_assets.command_line import main
+from recruit_assets.display import show_diagnosis
+from recruit_assets.doctor import examine
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.settings import SETTINGS
 from recruit_assets_tests.conftest import KEY, Project
 from recruit_assets_tests.load.test_connection import held_elsewhere
+from recruit_assets_tests.test_command_line import ROOT
 
 Run = Callable[..., tuple[int, str]]
 
@@ -197,6 +203,20 @@ def test_status_tells_what_is_not_proven(run: Run, project: Project) -> None:
     assert tables["regions"]["behind_by_seconds"] is None
     assert tables["jobs"]["verdict"] == "complete"
     assert tables["jobs"]["behind_by_seconds"] >= 0
+
+
+def test_the_doctor_on_a_terminal(run: Run, sandbox: Sandbox, pytestconfig: pytest.Config) -> None:
+    sandbox.rules.without = {"nps-responses": 403}
+    run("status")  # leaves the settings in the environment
+    screen = Console(record=True, width=90, file=StringIO(), markup=False, highlight=False)
+    show_diagnosis(screen, examine((), lambda _: None))
+    picture = screen.export_svg(title="recruit-assets doctor", clear=False)
+    lines = screen.export_text().splitlines()
+    assert max(map(len, lines)) <= 90
+    assert all(any(line.startswith(each.name) for line in lines) for each in ENDPOINTS)
+    if folder := pytestconfig.getoption("pictures"):
+        fonts = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # the reader's own will do
+        (ROOT / folder / "doctor.svg").write_text(fonts.sub("", picture))
 
 
 def test_the_command_reads_the_file_that_dagster_reads(sandbox: Sandbox, tmp_path: Path) -> None:
