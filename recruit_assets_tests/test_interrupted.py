@@ -26,7 +26,7 @@ from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.sync import Mode
-from recruit_assets_tests.conftest import Project, settings_for
+from recruit_assets_tests.conftest import BY_NAME, Project, settings_for
 
 KILLS = 50
 TABLES = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
@@ -149,7 +149,12 @@ def whole_versions(path: Path, ids: dict[str, list[str]]) -> dict[str, str]:
             for schema, name in rows("SELECT schema_name, table_name FROM duckdb_tables()")
         }
         present = [name for name in TABLES if f"recruit.{name}" in tables]
-        assert tables - {f"recruit.{name}" for name in present} <= {"recruit_meta.syncs"}
+        histories = {f"recruit_history.{name}" for name in present if BY_NAME[name].history}
+        assert histories == {name for name in tables if name.startswith("recruit_history.")}
+        assert tables - {f"recruit.{name}" for name in present} <= {
+            "recruit_meta.syncs",
+            *histories,
+        }
         assert bool(present) == ("recruit_meta.syncs" in tables)
         versions = {}
         for name in present:
@@ -160,6 +165,9 @@ def whole_versions(path: Path, ids: dict[str, list[str]]) -> dict[str, str]:
             assert len(found) == 1, name
             ((versions[name], run_id, deleted_at, there),) = found
             assert (there, deleted_at) == (ids[name], None), name
+            if BY_NAME[name].history:
+                held = f"FROM recruit_history.{name} WHERE valid_to IS NULL"
+                assert rows(f"SELECT list_sort(list(id)) {held}") == [(there,)], name
             # What is remembered was written with the rows: their run, and as many runs as merged.
             remembered = rows(
                 "SELECT run_id, rows, inserted + updated FROM recruit_meta.syncs "
