@@ -84,7 +84,7 @@ def peer(python: Path, script: str, walk: str, write: str) -> Command:
     return command
 
 
-def ours(budget: int = 0, mode: str | None = None, select: str = "*") -> Command:
+def ours(budget: int = 0, mode: str | None = None, select: str = "not group:marts") -> Command:
     """This project, as it is used from the command line."""
 
     def command(base_url: str, folder: Path) -> tuple[list[str], dict[str, str]]:
