@@ -252,7 +252,14 @@ class Sync:
                 columns=outcome.columns,
             )
             outcome.living = living(database, endpoint)
-            write_history(database, endpoint, self._run_id, outcome.gone, outcome.columns)
+            write_history(
+                database,
+                endpoint,
+                self._run_id,
+                outcome.gone,
+                outcome.columns,
+                whole=outcome.mode is Mode.full,
+            )
             outcome.cursor = self._cursor(database, outcome)
             row = self._row(outcome.report) | self._results(outcome)
             row |= {"rows": rows(database, endpoint), "cursor": outcome.cursor}

@@ -4,9 +4,9 @@ The API tells only how things stand. So each sync writes down, in the transactio
 the columns that an endpoint tracks are other than before: the version that held ends, and another
 begins. What is tracked stands in `endpoints`.
 
-A sync looks only at the rows that it wrote. If afterwards there are not as many open versions as
-living rows (the table is older than its history, or somebody took rows from either), all are
-compared.
+A sync of what has changed looks only at the rows that it wrote. If it read the whole list, or if
+afterwards there are not as many open versions as living rows (the table is older than its history,
+or something else took rows from either), all are compared.
 """
 
 from collections.abc import Container, Sequence
@@ -45,6 +45,8 @@ def write_history(
     run_id: str,
     gone: Sequence[str],
     columns: Container[str],
+    *,
+    whole: bool,
 ) -> None:
     """Write down what a sync changed, if the endpoint has a history.
 
@@ -54,6 +56,7 @@ def write_history(
         run_id: the Dagster run, which stands in the rows that it wrote.
         gone: the ids that are proven gone.
         columns: those of the endpoint's table, which may lack some that are tracked.
+        whole: whether the whole list was read; then all rows are compared.
     """
     if not endpoint.history:
         return
@@ -64,8 +67,9 @@ def write_history(
     begun = _begun(endpoint, table, history, columns)
     _end(database, history, "id IN (SELECT unnest($gone::VARCHAR[]))", values, gone=list(gone))
     _begin(database, history, begun, values, of_run=True)
-    if count(database, f"{history} WHERE {OPEN}") != living(database, endpoint):
-        _end(database, history, f"id NOT IN (SELECT id FROM {table} WHERE {LIVING})", values)
+    if whole or count(database, f"{history} WHERE {OPEN}") != living(database, endpoint):
+        there = f"SELECT id FROM {table} WHERE {LIVING} AND id IS NOT NULL"
+        _end(database, history, f"id NOT IN ({there})", values)
         _begin(database, history, begun, values, of_run=False)
 
 
@@ -118,7 +122,7 @@ def _begun(endpoint: Endpoint, table: str, history: str, columns: Container[str]
                 f"CASE WHEN r.{name} <= $now AND "
                 f"r.{name} > coalesce(h.valid_to, h.valid_from, '-infinity') THEN r.{name} END"
             )
-    written = f"SELECT {', '.join(rows)} FROM {table} WHERE {LIVING}"
+    written = f"SELECT {', '.join(rows)} FROM {table} WHERE {LIVING} AND id IS NOT NULL"
     return (
         f"WITH r AS ({written} AND (_run_id = $run OR NOT $of_run)), "
         f"h AS (SELECT * FROM {history} WHERE id IN (SELECT id FROM r) QUALIFY row_number() "

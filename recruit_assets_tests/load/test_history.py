@@ -60,6 +60,7 @@ class Story:
         gone: tuple[str, ...] = (),
         remains: Remains = Remains.erase,
         keep: bool = True,
+        whole: bool = False,
     ) -> None:
         """Merge records given as attributes with an `id`, sweep, and write down."""
         self.runs.append(f"run {len(self.runs)}")
@@ -75,7 +76,7 @@ class Story:
                 merge(database, endpoint, stage, run)
                 columns = columns_of(database, endpoint)
                 sweep(database, endpoint, gone, run, remains=remains, columns=columns)
-                write_history(database, endpoint, run, gone, columns)
+                write_history(database, endpoint, run, gone, columns, whole=whole)
 
     def told(self, columns: str = "state") -> list[tuple[Any, ...]]:
         """Versions in order: columns, then the days from when to when."""
@@ -196,6 +197,30 @@ def test_a_history_that_was_dropped_begins_anew(story: Story) -> None:
     story.database.execute("DROP TABLE recruit_history.told")
     story.sync(2)
     assert story.told("id") == [("1", 2, None), ("2", 2, None)]
+
+
+def test_a_whole_reading_mends_what_something_else_has_changed(story: Story) -> None:
+    story.sync(1, {"id": "1", "state": "a"}, {"id": "2", "state": "b"})
+    story.database.execute("UPDATE recruit.told SET state = 'c' WHERE id = '1'")
+    story.database.execute("UPDATE recruit.told SET id = '3' WHERE id = '2'")
+    story.sync(2)
+    assert story.told("id, state") == [("1", "a", 1, None), ("2", "b", 1, None)]
+    story.sync(3, whole=True)
+    assert story.told("id, state") == [
+        ("1", "a", 1, 3),
+        ("1", "c", 3, None),
+        ("2", "b", 1, 3),
+        ("3", "b", 3, None),
+    ]
+
+
+def test_a_row_without_an_id_has_no_version_and_hides_nothing(story: Story) -> None:
+    story.sync(1, {"id": "1", "state": "a"}, {"id": "2", "state": "b"})
+    story.database.execute("INSERT INTO recruit.told (state) VALUES ('nobody')")
+    story.database.execute("DELETE FROM recruit.told WHERE id = '2'")
+    for today in (2, 3):
+        story.sync(today, whole=True)
+    assert story.told("id, state") == [("1", "a", 1, None), ("2", "b", 1, 2)]
 
 
 def test_a_table_that_was_dropped_ends_what_does_not_come_again(story: Story) -> None:

@@ -34,7 +34,7 @@ def write_version(path: str, version: int) -> None:
         stage.add(pa.Table.from_pylist(rows), columns, numbers)
         with connection(path, {}, wait_seconds=60) as database, transaction(database):
             merge(database, ENDPOINT, stage, name)
-            write_history(database, ENDPOINT, name, [], columns)
+            write_history(database, ENDPOINT, name, [], columns, whole=True)
 
 
 def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:
