@@ -4,14 +4,14 @@ The marts are one step: they are built in one transaction, from tables as they a
 one is wrong, none is replaced.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import dagster as dg
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.schema import SCHEMA
-from recruit_assets.marts.build import MARTS_SCHEMA, Built, build
+from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
 from recruit_assets.marts.mart import MARTS, Mart
 from recruit_assets.marts.pictures import Seen, as_markdown, look
 from recruit_assets.marts.report import gather, render, report_path, write
@@ -60,12 +60,15 @@ def marts(
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
     """Build the chosen marts; if one of them is wrong, all tables stay as they are."""
     chosen = [mart for mart in MARTS if dg.AssetKey(mart.name) in context.selected_asset_keys]
+    checks = context.selected_asset_check_keys
+    asked = {key.asset_key for key in checks} - context.selected_asset_keys
     with explained(), duckdb.get_connection() as database:
+        faults = {m.name: inspect(database, m) for m in MARTS if dg.AssetKey(m.name) in asked}
         built = build(database, chosen)
         wrong = [each for each in built if each.wrong]
         seen = {} if wrong else {each.name: look(database, each) for each in chosen}
-    for each in built:
-        yield from check_results(each)
+    faults |= {each.mart.name: each.faults for each in built}
+    yield from check_results(faults, checks)
     if wrong:
         raise dg.Failure(explanation(wrong), allow_retries=False)
     for each in built:
@@ -74,12 +77,15 @@ def marts(
         )
 
 
-def check_results(built: Built) -> Iterator[dg.AssetCheckResult]:
-    """What the checks of a mart have found."""
-    for check, faults in built.faults.items():
+def check_results(
+    found: dict[str, dict[str, list[str]]], chosen: Collection[dg.AssetCheckKey]
+) -> Iterator[dg.AssetCheckResult]:
+    """What the chosen checks have found: what does not hold, by mart and check."""
+    for key in sorted(chosen, key=str):
+        faults = found[key.asset_key.path[-1]][key.name]
         yield dg.AssetCheckResult(
-            asset_key=built.mart.name,
-            check_name=check,
+            asset_key=key.asset_key,
+            check_name=key.name,
             passed=not faults,
             metadata={"does_not_hold": faults} if faults else {},
         )

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from recruit_assets.endpoints import ENDPOINTS, FURTHER
+from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.history import HISTORY, SPAN
 from recruit_assets.load.names import literal, quoted
@@ -21,6 +22,7 @@ from recruit_assets.load.schema import (
     SCHEMA,
     columns_found,
     count,
+    is_there,
     schema_name,
     table_name,
 )
@@ -74,6 +76,18 @@ def build(database: duckdb.DuckDBPyConnection, marts: Iterable[Mart]) -> list[Bu
         if any(each.wrong for each in built):
             raise _Wrong
     return built
+
+
+def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> dict[str, list[str]]:
+    """What is wrong with the table of a mart as it is, by check.
+
+    Raises:
+        DatabaseProblem: it was never built.
+    """
+    if not is_there(database, mart.name, MARTS_SCHEMA):
+        raise DatabaseProblem(f"There is no {MARTS_SCHEMA}.{mart.name} yet: materialize it first.")
+    _look_through(database, mart.checks)
+    return _faults(database, mart, table_name(database, mart.name, MARTS_SCHEMA))
 
 
 def ask(database: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:

@@ -10,8 +10,10 @@ import duckdb
 import pytest
 
 from recruit_assets.load.connection import connection
+from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS, Mart
+from recruit_assets.resources import RecruitDatabase
 from recruit_assets_tests.conftest import metadata
 from recruit_assets_tests.life import PLANTED
 from recruit_assets_tests.marts.conftest import Answers, answer
@@ -93,6 +95,28 @@ def test_a_join_that_fans_out_fails_the_run_and_keeps_the_tables(
     assert "No mart was replaced" in said
     assert spoilt.mart("applications") == answers.mart("applications")
     assert not list(tmp_path.glob("*.html"))
+
+
+def test_a_check_can_be_run_alone_and_looks_at_the_table_as_it_is(
+    answers: Answers, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    path = Path(shutil.copy(answers.path, tmp_path / "alone.duckdb"))
+    with duckdb.connect(str(path)) as database:
+        table = "recruit_marts.source_quality"
+        database.execute(f"INSERT INTO {table} FROM {table} LIMIT 1")
+    key = dg.AssetCheckKey(dg.AssetKey("source_quality"), "grain_is_unique")
+    result = (
+        dg.Definitions(
+            MART_ASSETS,
+            resources={"duckdb": RecruitDatabase(database=str(path), wait_seconds=0.1)},
+            jobs=[dg.define_asset_job("alone", dg.AssetSelection.checks(key))],
+        )
+        .resolve_job_def("alone")
+        .execute_in_process(instance=instance, raise_on_error=False)
+    )
+    (found,) = result.get_asset_check_evaluations()
+    assert (found.asset_check_key, found.passed) == (key, False)
+    assert not result.get_asset_materialization_events()
 
 
 def test_without_any_table_all_is_empty_and_the_report_says_so(
