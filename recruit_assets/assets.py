@@ -1,6 +1,5 @@
 """The 18 assets: one per endpoint of `endpoints`, each made by the same function."""
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -11,7 +10,6 @@ from recruit_assets import settings
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.checks import build_checks, look
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.errors import BadSetting
 from recruit_assets.io_manager import Delivery
 from recruit_assets.metadata import definition
 from recruit_assets.resources import RecruitApi, RecruitDatabase
@@ -58,20 +56,6 @@ class SyncConfig(dg.Config):
     )
 
 
-def owners() -> list[str]:
-    """Who owns the assets, as set.
-
-    Raises:
-        BadSetting: one of them is nothing that Dagster takes for an owner.
-    """
-    setting = settings.OWNERS
-    found = [each.strip() for each in setting.text().split(",") if each.strip()]
-    for each in found:
-        if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", each):
-            raise BadSetting(f"{setting.name} has {each!r}: write an e-mail address or team:name.")
-    return found
-
-
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
     """The asset of an endpoint, which has its name as key and table, and its checks.
 
@@ -90,7 +74,7 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
                 dagster_type=Delivery,
                 kinds={"duckdb"},
                 tags={"personal_data": ""} if personal else None,
-                owners=owners(),
+                owners=settings.owners(),
                 metadata=definition(endpoint),
                 freshness_policy=FRESHNESS,
                 is_required=False,

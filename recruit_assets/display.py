@@ -176,7 +176,10 @@ def _takes_filter(found: Probe) -> str:
 
 def _forecast(found: Diagnosis) -> str:
     if found.requests is None:
-        return "How many requests it takes cannot be told, as an API does not count its records."
+        return (
+            "How many requests it takes cannot be told, as an endpoint fails, refuses too much, or "
+            "does not count its records."
+        )
     if found.seconds is None:
         time = "no budget is set, so it takes as long as the API does"
     else:

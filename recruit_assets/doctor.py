@@ -68,8 +68,8 @@ class Diagnosis:
 
     @property
     def requests(self) -> int | None:
-        """Of a full sync; None if an endpoint does not tell how long its list is."""
-        return _total([each.requests for each in self._counted])
+        """Of a full sync; None if an endpoint does not tell, or nothing could be asked."""
+        return _total([each.requests for each in self.probes])
 
     @property
     def seconds(self) -> float | None:
@@ -96,10 +96,6 @@ class Diagnosis:
             return Outlook.RESTRICTED
         return Outlook.GOOD
 
-    @property
-    def _counted(self) -> list[Probe]:
-        return [each for each in self.probes if each.state is not State.FAILING]
-
 
 def examine(from_file: Collection[str], tell: Callable[[Probe], None]) -> Diagnosis:
     """Ask everything.
@@ -113,6 +109,7 @@ def examine(from_file: Collection[str], tell: Callable[[Probe], None]) -> Diagno
     _examine_database(found, found.database)
     try:
         settings.DELETED_ROWS.one_of(Remains)
+        settings.owners()
         client = Client(_api_settings(found))
     except BadSetting as error:
         found.setting_problem = str(error)
@@ -174,4 +171,4 @@ def _examine_database(found: Diagnosis, path: str) -> None:
 
 def _total(parts: list[Number | None]) -> Number | None:
     known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
+    return sum(known) if known and len(known) == len(parts) else None

@@ -72,7 +72,7 @@ def look_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str
     """A few rows of the table, and how long ago anything has changed at the source."""
     table = existing_table(database, endpoint.name)
     shown = {"preview": dg.MetadataValue.md(preview(database, endpoint, table))}
-    if endpoint.dated:
+    if columns_of(database, endpoint).get("updated_at") is Kind.TIMESTAMP:
         ((newest,),) = database.execute(f"SELECT max(updated_at) FROM {table}").fetchall()
         if newest:
             ago = (datetime.now(UTC) - newest).total_seconds()

@@ -7,6 +7,7 @@ a run starts; for ours `.env` is read here, in the same way.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -110,3 +111,16 @@ def load_env_file() -> set[str]:
     found = {name: text for name, text in dotenv_values(Path(".env")).items() if text is not None}
     os.environ.update(found)
     return set(found)
+
+
+def owners() -> list[str]:
+    """Who owns the assets, as set.
+
+    Raises:
+        BadSetting: one of them is nothing that Dagster takes for an owner.
+    """
+    found = [each.strip() for each in OWNERS.text().split(",") if each.strip()]
+    for each in found:
+        if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", each):
+            raise BadSetting(f"{OWNERS.name} has {each!r}: write an e-mail address or team:name.")
+    return found

@@ -100,6 +100,7 @@ def test_no_endpoint_is_asked_more_than_twice(run: Run, sandbox: Sandbox) -> Non
         ({"RECRUIT_API_KEY": "another"}, "It does not take the key. Check RECRUIT_API_KEY"),
         ({"RECRUIT_API_KEY": ""}, "RECRUIT_API_KEY"),
         ({"RECRUIT_API_REQUESTS_PER_10S": "many"}, "set it to a whole number"),
+        ({"RECRUIT_OWNERS": "somebody"}, "write an e-mail address or team:name"),
         ({"RECRUIT_API_BASE_URL": "http://example.com/v1/"}, "https"),
     ],
 )

@@ -4,11 +4,13 @@ import re
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 
-from recruit_assets.assets import ASSETS, owners
+from recruit_assets.assets import ASSETS
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting
+from recruit_assets.settings import owners
 from recruit_assets_tests.conftest import BY_NAME, Project, metadata
 
 SPECS = {spec.key.path[-1]: spec for asset in ASSETS for spec in asset.specs}
@@ -84,3 +86,18 @@ def test_owners_are_those_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECRUIT_OWNERS", "somebody")
     with pytest.raises(BadSetting, match=r"RECRUIT_OWNERS has 'somebody': write an e-mail address"):
         owners()
+
+
+def test_columns_of_another_type_are_left_out_and_do_not_fail_the_sync(project: Project) -> None:
+    project.materialize("stages", "users", "teams")
+    with duckdb.connect(str(project.path)) as database:
+        database.execute("ALTER TABLE recruit.stages ALTER updated_at TYPE VARCHAR")
+        database.execute("ALTER TABLE recruit.teams ALTER users_ids TYPE VARCHAR")
+    result = project.materialize("stages", "teams", allow_mass_delete=True)
+    assert "seconds_since_newest_change" not in metadata(result, "stages")
+    (keys,) = [
+        each.metadata
+        for each in result.get_asset_check_evaluations()
+        if (each.asset_key.path[-1], each.check_name) == ("teams", "keys_resolve")
+    ]
+    assert "users_ids to users" not in keys

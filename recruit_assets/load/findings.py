@@ -10,11 +10,11 @@ from typing import Any
 
 import duckdb
 
-from recruit_assets.catalogue import UNPARSED, Endpoint, ForeignKey
+from recruit_assets.catalogue import UNPARSED, Endpoint, ForeignKey, Kind
 from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import (
     SCHEMA,
-    columns_found,
+    columns_of,
     count,
     existing_table,
     is_there,
@@ -75,10 +75,11 @@ def orphans(
     well point at one that the next sync brings.
     """
     table = existing_table(database, endpoint.name)
-    present = {name for name, _ in columns_found(database, endpoint.name)}
+    present = columns_of(database, endpoint)
     read = _last_read(database)
     for key in endpoint.foreign_keys():
-        if key.column in present and key.table in read and is_there(database, key.table):
+        fits = present.get(key.column) is (Kind.KEYS if key.many else Kind.KEY)
+        if fits and key.table in read and is_there(database, key.table):
             yield key, _orphans(database, table, key, read[key.table])
 
 
