@@ -1,5 +1,6 @@
 """The product from outside: real runs against the sandbox, into a real DuckDB file."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -9,35 +10,45 @@ import pytest
 from recruit_assets.assets import ASSETS, build_asset
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.sync import Mode
-from recruit_assets_tests.conftest import KEY, Project, metadata
+from recruit_assets_tests.conftest import KEY, Project, metadata, served
 from recruit_assets_tests.load.test_connection import held_elsewhere
 
 TABLES = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
 
 
-def test_all_18_tables_hold_what_the_api_has(project: Project) -> None:
-    project.materialize()
-    world = project.sandbox.world
-    assert project.counts() == {name: world.count(path) for name, path in TABLES.items()}
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project that has synced everything, in front of a sandbox that nobody changes."""
+    path = tmp_path_factory.mktemp("loaded") / "test.duckdb"
+    sandbox = Sandbox(candidates=40, rules=Rules(key=KEY))
+    with served(sandbox), dg.DagsterInstance.ephemeral() as instance:
+        project = Project(sandbox, path, instance)
+        project.materialize()
+        yield project
+
+
+def test_all_18_tables_hold_what_the_api_has(loaded: Project) -> None:
+    world = loaded.sandbox.world
+    assert loaded.counts() == {name: world.count(path) for name, path in TABLES.items()}
     for name, path in TABLES.items():
         ids = {record["id"] for record in world.records(path)}
-        assert {key for (key,) in project.query(f"SELECT id FROM recruit.{name}")} == ids
+        assert {key for (key,) in loaded.query(f"SELECT id FROM recruit.{name}")} == ids
 
 
-def test_a_second_sync_writes_nothing(project: Project) -> None:
-    project.materialize()
+def test_a_second_sync_writes_nothing(loaded: Project) -> None:
     everything = " UNION ALL ".join(
         f"SELECT '{name}', id, _loaded_at, _run_id, _row_hash FROM recruit.{name}"
         for name in TABLES
     )
-    before = sorted(project.query(everything))
-    result = project.materialize(mode=Mode.full)
-    assert sorted(project.query(everything)) == before
+    before = sorted(loaded.query(everything))
+    result = loaded.materialize(mode=Mode.full)
+    assert sorted(loaded.query(everything)) == before
     for name, path in TABLES.items():
         found = metadata(result, name)
         assert (found["inserted"], found["updated"]) == (0, 0)
-        assert found["unchanged"] == project.sandbox.world.count(path)
+        assert found["unchanged"] == loaded.sandbox.world.count(path)
 
 
 def test_the_source_of_each_attribute_is_its_column(project: Project) -> None:
@@ -52,11 +63,10 @@ def test_the_source_of_each_attribute_is_its_column(project: Project) -> None:
         assert found == (*(attributes[name] for name in names), None)
 
 
-def test_every_attribute_has_the_type_of_the_catalogue(project: Project) -> None:
-    project.materialize()
+def test_every_attribute_has_the_type_of_the_catalogue(loaded: Project) -> None:
     found = {
         (table, column): sql_type
-        for table, column, sql_type in project.query(
+        for table, column, sql_type in loaded.query(
             "SELECT table_name, column_name, data_type FROM duckdb_columns() "
             "WHERE schema_name = 'recruit'"
         )
@@ -78,15 +88,14 @@ def test_tables_and_columns_carry_their_meaning(project: Project) -> None:
     ) == [(0,)]
 
 
-def test_foreign_keys_resolve(project: Project) -> None:
-    project.materialize()
+def test_foreign_keys_resolve(loaded: Project) -> None:
     for key, target in [("candidate_id", "candidates"), ("job_id", "jobs"), ("stage_id", "stages")]:
-        assert project.query(
+        assert loaded.query(
             f"SELECT count({key}) = count(*), count(*) = (SELECT count(*) FROM "
             f"recruit.job_applications a JOIN recruit.{target} t ON t.id = a.{key}) "
             "FROM recruit.job_applications"
         ) == [(True, True)]
-    assert project.query(
+    assert loaded.query(
         "SELECT count(*) FILTER (user_id IS NULL OR team_id IS NULL OR team_type IS NULL), "
         "count(DISTINCT team_type) FROM recruit.team_memberships"
     ) == [(0, 2)]

@@ -11,7 +11,7 @@ from recruit_assets.errors import Transient
 from recruit_assets.load.sweep import Remains
 from recruit_assets.sandbox import Rules, Sandbox, World
 from recruit_assets.sync import Mode
-from recruit_assets_tests.conftest import KEY, Project, metadata
+from recruit_assets_tests.conftest import KEY, Project, metadata, served
 
 FAULTS = ["status", "html", "empty", "truncated", "reset", "garbage", "null-data", "no-id"]
 
@@ -425,7 +425,7 @@ def test_a_clock_that_is_off_loses_nothing(project: Project, skew: int, tmp_path
     def off() -> datetime:
         return datetime.now(UTC) + timedelta(minutes=skew)
 
-    with Sandbox(candidates=40, rules=Rules(key=KEY), clock=off).serve() as sandbox:
+    with served(Sandbox(candidates=40, rules=Rules(key=KEY), clock=off)) as sandbox:
         project.sandbox = sandbox
         synced(project, "candidates")
         for each in ids(sandbox.world, "candidates"):

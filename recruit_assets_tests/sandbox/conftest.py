@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from recruit_assets.sandbox import Rules, Sandbox
+from recruit_assets_tests.conftest import served
 
 HEADERS = {"api": "sandbox-key", "X-Api-Version": "20240904"}
 
@@ -50,16 +51,16 @@ def _spelled(name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[Sandbox]:
+def shared() -> Iterator[Sandbox]:
     """A sandbox that no test changes."""
     with Sandbox(candidates=70).serve() as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="session")
-def api(served: Sandbox) -> Iterator[Client]:
+def api(shared: Sandbox) -> Iterator[Client]:
     """A client of the sandbox that no test changes."""
-    client = Client(served)
+    client = Client(shared)
     with client.session:
         yield client
 
@@ -67,7 +68,7 @@ def api(served: Sandbox) -> Iterator[Client]:
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox of the test's own."""
-    with Sandbox(candidates=40, rules=Rules(control=True)).serve() as sandbox:
+    with served(Sandbox(candidates=40, rules=Rules(control=True))) as sandbox:
         yield sandbox
 
 
