@@ -7,7 +7,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from recruit_assets.errors import Transient
+from recruit_assets.errors import RecruitError, Transient
+from recruit_assets.extract.report import Verdict
 from recruit_assets.load.sweep import Remains
 from recruit_assets.sandbox import Rules, Sandbox, World
 from recruit_assets.sync import Mode
@@ -60,10 +61,10 @@ def test_deletes_during_a_walk_hide_no_living_row(
         project.sandbox.rules.newest_first = {"regions"}
     throughout = set(ids(project.sandbox.world, "regions")[3:])
     project.sandbox.before("regions", remove_first(3, added), page=page)
-    found = synced(project)
+    found = project.sync("regions")
     assert throughout <= living(project, "regions")
-    assert found["verdict"] == "complete"
-    synced(project)
+    assert found.report.verdict is Verdict.COMPLETE
+    project.sync("regions")
     assert living(project, "regions") == set(ids(project.sandbox.world, "regions"))
 
 
@@ -99,15 +100,15 @@ def test_a_short_read_deletes_nobody(project: Project) -> None:
 @pytest.mark.parametrize("page", [1, 2, 4])
 def test_a_short_page_loses_nothing(project: Project, page: int, times: int | None) -> None:
     fill(project, "regions", 100)
-    synced(project)
+    project.sync("regions")
     project.sandbox.alter(
         "regions", lambda page: page.update(data=page["data"][:3]), page=page, times=times
     )
-    found = synced(project)
+    report = project.sync("regions").report
     assert len(living(project, "regions")) == 100
-    assert found["verdict"] == ("complete" if times else "incomplete")
+    assert report.verdict is (Verdict.COMPLETE if times else Verdict.INCOMPLETE)
     if not times:
-        assert f"page {page} has 3 records where" in found["reason"]
+        assert f"page {page} has 3 records where" in report.reason
 
 
 def test_a_delete_is_seen_and_a_return_as_well(project: Project) -> None:
@@ -281,18 +282,19 @@ def test_a_fault_that_does_not_end_changes_nothing_and_the_next_sync_is_right(
     project: Project, kind: str, page: int
 ) -> None:
     fill(project, "regions", 100)
-    synced(project)
+    project.sync("regions")
     tables = "SELECT * FROM recruit.regions ORDER BY id"
     before = project.query(tables)
     project.sandbox.world.change("regions", ids(project.sandbox.world, "regions")[5], {"name": "N"})
     project.sandbox.fail("regions", kind=kind, page=page, times=None)
-    assert f"regions, page {page}: " in project.failure("regions")
+    with pytest.raises(RecruitError, match=f"regions, page {page}: "):
+        project.sync("regions")
     assert project.query(tables) == before
     assert project.query("SELECT count(*) FROM recruit_meta.syncs WHERE verdict = 'failed'") == [
         (1,)
     ]
     project.sandbox.clear_faults()
-    assert synced(project)["updated"] == 1
+    assert project.sync("regions").merged.updated == 1
 
 
 @pytest.mark.parametrize("page", [1, 2, 4])
@@ -303,8 +305,8 @@ def test_five_faults_in_a_row_are_got_over(
 ) -> None:
     fill(project, "regions", 100)
     project.sandbox.fail("regions", status=status, headers=headers, page=page, times=5)
-    found = synced(project)
-    assert (found["verdict"], found["retries"]) == ("complete", 5)
+    project.sync("regions")
+    assert project.query("SELECT verdict, retries FROM recruit_meta.syncs") == [("complete", 5)]
     assert len(living(project, "regions")) == 100
 
 
@@ -326,8 +328,8 @@ def test_one_odd_answer_proves_nothing_wrong(
         project.sandbox.rules.newest_first = {"regions"}
     fill(project, "regions", 100)
     project.sandbox.alter("regions", lambda document: document.update(odd), page=page, times=1)
-    found = synced(project)
-    assert found["verdict"] == "incomplete" or len(living(project, "regions")) == 100
+    verdict = project.sync("regions").report.verdict
+    assert verdict is Verdict.INCOMPLETE or len(living(project, "regions")) == 100
 
 
 def test_a_table_that_somebody_dropped_is_read_whole_even_after_a_failure(
