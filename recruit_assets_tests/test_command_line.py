@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copy
 
 import duckdb
 import pytest
@@ -28,7 +29,7 @@ def environment(sandbox: Sandbox, folder: Path, **changed: str) -> dict[str, str
     """What a user exports, in front of a sandbox; an empty value takes a variable away."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    copy(ROOT / "dagster_home" / "dagster.yaml", home)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("RECRUIT_")}
     settings = {
         "DAGSTER_HOME": str(home),

@@ -128,6 +128,14 @@ def shows(page: Page, *texts: str) -> None:
         expect(page.get_by_text(text).first).to_be_visible(timeout=PATIENCE)
 
 
+def logged(home: Path, run_id: str) -> list[tuple[int, str]]:
+    """What a run logged: levels and messages."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DAGSTER_HOME", str(home))
+        with dg.DagsterInstance.get() as instance:
+            return [(int(each.level), each.user_message) for each in instance.all_logs(run_id)]
+
+
 def test_all_18_assets_turn_green_and_tell_what_they_hold(
     page: Page,
     picture: Callable[[str], None],
@@ -138,8 +146,7 @@ def test_all_18_assets_turn_green_and_tell_what_they_hold(
     run_id = launch(page, "/asset-groups", "Materialize all")
     ended(page, "Success")
     shows(page, f"{len(ENDPOINTS) + len(MARTS) + 1} assets")
-    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
-        told = [(int(each.level), each.user_message) for each in instance.all_logs(run_id)]
+    told = logged(tmp_path / "home", run_id)
     assert [text for level, text in told if level >= logging.WARNING] == []
     assert len([text for _, text in told if ": complete; " in text]) == len(ENDPOINTS)
     with duckdb.connect(str(tmp_path / "cli.duckdb"), read_only=True) as database:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copy
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
@@ -111,8 +112,7 @@ def measure(scenario: str, tool: str, command: Command, server: Server, folder: 
     Raises:
         RuntimeError: it failed.
     """
-    telemetry = (HERE.parents[1] / "dagster_home" / "dagster.yaml").read_text()
-    (folder / "dagster.yaml").write_text(telemetry)
+    copy(HERE.parents[1] / "dagster_home" / "dagster.yaml", folder)
     words, env = command(server.base_url, folder)
     begun = monotonic()
     with (folder / "log").open("w") as log:

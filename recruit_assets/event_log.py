@@ -1,0 +1,67 @@
+"""Dagster's event log in SQLite, with its files kept open from one event to the next.
+
+Dagster's own makes an engine and opens a file for each query, about two thousand times in a run of
+all assets, which takes longer than the sync of a small account. `event_log_storage` in
+`dagster.yaml` chooses this one. The files are the same, so leaving that setting out, or another
+database such as Postgres, needs nothing else.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy import Connection, Engine, create_engine, inspect
+
+FILES_OPEN = 8  # the index and some runs: the UI reads many, one after another
+
+
+class EventLog(SqliteEventLogStorage):
+    """The event log below `DAGSTER_HOME`, where Dagster's own is too."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engine = lru_cache(FILES_OPEN)(self._opened)
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> Self:
+        """The event log of the settings; their `base_dir` is `DAGSTER_HOME`."""
+        return cls(str(Path(config_value["base_dir"], "history", "runs")), inst_data)
+
+    @contextmanager
+    def run_connection(self, run_id: str | None = None) -> Iterator[Connection]:
+        """A transaction on the file of a run."""
+        with self._engine(run_id).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def index_connection(self) -> Iterator[Connection]:
+        """A transaction on the file of all runs' assets and checks."""
+        with self.run_connection(INDEX_SHARD_NAME) as connection:
+            yield connection
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table, which Dagster asks twice for each check."""
+        with self.index_connection() as connection:
+            return inspect(connection).has_table(table_name)
+
+    def wipe(self) -> None:
+        """Delete the files of all runs, and what the index holds."""
+        self._engine.cache_clear()
+        super().wipe()
+
+    def _opened(self, shard: str) -> Engine:
+        with super().run_connection(shard):
+            pass  # which makes the file, or brings an old one up to date
+        return create_engine(
+            self.conn_string_for_shard(shard),
+            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
+            max_overflow=-1,  # nobody waits for a connection
+        )
