@@ -1,4 +1,4 @@
-"""Dagster's event log in SQLite, with its files kept open from one event to the next.
+"""Dagster's event log in SQLite, which keeps its engines, and the index of all runs open.
 
 Dagster's own makes an engine and opens a file for each query, about two thousand times in a run of
 all assets, which takes longer than the sync of a small account. `event_log_storage` in
@@ -16,16 +16,16 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, create_engine, inspect
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, inspect
 
-FILES_OPEN = 8  # the index and some runs: the UI reads many, one after another
+ENGINES = 8  # of the index and some runs: the UI reads many, one after another
 
 
 class EventLog(SqliteEventLogStorage):
     """The event log below `DAGSTER_HOME`, where Dagster's own is too."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engine = lru_cache(FILES_OPEN)(self._opened)
+        self._engine = lru_cache(ENGINES)(self._opened)
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -60,8 +60,10 @@ class EventLog(SqliteEventLogStorage):
     def _opened(self, shard: str) -> Engine:
         with super().run_connection(shard):
             pass  # which makes the file, or brings an old one up to date
+        indexes = shard == INDEX_SHARD_NAME
         return create_engine(
             self.conn_string_for_shard(shard),
+            # SQLite writes to a run's file itself when that is closed; the UI watches for it.
+            poolclass=QueuePool if indexes else NullPool,
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
-            max_overflow=-1,  # nobody waits for a connection
         )

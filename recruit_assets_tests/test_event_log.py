@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from shutil import copy
+from threading import Event
+from uuid import uuid4
 
 import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from recruit_assets.event_log import FILES_OPEN, EventLog
+from recruit_assets.event_log import ENGINES, EventLog
 
 HOME = Path(__file__).parents[1] / "dagster_home"
 Events = Counter[str | None]
@@ -22,6 +24,11 @@ Opened = Callable[..., AbstractContextManager[dg.DagsterInstance]]
 def stock() -> Iterator[dg.Output[int] | dg.AssetCheckResult]:
     yield dg.Output(1)
     yield dg.AssetCheckResult(passed=True)
+
+
+JOB = dg.Definitions([stock], jobs=[dg.define_asset_job("take_stock")]).resolve_job_def(
+    "take_stock"
+)
 
 
 def materialize(instance: dg.DagsterInstance) -> str:
@@ -77,13 +84,18 @@ def test_it_and_dagsters_own_go_on_with_each_others_files(opened: Opened) -> Non
     assert first["ASSET_MATERIALIZATION"] == first["ASSET_CHECK_EVALUATION"] == 1
 
 
-def test_more_runs_at_once_than_files_are_kept_open(opened: Opened) -> None:
-    with opened(ours=True) as instance, ThreadPoolExecutor(4) as threads:
-        runs = list(threads.map(materialize, [instance] * (FILES_OPEN + 4)))
-        first, *others = (events(instance, run_id) for run_id in runs)
-        assert others == [first] * (len(runs) - 1)
-        records = instance.fetch_materializations(stock.key, limit=100).records
-        assert sorted(record.run_id for record in records) == sorted(runs)
+def test_threads_write_to_more_runs_than_engines_are_kept(opened: Opened) -> None:
+    with opened(ours=True) as instance:
+        runs = [instance.create_run_for_job(JOB) for _ in range(ENGINES + 4)]
+
+        def report(run: dg.DagsterRun) -> None:
+            instance.report_engine_event("told", run)
+            instance.report_runless_asset_event(dg.AssetMaterialization(stock.key))
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(report, runs * 3))
+        assert [events(instance, run.run_id)["ENGINE_EVENT"] for run in runs] == [3] * len(runs)
+        assert len(instance.fetch_materializations(stock.key, 100).records) == 3 * len(runs)
 
 
 def test_a_deleted_run_and_a_wiped_log(opened: Opened) -> None:
@@ -98,3 +110,21 @@ def test_a_deleted_run_and_a_wiped_log(opened: Opened) -> None:
     with opened(ours=False) as instance:
         assert known(instance) == (latest, latest)
         assert events(instance, latest).total() > 0
+
+
+def test_who_watches_a_run_sees_it_end(opened: Opened) -> None:
+    seen: Events = Counter()
+    ended = Event()
+
+    def see(entry: dg.EventLogEntry, _: str) -> None:
+        assert entry.dagster_event
+        seen[entry.dagster_event.event_type_value] += 1
+        if entry.dagster_event.is_job_success:
+            ended.set()
+
+    run_id = str(uuid4())
+    with opened(ours=True) as instance:
+        instance.watch_event_logs(run_id, None, see)
+        JOB.execute_in_process(instance=instance, run_id=run_id)
+        assert ended.wait(60)
+        assert seen["ASSET_MATERIALIZATION"] == seen["ASSET_CHECK_EVALUATION"] == 1
