@@ -1,4 +1,4 @@
-"""Dagster's event log in SQLite, which keeps its engines, and the index of all runs open.
+"""Dagster's event log in SQLite, with its files kept open from one event to the next.
 
 Dagster's own makes an engine and opens a file for each query, about two thousand times in a run of
 all assets, which takes longer than the sync of a small account. `event_log_storage` in
@@ -6,26 +6,28 @@ all assets, which takes longer than the sync of a small account. `event_log_stor
 database such as Postgres, needs nothing else.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
+from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, inspect
+from sqlalchemy import Connection, Engine, create_engine, inspect
 
-ENGINES = 8  # of the index and some runs: the UI reads many, one after another
+FILES_OPEN = 8  # the index and some runs: the UI reads many, one after another
 
 
 class EventLog(SqliteEventLogStorage):
     """The event log below `DAGSTER_HOME`, where Dagster's own is too."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engine = lru_cache(ENGINES)(self._opened)
+        self._engine = lru_cache(FILES_OPEN)(self._opened)
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -52,6 +54,12 @@ class EventLog(SqliteEventLogStorage):
         with self.index_connection() as connection:
             return inspect(connection).has_table(table_name)
 
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event, and tell who watches the run."""
+        super().store_event(event)
+        # They watch this file, and SQLite writes to one beside it for as long as it is open.
+        os.utime(self.path_for_shard(event.run_id))
+
     def wipe(self) -> None:
         """Delete the files of all runs, and what the index holds."""
         self._engine.cache_clear()
@@ -60,10 +68,8 @@ class EventLog(SqliteEventLogStorage):
     def _opened(self, shard: str) -> Engine:
         with super().run_connection(shard):
             pass  # which makes the file, or brings an old one up to date
-        indexes = shard == INDEX_SHARD_NAME
         return create_engine(
             self.conn_string_for_shard(shard),
-            # SQLite writes to a run's file itself when that is closed; the UI watches for it.
-            poolclass=QueuePool if indexes else NullPool,
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
+            max_overflow=-1,  # nobody waits for a connection
         )

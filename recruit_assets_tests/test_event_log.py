@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from recruit_assets.event_log import ENGINES, EventLog
+from recruit_assets.event_log import FILES_OPEN, EventLog
 
 HOME = Path(__file__).parents[1] / "dagster_home"
 Events = Counter[str | None]
@@ -84,9 +84,9 @@ def test_it_and_dagsters_own_go_on_with_each_others_files(opened: Opened) -> Non
     assert first["ASSET_MATERIALIZATION"] == first["ASSET_CHECK_EVALUATION"] == 1
 
 
-def test_threads_write_to_more_runs_than_engines_are_kept(opened: Opened) -> None:
+def test_threads_write_to_more_runs_than_files_are_kept_open(opened: Opened) -> None:
     with opened(ours=True) as instance:
-        runs = [instance.create_run_for_job(JOB) for _ in range(ENGINES + 4)]
+        runs = [instance.create_run_for_job(JOB) for _ in range(FILES_OPEN + 4)]
 
         def report(run: dg.DagsterRun) -> None:
             instance.report_engine_event("told", run)
