@@ -1,4 +1,4 @@
-"""The 18 assets: one per endpoint of `endpoints`, each made by the same function."""
+"""The assets of the endpoints: one per entry of `endpoints`, each made by the same function."""
 
 from collections.abc import Iterator
 from datetime import timedelta

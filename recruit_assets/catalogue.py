@@ -1,6 +1,6 @@
 """The words in which an endpoint is described: attribute, relationship, endpoint.
 
-What lives here: frozen descriptions and what follows from them alone (path, columns). The 18
+What lives here: frozen descriptions and what follows from them alone (path, columns). The
 endpoints themselves are in `endpoints`; how they are read is in `extract`, how stored in `load`.
 """
 

@@ -151,7 +151,7 @@ def print_table(expected: Mapping[str, int], found: Mapping[str, int]) -> None:
             did = materialization.metadata if materialization else {}
             cells = [expected[each.path], found[each.name], *(did[name].value for name in COLUMNS)]
             print(f"{each.name:18}", *(f"{cell:>10,}" for cell in cells))
-    print(f"{'all 18':18} {sum(expected.values()):>10,} {sum(found.values()):>10,}")
+    print(f"{'all':18} {sum(expected.values()):>10,} {sum(found.values()):>10,}")
 
 
 def shown(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The 18 endpoints as one table. Adding one is one entry here, and nothing elsewhere.
+"""The endpoints as one table. Adding one is one entry here, and nothing elsewhere.
 
 What lives here: facts about the API (attributes, what to include, which filters show everything),
 taken from its public documentation, client libraries and recorded answers. What an entry may say
@@ -475,11 +475,8 @@ ENDPOINTS = (
             one("stage", "stages"),
         ),
     ),
-)
-
-# Not among the 18: what some of their keys point at.
-FURTHER = (
     Endpoint(
+        # What `job_applications.reject_reason_id` leads to.
         "reject_reasons",
         group="hiring",
         description="Why applications are rejected. The key needs the scope Admin.",

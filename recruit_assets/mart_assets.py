@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
 from recruit_assets.marts.mart import MARTS, Mart
@@ -23,7 +22,6 @@ CHECKED = {
     "rates_are_rates": "What is a part of a whole is between 0 and 1.",
     "totals_agree": "What is added up agrees with the endpoints' tables.",
 }
-_ASSETS = {each.name for each in ENDPOINTS}
 
 
 def mart_spec(mart: Mart) -> dg.AssetSpec:
@@ -32,11 +30,7 @@ def mart_spec(mart: Mart) -> dg.AssetSpec:
         mart.name,
         group_name=GROUP,
         description=mart.description,
-        deps=sorted(
-            name
-            for schema, name in mart.reads
-            if schema == MARTS_SCHEMA or (schema == SCHEMA and name in _ASSETS)
-        ),
+        deps=sorted(name for schema, name in mart.reads if schema in {MARTS_SCHEMA, SCHEMA}),
         kinds={"duckdb", "sql"},
         metadata={
             "dagster/table_name": f"{MARTS_SCHEMA}.{mart.name}",

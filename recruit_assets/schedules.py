@@ -28,13 +28,13 @@ ANSWERS = dg.AssetSelection.assets(*MART_ASSETS)
 sync = dg.define_asset_job(
     "sync",
     selection=dg.AssetSelection.assets(*ASSETS) | ANSWERS,
-    description="Bring all 18 tables up to date, and the marts and the report after them.",
+    description="Bring all tables up to date, and the marts and the report after them.",
     op_retry_policy=RETRY_LATER,
 )
 full_sync = dg.define_asset_job(
     "full_sync",
     selection=dg.AssetSelection.assets(*ASSETS) | ANSWERS,
-    description="Read all 18 endpoints whole; counters and other volatile columns are included.",
+    description="Read all endpoints whole; counters and other volatile columns are included.",
     op_retry_policy=RETRY_LATER,
     config=dg.RunConfig(
         ops={

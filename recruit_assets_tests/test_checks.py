@@ -11,7 +11,7 @@ from recruit_assets_tests.conftest import Project
 
 REGIONS = [each for each in ASSETS if each.key == dg.AssetKey("regions")]
 ALL = {check.name for check in CHECKS}
-KEYLESS = {"custom_fields", "locations", "notes"}  # they point at no endpoint
+KEYLESS = {"custom_fields", "locations", "notes", "reject_reasons"}  # they point at no endpoint
 
 
 def found(
@@ -61,7 +61,12 @@ def test_all_is_well_with_an_invented_company(project: Project) -> None:
         name: said for asset in ASSETS for name, said in says(result, asset.key.path[-1]).items()
     } == {}
     _, keys = found(result, "keys_resolve", "job_applications")
-    assert keys == {"candidate_id to candidates": 0, "job_id to jobs": 0, "stage_id to stages": 0}
+    assert keys == {
+        "candidate_id to candidates": 0,
+        "job_id to jobs": 0,
+        "stage_id to stages": 0,
+        "reject_reason_id to reject_reasons": 0,
+    }
 
 
 def test_ids_that_repeat_or_are_missing_stop_what_lies_downstream(project: Project) -> None:

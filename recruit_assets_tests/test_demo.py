@@ -28,7 +28,7 @@ def demo(home: Path) -> list[list[str]]:
 
 def test_the_demo_loads_all_and_then_writes_nothing(tmp_path: Path) -> None:
     rows = demo(tmp_path)
-    assert len(rows) == 18
+    assert len(rows) == len(ENDPOINTS)
     for _, in_api, in_table, inserted, updated, unchanged, _ in rows:
         assert in_api == in_table == inserted
         assert (updated, unchanged) == ("0", "0")

@@ -11,6 +11,7 @@ import pytest
 
 from recruit_assets.assets import ASSETS
 from recruit_assets.definitions import defs
+from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.schedules import (
     SCHEDULES,
@@ -74,7 +75,7 @@ def test_every_job_waits_out_an_outage() -> None:
 
 
 @pytest.mark.parametrize("name", ["hourly", "nightly"])
-def test_a_tick_loads_all_18(project: Project, name: str) -> None:
+def test_a_tick_loads_all(project: Project, name: str) -> None:
     local = dg.Definitions(
         assets=[*ASSETS, *MART_ASSETS],
         jobs=SYNCS,
@@ -90,7 +91,7 @@ def test_a_tick_loads_all_18(project: Project, name: str) -> None:
         run_config=request.run_config or None, instance=project.instance, tags=request.tags
     )
     assert result.success
-    assert len(project.counts()) == 18
+    assert len(project.counts()) == len(ENDPOINTS)
     assert min(project.counts().values()) > 0
     assert project.query("SELECT count(*) FROM recruit_marts.applications") == [
         (project.counts_of("job_applications"),)

@@ -136,7 +136,7 @@ def logged(home: Path, run_id: str) -> list[tuple[int, str]]:
             return [(int(each.level), each.user_message) for each in instance.all_logs(run_id)]
 
 
-def test_all_18_assets_turn_green_and_tell_what_they_hold(
+def test_all_assets_turn_green_and_tell_what_they_hold(
     page: Page,
     picture: Callable[[str], None],
     company: Sandbox,

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from recruit_assets.endpoints import ENDPOINTS, FURTHER
+from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.history import HISTORY, SPAN
@@ -34,7 +34,7 @@ _KNOWN: dict[tuple[str, str], Mapping[str, str]] = {
     **{
         (SCHEMA, each.name): {column.name: column.kind.sql for column in each.columns()}
         | {name: sql_type for name, (sql_type, _) in BOOKKEEPING.items()}
-        for each in (*ENDPOINTS, *FURTHER)
+        for each in ENDPOINTS
     },
     (META, "syncs"): {name: sql_type for name, (sql_type, _) in SYNCS.items()},
     **{

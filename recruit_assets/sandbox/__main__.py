@@ -5,6 +5,7 @@ import errno
 import signal
 import sys
 import threading
+from itertools import zip_longest
 
 from recruit_assets.sandbox.rules import Rules
 from recruit_assets.sandbox.schema import ENDPOINTS
@@ -62,8 +63,8 @@ def _endpoints(value: str) -> list[str]:
 def _screen(sandbox: Sandbox) -> str:
     counts = sandbox.world.counts()
     rows = [f"  {name:<18}{count:>9,}" for name, count in counts.items()]
-    half = len(rows) // 2
-    table = [left + right for left, right in zip(rows[:half], rows[half:], strict=True)]
+    half = (len(rows) + 1) // 2
+    table = [left + right for left, right in zip_longest(rows[:half], rows[half:], fillvalue="")]
     head = [
         f"{COMPANY}, an invented company: {sum(counts.values()):,} records",
         f"  base URL  {sandbox.base_url}",

@@ -160,6 +160,11 @@ _LISTED = (
         " sent-at:time updated-at:time",
         one="candidate>candidates job-application>job-applications stage>stages",
     ),
+    resource(
+        "reject-reasons",
+        attributes="reason rejected-by-company:flag",
+        many="job-applications@reject-reason",
+    ),
 )
 
 # Types that have no list here but are reached through `include`.
@@ -193,11 +198,6 @@ _UNLISTED = (
         attributes="mandatory:flag",
         one="question>questions",
         scope="public",
-    ),
-    resource(
-        "reject-reasons",
-        attributes="reason rejected-by-company:flag",
-        many="job-applications@reject-reason",
     ),
     resource(
         "requisitions",

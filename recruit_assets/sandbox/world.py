@@ -81,7 +81,7 @@ class World:
         return len(self.table(type_))
 
     def counts(self) -> dict[str, int]:
-        """How many records each of the 18 endpoints has."""
+        """How many records each of the endpoints has."""
         return {type_: self.count(type_) for type_ in ENDPOINTS}
 
     def records(self, type_: str) -> list[Record]:

@@ -62,7 +62,7 @@ class Server:
 
 
 def peer(python: Path, script: str, walk: str, write: str) -> Command:
-    """A sync of all 18 by a script beside this one, asked for what we ask for."""
+    """A sync of all endpoints by a script beside this one, asked for what we ask for."""
 
     def command(base_url: str, folder: Path) -> tuple[list[str], dict[str, str]]:
         streams = {}

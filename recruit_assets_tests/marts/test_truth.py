@@ -340,11 +340,14 @@ def rejections(company: Company) -> list[Record]:
         outcome="rejected",
     )
     total = sum(len(group) for group in groups.values())
+    reasons = {
+        id_: record["attributes"] for id_, record in company.records["reject-reasons"].items()
+    }
     return [
         {
             "reject_reason_id": reason,
-            "reason": f"Reason {reason}",
-            "decided_by": None,
+            "reason": reasons[reason]["reason"],
+            "decided_by": "company" if reasons[reason]["rejected-by-company"] else "candidate",
             "stage": stage,
             "stage_type": type_,
             "rejections": len(group),
