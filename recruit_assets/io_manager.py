@@ -20,7 +20,7 @@ from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import check_path
 from recruit_assets.load.schema import existing_table, missing_table
 from recruit_assets.load.sweep import Remains
-from recruit_assets.metadata import counts, facts, look_of
+from recruit_assets.metadata import counts, facts, look_of, stored
 from recruit_assets.resources import explained
 from recruit_assets.sync import Options, Outcome, Sync
 
@@ -81,10 +81,12 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         _log(context, endpoint, outcome, options)
         context.add_output_metadata(
             {
-                **facts(endpoint, outcome),
+                **facts(outcome),
                 **counts(outcome, delivery.source.effort),
                 **(
-                    {"would_be_deleted": outcome.gone} if options.dry_run else self._shown(endpoint)
+                    {"would_be_deleted": outcome.gone}
+                    if options.dry_run
+                    else stored(endpoint, outcome) | self._shown(endpoint)
                 ),
             }
         )

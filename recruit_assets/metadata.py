@@ -32,21 +32,24 @@ def definition(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def facts(endpoint: Endpoint, outcome: Outcome) -> dict[str, Any]:
+def facts(outcome: Outcome) -> dict[str, Any]:
     """What a sync has proven, and of what."""
     report = outcome.report
-    known = {
-        "reason": report.reason or None,
-        "cursor": outcome.cursor and dg.MetadataValue.timestamp(outcome.cursor),
-        "refused_parameters": report.dropped or None,
+    known = {"reason": report.reason, "refused_parameters": report.dropped}
+    return {
+        "verdict": report.verdict.value,
+        "mode": outcome.mode.value,
+        **{name: value for name, value in known.items() if value},
     }
+
+
+def stored(endpoint: Endpoint, outcome: Outcome) -> dict[str, Any]:
+    """What a sync has left in the table, unless it was a dry run."""
+    cursor = outcome.cursor
     return {
         "dagster/row_count": outcome.living,
         "dagster/column_schema": column_schema(endpoint, outcome.columns),
-        "verdict": report.verdict.value,
-        "mode": outcome.mode.value,
-        **{name: value for name, value in known.items() if value is not None},
-    }
+    } | ({"cursor": dg.MetadataValue.timestamp(cursor)} if cursor else {})
 
 
 def counts(outcome: Outcome, effort: Effort) -> dict[str, float]:

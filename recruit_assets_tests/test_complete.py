@@ -209,6 +209,7 @@ def test_a_dry_run_writes_nothing(project: Project) -> None:
     found = synced(project, dry_run=True)
     assert (found["inserted"], found["updated"], found["deleted"]) == (1, 1, 1)
     assert found["would_be_deleted"] == [removed]
+    assert not found.keys() & {"dagster/row_count", "dagster/column_schema", "cursor", "preview"}
     assert [project.query(each) for each in tables] == before
 
 

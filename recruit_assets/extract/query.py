@@ -108,7 +108,7 @@ class Query:
         chosen = [name for name in named or self.include[::-1] if name not in needed]
         return chosen[0] if chosen else None
 
-    def _stubs(self) -> set[str]:
+    def _stubs(self) -> list[str]:
         """Types that are only included; the endpoint's own records must stay whole."""
         targets = {
             target
@@ -116,4 +116,4 @@ class Query:
             if each.name in self.include
             for target in each.targets
         }
-        return targets - {self.endpoint.path}
+        return sorted(targets - {self.endpoint.path})  # the same request from every process

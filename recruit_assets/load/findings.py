@@ -13,7 +13,6 @@ import duckdb
 from recruit_assets.catalogue import UNPARSED, Endpoint, ForeignKey, Kind
 from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import (
-    SCHEMA,
     columns_of,
     count,
     existing_table,
@@ -46,12 +45,11 @@ def flawed_ids(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> tuple
 def rows_in_file(database: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     """How many rows all tables have, and how many the file keeps, replaced and deleted included."""
     names = database.execute(
-        "SELECT table_name, estimated_size FROM duckdb_tables() "
-        "WHERE database_name = current_database() AND schema_name = ?",
-        [SCHEMA],
+        "SELECT schema_name, table_name, estimated_size FROM duckdb_tables() "
+        "WHERE database_name = current_database()"
     ).fetchall()
-    rows = sum(count(database, table_name(database, name)) for name, _ in names)
-    return rows, sum(kept for _, kept in names)
+    rows = sum(count(database, table_name(database, name, schema)) for schema, name, _ in names)
+    return rows, sum(kept for *_, kept in names)
 
 
 def misfits(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, dict[str, int]]:

@@ -44,6 +44,8 @@ def path(tmp_path: Path) -> Path:
         database.execute("COMMENT ON TABLE recruit.things IS 'Things.'")
         database.execute("COMMENT ON COLUMN recruit.things.id IS 'Their ids.'")
         database.execute("CREATE VIEW recruit.few AS SELECT * FROM recruit.things LIMIT 3")
+        database.execute("CREATE SCHEMA recruit_history")
+        database.execute("CREATE TABLE recruit_history.things AS SELECT 'first' AS text")
         database.execute("CREATE TABLE own AS SELECT 1 AS one, [1, NULL] AS many")
         database.execute("CREATE MACRO twice(x) AS 2 * x")
         for number in range(4):
@@ -61,6 +63,7 @@ def content(path: Path) -> list[list[tuple[object, ...]]]:
                 "SELECT * FROM recruit.few ORDER BY id",
                 "SELECT comment FROM duckdb_tables() ORDER BY ALL",
                 "SELECT comment FROM duckdb_columns() WHERE comment IS NOT NULL",
+                "FROM recruit_history.things",
                 "SELECT *, twice(one) FROM own",
             )
         ]

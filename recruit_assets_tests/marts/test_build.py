@@ -143,6 +143,15 @@ def test_columns_and_tables_may_be_missing(copy: Copy) -> None:
     assert copy.execute(TYPES).fetchall() == before
 
 
+def test_a_key_that_may_not_read_the_reasons_leaves_their_ids(copy: Copy) -> None:
+    copy.execute("DROP TABLE recruit.reject_reasons")
+    assert not [each for each in build(copy, MARTS) if each.wrong]
+    reasons = "SELECT DISTINCT reason, 'Reason ' || reject_reason_id, decided_by FROM "
+    found = copy.execute(f"{reasons} recruit_marts.rejections").fetchall()
+    assert [(id_, None) for id_, *_ in found] == [(name, by) for _, name, by in found]
+    assert len(found) > 3
+
+
 def test_older_stages_name_their_type_elsewhere(copy: Copy) -> None:
     before = copy.execute(TYPES).fetchall()
     copy.execute("UPDATE recruit.stages SET stage_type = legacy_stage_type_name")
