@@ -35,7 +35,7 @@ class EventLog(SqliteEventLogStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> Self:
         """The event log of the settings; their `base_dir` is `DAGSTER_HOME`."""
-        return cls(str(Path(config_value["base_dir"], "history", "runs")), inst_data)
+        return cls(str(Path(config_value["base_dir"], "history", "runs").expanduser()), inst_data)
 
     @contextmanager
     def run_connection(self, run_id: str | None = None) -> Iterator[Connection]:

@@ -100,7 +100,7 @@ def picture(page: Page, pytestconfig: pytest.Config) -> Callable[[str], None]:
     def keep(name: str) -> None:
         page.mouse.move(700, 5)  # nothing stays lit because the pointer rests there
         if folder:
-            page.screenshot(path=Path(folder) / f"{name}.png")
+            page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
 
     return keep
 
