@@ -71,5 +71,6 @@ class EventLog(SqliteEventLogStorage):
         return create_engine(
             self.conn_string_for_shard(shard),
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
-            max_overflow=-1,  # nobody waits for a connection
+            pool_size=1,  # is kept open
+            max_overflow=-1,  # and nobody waits for another
         )
