@@ -9,8 +9,8 @@ database such as Postgres, needs nothing else.
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self
 
 from dagster import EventLogEntry
@@ -27,7 +27,8 @@ class EventLog(SqliteEventLogStorage):
     """The event log below `DAGSTER_HOME`, where Dagster's own is too."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engine = lru_cache(FILES_OPEN)(self._opened)
+        self._engines: dict[str, Engine] = {}  # the one used last is the last
+        self._lock = Lock()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -40,7 +41,7 @@ class EventLog(SqliteEventLogStorage):
     @contextmanager
     def run_connection(self, run_id: str | None = None) -> Iterator[Connection]:
         """A transaction on the file of a run."""
-        with self._engine(run_id).begin() as connection:
+        with self._engine(run_id or "").begin() as connection:
             yield connection
 
     @contextmanager
@@ -62,12 +63,30 @@ class EventLog(SqliteEventLogStorage):
 
     def wipe(self) -> None:
         """Delete the files of all runs, and what the index holds."""
-        self._engine.cache_clear()
+        self._close(0)
         super().wipe()
+
+    def dispose(self) -> None:
+        """Close all files."""
+        self._close(0)
+        super().dispose()
+
+    def _engine(self, shard: str) -> Engine:
+        with self._lock:
+            engine = self._engines.pop(shard, None) or self._opened(shard)
+            self._engines[shard] = engine
+        self._close(FILES_OPEN)
+        return engine
+
+    def _close(self, kept: int) -> None:
+        """Close the files that were used longest ago, but for so many."""
+        with self._lock:
+            while len(self._engines) > kept:
+                self._engines.pop(next(iter(self._engines))).dispose()
 
     def _opened(self, shard: str) -> Engine:
         with super().run_connection(shard):
-            pass  # which makes the file, or brings an old one up to date
+            pass  # which makes the file
         return create_engine(
             self.conn_string_for_shard(shard),
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},

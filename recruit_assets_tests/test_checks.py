@@ -11,7 +11,7 @@ from recruit_assets_tests.conftest import Project
 
 REGIONS = [each for each in ASSETS if each.key == dg.AssetKey("regions")]
 ALL = {check.name for check in CHECKS}
-KEYLESS = {"custom_fields", "locations", "notes", "reject_reasons"}  # they point at no endpoint
+KEYLESS = {"custom_fields", "locations", "notes", "reject_reasons"}  # no relationship leads on
 
 
 def found(

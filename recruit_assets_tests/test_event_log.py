@@ -1,9 +1,10 @@
 """The event log beside Dagster's own, which reads and goes on with the same files."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from shutil import copy
 from threading import Event
@@ -15,6 +16,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from recruit_assets.event_log import FILES_OPEN, EventLog
 
+DESCRIPTORS = Path("/proc/self/fd")
 HOME = Path(__file__).parents[1] / "dagster_home"
 Events = Counter[str | None]
 Opened = Callable[..., AbstractContextManager[dg.DagsterInstance]]
@@ -96,6 +98,24 @@ def test_threads_write_to_more_runs_than_files_are_kept_open(opened: Opened) -> 
             list(threads.map(report, runs * 3))
         assert [events(instance, run.run_id)["ENGINE_EVENT"] for run in runs] == [3] * len(runs)
         assert len(instance.fetch_materializations(stock.key, 100).records) == 3 * len(runs)
+
+
+def files_open(folder: Path) -> set[str]:
+    """The databases in a folder that this process has open."""
+    found = set()
+    for each in DESCRIPTORS.iterdir():
+        with suppress(FileNotFoundError):  # the one that lists them
+            found.add(os.readlink(each))
+    return {path for path in found if path.startswith(str(folder)) and path.endswith(".db")}
+
+
+@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="only Linux tells which files are open")
+def test_few_files_stay_open_and_none_in_the_end(opened: Opened, tmp_path: Path) -> None:
+    with opened(ours=True) as instance:
+        for _ in range(FILES_OPEN + 4):
+            instance.report_engine_event("told", instance.create_run_for_job(JOB))
+        assert len(files_open(tmp_path / "history" / "runs")) == FILES_OPEN
+    assert not files_open(tmp_path / "history" / "runs")
 
 
 def test_a_deleted_run_and_a_wiped_log(opened: Opened) -> None:
