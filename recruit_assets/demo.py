@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 
@@ -56,11 +57,22 @@ def main() -> int:
         print("DAGSTER_HOME is not set: run this as `make demo` or `make dev`.")
         return 1
     home = Path(os.environ["DAGSTER_HOME"])
-    with Sandbox(CANDIDATES).serve() as sandbox:
+    with Sandbox(CANDIDATES, now=present(home)).serve() as sandbox:
         print(f"Invented company served at {sandbox.base_url}", flush=True)
         if workspace:
             return open_ui(sandbox, home, Path(workspace).absolute())
         return show(sandbox, home)
+
+
+def present(home: Path) -> datetime:
+    """The company's present: the beginning of the day on which the demo ran first.
+
+    It is kept, so that the company is the same when the demo runs again.
+    """
+    kept = home / "present"
+    if not kept.exists():
+        kept.write_text(datetime.now(UTC).date().isoformat())
+    return datetime.fromisoformat(kept.read_text()).replace(tzinfo=UTC)
 
 
 def environment(sandbox: Sandbox, home: Path) -> dict[str, str]:

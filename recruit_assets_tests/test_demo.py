@@ -1,12 +1,16 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import time_machine
 
-from recruit_assets.demo import QUERIES
+from recruit_assets.demo import QUERIES, present
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.sandbox import Sandbox
+from recruit_assets.sandbox.times import instant
 
 
 def demo(home: Path) -> list[list[str]]:
@@ -40,6 +44,15 @@ def test_the_demo_loads_all_and_then_writes_nothing(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "demo.duckdb"), read_only=True) as database:
         for query in QUERIES.values():
             assert database.execute(query).fetchall()
+
+
+def test_the_company_lives_on_the_day_of_its_first_demo(tmp_path: Path) -> None:
+    with time_machine.travel(datetime(2027, 3, 4, 5, 6, tzinfo=UTC)):
+        first = present(tmp_path)
+    assert present(tmp_path) == first == datetime(2027, 3, 4, tzinfo=UTC)
+    applications = Sandbox(candidates=300, now=first).world.table("job-applications").values()
+    newest = max(instant(each["attributes"]["updated-at"]) for each in applications)
+    assert first - timedelta(days=7) < newest < first
 
 
 def versions(home: Path) -> list[tuple[str, str]]:

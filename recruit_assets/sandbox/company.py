@@ -4,12 +4,11 @@ Here: everything that exists before a candidate applies, written into a `Draft`.
 belongs to them are in `people`.
 """
 
-from random import Random
 from typing import Any
 
 from recruit_assets.sandbox import words
 from recruit_assets.sandbox.draft import Draft, Opening, Ref
-from recruit_assets.sandbox.times import DAY, NOW_MS, wire_ms
+from recruit_assets.sandbox.times import DAY, wire_ms
 
 # (status, human-status) of jobs in turn: the two vocabularies of the API differ.
 _STATUSES = (
@@ -31,7 +30,7 @@ def build_company(draft: Draft, candidates: int) -> None:
     jobs = max(2 * len(_STATUSES), candidates // 16)
     span = 760 * DAY
     for number in range(jobs):
-        opened = NOW_MS - span + int(span * (number + draft.rng.random()) / (jobs + 1))
+        opened = draft.now - span + int(span * (number + draft.rng.random()) / (jobs + 1))
         _job(draft, number, opened)
 
 
@@ -43,7 +42,7 @@ def _small_tables(draft: Draft) -> None:
     for reason, ours in words.REJECT_REASONS:
         draft.new("reject-reasons", {"reason": reason, "rejected-by-company": ours})
     for number, (name, kind) in enumerate(words.FIELDS):
-        at = wire_ms(NOW_MS - (900 - number) * DAY)
+        at = wire_ms(draft.now - (900 - number) * DAY)
         attributes = {
             "name": name,
             "api-name": name.lower().replace(" ", "-"),
@@ -73,7 +72,7 @@ def _places(draft: Draft) -> None:
         draft.new("locations", attributes)
     locations = draft.refs("locations")
     for number, name in enumerate(words.REGIONS):
-        attributes = {"name": name, "created-at": wire_ms(NOW_MS - (880 + number) * DAY)}
+        attributes = {"name": name, "created-at": wire_ms(draft.now - (880 + number) * DAY)}
         draft.new("regions", attributes, locations=locations[number::4])
     for number, (name, roles) in enumerate(words.DEPARTMENTS.items()):
         attributes = {"name": name, "headline": f"Life in {name}", "row-order": number}
@@ -162,7 +161,7 @@ def _job(draft: Draft, number: int, opened: int) -> None:
         requisition = draft.new("requisitions", attributes, department=department)
     job = draft.new(
         "jobs",
-        _job_attributes(rng, number, title, opened, status),
+        _job_attributes(draft, number, title, opened, status),
         department=department,
         role=role,
         division=rng.choice(draft.refs("divisions")),
@@ -183,12 +182,13 @@ def _job(draft: Draft, number: int, opened: int) -> None:
 
 
 def _job_attributes(
-    rng: Random, number: int, title: str, opened: int, statuses: tuple[str, str]
+    draft: Draft, number: int, title: str, opened: int, statuses: tuple[str, str]
 ) -> dict[str, Any]:
+    rng, now = draft.rng, draft.now
     status, human = statuses
     picture = f"https://images.example/jobs/{number}"
-    ends = {"expired": NOW_MS - 5 * DAY, "published": opened + 900 * DAY}.get(human)
-    starts = NOW_MS + 20 * DAY if human == "scheduled" else opened
+    ends = {"expired": now - 5 * DAY, "published": opened + 900 * DAY}.get(human)
+    starts = now + 20 * DAY if human == "scheduled" else opened
     salary = rng.randrange(25, 70) * 1000
     return {
         "title": title,
@@ -218,7 +218,7 @@ def _job_attributes(
         "start-date": wire_ms(starts),
         "end-date": wire_ms(ends) if ends else None,
         "created-at": wire_ms(opened - DAY),
-        "updated-at": wire_ms(min(NOW_MS, opened + rng.randrange(30 * DAY))),
+        "updated-at": wire_ms(min(now, opened + rng.randrange(30 * DAY))),
     }
 
 

@@ -30,9 +30,10 @@ class Opening:
 
 @dataclass
 class Draft:
-    """A company in the making: tables that grow, and the dice."""
+    """A company in the making: tables that grow, the dice, and its present in milliseconds."""
 
     rng: Random
+    now: int
     tables: Tables = field(default_factory=lambda: {type_: {} for type_ in RESOURCES})
     openings: list[Opening] = field(default_factory=list)
     _refs: dict[str, list[Ref]] = field(default_factory=lambda: {type_: [] for type_ in RESOURCES})

@@ -3,16 +3,18 @@
 From a size and a seed to finished tables, which `world` takes over.
 """
 
+from datetime import datetime
 from random import Random
 
 from recruit_assets.sandbox.company import build_company
 from recruit_assets.sandbox.draft import Draft, Tables
 from recruit_assets.sandbox.people import build_people
+from recruit_assets.sandbox.times import NOW, in_ms
 
 
-def build(candidates: int, seed: int) -> Tables:
-    """The company with that many candidates: the same for the same seed, in any process."""
-    draft = Draft(Random(seed))
+def build(candidates: int, seed: int, now: datetime = NOW) -> Tables:
+    """The company with that many candidates: the same for the same seed and present."""
+    draft = Draft(Random(seed), in_ms(now))
     build_company(draft, candidates)
     build_people(draft, candidates)
     return draft.tables

@@ -11,11 +11,12 @@ from typing import Any
 
 from recruit_assets.sandbox import words
 from recruit_assets.sandbox.draft import Draft, Opening, Ref
-from recruit_assets.sandbox.times import DAY, HOUR, MINUTE, NOW_MS, wire_date, wire_ms
+from recruit_assets.sandbox.times import DAY, HOUR, MINUTE, wire_date, wire_ms
 
-# How far an application comes (index of words.STAGES), and how likely it ends there by rejection.
+# How far an application comes (index of words.STAGES), and after how many days there the average
+# one is rejected, if it is not hired.
 _REACHED = (45, 70, 83, 92, 96, 100)
-_REJECTED = (0.62, 0.75, 0.70, 0.65, 0.35, 0.0)
+_PATIENCE = (20, 30, 35, 40, 60)
 _OFFER, _HIRED = 4, 5
 _SCORES = (3, 1, 1, 2, 2, 4, 5, 9, 14, 12, 10)
 
@@ -32,7 +33,7 @@ class Application:
 def build_people(draft: Draft, candidates: int) -> None:
     """That many candidates, and all that belongs to them."""
     rng = draft.rng
-    arrivals = sorted(NOW_MS - HOUR - rng.randrange(700 * DAY) for _ in range(candidates))
+    arrivals = sorted(draft.now - HOUR - rng.randrange(700 * DAY) for _ in range(candidates))
     opened = [opening.opened for opening in draft.openings]
     applications: list[Application] = []
     for number, at in enumerate(arrivals):
@@ -40,7 +41,7 @@ def build_people(draft: Draft, candidates: int) -> None:
         candidate = _candidate(draft, number, at, sourced=count == 0)
         taken = set()
         for turn in range(count):
-            later = at + 200 if turn == 0 else rng.randrange(at, NOW_MS - MINUTE)
+            later = at + 200 if turn == 0 else rng.randrange(at, draft.now - MINUTE)
             opening = _choose(draft, opened, later)
             if opening.job["id"] not in taken:
                 taken.add(opening.job["id"])
@@ -64,7 +65,7 @@ def _candidate(draft: Draft, number: int, at: int, *, sourced: bool) -> Ref:
     rng = draft.rng
     first, last = rng.choice(words.FIRST_NAMES), words.surname(rng)
     city, country = rng.choice(words.CITIES)
-    changed = at + int(min(rng.expovariate(1 / (20 * DAY)), NOW_MS - at))
+    changed = at + int(min(rng.expovariate(1 / (20 * DAY)), draft.now - at))
     resume = None if number % 12 == 5 else f"https://files.example/resumes/{number}.pdf"
     site = rng.choice(words.SITES) if rng.random() < 0.6 else None
     attributes = {
@@ -108,9 +109,9 @@ def _around(draft: Draft, candidate: Ref, at: int, opening: Opening) -> None:
     """Notes, todos, a referral and small things, for some candidates more than for others."""
     rng, users = draft.rng, draft.refs("users")
     for _ in range(rng.choices((0, 1, 2, 4), cum_weights=(40, 70, 88, 100))[0]):
-        _note(draft, candidate, rng.randrange(at, NOW_MS))
+        _note(draft, candidate, rng.randrange(at, draft.now))
     for _ in range(rng.choices((0, 1, 2), cum_weights=(52, 88, 100))[0]):
-        _todo(draft, candidate, rng.randrange(at, NOW_MS))
+        _todo(draft, candidate, rng.randrange(at, draft.now))
     if rng.random() < 0.12:
         _referral(draft, candidate, at, opening.job)
     chance = rng.random()
@@ -143,7 +144,7 @@ def _note(draft: Draft, candidate: Ref, at: int) -> None:
         "candidate-id": int(candidate["id"]),
         "user-id": int(author["id"]),
         "created-at": wire_ms(at),
-        "updated-at": wire_ms(at if rng.random() < 0.8 else min(NOW_MS, at + DAY)),
+        "updated-at": wire_ms(at if rng.random() < 0.8 else min(draft.now, at + DAY)),
     }
     draft.new("notes", attributes, candidate=candidate, user=author)
 
@@ -154,7 +155,7 @@ def _todo(draft: Draft, candidate: Ref, at: int) -> None:
     attributes = {
         "value": rng.choice(words.TASKS),
         "due": wire_date(at + rng.randrange(14) * DAY) if rng.random() < 0.8 else None,
-        "completed-at": wire_ms(min(NOW_MS, at + rng.randrange(9 * DAY))) if done else None,
+        "completed-at": wire_ms(min(draft.now, at + rng.randrange(9 * DAY))) if done else None,
         "created-at": wire_ms(at),
     }
     creator = rng.choice(users)
@@ -192,10 +193,11 @@ def _application(draft: Draft, application: Application) -> None:
     depth = rng.choices(range(len(_REACHED)), cum_weights=_REACHED)[0]
     # A few moved some milliseconds before they were created, as has been seen in the real data.
     delay = depth * rng.gammavariate(2, 4 * DAY) if depth else rng.randrange(-3, 300)
-    moved = min(at + int(delay), NOW_MS - MINUTE)
+    moved = min(at + int(delay), draft.now - MINUTE)
     rejected = None
-    if rng.random() < _REJECTED[depth]:
-        rejected = min(max(moved, at) + rng.randrange(12 * DAY), NOW_MS)
+    if depth != _HIRED:
+        decided = max(moved, at) + int(rng.expovariate(1 / (_PATIENCE[depth] * DAY)))
+        rejected = decided if decided < draft.now else None
     candidate = draft.tables["candidates"][application.candidate["id"]]["attributes"]
     stage = application.opening.stages[depth]
     attributes = {
@@ -239,7 +241,7 @@ def _offer(draft: Draft, application: Ref, user: Ref, at: int, depth: int) -> No
         "details": details,
         "created-at": wire_ms(at - HOUR),
         "sent-at": None if status == "draft" else wire_ms(at),
-        "answered-at": wire_ms(min(at + DAY, NOW_MS)) if answered else None,
+        "answered-at": wire_ms(min(at + DAY, draft.now)) if answered else None,
     }
     draft.new("job-offers", attributes, job_application=application, user=user)
 
@@ -248,8 +250,8 @@ def _survey(
     draft: Draft, candidate: Ref, application: Ref, stage: Ref, *, rejected: int | None, moved: int
 ) -> None:
     rng = draft.rng
-    sent = min((rejected or moved) + HOUR, NOW_MS)
-    scored = min(sent + rng.randrange(5 * DAY), NOW_MS) if rng.random() < 0.55 else None
+    sent = min((rejected or moved) + HOUR, draft.now)
+    scored = min(sent + rng.randrange(5 * DAY), draft.now) if rng.random() < 0.55 else None
     attributes = {
         "score": rng.choices(range(11), _SCORES)[0] if scored else None,
         "feedback": rng.choice(words.FEEDBACK) if scored and rng.random() < 0.5 else None,

@@ -19,13 +19,17 @@ from recruit_assets.sandbox.control import control_routes
 from recruit_assets.sandbox.faults import KINDS, Action, Alteration, Document, Fault
 from recruit_assets.sandbox.invent import build
 from recruit_assets.sandbox.rules import Rules
+from recruit_assets.sandbox.times import NOW
 from recruit_assets.sandbox.world import World
 
 HOST = "127.0.0.1"
 
 
 class Sandbox:
-    """An invented company behind a stand-in of the API; `clock` stamps what is changed later."""
+    """An invented company, as it stands at `now`, behind a stand-in of the API.
+
+    `clock` stamps what is changed later.
+    """
 
     def __init__(
         self,
@@ -33,9 +37,10 @@ class Sandbox:
         seed: int = 7,
         rules: Rules | None = None,
         clock: Callable[[], datetime] | None = None,
+        now: datetime = NOW,
     ) -> None:
         self.rules = rules or Rules()
-        self.world = World(build(candidates, seed), clock)
+        self.world = World(build(candidates, seed, now), clock)
         self.base_url = ""
         self._api = Api(self.world, self.rules)
 

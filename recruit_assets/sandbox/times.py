@@ -1,4 +1,4 @@
-"""Times: the invented company's fixed present, how the API writes times, how it reads them.
+"""Times: the invented company's present, how the API writes times, how it reads them.
 
 Times inside the world are what the API shows: text with milliseconds and the offset that Stockholm
 had at that instant. Generation counts in epoch milliseconds and never looks at a clock.
@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 
-# Fixed, so that a seed gives the same company on every day; in the past, so that whatever is
-# changed later is stamped by the real clock with a later time.
+# The present if no other is asked for: fixed, so that a seed gives the same company on every day;
+# in the past, so that whatever is changed later is stamped by the real clock with a later time.
 NOW = datetime(2026, 10, 1, 8, 0, tzinfo=UTC)
-NOW_MS = int(NOW.timestamp() * 1000)
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -22,6 +21,11 @@ DAY = 24 * HOUR
 def wire(moment: datetime) -> str:
     """An aware time as the API writes it."""
     return moment.astimezone(STOCKHOLM).isoformat(timespec="milliseconds")
+
+
+def in_ms(moment: datetime) -> int:
+    """An aware time as epoch milliseconds."""
+    return int(moment.timestamp() * 1000)
 
 
 def wire_ms(milliseconds: int) -> str:

@@ -96,7 +96,7 @@ def test_most_are_rejected_early_and_few_are_hired(world: World) -> None:
     assert [name for name, _ in where.most_common(4)] == [name for name, _ in STAGES[:4]]
     assert 0.01 < where["Hired"] / len(applications) < 0.08
     rejected = [each for each in applications if each["attributes"]["rejected-at"]]
-    assert 0.5 < len(rejected) / len(applications) < 0.8
+    assert 0.8 < len(rejected) / len(applications) < 0.9
     assert all(each["relationships"]["reject-reason"] for each in rejected)
 
 
