@@ -15,6 +15,7 @@ from recruit_assets.sandbox import World
 PLANTED = "Planted-Xyzzy"  # in every name, address, number and free text that is written here
 STAGES = ("Inbox", "Screening", "Interview", "Offer", "Hired")
 OFFER, HIRED = "Offer", "Hired"
+NO_STORY = ("pitch", "body", "mailbox", "recruiter-email")  # of a job
 Ended = list[tuple[str, dict[str, Any]]]  # records that were removed together, by type
 
 
@@ -44,6 +45,8 @@ class Life:
             self._touch: 10,
             self._survey: 5,
             self._todo: 4,
+            self._talk: 4,
+            self._rename: 1,
             self._change_job: 3,
             self._change_stage: 3,
             self._remove: 2,
@@ -207,6 +210,21 @@ class Life:
         related = {"user": user, "assignee": user, "candidate": candidate}
         world.add("todos", attributes, related)
 
+    def _talk(self, world: World) -> None:
+        """A note about somebody, or a recommendation of somebody."""
+        user, candidate = self._any(world, "users")["id"], self._any(world, "candidates")["id"]
+        related = {"user": user, "candidate": candidate}
+        if self._random.random() < 0.5:
+            world.add("notes", {"note": f"{PLANTED} note"}, related)
+            return
+        person = {name: f"{PLANTED} {name}" for name in ("name", "email", "phone", "comment")}
+        world.add("referrals", person, related | {"job": self._any(world, "jobs")["id"]})
+
+    def _rename(self, world: World) -> None:
+        user = self._any(world, "users")["id"]
+        names = ("name", "email", "login-email", "username", "phone", "title", "signature")
+        world.change("users", user, {name: f"{PLANTED} {name}" for name in names})
+
     def _change_job(self, world: World) -> None:
         job = self._any(world, "jobs")
         attributes = job["attributes"]
@@ -215,7 +233,7 @@ class Life:
         changes = [
             {"title": f"Job {self._random.randrange(100)}"},
             closed if attributes["status"] == "open" else opened,
-            {"pitch": f"No story {self._random.randrange(100)}"},
+            {name: f"{PLANTED} {self._random.randrange(100)}" for name in NO_STORY},
         ]
         world.change("jobs", job["id"], self._random.choice(changes))
 

@@ -63,7 +63,7 @@ def target(record: Record, name: str) -> Any:
 class Company:
     """The log, read as the marts' headers say it is to be read."""
 
-    def __init__(self, year: Year, answers: Answers) -> None:
+    def __init__(self, year: Year) -> None:
         # What is gone stays known as it was seen last.
         self.records = {
             name.replace("_", "-"): {
@@ -76,10 +76,7 @@ class Company:
             for name in {seen.endpoint for seen in year.log}
         }
         self.as_of = self.today = year.end
-        self.deleted_at = {
-            row["id"]: row["_deleted_at"]
-            for row in answers.query("FROM recruit.job_applications WHERE _deleted_at IS NOT NULL")
-        }
+        self.deleted_at = self._deleted_at(year)
         gone = self.records["job-applications"].keys() - self.living["job-applications"]
         assert self.deleted_at.keys() == gone != set()
         self.interview = self._interviews()
@@ -88,6 +85,19 @@ class Company:
         self.applications = {
             id_: self._application(id_) for id_ in self.records["job-applications"]
         }
+
+    def _deleted_at(self, year: Year) -> dict[str, datetime]:
+        """When the applications that are gone were missed first, by a reading of the whole list."""
+        deleted_at: dict[str, datetime] = {}
+        known: set[str] = set()
+        for seen in year.syncs("job_applications"):
+            known |= seen.records.keys()
+            for id_ in known:
+                if id_ in seen.records:
+                    deleted_at.pop(id_, None)
+                elif seen.whole:
+                    deleted_at.setdefault(id_, seen.at)
+        return deleted_at
 
     def _passed(self, year: Year) -> dict[str, list[tuple[str, datetime]]]:
         """The stages that each application was seen in, one after the other, and since when."""
@@ -210,8 +220,8 @@ class Company:
 
 
 @pytest.fixture(scope="module")
-def company(year: Year, answers: Answers) -> Company:
-    return Company(year, answers)
+def company(year: Year) -> Company:
+    return Company(year)
 
 
 def stage_visits(company: Company) -> list[Record]:
