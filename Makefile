@@ -27,10 +27,10 @@ dev: setup demo/dagster.yaml
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-# The pictures of the README, as the browser's tests see them; needs Chromium.
+# The pictures of the README, as its tests see them; needs Chromium.
 pictures: $(VENV)/installed-dev
 	$(BIN)/python -m pytest recruit_assets_tests/test_ui.py recruit_assets_tests/test_doctor.py \
-	  --pictures docs
+	  recruit_assets_tests/marts/test_report.py --pictures docs
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -135,8 +135,8 @@ def _cell(value: Any) -> str:
 
 
 def _is_wordy(value: Any) -> bool:
-    """Whether a value is read as text, not compared as a number."""
-    return isinstance(value, str) and not value.endswith(("%", *"0123456789"))
+    """Whether a value is read as text, not compared as a number such as `+3` or `80%`."""
+    return isinstance(value, str) and any(letter.isalpha() for letter in value)
 
 
 def _drawn(seen: Seen) -> Markup:

@@ -3,13 +3,34 @@
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets_tests.marts.conftest import Answers
 from recruit_assets_tests.test_ui import CHROMIUM, QUIET
+
+WIDTHS = {"wide": 1400, "phone": 400}
+SHOWN = {"wide": 5, "phone": 1}  # sections that are in the pictures of the README
+# Whatever has text of its own, with its colour and the one behind it.
+TEXTS = """
+[...document.querySelectorAll('body *')]
+    .filter(each => [...each.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+    .map(each => {
+        let behind = each
+        while (getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)')
+            behind = behind.parentElement
+        const style = getComputedStyle(each)
+        return {
+            name: each.tagName,
+            text: each.textContent,
+            color: each instanceof SVGElement ? style.fill : style.color,
+            behind: getComputedStyle(behind).backgroundColor,
+        }
+    })
+"""
 
 
 @pytest.fixture
@@ -55,20 +76,83 @@ def test_it_says_what_the_marts_say(answers: Answers) -> None:
     assert page.count(">Complete<") == len(ENDPOINTS)
 
 
-@pytest.mark.parametrize("width", [1400, 400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_asks_nobody_and_fits_the_screen(
-    answers: Answers, browser: Browser, width: int, scheme: str
-) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+def test_names_are_aligned_as_text_and_numbers_are_not(answers: Answers) -> None:
+    cells = re.findall(r"<td( class=\"text\")?>([^<]+)</td>", answers.page)
+    as_text = {text for aligned, text in cells if aligned}
+    as_numbers = {text for aligned, text in cells if not aligned}
+    assert any(re.fullmatch(r"Job \d+", text) for text in as_text)
+    assert not any(re.match(r"[-+\d]", text) for text in as_text)
+    assert any(text.endswith("%") for text in as_numbers)
+    assert not any(re.match(r"Job|Talk", text) for text in as_numbers)
+
+
+@pytest.fixture(params=["wide", "phone"])
+def screen(request: pytest.FixtureRequest) -> str:
+    """A key of WIDTHS."""
+    return str(request.param)
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """What the reader's machine prefers."""
+    return str(request.param)
+
+
+@pytest.fixture
+def page(answers: Answers, browser: Browser, screen: str, scheme: str) -> Iterator[Page]:
+    """The report, open on that screen."""
+    size = {"width": WIDTHS[screen], "height": 800}
+    opened = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    opened.on("request", lambda request: asked.append(request.url))
     path = answers.path.with_name(f"{answers.path.stem}-report.html")
-    page.goto(path.as_uri())
-    assert asked == [path.as_uri()]
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    opened.goto(path.as_uri())
+    assert asked == [path.as_uri()]  # and nobody else
+    yield opened
+    opened.close()
+
+
+def test_it_fits_the_screen(
+    page: Page, screen: str, scheme: str, pytestconfig: pytest.Config
+) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[screen]
     sections = "[...document.querySelectorAll('section')]"
     assert not page.evaluate(f"{sections}.some(each => each.scrollWidth > each.clientWidth)")
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (dark == "rgb(15, 20, 27)") is (scheme == "dark")
-    page.close()
+    if folder := pytestconfig.getoption("pictures"):
+        last = page.locator("section").nth(SHOWN[screen] - 1).bounding_box()
+        assert last is not None
+        clip = {"x": 0, "y": 0, "width": WIDTHS[screen], "height": last["y"] + last["height"] + 16}
+        path = Path(folder) / f"report-{screen}-{scheme}.png"
+        page.screenshot(path=path, full_page=True, clip=clip)  # type: ignore[arg-type]
+
+
+def test_all_text_stands_out(page: Page) -> None:
+    texts = page.evaluate(TEXTS)
+    assert len(texts) > 200
+    assert any(each["name"] == "text" for each in texts)  # of a drawing
+    for each in texts:
+        assert contrast(each["color"], each["behind"]) >= 4.5, each
+
+
+def test_it_prints_on_white_with_all_numbers(page: Page) -> None:
+    tables = page.locator("table")
+    assert not all(tables.nth(index).is_visible() for index in range(tables.count()))
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert all(tables.nth(index).is_visible() for index in range(tables.count()))
+    assert page.pdf(format="A4").count(b"/Type /Page\n") <= 12
+
+
+def contrast(one: str, other: str) -> float:
+    """How much two colours differ, from 1 to 21, as WCAG counts it."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        red, green, blue = linear
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
