@@ -50,7 +50,8 @@ class Attribute:
     """One attribute of a record, as the API spells it.
 
     `volatile` attributes change without the record changing (signed URLs, counters): they are
-    stored, but are no reason to write a row again. `personal` marks data about a person.
+    stored, but are no reason to write a row again. `personal` marks data about a person. `target`
+    is the resource type that it leads to, if it is a key without a relationship.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Attribute:
     kind: Kind
     volatile: bool = False
     personal: bool = False
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,10 @@ class Endpoint:
 
     def foreign_keys(self) -> Iterator[ForeignKey]:
         """Where its keys lead to, known endpoints or not."""
+        for attribute in self.attributes:
+            if attribute.target:
+                column, table = snake_case(attribute.name), table_of(attribute.target)
+                yield ForeignKey(column, table, attribute.kind is Kind.KEYS)
         for relationship in self.relationships:
             name = snake_case(relationship.name)
             for target in relationship.targets:

@@ -10,18 +10,26 @@ from functools import partial
 from recruit_assets.catalogue import Attribute, Endpoint, Kind, Relationship
 
 text = partial(Attribute, kind=Kind.TEXT)
-key = partial(Attribute, kind=Kind.KEY)
 integer = partial(Attribute, kind=Kind.INTEGER)
 number = partial(Attribute, kind=Kind.NUMBER)
 boolean = partial(Attribute, kind=Kind.BOOLEAN)
 timestamp = partial(Attribute, kind=Kind.TIMESTAMP)
 date = partial(Attribute, kind=Kind.DATE)
 texts = partial(Attribute, kind=Kind.TEXTS)
-keys = partial(Attribute, kind=Kind.KEYS)
 json = partial(Attribute, kind=Kind.JSON)
 
 CREATED = timestamp("created-at", "When the record was created")
 UPDATED = timestamp("updated-at", "When the record was last changed")
+
+
+def key(name: str, target: str, meaning: str) -> Attribute:
+    """A key that is a plain attribute."""
+    return Attribute(name, meaning, Kind.KEY, target=target)
+
+
+def keys(name: str, target: str, meaning: str) -> Attribute:
+    """A list of keys that is a plain attribute."""
+    return Attribute(name, meaning, Kind.KEYS, target=target)
 
 
 def one(name: str, *targets: str, needed: bool = False) -> Relationship:
@@ -446,14 +454,14 @@ ENDPOINTS = (
         group="talent",
         description="Notes of users about candidates.",
         attributes=(
-            key("candidate-id", "Id of the candidate"),
+            key("candidate-id", "candidates", "Id of the candidate"),
             CREATED,
             boolean("created-by-trigger", "Written by an automatic rule"),
-            keys("mentioned-user-ids", "Ids of the users mentioned"),
+            keys("mentioned-user-ids", "users", "Ids of the users mentioned"),
             text("note", "The note", personal=True),
             boolean("private-note", "Shown to few users"),
             UPDATED,
-            key("user-id", "Id of the user who wrote it"),
+            key("user-id", "users", "Id of the user who wrote it"),
         ),
     ),
     Endpoint(

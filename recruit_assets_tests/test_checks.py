@@ -11,7 +11,7 @@ from recruit_assets_tests.conftest import Project
 
 REGIONS = [each for each in ASSETS if each.key == dg.AssetKey("regions")]
 ALL = {check.name for check in CHECKS}
-KEYLESS = {"custom_fields", "locations", "notes", "reject_reasons"}  # no relationship leads on
+KEYLESS = {"custom_fields", "locations", "reject_reasons"}  # lead nowhere
 
 
 def found(
@@ -125,6 +125,19 @@ def test_orphans_are_told_once_what_they_lead_to_was_read(project: Project) -> N
     said = says(project.materialize("users", "locations"), "users")["keys_resolve"] or ""
     assert said.startswith("Keys lead to no row: ")
     assert f"of location_id to locations, such as {location}" in said
+
+
+def test_keys_that_are_plain_attributes_are_looked_at_as_well(project: Project) -> None:
+    world = project.sandbox.world
+    note = world.records("notes")[0]["id"]
+    lost = {"candidate-id": 404404, "user-id": 404405, "mentioned-user-ids": [404406]}
+    world.change("notes", note, lost)
+    names = ("notes", "candidates", "users")
+    project.materialize(*names)
+    said = says(project.materialize(*names), "notes")["keys_resolve"] or ""
+    assert "1 of candidate_id to candidates, such as 404404" in said
+    assert "1 of user_id to users, such as 404405" in said
+    assert "1 of mentioned_user_ids to users, such as 404406" in said
 
 
 def check_alone(project: Project, name: str) -> dg.ExecuteInProcessResult:
