@@ -5,35 +5,36 @@ from contextlib import contextmanager
 
 import duckdb
 
-# Bytes that a merge needs: for each thread, and for each row to undo what was done to it.
-THREAD, UNDO = 32 << 20, 32
+# Bytes that a merge needs, and for each row to undo what was done to it.
+MERGING, UNDO = 40 << 20, 32
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
-AT_ONCE = 4 * 2048  # rows that a thread has in its hands
+AT_ONCE = 4 * 2048  # rows that DuckDB has in its hands
 
 
 @contextmanager
 def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int, size: int) -> Iterator[None]:
     """Let DuckDB take little memory in the block, as it otherwise keeps whatever it once needed.
 
-    It spills what does not fit, but not what it needs to undo changes: so there is room for that.
-    A limit that is lower already stays.
+    One thread merges as fast as two do, and takes half as much. What does not fit is spilled,
+    but not what is needed to undo changes: so there is room for that. A limit that is lower already
+    stays.
 
     Args:
-        database: its limit is set back to what it was.
+        database: its settings are set back to what they were.
         rows: that may be changed in the block.
         size: how many bytes they are.
     """
     ((before, threads),) = database.execute(
         "SELECT current_setting('memory_limit'), current_setting('threads')"
     ).fetchall()
-    enough = threads * (THREAD + AT_ONCE * size // max(rows, 1)) + rows * UNDO
-    if _bytes(before) <= enough:
-        yield
-        return
-    database.execute(f"SET memory_limit = '{enough >> 20} MiB'")
+    enough = MERGING + AT_ONCE * size // max(rows, 1) + rows * UNDO
     try:
+        database.execute("SET threads = 1")
+        if _bytes(before) > enough:
+            database.execute(f"SET memory_limit = '{enough >> 20} MiB'")
         yield
     finally:
+        database.execute(f"SET threads = {threads}")
         database.execute("RESET memory_limit")
         if database.execute("SELECT current_setting('memory_limit')").fetchall() != [(before,)]:
             database.execute(f"SET memory_limit = '{_bytes(before)} bytes'")
