@@ -1,5 +1,6 @@
 """`recruit-assets doctor` and `recruit-assets status`, as somebody types them."""
 
+import errno
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -149,9 +151,9 @@ def test_a_database_that_another_process_holds(run: Run, project: Project) -> No
     with held_elsewhere(project.path):
         code, said = run("doctor")
         assert (code, "A sync would fail" in said) == (2, True)
-        assert "PID" in said
+        assert re.search(r"test.duckdb is held by .+ \(PID \d+\), also after 1 s: close it", said)
         code, said = run("status")
-        assert (code, "PID" in said) == (2, True)
+        assert (code, "close it there" in said) == (2, True)
 
 
 def test_a_database_that_may_not_be_written(
@@ -165,7 +167,7 @@ def test_a_database_that_may_not_be_written(
     else:
         code, said = run("doctor")
     assert code == 2
-    assert "test.duckdb" in said
+    assert "may not be written: change its rights, or set RECRUIT_DATABASE elsewhere." in said
     assert "A sync would fail" in said
 
 
@@ -218,6 +220,43 @@ def test_the_doctor_on_a_terminal(run: Run, sandbox: Sandbox, pytestconfig: pyte
     if folder := pytestconfig.getoption("pictures"):
         fonts = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # the reader's own will do
         (ROOT / folder / "doctor.svg").write_text(fonts.sub("", picture))
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_a_bar_shows_how_far_it_is_on_a_terminal_only(
+    sandbox: Sandbox, tmp_path: Path, *, on_terminal: bool
+) -> None:
+    (tmp_path / ".env").write_text(
+        f"RECRUIT_API_BASE_URL={sandbox.base_url}\nRECRUIT_API_KEY={KEY}\n"
+        "RECRUIT_API_REQUESTS_PER_10S=0\n"
+    )
+    shown, screen = os.openpty() if on_terminal else os.pipe()
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("recruit-assets"), "doctor"],
+        cwd=tmp_path,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=screen,
+    ) as process:
+        os.close(screen)
+        said = b"".join(iter(partial(read, shown), b""))
+        printed, _ = process.communicate()
+    os.close(shown)
+    assert process.returncode == 0
+    assert b"\x1b" not in printed  # it can be piped
+    assert (b"Asking" in said) is on_terminal
+    assert (f"/{len(ENDPOINTS)}".encode() in said) is on_terminal
+    assert on_terminal or said == b""
+
+
+def read(terminal: int) -> bytes:
+    """What was written to it; empty at the end, which for a terminal is an error."""
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return b""
 
 
 def test_the_command_reads_the_file_that_dagster_reads(sandbox: Sandbox, tmp_path: Path) -> None:

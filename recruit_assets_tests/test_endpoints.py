@@ -7,8 +7,8 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.sandbox import Sandbox
 
 
-def test_there_are_19_each_with_its_own_name() -> None:
-    assert len({endpoint.name for endpoint in ENDPOINTS}) == len(ENDPOINTS) == 19
+def test_each_has_its_own_name() -> None:
+    assert len({endpoint.name for endpoint in ENDPOINTS}) == len(ENDPOINTS) >= 19
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)

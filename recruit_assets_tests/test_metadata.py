@@ -1,6 +1,7 @@
 """What the UI is given to show: of an asset before its first sync, and of each sync."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -22,7 +23,10 @@ def test_an_asset_tells_what_it_is_before_its_first_sync(endpoint: Any) -> None:
     assert spec.description == endpoint.description
     assert spec.group_name == endpoint.group
     assert spec.kinds == {"duckdb"}
-    assert spec.freshness_policy is not None
+    late, stale = timedelta(hours=3), timedelta(hours=26)
+    assert spec.freshness_policy == dg.FreshnessPolicy.time_window(
+        warn_window=late, fail_window=stale
+    )
     assert ("personal_data" in spec.tags) == any(each.personal for each in endpoint.columns())
     assert spec.metadata["dagster/table_name"] == f"recruit.{endpoint.name}"
     columns = {each.name: each for each in spec.metadata["dagster/column_schema"].columns}

@@ -204,7 +204,8 @@ def test_what_goes_wrong_is_told_in_a_sentence(
     company.rules.key = "rotated"
     launch(page, "/assets/jobs", "Materialize")
     ended(page, "Failure")
-    shows(page, "dagster._core.definitions.events.Failure: jobs, page 1: the API answered HTTP 401")
+    name = "dagster._core.definitions.events.Failure"
+    shows(page, f"{name}: jobs, page 1: the API answered HTTP 401", "Check RECRUIT_API_KEY")
     assert not [text for text in seen if KEY in text]
 
 

@@ -19,6 +19,7 @@ from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.pictures import as_markdown, look
 from recruit_assets.marts.report import gather, render, report_path, write
 
+MILLION, MOST_SECONDS, MOST_MB = 1_000_000, 30, 2_000
 JOBS, STAGES, USERS, HOURS = 5_000, 6, 400, 24 * 900
 HOUR = "TIMESTAMPTZ '2024-01-01' + INTERVAL 1 HOUR * "
 TABLES = {
@@ -73,8 +74,8 @@ def generate(path: Path, applications: int) -> None:
 
 
 def main() -> None:
-    """Generate, answer, and print seconds and megabytes."""
-    applications = int(sys.argv[1]) if sys.argv[1:] else 1_000_000
+    """Generate, answer, and print seconds and megabytes; fails if a million takes too many."""
+    applications = int(sys.argv[1]) if sys.argv[1:] else MILLION
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "million.duckdb"
         making = get_context("spawn").Process(target=generate, args=(path, applications))
@@ -96,6 +97,10 @@ def main() -> None:
         print(f"report {page.stat().st_size:,} bytes, file {path.stat().st_size:,} bytes")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"peak memory {peak:,.0f} MB, processor {process_time():.1f} s")
+        if applications <= MILLION and (end - start > MOST_SECONDS or peak > MOST_MB):
+            sys.exit(
+                f"More than {MOST_SECONDS} s or {MOST_MB:,} MB, which is what a million may take."
+            )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copy
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
@@ -26,12 +25,23 @@ import psutil
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.query import Query
 from recruit_assets_tests.benchmarks.peers import HEADERS, install, quiet
-from recruit_assets_tests.benchmarks.speed_report import AIRBYTE, BUDGET, DLT, OURS, Result, write
+from recruit_assets_tests.benchmarks.speed_report import (
+    AIRBYTE,
+    BARE,
+    BUDGET,
+    DAGSTERS_LOG,
+    DLT,
+    OURS,
+    Result,
+    write,
+)
 
 HERE = Path(__file__).parent
 DAGSTER = Path(sys.executable).with_name("dagster")
 SMALL, MIDDLE, LARGE = 2_170, 21_700, 212_000  # candidates
 LATENCY_MS = 250
+HOME = (HERE.parents[1] / "dagster_home" / "dagster.yaml").read_text()
+THEIR_LOG = HOME.partition("event_log_storage:")[0]  # of Dagster itself
 
 Command = Callable[[str, Path], tuple[list[str], dict[str, str]]]  # from base URL and folder
 
@@ -85,11 +95,18 @@ def peer(python: Path, script: str, walk: str, write: str) -> Command:
     return command
 
 
-def ours(budget: int = 0, mode: str | None = None, select: str = "not group:marts") -> Command:
-    """This project, as it is used from the command line."""
+def ours(
+    budget: int = 0,
+    mode: str | None = None,
+    select: str = "not group:marts",
+    module: str = "recruit_assets.definitions",
+    home: str = HOME,
+) -> Command:
+    """This project, as it is used from the command line; `home` is what `dagster.yaml` says."""
 
     def command(base_url: str, folder: Path) -> tuple[list[str], dict[str, str]]:
-        words = [str(DAGSTER), "asset", "materialize", "-m", "recruit_assets.definitions"]
+        (folder / "dagster.yaml").write_text(home)
+        words = [str(DAGSTER), "asset", "materialize", "-m", module]
         words += ["--select", select]
         if mode:
             config = {each.name: {"config": {"mode": mode}} for each in ENDPOINTS}
@@ -112,7 +129,6 @@ def measure(scenario: str, tool: str, command: Command, server: Server, folder: 
     Raises:
         RuntimeError: it failed.
     """
-    copy(HERE.parents[1] / "dagster_home" / "dagster.yaml", folder)
     words, env = command(server.base_url, folder)
     begun = monotonic()
     with (folder / "log").open("w") as log:
@@ -202,7 +218,8 @@ def scenarios(peers: dict[str, Command], rounds: int) -> Iterator[Result]:
     with serving(SMALL) as server:
         warm(server)
         yield from first_loads("regions", {OURS: ours(select="regions")}, server, rounds)
-        yield from first_loads("a11", both, server, rounds)
+        parts = {BARE: ours(module=f"{__package__}.bare"), DAGSTERS_LOG: ours(home=THEIR_LOG)}
+        yield from first_loads("a11", {**both, **parts}, server, rounds)
         limited = {**peers, OURS: ours(budget=BUDGET)}
         rules = f"latency_ms={LATENCY_MS}&requests_per_10s={BUDGET}"
         yield from first_loads("b", limited, server, 1, rules)

@@ -1,0 +1,30 @@
+"""The syncs alone, as assets without checks, previews and metadata: what `speed` compares with."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from recruit_assets import definitions
+from recruit_assets.catalogue import Endpoint
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.resources import RecruitApi, RecruitDatabase
+from recruit_assets.sync import Options, Sync
+
+
+def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
+    """The asset of an endpoint, bare."""
+
+    @dg.asset(name=endpoint.name)
+    def read(context: dg.AssetExecutionContext, api: RecruitApi, duckdb: RecruitDatabase) -> None:
+        source = api.source(endpoint, context.log)
+        exists = Path(duckdb.database).exists
+        Sync(source, duckdb.get_connection, exists, Options(), context.run_id).run()
+
+    return read
+
+
+defs = dg.Definitions(
+    [build_asset(endpoint) for endpoint in ENDPOINTS],
+    resources=definitions.defs.resources,
+    executor=definitions.defs.executor,
+)
