@@ -21,6 +21,8 @@ from recruit_assets.command_line import main
 from recruit_assets.display import show_diagnosis
 from recruit_assets.doctor import examine
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.load.connection import connection
+from recruit_assets.load.findings import rows_in_file
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.settings import SETTINGS
 from recruit_assets_tests.conftest import KEY, Project
@@ -184,6 +186,17 @@ def test_a_file_full_of_replaced_rows(run: Run, project: Project) -> None:
     assert "more room than those that are there: run the job compact" in said
 
 
+def test_room_is_counted_in_all_tables_that_a_sync_or_a_mart_writes(tmp_path: Path) -> None:
+    with connection(str(tmp_path / "x.duckdb"), {}, 0) as database:
+        for schema, rows in (("recruit", 300), ("recruit_history", 20), ("recruit_marts", 1)):
+            database.execute(f"CREATE SCHEMA {schema}")
+            database.execute(f"CREATE TABLE {schema}.things AS FROM range({rows})")
+        assert rows_in_file(database) == (321, 321)
+        database.execute("CHECKPOINT")
+        database.execute("DELETE FROM recruit_history.things WHERE range < 10")
+        assert rows_in_file(database) == (311, 321)
+
+
 def test_status_before_and_after_a_sync(run: Run, project: Project) -> None:
     code, said = run("status")
     assert code == 1
@@ -210,7 +223,7 @@ def test_status_tells_what_is_not_proven(run: Run, project: Project) -> None:
 
 def test_the_doctor_on_a_terminal(run: Run, sandbox: Sandbox, pytestconfig: pytest.Config) -> None:
     sandbox.rules.without = {"nps-responses": 403}
-    run("status")  # leaves the settings in the environment
+    run("status", RECRUIT_API_REQUESTS_PER_10S="48")  # leaves the settings in the environment
     screen = Console(record=True, width=90, file=StringIO(), markup=False, highlight=False)
     show_diagnosis(screen, examine((), lambda _: None))
     picture = screen.export_svg(title="recruit-assets doctor", clear=False)

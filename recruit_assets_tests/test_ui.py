@@ -178,7 +178,10 @@ def test_all_assets_turn_green_and_tell_what_they_hold(
     picture("ui-asset")
     page.get_by_role("button", name="Plots").click()
     shows(page, "records_per_second")
+    page.set_viewport_size({"width": 1300, "height": 920})  # three rows of plots
+    page.get_by_text("Metadata", exact=True).first.evaluate("each => each.scrollIntoView()")
     picture("ui-plots")
+    page.set_viewport_size({"width": 1300, "height": 900})
     page.goto("/assets/job_applications?view=checks")
     shows(page, *(check.name for check in CHECKS))
     for path, shown in [

@@ -99,15 +99,14 @@ def ours(
     budget: int = 0,
     mode: str | None = None,
     select: str = "not group:marts",
-    module: str = "recruit_assets.definitions",
+    where: tuple[str, str] = ("-m", "recruit_assets.definitions"),
     home: str = HOME,
 ) -> Command:
     """This project, as it is used from the command line; `home` is what `dagster.yaml` says."""
 
     def command(base_url: str, folder: Path) -> tuple[list[str], dict[str, str]]:
         (folder / "dagster.yaml").write_text(home)
-        words = [str(DAGSTER), "asset", "materialize", "-m", module]
-        words += ["--select", select]
+        words = [str(DAGSTER), "asset", "materialize", *where, "--select", select]
         if mode:
             config = {each.name: {"config": {"mode": mode}} for each in ENDPOINTS}
             words += ["--config-json", json.dumps({"ops": config})]
@@ -218,7 +217,10 @@ def scenarios(peers: dict[str, Command], rounds: int) -> Iterator[Result]:
     with serving(SMALL) as server:
         warm(server)
         yield from first_loads("regions", {OURS: ours(select="regions")}, server, rounds)
-        parts = {BARE: ours(module=f"{__package__}.bare"), DAGSTERS_LOG: ours(home=THEIR_LOG)}
+        parts = {
+            BARE: ours(where=("-f", str(HERE / "bare.py"))),
+            DAGSTERS_LOG: ours(home=THEIR_LOG),
+        }
         yield from first_loads("a11", {**both, **parts}, server, rounds)
         limited = {**peers, OURS: ours(budget=BUDGET)}
         rules = f"latency_ms={LATENCY_MS}&requests_per_10s={BUDGET}"
