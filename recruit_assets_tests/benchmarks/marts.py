@@ -95,7 +95,7 @@ def main() -> None:
             print(f"{each.mart.name:20} {each.rows:>10,} rows")
         print(f"marts {tables - start:.1f} s, pictures and report {end - tables:.1f} s")
         print(f"report {page.stat().st_size:,} bytes, file {path.stat().st_size:,} bytes")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
         print(f"peak memory {peak:,.0f} MB, processor {process_time():.1f} s")
         if applications <= MILLION and (end - start > MOST_SECONDS or peak > MOST_MB):
             sys.exit(

@@ -167,8 +167,9 @@ def install(folder: Path, requirement: str) -> Path:
 
 def quiet(folder: Path) -> dict[str, str]:
     """The environment of a sync: what a tool leaves goes to the folder, and nothing leaves it."""
+    theirs = {name: each for name, each in os.environ.items() if not name.startswith("ARROW_")}
     return {
-        **os.environ,
+        **theirs,  # without what this project has chosen for itself
         "DLT_DATA_DIR": str(folder),
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "AIRBYTE_PROJECT_DIR": str(folder),

@@ -85,7 +85,7 @@ def ratios(results: list[Result]) -> str:
         f"So {ours.records:,} records take {seconds['a113', DLT] / ours.seconds:.1f} times as long "
         f"with dlt and {seconds['a113', AIRBYTE] / ours.seconds:.1f} times with PyAirbyte, and "
         f"{ours.records / ours.reading:,.0f} a second come from the first request to the end. Of a "
-        f"small sync, checks, previews and metadata take "
+        f"small sync, all that is around the syncs (checks, previews, metadata) takes "
         f"{seconds['a11', OURS] - seconds['a11', BARE]:.1f} s, and Dagster's own event log would "
         f"take {seconds['a11', DAGSTERS_LOG] - seconds['a11', OURS]:.1f} s more."
     )
