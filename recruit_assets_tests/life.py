@@ -12,7 +12,7 @@ from typing import Any
 
 from recruit_assets.sandbox import World
 
-PLANTED = "Planted-Xyzzy"  # in every name, address, number and free text that is written here
+PLANTED = "Planted-Xyzzy"  # in what is written here of people: names, addresses, numbers, free text
 STAGES = ("Inbox", "Screening", "Interview", "Offer", "Hired")
 OFFER, HIRED = "Offer", "Hired"
 NO_STORY = ("pitch", "body", "mailbox", "recruiter-email")  # of a job

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 import duckdb
 
@@ -9,6 +10,7 @@ import duckdb
 MERGING, UNDO = 40 << 20, 32
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 AT_ONCE = 4 * 2048  # rows that DuckDB has in its hands
+_ALONE = RLock()  # the settings are those of all connections of the process
 
 
 @contextmanager
@@ -24,20 +26,26 @@ def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int, size: int) ->
         rows: that may be changed in the block.
         size: how many bytes they are.
     """
-    ((before, threads),) = database.execute(
-        "SELECT current_setting('memory_limit'), current_setting('threads')"
-    ).fetchall()
     enough = MERGING + AT_ONCE * size // max(rows, 1) + rows * UNDO
-    try:
-        database.execute("SET threads = 1")
-        if _bytes(before) > enough:
-            database.execute(f"SET memory_limit = '{enough >> 20} MiB'")
-        yield
-    finally:
-        database.execute(f"SET threads = {threads}")
-        database.execute("RESET memory_limit")
-        if database.execute("SELECT current_setting('memory_limit')").fetchall() != [(before,)]:
-            database.execute(f"SET memory_limit = '{_bytes(before)} bytes'")
+    with _ALONE:
+        ((before, threads),) = database.execute(
+            "SELECT current_setting('memory_limit'), current_setting('threads')"
+        ).fetchall()
+        try:
+            database.execute("SET threads = 1")
+            if _bytes(before) > enough:
+                database.execute(f"SET memory_limit = '{enough >> 20} MiB'")
+            yield
+        finally:
+            database.execute(f"SET threads = {threads}")
+            _limit(database, before)
+
+
+def _limit(database: duckdb.DuckDBPyConnection, memory: str) -> None:
+    """Let DuckDB take as much memory as it told before."""
+    database.execute("RESET memory_limit")
+    if database.execute("SELECT current_setting('memory_limit')").fetchall() != [(memory,)]:
+        database.execute(f"SET memory_limit = '{_bytes(memory)} bytes'")
 
 
 def _bytes(told: str) -> float:

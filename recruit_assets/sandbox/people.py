@@ -220,14 +220,20 @@ def _application(draft: Draft, application: Application) -> None:
         reject_reason=rng.choice(draft.refs("reject-reasons")) if rejected else None,
     )
     if depth >= _OFFER:
-        _offer(draft, ref, application.opening.recruiter, moved, depth)
+        _offer(
+            draft, ref, application.opening.recruiter, moved, depth, rejected=rejected is not None
+        )
     if rng.random() < 0.27:
         _survey(draft, application.candidate, ref, stage, rejected=rejected, moved=moved)
 
 
-def _offer(draft: Draft, application: Ref, user: Ref, at: int, depth: int) -> None:
+def _offer(
+    draft: Draft, application: Ref, user: Ref, at: int, depth: int, *, rejected: bool
+) -> None:
     rng = draft.rng
     status = "accepted" if depth == _HIRED else rng.choice(("draft", "sent", "declined"))
+    if status == "sent" and rejected:
+        status = "declined"
     answered = status in ("accepted", "declined")
     details = {
         "salary": f"{rng.randrange(25, 80)} 000 SEK",

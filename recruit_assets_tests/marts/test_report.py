@@ -133,6 +133,7 @@ def test_all_text_stands_out(page: Page) -> None:
     assert len(texts) > 200
     assert any(each["name"] == "text" for each in texts)  # of a drawing
     for each in texts:
+        assert "rgba" not in each["color"] + each["behind"]  # nothing shines through
         assert contrast(each["color"], each["behind"]) >= 4.5, each
 
 
@@ -142,7 +143,7 @@ def test_it_prints_on_white_with_all_numbers(page: Page) -> None:
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert all(tables.nth(index).is_visible() for index in range(tables.count()))
-    assert page.pdf(format="A4").count(b"/Type /Page\n") <= 12
+    assert 5 < page.pdf(format="A4").count(b"/Type /Page\n") <= 12
 
 
 def contrast(one: str, other: str) -> float:
