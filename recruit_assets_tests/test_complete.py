@@ -47,7 +47,7 @@ def synced(project: Project, name: str = "regions", **config: Any) -> dict[str, 
     return metadata(project.materialize(name, **config), name)
 
 
-@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("concurrency", [1, 4, 16])
 @pytest.mark.parametrize("page", [1, 2, 4])
 @pytest.mark.parametrize("added", [0, 3])
 @pytest.mark.parametrize("newest_first", [False, True])
