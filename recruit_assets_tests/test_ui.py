@@ -100,6 +100,7 @@ def picture(page: Page, pytestconfig: pytest.Config) -> Callable[[str], None]:
     def keep(name: str) -> None:
         page.mouse.move(700, 5)  # nothing stays lit because the pointer rests there
         if folder:
+            page.wait_for_load_state("networkidle")  # and no icon is on its way
             page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
 
     return keep
@@ -178,10 +179,8 @@ def test_all_assets_turn_green_and_tell_what_they_hold(
     picture("ui-asset")
     page.get_by_role("button", name="Plots").click()
     shows(page, "records_per_second")
-    page.set_viewport_size({"width": 1300, "height": 920})  # three rows of plots
     page.get_by_text("Metadata", exact=True).first.evaluate("each => each.scrollIntoView()")
     picture("ui-plots")
-    page.set_viewport_size({"width": 1300, "height": 900})
     page.goto("/assets/job_applications?view=checks")
     shows(page, *(check.name for check in CHECKS))
     for path, shown in [
@@ -202,6 +201,7 @@ def test_what_goes_wrong_is_told_in_a_sentence(
     ended(page, "Success")
     page.goto("/assets/job_offers?view=checks&checkDetail=is_available")
     shows(page, "job_offers, page 1: the API answered HTTP 403")
+    expect(page.locator("canvas").first).to_be_visible()
     picture("ui-check")
 
     company.rules.key = "rotated"
