@@ -7,7 +7,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 # The invented company has a folder of its own, so that it never mixes with real data.
 DEMO := DAGSTER_HOME="$(CURDIR)/demo" $(BIN)/python -m recruit_assets.demo
 
-.PHONY: setup demo dev test lint bench pictures
+.PHONY: setup demo dev test-fast test test-all lint bench pictures
 
 setup: $(VENV)/installed
 
@@ -24,8 +24,17 @@ dev: setup demo/dagster.yaml
 	  exec env $(DEMO) --ui workspace.yaml; \
 	fi
 
+# What needs no browser and no Dagster process: under a minute.
+test-fast: $(VENV)/installed-dev
+	RING=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+# Everything, each real part once.
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# Everything at full size.
+test-all: $(VENV)/installed-dev
+	RING=3 $(BIN)/python -m pytest -n auto --dist worksteal
 
 # The pictures of the README, as its tests see them; needs Chromium.
 pictures: $(VENV)/installed-dev

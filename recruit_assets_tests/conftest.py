@@ -37,6 +37,7 @@ from recruit_assets.load.sweep import Remains
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.sync import Options, Outcome, Sync
+from recruit_assets_tests.rings import is_beyond
 from recruit_assets_tests.year import Year, live
 
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -52,8 +53,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(os.sched_getaffinity(0)) + 1
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser's tests first: they are the longest, and nobody should wait for them alone."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests of larger rings, and start with the browser's tests, which take longest."""
+    beyond = [item for item in items if is_beyond(item)]
+    config.hook.pytest_deselected(items=beyond)
+    items[:] = [item for item in items if item not in beyond]
     items.sort(key=lambda item: item.path.name != "test_ui.py")
 
 

@@ -1,0 +1,24 @@
+"""The rings of the suite: how much of it runs, from the environment variable `RING`.
+
+1 is `make test-fast`, 2 is `make test`, 3 is `make test-all`. A test belongs to the first ring
+unless it is marked `@pytest.mark.ring(2)` or `ring(3)`; a ring runs all smaller ones too. Tests
+that draw worlds, or kill processes, take their number from `sized`, so that one setting scales
+them all.
+"""
+
+import os
+
+import pytest
+
+RING = int(os.environ.get("RING", "2"))
+
+
+def sized(fast: int, standard: int, full: int) -> int:
+    """Return how many worlds, kills or examples a test takes in the current ring."""
+    return (fast, standard, full)[RING - 1]
+
+
+def is_beyond(item: pytest.Item) -> bool:
+    """Return whether a test belongs to a larger ring than the current one."""
+    mark = item.get_closest_marker("ring")
+    return mark is not None and mark.args[0] > RING
