@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "recruit_assets"
-WORDS = {"recruit_assets.catalogue", "recruit_assets.errors"}
+WORDS = {"recruit_assets.catalogue", "recruit_assets.errors", "recruit_assets.text"}
 OWN = {  # what a place may import of this package
     "extract": {*WORDS, "recruit_assets.extract"},
     "load": {*WORDS, "recruit_assets.load"},
@@ -21,7 +21,8 @@ OWN = {  # what a place may import of this package
     "endpoints.py": {"recruit_assets.catalogue"},
     "settings.py": {"recruit_assets.errors"},
     "catalogue.py": set(),
-    "errors.py": set(),
+    "errors.py": {"recruit_assets.text"},
+    "text.py": set(),
 }
 FOREIGN = {  # what it may not import of others
     "extract": {"dagster", "duckdb"},
@@ -33,6 +34,7 @@ FOREIGN = {  # what it may not import of others
     "settings.py": {"dagster", "duckdb", "requests"},
     "catalogue.py": {"dagster", "duckdb", "requests"},
     "errors.py": {"dagster", "duckdb", "requests"},
+    "text.py": {"dagster", "duckdb", "requests"},
 }
 
 

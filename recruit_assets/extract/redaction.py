@@ -8,7 +8,9 @@ import base64
 import html
 import re
 
-LONGEST = 160  # characters shown of a body, or of a sentence of the API
+from recruit_assets.text import one_line
+
+LONGEST = 161  # characters shown of a body, or of a sentence of the API
 
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*(?:"(?P<key>\s*:)?|\\?$)', re.DOTALL)
 _EMAIL = re.compile(r"[^\s<>\"'=:;,]+@[^\s<>\"',;]+")
@@ -37,12 +39,12 @@ class Redaction:
         text = body.replace(b"\0", b"").decode("utf-8", errors="replace")
         text = self._key.sub("…", text)[: LONGEST * 4]
         text = _JSON_STRING.sub(lambda found: found.group() if found["key"] else "…", text)
-        return _one_line(_LONG_NUMBER.sub("…", _EMAIL.sub("…", text)))
+        return one_line(_LONG_NUMBER.sub("…", _EMAIL.sub("…", text)), LONGEST)
 
     def sentence(self, text: str) -> str:
         """What the API says of a parameter, without addresses, phone numbers or the key."""
         text = self._key.sub("…", text)[: LONGEST * 2]
-        return _one_line(_PHONE.sub("…", _EMAIL.sub("…", text))).rstrip(".")
+        return one_line(_PHONE.sub("…", _EMAIL.sub("…", text)), LONGEST).rstrip(".")
 
 
 def _spellings(letter: str) -> list[str]:
@@ -51,9 +53,3 @@ def _spellings(letter: str) -> list[str]:
     plain = [letter, f"%{code:02x}", f"%25{code:02x}", f"&#{code};", html.escape(letter)]
     plain += [f"\\u{code:04x}", f"\\{letter}", f"&#x{code:x};"]
     return [re.escape(each) for each in sorted(plain, key=len, reverse=True)]
-
-
-def _one_line(text: str) -> str:
-    line = "".join(letter if letter.isprintable() else " " for letter in text)
-    line = " ".join(line.split())
-    return line if len(line) <= LONGEST else line[:LONGEST] + "…"
