@@ -43,6 +43,8 @@ from recruit_assets_tests.year import Year, live
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
+pytest_plugins = ["recruit_assets_tests.dagster_dev"]
+
 KEY = "k3y-nobody-may-see"
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
@@ -54,11 +56,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests of larger rings, and start with the browser's tests, which take longest."""
+    """Leave out tests of larger rings, and start with those that share one `dagster dev`.
+
+    So they are neighbours, which `--dist worksteal` gives to one worker.
+    """
     beyond = [item for item in items if is_beyond(item)]
     config.hook.pytest_deselected(items=beyond)
-    items[:] = [item for item in items if item not in beyond]
-    items.sort(key=lambda item: item.path.name != "test_ui.py")
+    items[:] = [item for item in items if not is_beyond(item)]
+    items.sort(key=lambda item: "dagster_dev" not in getattr(item, "fixturenames", ()))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

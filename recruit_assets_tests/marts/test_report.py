@@ -6,11 +6,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets_tests.marts.conftest import Answers
-from recruit_assets_tests.test_ui import CHROMIUM, QUIET
 
 WIDTHS = {"wide": 1400, "phone": 400}
 SHOWN = {"wide": 5, "phone": 1}  # sections that are in the pictures of the README
@@ -31,16 +30,6 @@ TEXTS = """
         }
     })
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield opened
-        opened.close()
 
 
 class Texts(HTMLParser):
