@@ -16,11 +16,11 @@ from typing import Any, Self
 from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, inspect
 
 FILES_OPEN = 8  # the index and some runs: the UI reads many, one after another
+BUSY_SECONDS = 30  # until a locked file is an error; Dagster's own name for it came with 1.13.5
 
 
 class EventLog(SqliteEventLogStorage):
@@ -89,7 +89,7 @@ class EventLog(SqliteEventLogStorage):
             pass  # which makes the file
         return create_engine(
             self.conn_string_for_shard(shard),
-            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
+            connect_args={"timeout": BUSY_SECONDS},
             pool_size=1,  # is kept open
             max_overflow=-1,  # and nobody waits for another
         )
