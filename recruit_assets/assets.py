@@ -40,7 +40,7 @@ class SyncConfig(dg.Config):
         default=False,
         description=(
             "Believe the API when it shows much less than before: more than a fifth of the rows "
-            "gone, or a column that was always filled now empty."
+            "(and more than five) gone, or a column that was always filled now empty."
         ),
     )
     dry_run: bool = Field(

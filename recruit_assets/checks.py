@@ -16,10 +16,10 @@ from recruit_assets.catalogue import UNPARSED, Endpoint
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.findings import flawed_ids, misfits, orphans
+from recruit_assets.load.guards import MOST_DELETED
 from recruit_assets.load.schema import existing_table
 from recruit_assets.load.state import Past, last_syncs
 from recruit_assets.resources import RecruitDatabase, explained
-from recruit_assets.sync import MOST_DELETED
 
 
 @dataclass(frozen=True)

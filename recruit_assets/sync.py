@@ -29,18 +29,18 @@ from recruit_assets.extract.records import Flattener
 from recruit_assets.extract.report import Report, Verdict
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.load.connection import transaction
+from recruit_assets.load.guards import Compared, doubts
 from recruit_assets.load.history import write_history
 from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import Merged, merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import State, recall, recall_cursor, remember, rows
-from recruit_assets.load.sweep import Remains, absent, emptied, living, sweep
+from recruit_assets.load.sweep import Remains, absent, living, sweep
 
 OVERLAP = timedelta(minutes=10)  # that an incremental read begins before its cursor
 PAGES_AT_ONCE = 10  # that are in memory as they came; others are on their way meanwhile
 ASKED_ONE_BY_ONE = 100  # absentees of a run; more are looked for in a second walk
-MOST_DELETED = 0.2  # of the living rows, without a person's word
 ACCEPT = "run it once with allow_mass_delete (in the launchpad, or as the asset's config)"
 
 
@@ -147,7 +147,7 @@ class Sync:
         add(walk)
         outcome.mode = Mode.incremental if walk.query.since else Mode.full
         whole = outcome.mode is Mode.full and walk.report.verdict is not Verdict.UNAVAILABLE
-        missing = self._missing(stage, walk.report) if whole and columns else []
+        missing = self._missing(stage, walk.report, state) if whole and columns else []
         if walk.report.verdict is Verdict.COMPLETE:
             outcome.gone = self._proven_gone(missing, walk, stage, add)
             outcome.kept = len(missing) - len(outcome.gone)
@@ -159,7 +159,7 @@ class Sync:
             self._store(stage, outcome, bounded=False)
         return outcome
 
-    def _missing(self, stage: Stage, report: Report) -> list[str]:
+    def _missing(self, stage: Stage, report: Report, state: State) -> list[str]:
         """The ids of living rows that a whole reading did not bring, if it proves anything.
 
         Raises:
@@ -172,24 +172,15 @@ class Sync:
                 return []
             proven = report.verdict is Verdict.COMPLETE
             missing = absent(database, self._endpoint, stage) if proven else []
-            alive = living(database, self._endpoint)
-            lacking = emptied(database, self._endpoint, stage, columns)
-        if doubt := self._doubt(len(missing), alive, lacking):
-            if not (self._options.allow_mass_delete or self._options.dry_run):
-                raise ShowsMuchLess(f"{doubt} Nothing was changed. If that is right, {ACCEPT}.")
-            self._log.warning(doubt)
+            compared = Compared(columns, len(missing), state.api, self._source.api)
+            found = list(doubts(database, self._endpoint, stage, compared))
+        accepted = self._options.allow_mass_delete or self._options.dry_run
+        for doubt in found:
+            if doubt.refuses and not accepted:
+                says = f"{doubt.says} Nothing was changed. If that is right, {ACCEPT}."
+                raise ShowsMuchLess(says)
+            self._log.warning(doubt.says)
         return missing
-
-    def _doubt(self, missing: int, alive: int, lacking: list[str]) -> str:
-        name = self._endpoint.name
-        if missing and (missing == alive or missing > max(1, MOST_DELETED * alive)):
-            return f"{name}: {missing:,} of the {alive:,} living rows are not in the API's list."
-        if lacking:
-            return (
-                f"{name}: every row has a value in {', '.join(lacking[:5])}, and no record that "
-                "came has one: the key may see less than before."
-            )
-        return ""
 
     def _proven_gone(
         self,

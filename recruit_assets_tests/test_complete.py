@@ -227,6 +227,7 @@ def test_a_column_that_is_suddenly_empty_needs_a_person(project: Project) -> Non
         for each in document["data"]:
             each["attributes"].pop("name")
 
+    fill(project, "regions", 20)
     synced(project)
     project.sandbox.alter("regions", strip)
     assert "every row has a value in name, and no record that came has one" in project.failure(

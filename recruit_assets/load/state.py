@@ -55,6 +55,7 @@ class State:
     complete_at: datetime | None = None  # when the last complete walk began
     filter_refused: bool = False
     void: bool = False  # whether what was remembered does not fit what is there
+    api: str = ""  # what identified the API at the last good sync
 
 
 @dataclass(frozen=True)
@@ -87,18 +88,19 @@ def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, api: str) ->
     """
     if not _is_there(database):
         return State()
-    ((cursor, complete_at, refused, remembered, last_api),) = database.execute(
+    ((cursor, complete_at, refused, remembered, last_api, good_api),) = database.execute(
         "SELECT arg_max(cursor, finished) FILTER (cursor IS NOT NULL), "
         "max(started) FILTER (verdict = 'complete'), "
         "arg_max(filter_refused, finished) FILTER (filter_refused IS NOT NULL), "
         "arg_max(rows, finished) FILTER (rows IS NOT NULL), "
-        "arg_max(api, finished) FILTER (rows IS NOT NULL) "
+        "arg_max(api, finished) FILTER (rows IS NOT NULL), "
+        "arg_max(api, finished) FILTER (verdict IN ('complete', 'window')) "
         f"FROM {_syncs(database)} WHERE endpoint = ?",
         [endpoint.name],
     ).fetchall()
     if remembered != rows(database, endpoint) or last_api != api:
-        return State(void=True)
-    return State(cursor, complete_at, bool(refused))
+        return State(void=True, api=good_api or "")
+    return State(cursor, complete_at, bool(refused), api=good_api or "")
 
 
 def recall_cursor(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> datetime | None:

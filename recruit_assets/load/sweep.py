@@ -1,7 +1,7 @@
 """The sweep: rows of records that the API no longer has become tombstones, or go.
 
-What lives here: which living rows did not come, whether the API shows less of each row than
-before, and what is left of a row whose record is proven gone. The proof itself is in `sync`.
+What lives here: which living rows did not come, and what is left of a row whose record is proven
+gone. The proof itself is in `sync`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,30 +39,6 @@ def absent(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage
 def living(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
     """How many living rows a table has."""
     return count(database, f"{table_name(database, endpoint.name)} WHERE {LIVING}")
-
-
-def emptied(
-    database: duckdb.DuckDBPyConnection,
-    endpoint: Endpoint,
-    stage: Stage,
-    columns: Iterable[str],
-) -> list[str]:
-    """Those of the table's columns that every living row has a value in, and no staged one."""
-    if not stage.files:
-        return []
-    shared = [name for name in columns if name in stage.columns]
-    counts = ", ".join(f"count({quoted(name)})" for name in shared)
-    table = table_name(database, endpoint.name)
-    (before,) = database.execute(
-        f"SELECT count(*), {counts} FROM {table} WHERE {LIVING}"
-    ).fetchall()
-    (now,) = database.execute(f"SELECT count(*), {counts} FROM {stage.sql}").fetchall()
-    rows, came = before[0], now[0]
-    return [
-        name
-        for name, filled, fills in zip(shared, before[1:], now[1:], strict=True)
-        if rows > 1 and came and filled == rows and not fills
-    ]
 
 
 def sweep(

@@ -1,0 +1,143 @@
+"""The guards: does the API show so much less than before that a person must decide?
+
+What lives here: the limits, and the sentence that names what differs. They judge values: one that
+did not fit its column is in `_unparsed`, and counts like any other. What follows from a doubt is
+decided in `sync`; which rows are missing is found in `sweep`.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+from recruit_assets.catalogue import UNPARSED, Endpoint
+from recruit_assets.load.names import quoted
+from recruit_assets.load.schema import columns_found, count, table_name
+from recruit_assets.load.stage import Stage
+from recruit_assets.load.sweep import LIVING, living
+
+MOST_DELETED = 0.2  # share of the living rows that may go without a person's word
+FEW_ROWS = 5  # may go whatever their share, unless they are all
+FEWEST_COMPARED = 20  # rows that must lack a column's values before it counts as emptied
+MOST_NAMED = 5  # columns named in a sentence
+KEYS = ("id", "ids")  # suffixes of a relationship's keys
+SUFFIXES = (*KEYS, "type", "types")  # of all that tells where a relationship leads
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a whole reading is compared with, and what it lacks."""
+
+    columns: Collection[str]  # of the table, bookkeeping left out
+    missing: int  # living rows that did not come
+    api_before: str  # what identified the API at the last good sync; "" if that is unknown
+    api: str  # what identifies it now
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Something that the API shows no more; `refuses` means that a person must accept it."""
+
+    says: str
+    refuses: bool = True
+
+
+def doubts(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage, compared: Compared
+) -> Iterator[Doubt]:
+    """Yield what speaks against believing a whole reading.
+
+    Args:
+        database: open, with the endpoint's table as the last sync left it.
+        endpoint: what was read.
+        stage: the rows that came, flushed.
+        compared: what they are compared with.
+    """
+    name, alive = endpoint.name, living(database, endpoint)
+    changed = difference(compared.api_before, compared.api)
+    if too_many(compared.missing, alive):
+        says = (
+            f"{name}: {compared.missing:,} of the {alive:,} living rows are not in the API's list."
+        )
+        yield Doubt(says + changed)
+    if lacking := emptied(database, endpoint, stage, compared.columns):
+        says = (
+            f"{name}: every row has a value in {_listed(lacking)}, and no record that came has "
+            "one: the key may see less than before."
+        )
+        if new := [each for each in stage.columns if each not in {*compared.columns, UNPARSED}]:
+            says += f" New in these records: {_listed(new)}."
+        same = _version(compared.api_before) in ("", _version(compared.api))
+        yield Doubt(says + changed, refuses=same)
+
+
+def too_many(missing: int, alive: int) -> bool:
+    """Return whether so many of the living rows are missing that a person must decide."""
+    if missing == alive:
+        return missing > 1
+    return missing > FEW_ROWS and missing > MOST_DELETED * alive
+
+
+def emptied(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage, columns: Iterable[str]
+) -> list[str]:
+    """Return the columns that had a value in every living row, and have none in all that came."""
+    if not stage.files:
+        return []
+    shared = [name for name in columns if name in stage.columns]
+    table = f"(FROM {table_name(database, endpoint.name)} WHERE {LIVING})"
+    present = {name for name, _ in columns_found(database, endpoint.name)}
+    rows = count(database, table)
+    before = _filled(database, table, shared, unparsed=UNPARSED in present)
+    now = _filled(database, stage.sql, list(stage.columns), unparsed=True)
+    lacking = [each for each in shared if before[each] >= rows and not _has_values(each, now)]
+    # Records that are new, or that came twice, are no comparison.
+    compared = f"(SELECT DISTINCT id FROM {stage.sql}) SEMI JOIN {table} USING (id)"
+    return lacking if lacking and count(database, compared) >= FEWEST_COMPARED else []
+
+
+def difference(before: str, now: str) -> str:
+    """Return the sentence that says how the API asked now differs from the one before, or ""."""
+    if not before or before == now:
+        return ""
+    (address, *_), (address_now, *_) = before.split(" "), now.split(" ")
+    if address != address_now:
+        what = f"the address changed from {address} to {address_now}"
+    elif _version(before) != _version(now):
+        what = f"the API version changed from {_version(before)} to {_version(now)}"
+    else:
+        what = "the key changed"
+    return f" Since the last good sync {what}."
+
+
+def _version(api: str) -> str:
+    """Return the version in what identifies an API: its address, version and a mark of the key."""
+    return " ".join(api.split(" ")[1:-1])
+
+
+def _filled(
+    database: duckdb.DuckDBPyConnection, source: str, columns: Iterable[str], *, unparsed: bool
+) -> Counter[str]:
+    """Count the values of each column, those in `_unparsed` included."""
+    columns = list(columns)
+    counts = ", ".join(f"count({quoted(name)})" for name in columns)
+    (filled,) = database.execute(f"SELECT {counts} FROM {source}").fetchall()
+    values = Counter(dict(zip(columns, filled, strict=True)))
+    if unparsed:
+        keys = f"SELECT unnest(json_keys({UNPARSED})) AS name FROM {source}"
+        found = database.execute(f"SELECT name, count(*) FROM ({keys}) GROUP BY name").fetchall()
+        values.update(dict(found))
+    return values
+
+
+def _has_values(column: str, filled: Counter[str]) -> bool:
+    """Return whether a column has values, or the keys of the same relationship have."""
+    stem, _, suffix = column.rpartition("_")
+    keys = [f"{stem}_{each}" for each in KEYS] if suffix in SUFFIXES else []
+    return any(filled[each] for each in (column, *keys))
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more

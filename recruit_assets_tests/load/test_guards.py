@@ -1,0 +1,178 @@
+"""The limits of the guards, on real DuckDB: what is refused, and what is an ordinary change."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recruit_assets.catalogue import Attribute, Endpoint, Kind, Relationship
+from recruit_assets.extract.document import Linkage, Record
+from recruit_assets.extract.records import Flattener
+from recruit_assets.load.connection import transaction
+from recruit_assets.load.guards import Compared, Doubt, doubts, too_many
+from recruit_assets.load.merge import merge
+from recruit_assets.load.schema import columns_of
+from recruit_assets.load.stage import Stage
+from recruit_assets_tests.extract.test_records import JSON_VALUES
+from recruit_assets_tests.rings import sized
+
+API = "https://api.test/v1/ 20240404 abc123"
+THINGS = Endpoint(
+    "things",
+    group="tests",
+    description="Things.",
+    attributes=tuple(Attribute(f"a-{kind.value}", "", kind) for kind in Kind),
+    relationships=(Relationship("owner", ("users",)), Relationship("place", ("teams", "jobs"))),
+)
+Values = Mapping[str, Any]
+
+
+def staged(database: duckdb.DuckDBPyConnection, stage: Stage, records: list[Record]) -> None:
+    flattener = Flattener(THINGS, columns_of(database, THINGS))
+    stage.add(flattener.table(records), flattener.columns, range(len(records)))
+    stage.flush()
+
+
+def doubted(
+    before: list[Record], now: list[Record], missing: int = 0, api: tuple[str, str] = (API, API)
+) -> list[Doubt]:
+    """Merge the records of one sync, and return what is doubted of those of the next."""
+    with duckdb.connect(":memory:") as database:
+        with Stage() as stage, transaction(database):
+            staged(database, stage, before)
+            merge(database, THINGS, stage, "run")
+        with Stage() as stage:
+            staged(database, stage, now)
+            compared = Compared(columns_of(database, THINGS), missing, *api)
+            return list(doubts(database, THINGS, stage, compared))
+
+
+def records(rows: int, attributes: Values, **relationships: Any) -> list[Record]:
+    linked: dict[str, Any] = {name: Linkage(data) for name, data in relationships.items()}
+    return [Record(str(number), dict(attributes), linked) for number in range(rows)]
+
+
+@pytest.mark.parametrize(
+    ("missing", "alive", "refused"),
+    [
+        (0, 0, False),
+        (0, 1, False),
+        (1, 1, False),
+        (2, 2, True),
+        (1, 2, False),
+        (5, 6, False),
+        (5, 5, True),
+        (6, 7, True),
+        (5, 24, False),
+        (6, 30, False),
+        (6, 29, True),
+        (20, 100, False),
+        (21, 100, True),
+        (20_001, 100_000, True),
+        (20_000, 100_000, False),
+    ],
+)
+def test_how_many_rows_may_go(missing: int, alive: int, *, refused: bool) -> None:
+    assert too_many(missing, alive) is refused
+
+
+@pytest.mark.parametrize(("rows", "refused"), [(1, False), (2, False), (19, False), (20, True)])
+def test_a_column_is_emptied_where_enough_rows_are_compared(rows: int, *, refused: bool) -> None:
+    before, now = records(rows, {"a-text": "x", "new": 5}), records(rows, {"other": 1})
+    found = doubted(before, now)
+    assert [doubt.refuses for doubt in found] == [True] * refused
+    for doubt in found:
+        assert doubt.says == (
+            "things: every row has a value in a_text, new, and no record that came has one: the "
+            "key may see less than before. New in these records: other."
+        )
+
+
+def test_records_that_are_new_or_come_twice_are_no_comparison() -> None:
+    before = records(40, {"a-text": "x"})
+    fresh = [Record(f"new {number}") for number in range(30)]
+    empty = [Record(str(number)) for number in range(19)]
+    assert not doubted(before, [*empty, *empty, *fresh])
+    assert doubted(before, [*empty, Record("19")])
+
+
+def test_a_column_that_one_row_lacks_or_one_record_has_is_no_doubt() -> None:
+    full, empty = records(25, {"a-text": "x"}), records(25, {})
+    assert not doubted([*full[1:], empty[0]], empty)
+    assert not doubted(full, [*empty[1:], full[0]])
+
+
+VALUES = st.fixed_dictionaries(
+    {
+        name: JSON_VALUES.filter(lambda value: value is not None)
+        for name in [*(each.name for each in THINGS.attributes), "new"]
+    }
+)
+
+
+@settings(max_examples=sized(5, 25, 250))
+@given(VALUES, VALUES)
+def test_a_type_that_changes_in_all_records_is_no_doubt(before: Values, now: Values) -> None:
+    """Whatever JSON value takes the place of another, in a column of each kind."""
+    assert not doubted(records(20, before), records(20, now))
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({"owner": {"id": "5"}}, {"owner": [{"id": "5"}]}),
+        ({"owner": {"id": "5"}}, {"owner": []}),
+        ({"owner": [{"id": "5"}]}, {"owner": {"id": "5"}}),
+        ({"owner": {"id": "5"}}, {"owner": {"id": {}}}),
+        ({"owner": {"id": "5"}}, {"owner": [{"id": {}}]}),
+        ({"place": {"id": "5", "type": "jobs"}}, {"place": {"id": "5"}}),
+        ({"place": {"id": "5", "type": "jobs"}}, {"place": [{"id": "5", "type": "jobs"}]}),
+        ({"pets": {"id": "5", "type": "dogs"}}, {"pets": [{"id": "5", "type": "dogs"}]}),
+        ({"pets": [{"id": "5", "type": "dogs"}]}, {"pets": {"id": "5", "type": "dogs"}}),
+    ],
+)
+def test_a_relationship_that_changes_its_shape_is_no_doubt(before: Values, now: Values) -> None:
+    assert not doubted(records(20, {}, **before), records(20, {}, **now))
+
+
+def test_keys_that_are_gone_are_emptied_whatever_is_left_of_them() -> None:
+    before = records(20, {}, owner={"id": "5"}, place={"id": "5", "type": "jobs"})
+    (doubt,) = doubted(before, records(20, {}, place={"id": None, "type": "jobs"}))
+    assert "in owner_id, place_id, and no record" in doubt.says
+    assert doubt.refuses
+
+
+@pytest.mark.parametrize(
+    ("now", "refuses", "says"),
+    [
+        ("https://api.test/v1/ 20240404 def456", True, "the key changed"),
+        (
+            "https://api.test/v2/ 20240404 def456",
+            True,
+            "the address changed from https://api.test/v1/ to https://api.test/v2/",
+        ),
+        (
+            "https://api.test/v1/ 20240904 abc123",
+            False,
+            "the API version changed from 20240404 to 20240904",
+        ),
+    ],
+)
+def test_what_differs_from_the_last_good_sync_is_named(
+    now: str, says: str, *, refuses: bool
+) -> None:
+    before, after = records(30, {"a-text": "x"}), records(30, {})
+    rows, column = doubted(before, after, missing=7, api=(API, now))
+    assert rows.says.startswith("things: 7 of the 30 living rows are not in the API's list.")
+    assert (rows.refuses, column.refuses) == (True, refuses)
+    for doubt in (rows, column):
+        assert doubt.says.endswith(f" Since the last good sync {says}.")
+
+
+def test_an_unknown_past_is_no_excuse() -> None:
+    (doubt,) = doubted(records(20, {"a-text": "x"}), records(20, {}), api=("", API))
+    assert doubt.refuses
+    assert "Since" not in doubt.says

@@ -1,0 +1,68 @@
+"""What may happen to the types of values from sync to sync, through the real API and database."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from recruit_assets.errors import ShowsMuchLess
+from recruit_assets.sync import Mode
+from recruit_assets_tests.conftest import Project
+
+Record = dict[str, Any]
+
+
+def sends(project: Project, name: str, change: Callable[[Record], object]) -> None:
+    """Change each record of a list on its way out, from now on."""
+
+    def alter(document: Record) -> None:
+        for record in document["data"]:
+            change(record)
+
+    project.sandbox.clear_faults()
+    project.sandbox.alter(name, alter)
+
+
+def give(attributes: dict[str, Any], record: Record) -> None:
+    record["attributes"].update(attributes)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "column", "before", "now"),
+    [
+        ("connected", "connected", True, "true"),
+        ("fresh", "fresh", 5, "five"),
+        ("created-at", "created_at", "2025-01-02T03:04:05Z", 1735787045),
+    ],
+)
+def test_a_type_that_changes_in_all_records_is_stored_and_heals(
+    project: Project, attribute: str, column: str, before: Any, now: Any
+) -> None:
+    columns = f"SELECT count({column}), count(_unparsed->'{column}') FROM recruit.candidates"
+    for value, stored in [(before, (40, 0)), (now, (0, 40)), (now, (0, 40)), (before, (40, 0))]:
+        sends(project, "candidates", partial(give, {attribute: value}))
+        outcome = project.sync("candidates", mode=Mode.full)
+        assert set(outcome.unparsed) == ({column} if value == now else set())
+        assert project.query(columns) == [stored]
+
+
+def test_an_attribute_that_is_renamed_with_the_api_version_is_no_reason_to_refuse(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    def rename(record: Record) -> None:
+        record["attributes"]["label"] = record["attributes"].pop("name")
+
+    while project.sandbox.world.count("departments") < 20:
+        project.sandbox.world.add("departments")
+    project.settings = {"version": "20240404"}
+    project.sync("departments")
+    sends(project, "departments", rename)
+    with pytest.raises(ShowsMuchLess, match=r"New in these records: label\. Nothing was changed"):
+        project.sync("departments")
+    project.settings = {"version": "20240904"}
+    project.sync("departments")
+    assert "Since the last good sync the API version changed from 20240404 to 202409" in caplog.text
+    assert project.query("SELECT count(name), count(label) >= 20 FROM recruit.departments") == [
+        (0, True)
+    ]
