@@ -38,7 +38,7 @@ test-all: $(VENV)/installed-dev
 
 # The pictures of the README, as its tests see them; needs Chromium.
 pictures: $(VENV)/installed-dev
-	$(BIN)/python -m pytest recruit_assets_tests/test_ui.py recruit_assets_tests/test_doctor.py \
+	RING=3 $(BIN)/python -m pytest recruit_assets_tests/test_ui.py recruit_assets_tests/test_doctor.py \
 	  recruit_assets_tests/marts/test_report.py --pictures docs
 
 lint: $(VENV)/installed-dev

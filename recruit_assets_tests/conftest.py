@@ -37,11 +37,13 @@ from recruit_assets.load.sweep import Remains
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.sync import Options, Outcome, Sync
-from recruit_assets_tests.rings import is_beyond
+from recruit_assets_tests.rings import is_beyond, sized
 from recruit_assets_tests.year import Year, live
 
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
+hypothesis.settings.register_profile(
+    "rings", deadline=None, max_examples=sized(20, 100, 500), print_blob=True
+)
+hypothesis.settings.load_profile("rings")
 
 pytest_plugins = ["recruit_assets_tests.dagster_dev"]
 

@@ -29,6 +29,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield project
 
 
+@pytest.mark.ring(2)
 def test_all_18_tables_hold_what_the_api_has(loaded: Project) -> None:
     world = loaded.sandbox.world
     assert loaded.counts() == {name: world.count(path) for name, path in TABLES.items()}
@@ -37,6 +38,7 @@ def test_all_18_tables_hold_what_the_api_has(loaded: Project) -> None:
         assert {key for (key,) in loaded.query(f"SELECT id FROM recruit.{name}")} == ids
 
 
+@pytest.mark.ring(2)
 def test_a_second_sync_writes_nothing(loaded: Project) -> None:
     everything = " UNION ALL ".join(
         f"SELECT '{name}', id, _loaded_at, _run_id, _row_hash FROM recruit.{name}"
@@ -51,6 +53,7 @@ def test_a_second_sync_writes_nothing(loaded: Project) -> None:
         assert found["unchanged"] == loaded.sandbox.world.count(path)
 
 
+@pytest.mark.ring(2)
 def test_the_source_of_each_attribute_is_its_column(project: Project) -> None:
     project.materialize("candidates")
     for record in project.sandbox.world.records("candidates"):
@@ -125,6 +128,7 @@ def test_changes_at_the_source_arrive(project: Project) -> None:
     assert (names[first], names[second], names[new]) == ("Renamed", None, "New")
 
 
+@pytest.mark.ring(2)
 def test_counters_are_refreshed_on_demand(project: Project) -> None:
     def count_anew(document: dict[str, Any]) -> None:
         for each in document["data"]:
@@ -198,6 +202,7 @@ def test_duplicates_on_a_page_and_across_pages(project: Project) -> None:
     ]
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("status", [403, 404])
 def test_an_endpoint_that_is_not_available_keeps_its_rows_and_stops_nobody(
     project: Project, status: int
@@ -217,6 +222,7 @@ def test_an_endpoint_that_was_never_available_has_an_empty_table(project: Projec
     assert project.counts_of("job_offers") == 0
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("kind", ["html", "empty", "list", "null-data", "truncated", "no-id"])
 def test_a_bad_answer_leaves_the_table_as_it_was(project: Project, kind: str) -> None:
     project.materialize("candidates")

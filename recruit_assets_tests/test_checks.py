@@ -52,6 +52,7 @@ def test_jobs_run_the_checks(job: str) -> None:
     assert dg.AssetCheckKey(dg.AssetKey("regions"), "ids_are_unique") in checks
 
 
+@pytest.mark.ring(2)
 def test_all_is_well_with_an_invented_company(project: Project) -> None:
     for _ in range(2):  # keys are only looked at once what they lead to was read
         result = project.materialize()
@@ -115,6 +116,7 @@ def test_rows_that_became_fewer_are_told(project: Project) -> None:
     }
 
 
+@pytest.mark.ring(2)
 def test_orphans_are_told_once_what_they_lead_to_was_read(project: Project) -> None:
     world = project.sandbox.world
     location = world.records("locations")[0]["id"]
@@ -127,6 +129,7 @@ def test_orphans_are_told_once_what_they_lead_to_was_read(project: Project) -> N
     assert f"of location_id to locations, such as {location}" in said
 
 
+@pytest.mark.ring(2)
 def test_keys_that_are_plain_attributes_are_looked_at_as_well(project: Project) -> None:
     world = project.sandbox.world
     note = world.records("notes")[0]["id"]

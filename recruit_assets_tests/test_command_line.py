@@ -16,6 +16,9 @@ from recruit_assets.marts.mart import MARTS
 from recruit_assets.sandbox import Sandbox, World
 from recruit_assets_tests.conftest import KEY
 
+pytestmark = pytest.mark.ring(2)
+FULL = pytest.mark.ring(3)  # what differs little from another command that is run
+
 ROOT = Path(__file__).parents[1]
 PATHS = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
 COMPANY = [endpoint.name for endpoint in ENDPOINTS if endpoint.group == "company"]
@@ -83,10 +86,10 @@ def counts(folder: Path) -> dict[str, int]:
     ("arguments", "loaded"),
     [
         ([*MATERIALIZE, "*"], list(PATHS)),
-        ([*MATERIALIZE, "jobs"], ["jobs"]),
-        ([*MATERIALIZE, "group:company"], COMPANY),
-        ([*JOB, "sync"], list(PATHS)),
-        ([*JOB, "full_sync"], list(PATHS)),
+        pytest.param([*MATERIALIZE, "jobs"], ["jobs"], marks=FULL),
+        pytest.param([*MATERIALIZE, "group:company"], COMPANY, marks=FULL),
+        pytest.param([*JOB, "sync"], list(PATHS), marks=FULL),
+        pytest.param([*JOB, "full_sync"], list(PATHS), marks=FULL),
         ([*JOB, "sync_company"], COMPANY),
     ],
 )
@@ -102,14 +105,32 @@ def test_what_a_command_loads(
     ("changed", "said"),
     [
         ({"RECRUIT_API_KEY": ""}, 'variable "RECRUIT_API_KEY" which is not set'),
-        ({"RECRUIT_API_KEY": " "}, "RECRUIT_API_KEY holds blanks"),
         ({"RECRUIT_API_KEY": "wrong"}, "It does not take the key. Check RECRUIT_API_KEY"),
-        ({"RECRUIT_API_VERSION": "20200101"}, "set RECRUIT_API_VERSION to one that it names"),
-        ({"RECRUIT_API_BASE_URL": "http://api.example.com/v1/"}, "travel in the clear"),
-        ({"RECRUIT_API_BASE_URL": "http://127.0.0.1:9/v1/"}, "could not reach 127.0.0.1:9"),
-        ({"RECRUIT_API_AUTH_HEADER": "x-key"}, "RECRUIT_API_AUTH_HEADER and RECRUIT_API_AUTH"),
         ({"RECRUIT_API_CONCURRENCY": "many"}, "RECRUIT_API_CONCURRENCY is 'many': set it to"),
-        ({"RECRUIT_DATABASE": "no/such/folder/x.duckdb"}, "There is no folder"),
+        pytest.param({"RECRUIT_API_KEY": " "}, "RECRUIT_API_KEY holds blanks", marks=FULL),
+        pytest.param(
+            {"RECRUIT_API_VERSION": "20200101"},
+            "set RECRUIT_API_VERSION to one that it names",
+            marks=FULL,
+        ),
+        pytest.param(
+            {"RECRUIT_API_BASE_URL": "http://api.example.com/v1/"},
+            "travel in the clear",
+            marks=FULL,
+        ),
+        pytest.param(
+            {"RECRUIT_API_BASE_URL": "http://127.0.0.1:9/v1/"},
+            "could not reach 127.0.0.1:9",
+            marks=FULL,
+        ),
+        pytest.param(
+            {"RECRUIT_API_AUTH_HEADER": "x-key"},
+            "RECRUIT_API_AUTH_HEADER and RECRUIT_API_AUTH",
+            marks=FULL,
+        ),
+        pytest.param(
+            {"RECRUIT_DATABASE": "no/such/folder/x.duckdb"}, "There is no folder", marks=FULL
+        ),
     ],
 )
 def test_a_bad_setting_is_a_sentence_and_writes_nothing(
@@ -121,6 +142,7 @@ def test_a_bad_setting_is_a_sentence_and_writes_nothing(
     assert not list(tmp_path.glob("**/*.duckdb"))
 
 
+@FULL
 def test_the_other_form_of_the_key_by_settings_alone(dagster: Command, tmp_path: Path) -> None:
     teamtailor = {
         "RECRUIT_API_AUTH_HEADER": "Authorization",
@@ -139,6 +161,7 @@ def test_settings_from_a_file(dagster: Command, sandbox: Sandbox, tmp_path: Path
     assert counts(tmp_path)["regions"] > 0
 
 
+@FULL
 def test_two_syncs_at_once_both_end_right(
     dagster: Command, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -159,6 +182,7 @@ def test_a_file_that_is_not_duckdb_is_left_alone(dagster: Command, tmp_path: Pat
     assert (tmp_path / "cli.duckdb").read_text().startswith("shopping list")
 
 
+@FULL
 def test_a_database_named_like_the_schema_works(dagster: Command, tmp_path: Path) -> None:
     path = tmp_path / "recruit.duckdb"
     for _ in range(2):
@@ -166,6 +190,7 @@ def test_a_database_named_like_the_schema_works(dagster: Command, tmp_path: Path
         assert done.returncode == 0, done.stdout
 
 
+@FULL
 def test_a_kill_in_the_middle_leaves_the_table_and_the_next_run_mends_it(
     dagster: Command, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def synced(project: Project, name: str = "regions", **config: Any) -> dict[str, 
     return metadata(project.materialize(name, **config), name)
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("concurrency", [1, 4, 16])
 @pytest.mark.parametrize("page", [1, 2, 4])
 @pytest.mark.parametrize("added", [0, 3])
@@ -111,6 +112,7 @@ def test_a_short_page_loses_nothing(project: Project, page: int, times: int | No
         assert f"page {page} has 3 records where" in report.reason
 
 
+@pytest.mark.ring(2)
 def test_a_delete_is_seen_and_a_return_as_well(project: Project) -> None:
     synced(project, "candidates")
     world = project.sandbox.world
@@ -131,6 +133,7 @@ def test_a_delete_is_seen_and_a_return_as_well(project: Project) -> None:
     assert second["id"] in living(project, "candidates")
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize(("remains", "rows"), [(Remains.keep, 40), (Remains.drop, 39)])
 def test_what_is_left_of_a_deleted_row(project: Project, remains: Remains, rows: int) -> None:
     project.deleted_rows = remains
@@ -157,6 +160,7 @@ def test_a_record_that_answers_by_its_id_is_not_gone(project: Project) -> None:
     assert hidden in living(project, "regions")
 
 
+@pytest.mark.ring(2)
 def test_many_absentees_are_looked_for_in_a_second_walk(project: Project) -> None:
     fill(project, "regions", 700)
     synced(project)
@@ -278,6 +282,7 @@ def test_a_list_that_is_forbidden_today(
     assert "regions could be read until 20" in capfd.readouterr().err
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("page", [1, 2, 4])
 @pytest.mark.parametrize("kind", FAULTS)
 def test_a_fault_that_does_not_end_changes_nothing_and_the_next_sync_is_right(
@@ -299,6 +304,7 @@ def test_a_fault_that_does_not_end_changes_nothing_and_the_next_sync_is_right(
     assert project.sync("regions").merged.updated == 1
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("page", [1, 2, 4])
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}, {"X-Rate-Limit-Reset": "0"}])
 @pytest.mark.parametrize("status", [429, 503])
@@ -312,6 +318,7 @@ def test_five_faults_in_a_row_are_got_over(
     assert len(living(project, "regions")) == 100
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("page", [2, 3])
 @pytest.mark.parametrize(
@@ -334,6 +341,7 @@ def test_one_odd_answer_proves_nothing_wrong(
     assert verdict is Verdict.INCOMPLETE or len(living(project, "regions")) == 100
 
 
+@pytest.mark.ring(2)
 def test_a_table_that_somebody_dropped_is_read_whole_even_after_a_failure(
     project: Project,
 ) -> None:
@@ -385,6 +393,7 @@ def test_an_incremental_sync_asks_for_what_changed(project: Project) -> None:
     assert added in living(project, "candidates")
 
 
+@pytest.mark.ring(2)
 def test_fifty_changes_among_10_000_candidates_take_five_requests_at_most(
     project: Project,
 ) -> None:
@@ -400,6 +409,7 @@ def test_fifty_changes_among_10_000_candidates_take_five_requests_at_most(
     assert requests <= 5
 
 
+@pytest.mark.ring(2)
 def test_who_refuses_the_filter_is_asked_once(project: Project) -> None:
     synced(project, "notes")
     requests, found = requests_of(project, "notes")
@@ -424,6 +434,7 @@ def test_rows_that_somebody_took_are_read_again(project: Project) -> None:
     assert synced(project, "candidates")["inserted"] == 40
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("skew", [-5, 5])
 def test_a_clock_that_is_off_loses_nothing(project: Project, skew: int, tmp_path: Any) -> None:
     def off() -> datetime:
@@ -437,6 +448,7 @@ def test_a_clock_that_is_off_loses_nothing(project: Project, skew: int, tmp_path
         assert synced(project, "candidates")["updated"] == 40
 
 
+@pytest.mark.ring(2)
 def test_changes_during_an_incremental_read_lose_nothing(project: Project) -> None:
     world = project.sandbox.world
     fill(project, "candidates", 300)

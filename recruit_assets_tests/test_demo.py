@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import pytest
 import time_machine
 
 from recruit_assets.demo import QUERIES, present
@@ -30,6 +31,7 @@ def demo(home: Path) -> list[list[str]]:
     return [line for line in cells if line and line[0] in names]
 
 
+@pytest.mark.ring(2)
 def test_the_demo_loads_all_and_then_writes_nothing(tmp_path: Path) -> None:
     rows = demo(tmp_path)
     assert len(rows) == len(ENDPOINTS)
@@ -67,6 +69,7 @@ def versions(home: Path) -> list[tuple[str, str]]:
         ]
 
 
+@pytest.mark.ring(2)
 def test_without_a_home_it_says_how_to_run_it() -> None:
     env = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
     done = subprocess.run(

@@ -78,6 +78,7 @@ def test_a_good_key(run: Run, tmp_path: Path) -> None:
     assert list(tmp_path.glob("*.duckdb*")) == []
 
 
+@pytest.mark.ring(2)
 def test_the_estimate_of_requests_is_what_the_sync_makes(run: Run, project: Project) -> None:
     _, said = run("doctor", "--json")
     told = json.loads(said)
@@ -148,6 +149,7 @@ def test_a_refused_parameter_is_told(run: Run, sandbox: Sandbox) -> None:
     assert "candidates refuses sort" in said
 
 
+@pytest.mark.ring(2)
 def test_a_database_that_another_process_holds(run: Run, project: Project) -> None:
     project.materialize("regions")
     with held_elsewhere(project.path):
@@ -173,6 +175,7 @@ def test_a_database_that_may_not_be_written(
     assert "A sync would fail" in said
 
 
+@pytest.mark.ring(2)
 def test_a_file_full_of_replaced_rows(run: Run, project: Project) -> None:
     project.materialize("regions")
     assert "compact" not in run("doctor")[1]
@@ -197,6 +200,7 @@ def test_room_is_counted_in_all_tables_that_a_sync_or_a_mart_writes(tmp_path: Pa
         assert rows_in_file(database) == (311, 321)
 
 
+@pytest.mark.ring(2)
 def test_status_before_and_after_a_sync(run: Run, project: Project) -> None:
     code, said = run("status")
     assert code == 1
@@ -209,6 +213,7 @@ def test_status_before_and_after_a_sync(run: Run, project: Project) -> None:
     assert project.path.read_bytes() == before
 
 
+@pytest.mark.ring(2)
 def test_status_tells_what_is_not_proven(run: Run, project: Project) -> None:
     project.sandbox.rules.no_counts = {"regions"}
     project.materialize()
@@ -235,6 +240,7 @@ def test_the_doctor_on_a_terminal(run: Run, sandbox: Sandbox, pytestconfig: pyte
         (ROOT / folder / "doctor.svg").write_text(fonts.sub("", picture))
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("on_terminal", [True, False])
 def test_a_bar_shows_how_far_it_is_on_a_terminal_only(
     sandbox: Sandbox, tmp_path: Path, *, on_terminal: bool
@@ -275,6 +281,7 @@ def read(terminal: int) -> bytes:
         return b""
 
 
+@pytest.mark.ring(2)
 def test_the_command_reads_the_file_that_dagster_reads(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         f"RECRUIT_API_BASE_URL={sandbox.base_url}\nRECRUIT_API_KEY={KEY}\n"

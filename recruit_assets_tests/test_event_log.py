@@ -16,6 +16,8 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from recruit_assets.event_log import FILES_OPEN, EventLog
 
+pytestmark = pytest.mark.ring(2)
+
 DESCRIPTORS = Path("/proc/self/fd")
 HOME = Path(__file__).parents[1] / "dagster_home"
 Events = Counter[str | None]

@@ -15,6 +15,8 @@ import pytest
 from recruit_assets_tests.life import PLANTED
 from recruit_assets_tests.year import WEEKLY, WEEKS, Row, Year
 
+pytestmark = pytest.mark.ring(2)
+
 README = Path(__file__).parents[1] / "README.md"
 STORY = {
     "job_applications": (
@@ -102,7 +104,7 @@ def test_the_query_of_the_readme(year: Year) -> None:
 
 def test_much_happens_in_the_year(year: Year) -> None:
     versions = {endpoint: expected(year, endpoint) for endpoint in WEEKLY}
-    assert len(versions["job_applications"]) > 4_000
+    assert len(versions["job_applications"]) > 77 * WEEKS
     assert {endpoint for endpoint in WEEKLY if len(versions[endpoint]) > 2 * WEEKS} == set(WEEKLY)
     applications = versions["job_applications"]
     ids = {each["id"] for each in applications}
@@ -113,8 +115,8 @@ def test_much_happens_in_the_year(year: Year) -> None:
         for each in applications
         if each["valid_to"] and (each["id"], each["valid_to"]) not in starts
     ]
-    assert len(gone) > 10
-    assert len(set(gaps) - gone) > 5  # they came back
+    assert len(gone) > WEEKS // 5
+    assert len(set(gaps) - gone) > WEEKS // 10  # they came back
 
 
 @pytest.mark.parametrize("endpoint", WEEKLY)
@@ -129,6 +131,6 @@ def test_nothing_of_a_person_is_in_the_history(year: Year) -> None:
         rows = f"FROM {schema}.{table} t WHERE contains(t::VARCHAR, '{PLANTED}')"
         return len(found(year, rows))
 
-    assert holding("recruit", "job_applications") > 1_000
-    assert holding("recruit", "job_offers") > 100
+    assert holding("recruit", "job_applications") > 20 * WEEKS
+    assert holding("recruit", "job_offers") > 2 * WEEKS
     assert sum(holding("recruit_history", table) for table in WEEKLY) == 0

@@ -27,8 +27,11 @@ from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.sync import Mode
 from recruit_assets_tests.conftest import BY_NAME, Project, settings_for
+from recruit_assets_tests.rings import sized
 
-KILLS = 50
+pytestmark = pytest.mark.ring(2)
+
+KILLS = sized(2, 8, 50)  # an even number
 TABLES = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
 
 

@@ -92,6 +92,7 @@ def test_owners_are_those_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
         owners()
 
 
+@pytest.mark.ring(2)
 def test_columns_of_another_type_are_left_out_and_do_not_fail_the_sync(project: Project) -> None:
     project.materialize("stages", "users", "teams")
     with duckdb.connect(str(project.path)) as database:

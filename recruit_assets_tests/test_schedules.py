@@ -74,6 +74,7 @@ def test_every_job_waits_out_an_outage() -> None:
         assert found.op_retry_policy.max_retries == 2
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("name", ["hourly", "nightly"])
 def test_a_tick_loads_all(project: Project, name: str) -> None:
     local = dg.Definitions(
@@ -99,6 +100,7 @@ def test_a_tick_loads_all(project: Project, name: str) -> None:
     assert project.path.with_name("test-report.html").exists()
 
 
+@pytest.mark.ring(2)
 def test_after_a_failed_sync_the_answers_come_from_what_is_there(project: Project) -> None:
     local = dg.Definitions(
         [*ASSETS, *MART_ASSETS], jobs=[*SYNCS, answer], resources=project.resources()

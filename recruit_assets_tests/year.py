@@ -25,9 +25,10 @@ from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.sandbox.times import NOW
 from recruit_assets.sync import Mode, Options, Sync
 from recruit_assets_tests.life import Life
+from recruit_assets_tests.rings import sized
 
 KEY = "k3y-of-the-year"
-WEEKS = 52
+WEEKS = sized(12, 12, 52)  # after the last, all lists are read whole
 EVENTS = 140  # a week
 WEEKLY = ("jobs", "stages", "job_applications", "job_offers")  # all others in the last week
 WINDOWED = "job_applications"  # is asked for changes; of the others the API takes no such filter

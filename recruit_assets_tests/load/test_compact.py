@@ -23,6 +23,9 @@ compact.compact(sys.argv[1], 1)
 
 WRITER = """
 import duckdb, os, sys
+
+pytestmark = pytest.mark.ring(2)
+
 database = duckdb.connect(sys.argv[1])
 database.execute("INSERT INTO own VALUES (2, NULL)")
 os.kill(os.getpid(), 9)

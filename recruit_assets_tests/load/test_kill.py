@@ -11,6 +11,7 @@ from time import monotonic
 
 import duckdb
 import pyarrow as pa
+import pytest
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.load.connection import connection, transaction
@@ -18,10 +19,13 @@ from recruit_assets.load.history import write_history
 from recruit_assets.load.merge import merge
 from recruit_assets.load.stage import Stage
 from recruit_assets_tests.load.test_merge import SMALL
+from recruit_assets_tests.rings import sized
+
+pytestmark = pytest.mark.ring(2)
 
 ENDPOINT = replace(SMALL, history=("name",))
 ROWS = 5_000
-KILLS = 60
+KILLS = sized(6, 20, 60)
 
 
 def write_version(path: str, version: int) -> None:

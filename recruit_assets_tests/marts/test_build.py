@@ -18,6 +18,8 @@ from recruit_assets_tests.conftest import metadata
 from recruit_assets_tests.life import PLANTED
 from recruit_assets_tests.marts.conftest import Answers, answer
 
+pytestmark = pytest.mark.ring(2)
+
 NAMES = [mart.name for mart in MARTS]
 # Tables that hold what nobody is to read in a mart.
 PERSONAL = (

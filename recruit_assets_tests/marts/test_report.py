@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, Page
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets_tests.marts.conftest import Answers
 
+pytestmark = pytest.mark.ring(2)
+
 WIDTHS = {"wide": 1400, "phone": 400}
 SHOWN = {"wide": 5, "phone": 1}  # sections that are in the pictures of the README
 # Whatever has text of its own, with its colour and the one behind it.

@@ -16,6 +16,8 @@ import pytest
 from recruit_assets_tests.marts.conftest import Answers
 from recruit_assets_tests.year import Year
 
+pytestmark = pytest.mark.ring(2)
+
 LOAD = (
     "open_jobs", "active_applications", "stuck_applications", "open_todos", "overdue_todos",
 )  # fmt: skip

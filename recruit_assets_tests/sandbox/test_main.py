@@ -15,6 +15,7 @@ from recruit_assets_tests.sandbox.conftest import HEADERS
 COMMAND = [sys.executable, "-m", "recruit_assets.sandbox", "--candidates", "20"]
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_told_to_stop_and_ends_quietly(number: signal.Signals) -> None:
     options = ["--port", "0", "--key", "k", "--without", "job-offers", "--control"]
