@@ -9,6 +9,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 UNPARSED = "_unparsed"  # the column that keeps what did not fit its own
+TYPE, META, MORE = "_type", "_meta", "_more"  # columns of what a record says besides its attributes
+MOST_UNKNOWN = 200  # columns of a table that the catalogue does not know; more values go to MORE
+EXTRAS = {
+    TYPE: "Type of the record, where it is not the endpoint's",
+    META: "What the record says of itself in its meta",
+    MORE: f"Attributes beyond the first {MOST_UNKNOWN} that the catalogue does not know, by name",
+}
 
 
 class Kind(Enum):

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from recruit_assets.catalogue import Endpoint, Kind
+from recruit_assets.catalogue import EXTRAS, Endpoint, Kind
 from recruit_assets.extract.retries import Effort
 from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of, existing_table
@@ -113,7 +113,7 @@ def column_schema(endpoint: Endpoint, found: dict[str, Kind] | None = None) -> d
         dg.TableColumn(
             name,
             kind.sql,
-            known[name].meaning if name in known else UNKNOWN,
+            known[name].meaning if name in known else EXTRAS.get(name, UNKNOWN),
             constraints=dg.TableColumnConstraints(nullable=name != "id", unique=name == "id"),
             tags={"personal": ""} if name not in known or known[name].personal else None,
         )

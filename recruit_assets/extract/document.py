@@ -17,18 +17,21 @@ class Linkage(msgspec.Struct, frozen=True, gc=False):
     """What a relationship points at; null also where it was not included. Its links are skipped."""
 
     data: Any = None
+    meta: Any = None
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """A record as it came. What stands in the place of a relationship and is none is let be.
+    """A record as it came. A relationship that is no object is read as its keys.
 
     Records hold no cycles, so the collector of garbage need not look at them.
     """
 
     id: Annotated[str, msgspec.Meta(min_length=1)] | int
     attributes: dict[str, Any] | None = None
-    relationships: dict[str, Linkage | list[Any] | str | float | bool | None] | None = None
+    relationships: dict[str, Linkage | list[Any] | str | int | float | bool | None] | None = None
     links: dict[str, Any] | None = None
+    type: Any = None
+    meta: Any = None
 
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]

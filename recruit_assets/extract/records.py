@@ -1,34 +1,29 @@
 """From records as they came to columns of their table, losing nothing.
 
-What lives here: which column a value goes to. Whether it fits there is up to `values`; if it does
-not, it is kept as it came in the `_unparsed` column. An attribute that the catalogue does not know
-gets a column of its own, of a kind decided by its first value. Records of one list look alike, so
-where their values go is decided once for all that have the same names.
+What lives here: the values of a record, each with its column. Names of columns are found in
+`columns`. Whether a value fits is up to `values`; if it does not, it is kept as it came in the
+`_unparsed` column. An attribute that the catalogue does not know gets a column of its own, of the
+kind of its first values; those beyond `MOST_UNKNOWN` share the column `_more`.
+
+Not kept are a record's `self` link and the links of its relationships, which follow from the ids;
+the `type` of a record or a key where it is the one that the catalogue names; the order of names and
+all but the last of equal names in an object; and members that JSON:API does not have.
 """
 
-import hashlib
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
-from recruit_assets.catalogue import UNPARSED, Endpoint, Kind, snake_case
+from recruit_assets.catalogue import META, MORE, MOST_UNKNOWN, TYPE, UNPARSED, Endpoint, Kind
+from recruit_assets.extract.columns import Places, Shape, shape_of
 from recruit_assets.extract.document import Linkage, Record
-from recruit_assets.extract.values import ARROW_TYPES, Values, as_column, as_json, kind_of
+from recruit_assets.extract.values import ARROW_TYPES, Values, as_column, as_json, kind_of, storable
 
-LONGEST_NAME = 80  # characters of a column name that comes from the API
-SHAPES = 64  # that records of one list may have before their places are looked for again
-
-
-class Shape(NamedTuple):
-    """The names that records have in common."""
-
-    attributes: tuple[str, ...]
-    links: tuple[str, ...]
-    relationships: tuple[str, ...]
+_MEMBERS = {"id", "type"}  # of a key
+SOURCES = ("attributes/", "links/", "relationships/")
 
 
 class Flattener:
@@ -36,37 +31,77 @@ class Flattener:
 
     Args:
         endpoint: the endpoint, for what the catalogue knows.
-        table: the columns that the table has by now, by name. Their kinds win over the
+        table: the columns that the table has by now, by name. Their types win over the
             catalogue's, so that what is there keeps its type.
 
     `columns` are the columns of the rows so far; it grows when an unknown attribute appears.
-    `unparsed` counts, by column, the values that did not fit.
+    `unparsed` counts, by column, the values that did not fit, and `more` those put into `_more`.
     """
 
     def __init__(self, endpoint: Endpoint, table: dict[str, Kind] | None = None) -> None:
         known = {column.name: column.kind for column in endpoint.columns()}
         self.columns = known | (table or {}) | {UNPARSED: Kind.JSON}
         self.unparsed: Counter[str] = Counter()
-        self._reserved = set(known)
-        self._attributes = {each.name: snake_case(each.name) for each in endpoint.attributes}
-        self._catalogued = set(self._attributes.values())
-        # By relationship: whether its keys need their type told beside them.
-        self._relationships = {each.name: each.polymorphic for each in endpoint.relationships}
-        self._places = lru_cache(SHAPES)(self._find_places)
+        self.more = 0
+        self._type = endpoint.path
+        # By relationship: the type of its keys, if it is always the same.
+        self._targets = {
+            each.name: None if each.polymorphic else each.targets[0]
+            for each in endpoint.relationships
+        }
+        self._places = Places(endpoint)
+        self._known = self._places.known | {TYPE, META, MORE, UNPARSED}
+        self._room = MOST_UNKNOWN - len(self.columns.keys() - self._known)
 
     def table(self, records: Sequence[Record]) -> pa.Table:
         """One row a record, with all columns known so far; what is missing is null."""
         found: dict[str, Values] = {}
+        more: dict[int, dict[str, Any]] = {}
+        undecided: set[str] = set()
         done = 0
-        for shape, alike in groupby(records, _shape):
+        for shape, alike in groupby(records, shape_of):
             group = list(alike)
-            for column, kind, values in self._values(shape, group):
-                if values.count(None) < len(values):
-                    self.columns.setdefault(column, kind or kind_of(_first(values)))
+            for source, column, kind, values in self._values(shape, group):
+                if values.count(None) == len(values):
+                    continue
+                if self._claim(column, kind, undecided):
                     before = found.setdefault(column, [])
                     before += [None] * (done - len(before)) + values
+                else:
+                    self._put_into_more(more, source, values, done)
             done += len(group)
+        if more:
+            self.columns.setdefault(MORE, Kind.JSON)
+            found[MORE] = [more.get(row) for row in range(done)]
+        for column in undecided:
+            self.columns[column] = kind_of(found[column])
         return self._table(found, done)
+
+    def _claim(self, column: str, kind: Kind | None, undecided: set[str]) -> bool:
+        """Return whether there is such a column, or room for one, which is then added."""
+        present = self.columns.get(column)
+        if present is None and column not in self._known:
+            if self._room <= 0:
+                return False
+            self._room -= 1
+        if present is None:
+            self.columns[column] = kind or Kind.JSON
+            if kind is None:
+                undecided.add(column)
+        elif kind and kind.sql == present.sql:
+            self.columns[column] = kind  # in the table a key cannot be told from a text
+        return True
+
+    def _put_into_more(
+        self, more: dict[int, dict[str, Any]], source: str, values: Values, first: int
+    ) -> None:
+        """Keep values by the name of their attribute; others by where they stood."""
+        name = source.removeprefix(SOURCES[0])
+        label = storable(source if name.startswith(SOURCES) else name)
+        for row, value in enumerate(values, first):
+            if value is not None:
+                more.setdefault(row, {})[label] = storable(value)
+                self.more += 1
 
     def _table(self, found: dict[str, Values], rows: int) -> pa.Table:
         misfits: dict[int, dict[str, Any]] = {}
@@ -94,104 +129,64 @@ class Flattener:
 
     def _values(
         self, shape: Shape, records: list[Record]
-    ) -> Iterator[tuple[str, Kind | None, Values]]:
-        """Each column of records of one shape: name, kind if it must have one, values."""
-        places = self._places(shape)
-        yield "id", Kind.KEY, [str(record.id) for record in records]
+    ) -> Iterator[tuple[str, str, Kind | None, Values]]:
+        """Each column of records of one shape: source, name, kind if it must have one, values."""
+        places = self._places.of(shape)
+        yield "id", "id", Kind.KEY, [str(record.id) for record in records]
+        types = [None if each.type == self._type else each.type for each in records]
+        yield "type", TYPE, Kind.TEXT, types
+        yield "meta", META, Kind.JSON, [each.meta for each in records]
         attributes = [record.attributes or {} for record in records]
         for name in shape.attributes:
-            yield places[f"attributes/{name}"], None, [each[name] for each in attributes]
+            source = f"attributes/{name}"
+            yield source, places[source], None, [each[name] for each in attributes]
         links = [record.links or {} for record in records]
         for name in shape.links:
             if name != "self":
-                yield places[f"links/{name}"], None, [each[name] for each in links]
+                source = f"links/{name}"
+                yield source, places[source], None, [each[name] for each in links]
         related = [record.relationships or {} for record in records]
         for name in shape.relationships:
-            data = [_data(each[name]) for each in related]
-            if data.count(None) == len(data):
-                continue  # as with all that were not included, which are most
-            for suffix, kind, values in _linked(data):
-                # Where a key can point at one type only, that need not be told.
-                if suffix != "type" or self._relationships.get(name, True):
-                    yield places[f"relationships/{name}/{suffix}"], kind, values
-
-    def _find_places(self, shape: Shape) -> dict[str, str]:
-        """By source, its column; no two share one."""
-        places = {
-            f"attributes/{name}": self._attributes.get(name) or self._column(name, shape.attributes)
-            for name in shape.attributes
-        }
-        wanted = {
-            f"links/{name}": self._attributes.get(name) or self._column(name)
-            for name in shape.links
-        }
-        for name in shape.relationships:
-            for suffix in ("ids", "id", "type"):
-                wanted[f"relationships/{name}/{suffix}"] = (
-                    f"{snake_case(name)}_{suffix}"
-                    if name in self._relationships
-                    else self._column(f"{name}-{suffix}")
-                )
-        taken = set(places.values())
-        for source, column in wanted.items():
-            places[source] = _with_digest(column, source) if column in taken else column
-            taken.add(column)
-        return places
-
-    def _column(self, name: str, beside: Container[str] = ()) -> str:
-        """The column of an attribute that the catalogue does not know by this spelling.
-
-        Plain names stay plain, and `resume_summary` is `resume-summary` spelled otherwise. Any
-        other name, and one that is taken, carries a part of its digest: so the column depends on
-        the name, and not on what came first, today or last year. `beside` are the names of the
-        same record: where both spellings come at once, each gets a column.
-        """
-        plain = snake_case(name)
-        kebab = plain.replace("_", "-")
-        if name == kebab:
-            free = plain not in self._reserved
-        elif name == plain:
-            free = kebab not in beside and (
-                plain in self._catalogued or plain not in self._reserved
-            )
-        else:
-            free = False
-        if free and 0 < len(plain) <= LONGEST_NAME:
-            return plain
-        return _with_digest(plain, name)
+            for part, kind, values in _linked(
+                [each[name] for each in related], self._targets.get(name)
+            ):
+                source = f"relationships/{name}/{part}"
+                yield source, places[source], kind, values
 
 
-def _with_digest(plain: str, source: str) -> str:
-    """A column name that no other source has."""
-    digest = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()[:8]
-    return f"{plain[:LONGEST_NAME] or 'attribute'}_{digest}"
+def _linked(relationships: Values, target: str | None) -> Iterator[tuple[str, Kind, Values]]:
+    """Yield what one relationship becomes: `ids` of several keys, `id` of one, and the rest.
 
-
-def _shape(record: Record) -> Shape:
-    return Shape(
-        tuple(record.attributes or ()), tuple(record.links or ()), tuple(record.relationships or ())
-    )
-
-
-def _data(relationship: Any) -> Any:
-    return relationship.data if isinstance(relationship, Linkage) else None
-
-
-def _linked(data: Values) -> Iterator[tuple[str, Kind, Values]]:
-    """What keys of one relationship become: `ids` of several, `id` and `type` of one."""
-    if set(map(type, data)) <= {type(None), list}:
-        several, single = data, []
-    else:
+    Types are told where they are not the target, and the keys whole where they say more.
+    """
+    yield "meta", Kind.JSON, [getattr(each, "meta", None) for each in relationships]
+    data = [each.data if isinstance(each, Linkage) else each for each in relationships]
+    kinds = set(map(type, data)) - {type(None)}
+    if not kinds:
+        return  # as with all that were not included, which are most
+    single = data
+    if list in kinds:
         several = [each if isinstance(each, list) else None for each in data]
         single = [None if isinstance(each, list) else each for each in data]
-    yield "ids", Kind.KEYS, [each and [_member(key, "id", key) for key in each] for each in several]
+        ids = [each and [_member(key, "id", key) for key in each] for each in several]
+        yield "ids", Kind.KEYS, ids
+        yield "types", Kind.TEXTS, [_types(each, target) if each else None for each in several]
     yield "id", Kind.KEY, [_member(each, "id", each) for each in single]
-    yield "type", Kind.TEXT, [_member(each, "type") for each in single]
+    types = [_member(each, "type") for each in single]
+    yield "type", Kind.TEXT, [None if each == target else each for each in types]
+    yield "data", Kind.JSON, [each if _says_more(each) else None for each in data]
+
+
+def _types(keys: list[Any], target: str | None) -> list[Any] | None:
+    types = [_member(key, "type") for key in keys]
+    return None if all(each is None or each == target for each in types) else types
+
+
+def _says_more(data: Any) -> bool:
+    """Return whether keys have more members than an id and a type."""
+    keys = data if isinstance(data, list) else [data]
+    return any(isinstance(key, dict) and "id" in key and key.keys() - _MEMBERS for key in keys)
 
 
 def _member(value: Any, name: str, otherwise: Any = None) -> Any:
     return value.get(name, otherwise) if isinstance(value, dict) else otherwise
-
-
-def _first(values: Values) -> Any:
-    return next(value for value in values if value is not None)

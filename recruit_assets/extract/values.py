@@ -2,11 +2,22 @@
 
 What lives here: what a value of each kind must be. A column is checked and converted whole; only
 one that holds a misfit is gone through value by value.
+
+A value fits if it can be told from what is stored, up to these forms:
+- a number in a column of numbers may have come as its shortest decimal text, and a whole one with a
+  zero behind the point: 52000 as "52000" or 52000.0; "0052", "52000.00" and " 5" do not fit;
+- a key may have come as a number;
+- a time is stored as its instant, without its offset; dates and times of any ISO 8601 spelling fit;
+- JSON is stored with its names sorted, and null is as good as absent;
+- half a surrogate pair, which no database stores, makes its value the JSON text of it.
+A number in a column of texts does not fit, as the same text could come next; nor does "true" in
+one of flags.
 """
 
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Any
@@ -18,6 +29,7 @@ import pyarrow.compute as pc
 from recruit_assets.catalogue import Kind
 
 Values = list[Any]  # one for each record; None where it has none
+MOST_EXACT = 2**53  # up to it every whole number is a float of its own
 _BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
@@ -53,31 +65,46 @@ def as_column(kind: Kind, values: Values) -> tuple[pa.Array, dict[int, Any]]:
         try:
             fitting[row] = None if value is None else _FIT[kind](value)
         except (ValueError, OverflowError):
-            misfits[row] = _storable(value)
+            misfits[row] = storable(value)
     return pa.array(fitting, ARROW_TYPES[kind]), misfits
 
 
-def kind_of(value: Any) -> Kind:
-    """The kind of a column whose first value this is."""
-    if isinstance(value, bool):
+def kind_of(values: Values) -> Kind:
+    """Return the kind of a column whose first values these are: the plainest that all of them fit.
+
+    Values of several types make it JSON, whatever their order.
+    """
+    types = set(map(type, values)) - {type(None)}
+    if types == {bool}:
         return Kind.BOOLEAN
-    if isinstance(value, int | float):
-        return Kind.NUMBER
-    return Kind.TEXT if isinstance(value, str) else Kind.JSON
+    if types == {str}:
+        return Kind.TEXT
+    if types <= {int, float}:
+        numbers = (Kind.NUMBER, Kind.INTEGER)
+        return next((kind for kind in numbers if not as_column(kind, values)[1]), Kind.JSON)
+    return Kind.JSON
 
 
 def as_json(value: Any) -> str:
-    """A value as JSON text, the same for the same value: keys sorted, whole numbers exact."""
-    return _ENCODER.encode(_storable(value)).decode()
+    """Return JSON text, the same for the same value: keys sorted, whole numbers exact."""
+    return _encoded(storable(value)).decode()
 
 
-def _storable(value: Any) -> Any:
-    """The value, or, if it holds half a surrogate pair, the JSON text that it came as."""
+def storable(value: Any) -> Any:
+    """Return the value, or, if it holds half a surrogate pair, the JSON text that it came as."""
     try:
-        _ENCODER.encode(value)
+        _encoded(value)
     except UnicodeEncodeError:
         return json.dumps(value, sort_keys=True)
     return value
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return _ENCODER.encode(value)
+    except RecursionError:  # it was decoded with fewer calls around it: a new thread has none
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(_ENCODER.encode, value).result()
 
 
 # From a value to what its column stores; ValueError and OverflowError say that it does not fit.
@@ -96,15 +123,28 @@ def _key(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
-    if type(value) is int and -(2**63) <= value < 2**63:
-        return value
+    number = _spelled(value) if type(value) is str else value
+    # As text: -0.0 differs from 0, and beyond 2^53 a float is no longer written out.
+    if type(number) is float and abs(number) <= MOST_EXACT and str(number) == f"{int(number)}.0":
+        return int(number)
+    if type(number) is int and -(2**63) <= number < 2**63:
+        return number
     raise ValueError
 
 
 def _number(value: Any) -> float:
-    if type(value) is float or (type(value) is int and float(value) == value):
-        return float(value)
+    number = _spelled(value) if type(value) is str else value
+    if type(number) is float or (type(number) is int and float(number) == number):
+        return float(number)
     raise ValueError
+
+
+def _spelled(text: str) -> int | float:
+    """Return the number whose shortest decimal text this is."""
+    number = float(text) if {".", "e"} & set(text) else int(text)
+    if str(number) != text:
+        raise ValueError
+    return number
 
 
 def _boolean(value: Any) -> bool:

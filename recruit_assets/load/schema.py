@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import duckdb
 
-from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
+from recruit_assets.catalogue import EXTRAS, UNPARSED, Endpoint, Kind
 from recruit_assets.errors import DatabaseChanged, DatabaseProblem
 from recruit_assets.load.names import literal, quoted
 
@@ -162,7 +162,7 @@ def _add(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, name: str, kin
     table = table_name(database, endpoint.name)
     database.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {kind.sql}")
     meanings = {column.name: column.meaning for column in endpoint.columns()}
-    _comment(database, table, name, meanings.get(name, UNKNOWN))
+    _comment(database, table, name, meanings.get(name, EXTRAS.get(name, UNKNOWN)))
 
 
 def _comment(database: duckdb.DuckDBPyConnection, table: str, name: str, meaning: str) -> None:

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -6,9 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recruit_assets.catalogue import Attribute, Endpoint, Kind, Relationship, snake_case
+from recruit_assets.catalogue import (
+    MOST_UNKNOWN,
+    Attribute,
+    Endpoint,
+    Kind,
+    Relationship,
+    snake_case,
+)
+from recruit_assets.extract.columns import LONGEST_NAME
 from recruit_assets.extract.document import Linkage, Record
-from recruit_assets.extract.records import LONGEST_NAME, Flattener
+from recruit_assets.extract.records import Flattener
 from recruit_assets.extract.values import as_json
 
 THINGS = Endpoint(
@@ -55,8 +64,16 @@ def row(attributes: dict[str, Any] | None = None, **rest: Any) -> dict[str, Any]
         ("key", 17, "17"),
         ("key", "17", "17"),
         ("integer", -(2**63), -(2**63)),
+        ("integer", 41000.0, 41000),
+        ("integer", float(2**53), 2**53),
+        ("integer", "52000", 52000),
+        ("integer", "-7", -7),
+        ("integer", "52000.0", 52000),
         ("number", 3, 3.0),
         ("number", 0.1, 0.1),
+        ("number", "0.5", 0.5),
+        ("number", "7", 7.0),
+        ("number", "1e+16", 1e16),
         ("boolean", False, False),
         ("timestamp", "2025-07-01T12:00:00.500+02:00", datetime(2025, 7, 1, 10, 0, 0, 500000, UTC)),
         ("timestamp", "2025-01-01T12:00:00Z", datetime(2025, 1, 1, 12, tzinfo=UTC)),
@@ -81,13 +98,28 @@ def test_a_value_that_fits_its_column_is_stored_there(kind: str, value: Any, sto
         ("key", True),
         ("key", 1.5),
         ("integer", 2**63),
-        ("integer", 1.0),
+        ("integer", 1.5),
+        ("integer", -0.0),
+        ("integer", 2.0**54),
         ("integer", True),
-        ("integer", "7"),
+        ("integer", "0052"),
+        ("integer", " 5"),
+        ("integer", "+5"),
+        ("integer", "5_0"),
+        ("integer", "-0"),
+        ("integer", "\uff15"),
+        ("integer", "1.5"),
+        ("integer", "9223372036854775808"),
+        ("integer", "9" * 5000),
         ("number", 2**53 + 1),
         ("number", 10**400),
-        ("number", "0.5"),
+        ("number", "0.50"),
+        ("number", "nan"),
+        ("number", "inf"),
+        ("number", "1e400"),
+        ("number", "9007199254740993"),
         ("boolean", 0),
+        ("boolean", "true"),
         ("timestamp", "2025-02-30T00:00:00+00:00"),
         ("timestamp", "2025-01-02T03:04:05"),
         ("timestamp", "2025-01-02"),
@@ -118,23 +150,32 @@ def test_an_id_that_is_a_number_becomes_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"),
+    ("values", "kind"),
     [
-        (True, Kind.BOOLEAN),
-        (1, Kind.NUMBER),
-        (1.5, Kind.NUMBER),
-        ("x", Kind.TEXT),
-        ([1], Kind.JSON),
-        ({}, Kind.JSON),
+        ([True, False], Kind.BOOLEAN),
+        ([1], Kind.NUMBER),
+        ([1, 1.5], Kind.NUMBER),
+        ([2**53 + 1, 1.0], Kind.INTEGER),
+        ([2**53 + 1, 1.5], Kind.JSON),
+        ([2**63], Kind.NUMBER),
+        ([2**63 + 1], Kind.JSON),
+        (["x", "5"], Kind.TEXT),
+        ([5, "five"], Kind.JSON),
+        ([True, 1], Kind.JSON),
+        ([[1]], Kind.JSON),
+        ([{}], Kind.JSON),
     ],
 )
-def test_an_unknown_attribute_gets_a_column_of_the_kind_of_its_first_value(
-    value: Any, kind: Kind
+def test_an_unknown_attribute_gets_a_column_that_its_first_values_fit(
+    values: list[Any], kind: Kind
 ) -> None:
-    flattener = Flattener(THINGS)
-    records = [Record(id="1", attributes={"new-one": each}) for each in (None, value)]
-    assert rows(flattener, *records)[1]["new_one"] is not None
-    assert flattener.columns["new_one"] is kind
+    for ordered in (values, values[::-1]):
+        flattener = Flattener(THINGS)
+        assert rows(flattener, Record(id="0", attributes={"new-one": None})) == [{"id": "0"}]
+        found = rows(flattener, *(Record("1", {"new-one": each}) for each in [None, *ordered]))
+        assert all("new_one" in each for each in found[1:])
+        assert flattener.columns["new_one"] is kind
+        assert not flattener.unparsed
 
 
 def test_a_column_that_the_table_has_keeps_its_kind() -> None:
@@ -216,7 +257,68 @@ def test_a_relationship_nobody_knew_is_kept_with_its_type() -> None:
             "pets": {"data": [{"type": "dogs", "id": "3"}]},
         }
     )
-    assert found == {"id": "1", "mentor_id": "5", "mentor_type": "people", "pets_ids": ["3"]}
+    assert found == {
+        "id": "1",
+        "mentor_id": "5",
+        "mentor_type": "people",
+        "pets_ids": ["3"],
+        "pets_types": ["dogs"],
+    }
+
+
+def test_types_of_keys_are_told_where_the_catalogue_does_not_name_them() -> None:
+    found = row(
+        relationships={
+            "owner": {"data": {"type": "robots", "id": "5"}},
+            "parts": {"data": [{"type": "parts", "id": "7"}, {"type": "wheels", "id": "7"}]},
+        }
+    )
+    assert found == {
+        "id": "1",
+        "owner_id": "5",
+        "owner_type": "robots",
+        "parts_ids": ["7", "7"],
+        "parts_types": ["parts", "wheels"],
+    }
+
+
+def test_what_else_a_record_and_its_relationships_say_is_kept() -> None:
+    lead = {"type": "people", "id": "5", "meta": {"lead": True}}
+    found = row(
+        {"meta": "m", "type": "t", "id": "i", "_more": 1, "_meta": 2},
+        type="other-things",
+        meta={"score": 5},
+        relationships={"owner": {"data": lead}, "pets": {"meta": {"count": 3}}, "place": 7},
+    )
+    assert {name: value for name, value in found.items() if "_" not in name[1:]} == {
+        "id": "1",
+        "meta": "m",
+        "type": "t",
+        "_type": "other-things",
+        "_meta": '{"score":5}',
+    }
+    assert found["owner_id"] == "5"
+    assert found["owner_data"] == '{"id":"5","meta":{"lead":true},"type":"people"}'
+    assert found["pets_meta"] == '{"count":3}'
+    assert found["place_id"] == "7"
+
+
+def test_an_ordinary_record_says_nothing_besides_its_attributes() -> None:
+    parts = {"data": [{"type": "parts", "id": "7"}]}
+    found = row({"a-text": "x"}, type="things", relationships={"parts": parts, "place": {}})
+    assert found == {"id": "1", "a_text": "x", "parts_ids": ["7"]}
+
+
+def test_keys_that_are_numbers_fit_a_column_of_texts_that_the_table_has() -> None:
+    """In the table a key cannot be told from a text."""
+    relationships = {"pet": Linkage({"id": 5, "type": "dogs"}), "pets": Linkage([{"id": 5}])}
+    records = [Record("1", None, dict[str, Any](relationships))]
+    first = Flattener(THINGS)
+    before = rows(first, *records)
+    kinds = {Kind.KEY: Kind.TEXT, Kind.KEYS: Kind.TEXTS}
+    found = {name: kinds.get(kind, kind) for name, kind in first.columns.items()}
+    assert rows(Flattener(THINGS, found), *records) == before
+    assert before == [{"id": "1", "pet_id": "5", "pet_type": "dogs", "pets_ids": ["5"]}]
 
 
 def test_malformed_keys_are_kept_as_they_came() -> None:
@@ -317,7 +419,7 @@ def several_records(draw: Any) -> list[Record]:
 
 @given(several_records())
 def test_records_together_become_what_each_becomes_alone(records: list[Record]) -> None:
-    together, apart = Flattener(THINGS), Flattener(THINGS)
+    together, apart = Flattener(THINGS, {"new": Kind.TEXT}), Flattener(THINGS, {"new": Kind.TEXT})
     assert rows(together, *records) == [row for each in records for row in rows(apart, each)]
     assert together.columns == apart.columns
     assert together.unparsed == apart.unparsed
@@ -331,3 +433,48 @@ def test_a_whole_column_is_converted_as_value_by_value(records: list[Record]) ->
     whole, single = Flattener(THINGS, kinds), Flattener(THINGS, kinds)
     spoilt = Record(id="spoilt", attributes=misfits)
     assert rows(single, *records, spoilt)[:-1] == rows(whole, *records)
+
+
+def test_unknown_attributes_beyond_the_bound_share_a_column() -> None:
+    names = [f"new-{number}" for number in range(MOST_UNKNOWN + 2)]
+    flattener = Flattener(THINGS, {"old": Kind.TEXT})
+    record = {name: number for number, name in enumerate(names)} | {"old": "x", "a-text": "y"}
+    links = {"apply": "z", "self": "s"}
+    (found,) = rows(flattener, Record("1", record, None, links))
+    last = MOST_UNKNOWN - 2
+    more = {f"new-{number}": number for number in range(last + 1, MOST_UNKNOWN + 2)}
+    assert found.pop("_more") == as_json({**more, "links/apply": "z"})
+    assert (found["old"], found["a_text"], found[f"new_{last}"]) == ("x", "y", float(last))
+    assert flattener.more == 4
+    # The next sync finds the columns in the table, and puts each value where it was.
+    again = Flattener(THINGS, dict(flattener.columns))
+    assert rows(again, Record("1", dict(reversed(record.items())), None, links)) == [
+        {**found, "_more": as_json({**more, "links/apply": "z"})}
+    ]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["links/x", "attributes/links/x", "x", "\ud800"]) | st.text(),
+        JSON_VALUES.filter(lambda value: value is not None),
+    ),
+    st.dictionaries(st.sampled_from(["x", "y"]), st.integers()),
+)
+def test_what_goes_beyond_the_bound_is_kept_by_its_own_name(
+    attributes: dict[str, Any], links: dict[str, int]
+) -> None:
+    full = {f"c{number}": Kind.TEXT for number in range(MOST_UNKNOWN)}
+    names = {each.name for each in THINGS.attributes} | {
+        snake_case(each.name) for each in THINGS.attributes
+    }
+    flattener = Flattener(THINGS, full)
+    attributes = {
+        name: value for name, value in attributes.items() if name not in names | set(full)
+    }
+    (found,) = rows(flattener, Record("1", attributes, None, links))
+    kept = json.loads(found.get("_more", "{}"))
+    assert set(found) <= {"id", "_more"}
+    assert len(kept) == flattener.more == len(attributes) + len(links)
+    assert sorted(map(as_json, kept.values())) == sorted(
+        map(as_json, [*attributes.values(), *links.values()])
+    )

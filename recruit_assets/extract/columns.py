@@ -1,0 +1,107 @@
+"""Which column each part of a record goes to; no two parts of a record share one.
+
+What lives here: names only. Which values there are is up to `records`, and whether they fit up to
+`values`.
+"""
+
+import hashlib
+from collections.abc import Container
+from functools import lru_cache
+from typing import NamedTuple
+
+from recruit_assets.catalogue import Endpoint, snake_case
+from recruit_assets.extract.document import Record
+
+LONGEST_NAME = 80  # characters of a column name that comes from the API
+SHAPES = 64  # that records of one list may have before their places are looked for again
+WIDEST = 1000  # names of a shape whose places are worth the memory of keeping them
+PARTS = ("ids", "id", "type")  # of a relationship
+MORE_PARTS = ("types", "data", "meta")  # of one that says more than the catalogue expects
+
+
+class Shape(NamedTuple):
+    """The names that records have in common."""
+
+    attributes: tuple[str, ...]
+    links: tuple[str, ...]
+    relationships: tuple[str, ...]
+
+
+def shape_of(record: Record) -> Shape:
+    """Return the names of a record's attributes, links and relationships."""
+    return Shape(
+        tuple(record.attributes or ()), tuple(record.links or ()), tuple(record.relationships or ())
+    )
+
+
+class Places:
+    """Finds the columns of one endpoint's records.
+
+    `known` are the columns that the catalogue provides for, in the table or not.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._reserved = {column.name for column in endpoint.columns()}
+        self._attributes = {each.name: snake_case(each.name) for each in endpoint.attributes}
+        self._catalogued = set(self._attributes.values())
+        self._relationships = {each.name: snake_case(each.name) for each in endpoint.relationships}
+        self.known = self._reserved | {
+            f"{stem}_{part}"
+            for stem in self._relationships.values()
+            for part in (*PARTS, *MORE_PARTS)
+        }
+        self._kept = lru_cache(SHAPES)(self._find)
+
+    def of(self, shape: Shape) -> dict[str, str]:
+        """Return the column of each source: `attributes/x`, `links/x`, `relationships/x/id`."""
+        wide = sum(map(len, shape)) > WIDEST
+        return self._find(shape) if wide else self._kept(shape)
+
+    def _find(self, shape: Shape) -> dict[str, str]:
+        places = {
+            f"attributes/{name}": self._attributes.get(name) or self._column(name, shape.attributes)
+            for name in shape.attributes
+        }
+        wanted = {
+            f"links/{name}": self._attributes.get(name) or self._column(name)
+            for name in shape.links
+        }
+        for parts in (PARTS, MORE_PARTS):
+            for name in shape.relationships:
+                stem = self._relationships.get(name)
+                for part in parts:
+                    column = f"{stem}_{part}" if stem else self._column(f"{name}-{part}")
+                    wanted[f"relationships/{name}/{part}"] = column
+        taken = set(places.values())
+        for source, column in wanted.items():
+            places[source] = _with_digest(column, source) if column in taken else column
+            taken.add(column)
+        return places
+
+    def _column(self, name: str, beside: Container[str] = ()) -> str:
+        """Return the column of an attribute that the catalogue does not know by this spelling.
+
+        Plain names stay plain, and `resume_summary` is `resume-summary` spelled otherwise. Any
+        other name, and one that is taken, carries a part of its digest: so the column depends on
+        the name, and not on what came first, today or last year. `beside` are the names of the
+        same record: where both spellings come at once, each gets a column.
+        """
+        plain = snake_case(name)
+        kebab = plain.replace("_", "-")
+        if name == kebab:
+            free = plain not in self._reserved
+        elif name == plain:
+            free = kebab not in beside and (
+                plain in self._catalogued or plain not in self._reserved
+            )
+        else:
+            free = False
+        if free and 0 < len(plain) <= LONGEST_NAME:
+            return plain
+        return _with_digest(plain, name)
+
+
+def _with_digest(plain: str, source: str) -> str:
+    """Return a column name that no other source has."""
+    digest = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{plain[:LONGEST_NAME] or 'attribute'}_{digest}"
