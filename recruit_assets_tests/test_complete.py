@@ -1,6 +1,7 @@
 """What no sync may get wrong: shifts, short answers, deletions, lesser keys, changes in windows."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from recruit_assets.errors import RecruitError, Transient
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.sweep import Remains
+from recruit_assets.metadata import facts
 from recruit_assets.sandbox import Rules, Sandbox, World
 from recruit_assets.sync import Mode
 from recruit_assets_tests.conftest import KEY, Project, metadata, served
@@ -44,6 +46,14 @@ def remove_first(count: int, then_add: int = 0) -> Callable[[World], None]:
 
 
 def synced(project: Project, name: str = "regions", **config: Any) -> dict[str, Any]:
+    """Sync one endpoint; return what its metadata tells, without a Dagster run."""
+    outcome = project.sync(name, **config)
+    told = {"deleted": outcome.deleted, "dagster/row_count": outcome.living}
+    return facts(outcome) | asdict(outcome.merged) | told
+
+
+def materialized(project: Project, name: str = "regions", **config: Any) -> dict[str, Any]:
+    """Materialize one endpoint; return its metadata."""
     return metadata(project.materialize(name, **config), name)
 
 
@@ -194,7 +204,7 @@ def test_a_mass_delete_needs_a_person(project: Project) -> None:
     for id_ in ids(project.sandbox.world, "regions")[:21]:
         project.sandbox.world.remove("regions", id_)
     assert "21 of the 100 living rows" in project.failure("regions")
-    dry = synced(project, dry_run=True)
+    dry = materialized(project, dry_run=True)
     assert (dry["deleted"], len(dry["would_be_deleted"])) == (21, 21)
     assert len(living(project, "regions")) == 100
     assert synced(project, allow_mass_delete=True)["deleted"] == 21
@@ -210,7 +220,7 @@ def test_a_dry_run_writes_nothing(project: Project) -> None:
     world.add("regions")
     tables = "SELECT * FROM recruit.regions ORDER BY id", "FROM recruit_meta.syncs"
     before = [project.query(each) for each in tables]
-    found = synced(project, dry_run=True)
+    found = materialized(project, dry_run=True)
     assert (found["inserted"], found["updated"], found["deleted"]) == (1, 1, 1)
     assert found["would_be_deleted"] == [removed]
     assert not found.keys() & {"dagster/row_count", "dagster/column_schema", "cursor", "preview"}
@@ -276,7 +286,7 @@ def test_a_list_that_is_forbidden_today(
     synced(project)
     before = living(project, "regions")
     project.sandbox.rules.without = {"regions": 403}
-    found = synced(project)
+    found = materialized(project)
     assert found["verdict"] == "unavailable"
     assert living(project, "regions") == before
     assert "regions could be read until 20" in capfd.readouterr().err

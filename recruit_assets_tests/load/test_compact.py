@@ -14,6 +14,8 @@ from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection
 from recruit_assets_tests.load.test_connection import held_elsewhere
 
+pytestmark = pytest.mark.ring(2)
+
 KILLED = """
 import os, sys
 from recruit_assets.load import compact
@@ -23,9 +25,6 @@ compact.compact(sys.argv[1], 1)
 
 WRITER = """
 import duckdb, os, sys
-
-pytestmark = pytest.mark.ring(2)
-
 database = duckdb.connect(sys.argv[1])
 database.execute("INSERT INTO own VALUES (2, NULL)")
 os.kill(os.getpid(), 9)

@@ -21,6 +21,7 @@ from recruit_assets.load.merge import merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.sweep import Remains, sweep
+from recruit_assets_tests.rings import sized
 
 TOLD = Endpoint(
     "told",
@@ -276,7 +277,7 @@ DAYS = st.lists(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=sized(5, 25, 100))
 @given(DAYS)
 def test_after_any_syncs_versions_follow_each_other_and_the_open_ones_are_what_lives(
     syncs: list[tuple[int, dict[str, dict[str, Any]], Remains, bool]],
