@@ -20,7 +20,7 @@ from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import check_path
 from recruit_assets.load.schema import existing_table, missing_table
 from recruit_assets.load.sweep import Remains
-from recruit_assets.metadata import counts, facts, look_of, stored
+from recruit_assets.metadata import CROWDED, counts, facts, look_of, stored
 from recruit_assets.resources import explained
 from recruit_assets.sync import Options, Outcome, Sync
 
@@ -115,6 +115,8 @@ def _log(context: dg.OutputContext, endpoint: Endpoint, outcome: Outcome, option
         context.log.warning(
             f"{name}.{column}: {times} values did not fit the column and are kept in _unparsed"
         )
+    if outcome.crowded:
+        context.log.warning(f"{name}: {CROWDED}")
     if report.verdict is Verdict.INCOMPLETE:
         context.log.warning(
             f"{name}: what came is stored, but it cannot be proven complete ({report.reason}): "

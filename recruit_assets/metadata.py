@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from recruit_assets.catalogue import EXTRAS, Endpoint, Kind
+from recruit_assets.catalogue import EXTRAS, MORE, MOST_UNKNOWN, Endpoint, Kind
 from recruit_assets.extract.retries import Effort
 from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of, existing_table
@@ -22,6 +22,12 @@ from recruit_assets.sync import Outcome
 ROWS, COLUMNS = 5, 6  # that a look shows; more do not fit into the UI
 TELLING = (Kind.TEXT, Kind.KEY, Kind.TEXTS)  # before flags and times
 LONGEST = 30  # letters of a value; what is longer is for reading, not for looking
+
+CROWDED = (
+    f"The API sends more than {MOST_UNKNOWN} attributes that the catalogue does not know. Those "
+    f"beyond are kept by name in the column {MORE}, as JSON: select one with {MORE}->>'its name', "
+    "or add those you need to endpoints.py."
+)
 
 
 def definition(endpoint: Endpoint) -> dict[str, Any]:
@@ -36,6 +42,7 @@ def facts(outcome: Outcome) -> dict[str, Any]:
     """What a sync has proven, and of what."""
     report = outcome.report
     known = {"reason": report.reason, "refused_parameters": report.dropped}
+    known |= {"unknown_attributes": CROWDED} if outcome.crowded else {}
     return {
         "verdict": report.verdict.value,
         "mode": outcome.mode.value,

@@ -78,6 +78,7 @@ class Outcome:
     deleted: int = 0
     living: int = 0
     unparsed: dict[str, int] = field(default_factory=dict)
+    crowded: bool = False  # more unknown attributes came than get a column of their own
     columns: dict[str, Kind] = field(default_factory=dict)
     cursor: datetime | None = None  # where the next incremental read goes on
     seconds: float = 0.0  # that it took
@@ -151,7 +152,7 @@ class Sync:
         if walk.report.verdict is Verdict.COMPLETE:
             outcome.gone = self._proven_gone(missing, walk, stage, add)
             outcome.kept = len(missing) - len(outcome.gone)
-        outcome.unparsed = dict(flattener.unparsed)
+        outcome.unparsed, outcome.crowded = dict(flattener.unparsed), flattener.more > 0
         try:
             self._store(stage, outcome)
         except NotEnoughMemory:  # it was bounded too low for these rows, and changed nothing

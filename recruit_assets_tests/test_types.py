@@ -1,16 +1,20 @@
 """What may happen to the types of values from sync to sync, through the real API and database."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
+from recruit_assets.catalogue import MOST_UNKNOWN
 from recruit_assets.errors import ShowsMuchLess
+from recruit_assets.metadata import CROWDED
 from recruit_assets.sync import Mode
-from recruit_assets_tests.conftest import Project
+from recruit_assets_tests.conftest import Project, metadata
 
 Record = dict[str, Any]
+TABLE = "recruit.departments"
 
 
 def sends(project: Project, name: str, change: Callable[[Record], object]) -> None:
@@ -66,3 +70,26 @@ def test_an_attribute_that_is_renamed_with_the_api_version_is_no_reason_to_refus
     assert project.query("SELECT count(name), count(label) >= 20 FROM recruit.departments") == [
         (0, True)
     ]
+
+
+def test_too_many_unknown_attributes_are_kept_in_one_column_and_told_once(
+    project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def crowd(record: Record) -> None:
+        number = int(record["id"])
+        record["attributes"] |= {f"x-{number}-{each}": each for each in range(150)}
+
+    sends(project, "departments", crowd)
+    told = metadata(project.materialize("departments"), "departments")
+    assert told["unknown_attributes"] == CROWDED
+    assert capfd.readouterr().err.count(CROWDED) == 1
+    assert told["unparsed"] == 0
+    merged = project.sync("departments").merged
+    assert (merged.inserted, merged.updated) == (0, 0)
+    columns = project.query(f"DESCRIBE {TABLE}")
+    unknown = [name for name, *_ in columns if name.startswith("x_")]
+    assert len(unknown) == MOST_UNKNOWN
+    for id_, more, *values in project.query(f"SELECT id, _more, {', '.join(unknown)} FROM {TABLE}"):
+        found = {name: each for name, each in zip(unknown, values, strict=True) if each is not None}
+        found |= {name.replace("-", "_"): each for name, each in json.loads(more or "{}").items()}
+        assert found == {f"x_{id_}_{each}": each for each in range(150)}
