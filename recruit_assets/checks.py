@@ -20,6 +20,9 @@ from recruit_assets.load.guards import MOST_DELETED
 from recruit_assets.load.schema import existing_table
 from recruit_assets.load.state import Past, last_syncs
 from recruit_assets.resources import RecruitDatabase, explained
+from recruit_assets.text import markdown, one_line
+
+LONGEST_ID = 60  # characters shown of an id
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Found:
-    """What a check found: whether all is well, what to say if not, and numbers."""
+    """What a check found: whether all is well, what to say if not (as Markdown), and numbers."""
 
     passed: bool
     says: str = ""
@@ -66,7 +69,7 @@ def available(table: Evidence) -> Found:
     if not table.last:
         return UNSYNCED
     there = table.last[0].verdict != Verdict.UNAVAILABLE.value
-    return Found(there, table.last[0].reason, {"available": int(there)})
+    return Found(there, markdown(table.last[0].reason), {"available": int(there)})
 
 
 def complete(table: Evidence) -> Found:
@@ -75,7 +78,7 @@ def complete(table: Evidence) -> Found:
         return UNSYNCED
     proven = table.last[0].verdict in {verdict.value for verdict in Verdict if verdict.proven}
     numbers = {"verdict": table.last[0].verdict, "proven": int(proven)}  # a number makes a plot
-    return Found(proven, table.last[0].reason, numbers)
+    return Found(proven, markdown(table.last[0].reason), numbers)
 
 
 def not_fewer(table: Evidence) -> Found:
@@ -93,8 +96,11 @@ def parsed(table: Evidence) -> Found:
     found = misfits(table.database, table.endpoint)
     values = sum(sum(kinds.values()) for kinds in found.values())
     says = f"{values:,} values did not fit and are kept in {UNPARSED}: "
-    says += "; ".join(f"{column} is {' or '.join(kinds)}" for column, kinds in found.items())
-    return Found(not found, says, {"values": values, **found})
+    says += "; ".join(
+        f"{markdown(column)} is {' or '.join(kinds)}" for column, kinds in found.items()
+    )
+    numbers = {one_line(column): kinds for column, kinds in found.items()}
+    return Found(not found, says, {"values": values, **numbers})
 
 
 def resolved(table: Evidence) -> Found:
@@ -105,7 +111,8 @@ def resolved(table: Evidence) -> Found:
     }
     numbers = {name: each.keys for name, each in found.items()}
     says = "Keys lead to no row: " + "; ".join(
-        f"{each.keys:,} of {name}, such as {', '.join(each.examples)}"
+        f"{each.keys:,} of {name}, such as "
+        + ", ".join(markdown(id_, LONGEST_ID) for id_ in each.examples)
         for name, each in found.items()
         if each.keys
     )

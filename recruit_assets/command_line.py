@@ -15,6 +15,7 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.overview import Overview, overview
 from recruit_assets.load.reading import is_made, reading
+from recruit_assets.text import one_line
 
 WAIT_SECONDS = 2.0  # for a database that is being written to
 CODES = "Exit code: 0 all is well, 1 with restrictions, 2 "
@@ -70,8 +71,9 @@ def status(_: Collection[str], *, as_json: bool) -> Outlook:
         display.show_tables(screen, tables, now)
     else:
         screen.print(
-            f"There is no {path} yet. See what a sync would take with recruit-assets doctor, "
-            'then run one: dagster asset materialize -m recruit_assets.definitions --select "*"'
+            f"There is no {one_line(path)} yet. See what a sync would take with recruit-assets "
+            "doctor, then run one: dagster asset materialize -m recruit_assets.definitions "
+            '--select "*"'
         )
     return Outlook.GOOD if display.all_proven(tables) else Outlook.RESTRICTED
 
@@ -84,5 +86,6 @@ def _tables(path: str) -> list[Overview]:
 
 
 def _print_json(found: object) -> None:
-    json.dump(found, sys.stdout, indent=2, ensure_ascii=False)
+    # Escaped beyond what JSON asks for, as a terminal may be what reads it.
+    json.dump(found, sys.stdout, indent=2)
     sys.stdout.write("\n")

@@ -24,6 +24,7 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.marts.report import report_path
 from recruit_assets.sandbox import Sandbox
+from recruit_assets.text import one_line
 
 DAGSTER = str(Path(sys.executable).with_name("dagster"))
 MATERIALIZE = [DAGSTER, "asset", "materialize", "-m", "recruit_assets.definitions", "--select", "*"]
@@ -106,7 +107,7 @@ def show(sandbox: Sandbox, home: Path) -> int:
     log = home / "demo.log"
     print('Running: dagster asset materialize -m recruit_assets.definitions --select "*"')
     if materialize(sandbox, home, log):
-        lines = [line for line in log.read_text().splitlines() if "Failure: " in line]
+        lines = [one_line(line) for line in log.read_text().splitlines() if "Failure: " in line]
         print(f"It failed; all of it is in {shown(log)}.", *dict.fromkeys(lines), sep="\n")
         return 1
     found = counts(home / "demo.duckdb")

@@ -17,6 +17,7 @@ from recruit_assets.doctor import Diagnosis, Outlook
 from recruit_assets.extract.probe import Probe, State
 from recruit_assets.extract.report import Verdict, duration
 from recruit_assets.load.overview import Overview
+from recruit_assets.text import one_line
 
 UNKNOWN, NONE = "?", "-"
 RESULTS = {
@@ -56,7 +57,7 @@ def show_diagnosis(screen: Console, found: Diagnosis) -> None:
     _heading(screen, "Settings")
     grid = _table("setting", "value", "from")
     for each in found.settings:
-        grid.add_row(each.name, each.value, each.origin)
+        grid.add_row(each.name, one_line(each.value), each.origin)
     screen.print(grid)
     _paragraph(screen, found.setting_problem)
     if not found.setting_problem:
@@ -104,7 +105,7 @@ def show_tables(screen: Console, tables: Sequence[Overview], now: datetime) -> N
             f"{each.rows:,}",
             f"{each.deleted:,}",
             f"{each.synced_at.astimezone(UTC):%Y-%m-%d %H:%M}" if each.synced_at else "never",
-            each.verdict or NONE,
+            one_line(each.verdict or NONE),
             _since(each.proven_at, now) or NONE,
             style=None if _is_proven(each) else "yellow",
         )
@@ -114,7 +115,12 @@ def show_tables(screen: Console, tables: Sequence[Overview], now: datetime) -> N
     screen.print(grid)
     _paragraph(screen, "behind by: how long ago the last sync began that proved what it brought.")
     _notes(
-        screen, [f"{each.table}, {each.verdict}: {each.reason}" for each in tables if each.reason]
+        screen,
+        [
+            one_line(f"{each.table}, {each.verdict}: {each.reason}")
+            for each in tables
+            if each.reason
+        ],
     )
     if not all(each.synced_at for each in tables):
         _paragraph(screen, "What was never synced can be materialized: see the README.")
@@ -164,7 +170,11 @@ def _show_probes(screen: Console, found: Diagnosis) -> None:
     _notes(screen, [str(each.error) for each in found.probes if each.error])
     _notes(
         screen,
-        [f"{each.endpoint.name} refuses {text}." for each in found.probes for text in each.refused],
+        [
+            one_line(f"{each.endpoint.name} refuses {text}.")
+            for each in found.probes
+            for text in each.refused
+        ],
     )
 
 
@@ -195,10 +205,11 @@ def _forecast(found: Diagnosis) -> str:
 
 
 def _database(found: Diagnosis) -> str:
+    path = one_line(found.database)
     if not found.database_made:
-        return f"{found.database} is not there yet, and can be: the first sync makes it."
+        return f"{path} is not there yet, and can be: the first sync makes it."
     room = "Rows that were replaced take more room than those that are there: run the job compact."
-    return f"{found.database} can be written, and nobody holds it." + f"\n{room}" * found.is_bloated
+    return f"{path} can be written, and nobody holds it." + f"\n{room}" * found.is_bloated
 
 
 def _probe_as_json(found: Probe, tables: dict[str, Overview]) -> dict[str, Any]:

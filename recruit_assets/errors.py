@@ -16,14 +16,20 @@
         ├── NotEnoughMemory       DuckDB may not take what it needs
         └── DatabaseChanged       another run changed it meanwhile
 
-`retryable` says whether a later try of the whole asset can help.
+`retryable` says whether a later try of the whole asset can help. As text, every error is one line,
+whatever the API or the system put into it.
 """
+
+from recruit_assets.text import one_line
 
 
 class RecruitError(Exception):
     """Base of every error of this project."""
 
     retryable = False
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class BadSetting(RecruitError):
@@ -41,7 +47,9 @@ class RequestFailed(RecruitError):
 
     def __init__(self, subject: str, happened: str, advice: str) -> None:
         super().__init__(subject, happened, advice)
-        self.subject, self.happened, self.advice = subject, happened, advice
+        self.subject = one_line(subject, 200)
+        # Cut on its own, so that the advice is always there.
+        self.happened, self.advice = one_line(happened, 1000), one_line(advice, 600)
         self.tries = 1
 
     def __str__(self) -> str:

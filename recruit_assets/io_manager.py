@@ -23,6 +23,7 @@ from recruit_assets.load.sweep import Remains
 from recruit_assets.metadata import CROWDED, counts, facts, look_of, stored
 from recruit_assets.resources import explained
 from recruit_assets.sync import Options, Outcome, Sync
+from recruit_assets.text import OneLineLog
 
 
 @dataclass(frozen=True)
@@ -103,31 +104,32 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
 
 def _log(context: dg.OutputContext, endpoint: Endpoint, outcome: Outcome, options: Options) -> None:
     name, report, merged = endpoint.name, outcome.report, outcome.merged
+    log = OneLineLog(context.log)
     if report.verdict is Verdict.UNAVAILABLE:
-        context.log.warning(f"{report.reason} The rows of {name} stay as they are.")
+        log.warning(f"{report.reason} The rows of {name} stay as they are.")
         if last := outcome.state.complete_at:
-            context.log.warning(
+            log.warning(
                 f"{name} could be read until {last:%Y-%m-%d %H:%M} UTC. Was the key's scope "
                 "reduced, or did an add-on end?"
             )
         return
     for column, times in sorted(outcome.unparsed.items()):
-        context.log.warning(
+        log.warning(
             f"{name}.{column}: {times} values did not fit the column and are kept in _unparsed"
         )
     if outcome.crowded:
         context.log.warning(f"{name}: {CROWDED}")
     if report.verdict is Verdict.INCOMPLETE:
-        context.log.warning(
+        log.warning(
             f"{name}: what came is stored, but it cannot be proven complete ({report.reason}): "
             "nothing is marked deleted. The next sync tries again."
         )
     dry = "dry run, nothing was written: " if options.dry_run else ""
-    context.log.info(
+    log.info(
         f"{name}: {dry}{report.verdict.value}; "
         f"{report.records:,} records, pages: {report.pages:,}; "
         f"{merged.inserted:,} inserted, {merged.updated:,} updated, {merged.unchanged:,} "
         f"unchanged, {outcome.deleted:,} deleted, {merged.undeleted:,} undeleted"
     )
     if outcome.kept:
-        context.log.info(f"{name}: {outcome.kept:,} rows were not in the list, and are there")
+        log.info(f"{name}: {outcome.kept:,} rows were not in the list, and are there")

@@ -3,11 +3,11 @@
 What lives here: Dagster's metadata. Numbers are plain, so that the UI plots them over time.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import dagster as dg
 import duckdb
@@ -18,6 +18,7 @@ from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of, existing_table
 from recruit_assets.load.sweep import LIVING
 from recruit_assets.sync import Outcome
+from recruit_assets.text import markdown, one_line
 
 ROWS, COLUMNS = 5, 6  # that a look shows; more do not fit into the UI
 TELLING = (Kind.TEXT, Kind.KEY, Kind.TEXTS)  # before flags and times
@@ -41,7 +42,10 @@ def definition(endpoint: Endpoint) -> dict[str, Any]:
 def facts(outcome: Outcome) -> dict[str, Any]:
     """What a sync has proven, and of what."""
     report = outcome.report
-    known = {"reason": report.reason, "refused_parameters": report.dropped}
+    known = {
+        "reason": one_line(report.reason),
+        "refused_parameters": [one_line(each) for each in report.dropped],
+    }
     known |= {"unknown_attributes": CROWDED} if outcome.crowded else {}
     return {
         "verdict": report.verdict.value,
@@ -107,7 +111,7 @@ def preview(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, table: str)
         for name, *values in zip(names, *rows, strict=True)
     ]
     told = [(name, cells) for name, cells in columns if _telling(name, cells)][:COLUMNS]
-    lines: list[Sequence[str]] = [[_plain(name) for name, _ in told], ["---"] * len(told)]
+    lines: list[Sequence[str]] = [[markdown(name) for name, _ in told], ["---"] * len(told)]
     lines += zip(*(cells for _, cells in told), strict=True)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -118,7 +122,7 @@ def column_schema(endpoint: Endpoint, found: dict[str, Kind] | None = None) -> d
     kinds = found or {column.name: column.kind for column in known.values()}
     columns = [
         dg.TableColumn(
-            name,
+            one_line(name),
             kind.sql,
             known[name].meaning if name in known else EXTRAS.get(name, UNKNOWN),
             constraints=dg.TableColumnConstraints(nullable=name != "id", unique=name == "id"),
@@ -138,14 +142,9 @@ def _telling(name: str, cells: Sequence[str]) -> bool:
 def _cell(name: str, value: Any) -> str:
     """A value as Markdown shows it; a run as a link to it."""
     if name == "_run_id" and value:
-        return f"[{value[:8]}](/runs/{value})"
+        return f"[{markdown(value[:8])}](/runs/{quote(value, safe='')})"
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
     if isinstance(value, list):
         value = ", ".join(map(str, value))
-    return "" if value is None else _plain(str(value))
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown takes for nothing but text."""
-    return re.sub(r"([\\`*_{}\[\]<>|#~$])", r"\\\1", " ".join(text.split()))
+    return "" if value in (None, "") else markdown(str(value), LONGEST + 1)

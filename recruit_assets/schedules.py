@@ -14,6 +14,7 @@ from recruit_assets.load import compact as compaction
 from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.resources import RecruitDatabase, explained
 from recruit_assets.sync import Mode
+from recruit_assets.text import message
 
 FAILURE = f"{dg.Failure.__module__}.{dg.Failure.__name__}: "  # how Dagster begins its message
 TIMEOUT = (10.0, 30.0)  # seconds to connect, seconds to wait for the webhook's answer
@@ -154,4 +155,4 @@ def _first_cause(event: dg.DagsterEvent) -> str:
     while error and error.cause:
         error = error.cause
     said = error.message if error else event.message or "It does not say why."
-    return said.removeprefix(FAILURE).strip()
+    return message(said.removeprefix(FAILURE))

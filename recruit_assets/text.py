@@ -24,7 +24,8 @@ _INVISIBLE = {
     0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164,
     *range(0xFE00, 0xFE10), 0xFFA0, 0x16FE4, 0x1D159, *range(0xE0100, 0xE01F0),
 }  # fmt: skip
-_ESCAPED = re.compile(r"[\\`*_{}\[\]<>()#+\-.!|~&$=^]")  # what Markdown and GFM give a meaning
+_ESCAPED = re.compile(r"[\\`*_{}\[\]<>|~&$]")  # what Markdown and GFM give a meaning anywhere
+_BLOCK = re.compile(r"^(\d*)([-+=#.)])")  # and at the start of a line: lists, headings, rules
 # Where GFM would see an address, escaped or not: Dagster's renderer looks for them once more after
 # it has resolved the escapes, so that only a blank keeps a link from being made.
 _ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\S)", re.IGNORECASE)
@@ -49,7 +50,8 @@ def markdown(text: str, limit: int = LONGEST_LINE) -> str:
 
     `limit` counts the characters that are shown; those that escape them come on top.
     """
-    return _ESCAPED.sub(r"\\\g<0>", _ADDRESS.sub(" ", one_line(text, limit) or BLANK))
+    shown = _ADDRESS.sub(" ", one_line(text, limit) or BLANK)
+    return _BLOCK.sub(r"\1\\\2", _ESCAPED.sub(r"\\\g<0>", shown))
 
 
 def message(text: str, limit: int = LONGEST_LINE) -> str:

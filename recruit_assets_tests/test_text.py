@@ -118,5 +118,5 @@ def test_a_message_in_the_log_is_one_line(text: str) -> None:
     written = StringIO()
     logger = logging.Logger("one")  # not shared with other tests
     logger.addHandler(logging.StreamHandler(written))
-    OneLineLog(logger, {}).warning(f"job {text}")
+    OneLineLog(logger).warning(f"job {text}")
     assert written.getvalue() == one_line(f"job {text}") + "\n"

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import backoff
 
 from recruit_assets.errors import NeverReached, RateLimited, RequestFailed, Transient
+from recruit_assets.text import OneLineLog
 
 Result = TypeVar("Result")
 
@@ -54,7 +55,7 @@ def persist(
     ask: Callable[[], Result],
     effort: Effort,
     patience: Patience,
-    log: logging.Logger,
+    log: logging.Logger | OneLineLog,
     stopped: Event,
 ) -> Result:
     """Ask until it works, patience ends, or `stopped` is set; `effort` counts the tries after one.
@@ -91,7 +92,7 @@ def persist(
 
 
 def _waits(
-    effort: Effort, patience: Patience, log: logging.Logger, stopped: Event
+    effort: Effort, patience: Patience, log: logging.Logger | OneLineLog, stopped: Event
 ) -> Generator[float, RequestFailed, None]:
     """Takes each failure and waits.
 

@@ -21,6 +21,7 @@ from recruit_assets.extract.client import Client
 from recruit_assets.extract.document import Document, Record, Shape, Single
 from recruit_assets.extract.query import PAGE_SIZE, Query
 from recruit_assets.extract.retries import Effort, Patience, persist
+from recruit_assets.text import OneLineLog
 
 MOST_RECORDS = 1 << 20  # more than any answer has
 
@@ -64,7 +65,7 @@ class Source:
         log: logging.Logger,
         page_size: int = PAGE_SIZE,
     ) -> None:
-        self.endpoint, self.log, self.page_size = endpoint, log, page_size
+        self.endpoint, self.log, self.page_size = endpoint, OneLineLog(log), page_size
         self.concurrency = client.concurrency
         self.effort = Effort()
         self.stopped = Event()

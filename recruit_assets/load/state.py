@@ -14,6 +14,7 @@ import duckdb
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.names import literal, quoted
 from recruit_assets.load.schema import columns_found, count, is_there, schema_name, table_name
+from recruit_assets.text import one_line
 
 META = "recruit_meta"
 SYNCS = {
@@ -133,7 +134,8 @@ def remember(
     """
     _create(database)
     syncs = _syncs(database)
-    known = {"endpoint": endpoint.name, **values}
+    reason = values.get("reason")
+    known = {"endpoint": endpoint.name, **values, "reason": reason and one_line(reason)}
     if void:
         database.execute(f"UPDATE {syncs} SET cursor = NULL WHERE endpoint = ?", [endpoint.name])
     database.execute(

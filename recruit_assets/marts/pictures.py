@@ -8,6 +8,7 @@ import base64
 import re
 from dataclasses import dataclass
 from datetime import date
+from math import isfinite
 from typing import Any
 
 import duckdb
@@ -15,12 +16,19 @@ import vl_convert
 
 from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.mart import Mart, Picture
+from recruit_assets.text import label as one_label
+from recruit_assets.text import markdown, one_line
 
 WIDTH, STEP, TALL, WIDEST = 440, 30, 210, 160  # pixels: of all, a bar, a line's, a name's
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 INK, QUIET, LINE, ACCENT = "var(--ink)", "var(--quiet)", "var(--line)", "var(--accent)"
 EVERYWHERE = {INK: "#7b8794", QUIET: "#7b8794", LINE: "#9aa5b144", ACCENT: "#3f83d8"}
 LONGEST = 24  # months
+MANY_DAYS = 5 * 366  # between the first and the last month; a tick for each month is too much then
+MOST_BARS = 12
+SHORT = 16  # characters of a name that the library must not cut
+PLACE = 2  # digits
+MOST = 1e15  # what the scale of a drawing can hold with room to spare
 # Words say what it shows, its parts would be read out one by one; the font is set once.
 _NEEDLESS = re.compile(r' (?:role|aria-[a-z]+|class|pointer-events|opacity|font-family)="[^"]*"')
 
@@ -29,41 +37,66 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture with its rows, as they are now."""
+    """A picture with its rows, as they are now; `left_out` counts rows that are not drawn."""
 
     picture: Picture
     rows: list[Row]
+    left_out: int = 0
+
+    @property
+    def title(self) -> str:
+        """Return what it shows of what."""
+        if not self.left_out:
+            return self.picture.title
+        return f"{self.picture.title} ({self.left_out:,} more are not drawn)"
 
     @property
     def words(self) -> str:
         """What it shows, for those who do not see it."""
         shown = [f"{label(row)} {number(row['value'])}" for row in self.rows]
-        return f"{self.picture.title}: {', '.join(shown)}." if shown else "There is nothing yet."
+        return f"{self.title}: {', '.join(shown)}." if shown else "There is nothing yet."
 
 
 def look(database: duckdb.DuckDBPyConnection, mart: Mart) -> Seen:
     """The picture of a mart, as it is now; of months the last two years."""
     rows = ask(database, mart.picture.sql)
-    return Seen(mart.picture, rows[-LONGEST:] if mart.picture.months else rows)
+    if mart.picture.months:
+        return Seen(
+            mart.picture, [row for row in rows if isinstance(row["label"], date)][-LONGEST:]
+        )
+    return Seen(mart.picture, rows[:MOST_BARS], max(0, len(rows) - MOST_BARS))
 
 
 def label(row: Row) -> str:
     """What a row is called; months as in `Mar 2026`."""
     value = row["label"]
-    return f"{value:%b %Y}" if isinstance(value, date) else str(value)
+    return f"{value:%b %Y}" if isinstance(value, date) else one_label(str(value))
 
 
 def number(value: float | None) -> str:
     """A number for reading; one decimal below ten, if it has one."""
-    if value is None:
+    if value is None or not isfinite(value):
         return "-"
+    if abs(value) >= MOST:
+        return f"{value:.1e}"
     return f"{value:,.1f}" if abs(value) < 10 and value != int(value) else f"{value:,.0f}"
 
 
+class NotDrawn(Exception):
+    """The library cannot draw a picture; says why."""
+
+
 def as_svg(seen: Seen) -> str:
-    """The drawing, for a page that defines the colours."""
+    """Draw a picture for a page that defines the colours.
+
+    Raises:
+        NotDrawn: the library cannot.
+    """
     spec = (_months if seen.picture.months else _bars)(seen.rows)
-    svg = str(vl_convert.vegalite_to_svg(spec))
+    try:
+        svg = str(vl_convert.vegalite_to_svg(spec))
+    except ValueError as error:
+        raise NotDrawn(one_line(f"The picture could not be drawn: {error}", 200)) from error
     svg = _NEEDLESS.sub("", re.sub(r"(\d\.\d\d)\d+", r"\1", svg))
     return svg.replace("<svg ", f'<svg aria-hidden="true" font-family="{FONT}" ', 1)
 
@@ -72,19 +105,31 @@ def as_markdown(seen: Seen) -> str:
     """The drawing and its words for Dagster's UI, whose own colours are not known."""
     if not seen.rows:
         return seen.words
-    svg = re.sub(r"var\(--\w+\)", lambda found: EVERYWHERE[found[0]], as_svg(seen))
-    return f"![{seen.words}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+    try:
+        svg = as_svg(seen)
+    except NotDrawn as error:
+        return markdown(f"{seen.words} {error}")
+    svg = re.sub(r"var\(--\w+\)", lambda found: EVERYWHERE[found[0]], svg)
+    encoded = base64.b64encode(svg.encode()).decode()
+    return f"![{markdown(seen.words)}](data:image/svg+xml;base64,{encoded})"
 
 
 def _bars(rows: list[Row]) -> Spec:
     """A bar for each row, in their order, with its number at its end."""
-    shown = [{**row, "label": label(row), "text": number(row["value"])} for row in rows]
-    most = max((row["value"] for row in rows), default=1) or 1
+    names, limit = _names(rows)
+    # Two rows may be called the same, once their names are cut: so a place, not a name, tells them
+    # apart, and stands before the name.
+    shown = [
+        {"label": f"{place:0{PLACE}}{name}", "value": value, "text": number(row["value"])}
+        for place, (name, value, row) in enumerate(zip(names, _values(rows), rows, strict=True))
+    ]
     axis = _axis(INK) | {
         # The page's font may be wider than the one that it is laid out with.
-        "minExtent": min(WIDEST, max((9 * len(each["label"]) for each in shown), default=0)) + 8,
-        "labelLimit": WIDEST - 20,
+        "minExtent": min(WIDEST, max((9 * len(name) for name in names), default=0)) + 8,
+        "labelLimit": limit,
+        "labelExpr": f"slice(datum.label, {PLACE})",
     }
+    most = max((value or 0.0 for value in _values(rows)), default=0.0) or 1
     scale = {"domain": [0, most * 1.18]}
     x = {"field": "value", "type": "quantitative", "axis": None, "scale": scale}
     y = {"field": "label", "type": "nominal", "sort": None, "axis": axis}
@@ -95,10 +140,16 @@ def _bars(rows: list[Row]) -> Spec:
 
 def _months(rows: list[Row]) -> Spec:
     """A line over months with a point for each, and the last one's number."""
-    shown = [{**row, "label": row["label"].isoformat(), "text": ""} for row in rows]
-    shown[-1]["text"] = number(shown[-1]["value"])
+    shown = [
+        {"label": row["label"].isoformat(), "value": value, "text": ""}
+        for row, value in zip(rows, _values(rows), strict=True)
+    ]
+    shown[-1]["text"] = number(rows[-1]["value"])
     ticks = {"interval": "month", "step": 6 if len(rows) > LONGEST / 2 else 3}
-    time = _axis(QUIET) | {"format": "%b %y", "grid": False, "tickCount": ticks}
+    is_long = (rows[-1]["label"] - rows[0]["label"]).days > MANY_DAYS
+    time = _axis(QUIET) | {
+        "format": "%Y" if is_long else "%b %y", "grid": False, "tickCount": 4 if is_long else ticks
+    }  # fmt: skip
     x = {"field": "label", "type": "temporal", "axis": time}
     numbers = _axis(QUIET) | {"tickCount": 4}
     y = {"field": "value", "type": "quantitative", "axis": numbers, "scale": {"nice": 4}}
@@ -106,6 +157,24 @@ def _months(rows: list[Row]) -> Spec:
         "type": "line", "color": ACCENT, "strokeWidth": 2.5, "point": {"color": ACCENT, "size": 34}
     }  # fmt: skip
     return _chart(shown, {"x": x, "y": y}, [{"mark": line}, _texts(dx=8)], TALL, beside=40)
+
+
+def _names(rows: list[Row]) -> tuple[list[str], int]:
+    """Return what bars are called, and how many pixels of a name are drawn, 0 for all.
+
+    The library cuts a name to fit and fails if that halves a surrogate pair. So where a name has
+    a character that takes a pair, such as an emoji, names are cut here, by their length.
+    """
+    names = [label(row) for row in rows]
+    if max(map(max, names), default="") <= "\uffff":
+        return names, WIDEST - 20
+    return [one_line(name, SHORT) for name in names], 0
+
+
+def _values(rows: list[Row]) -> list[float | None]:
+    """Return the values as a scale can hold them; none where it cannot."""
+    values = [row["value"] for row in rows]
+    return [None if value is None or not abs(value) < MOST else float(value) for value in values]
 
 
 def _axis(color: str) -> Spec:

@@ -19,10 +19,12 @@ from markupsafe import Markup
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.mart import MARTS
-from recruit_assets.marts.pictures import Seen, as_svg, look, number
+from recruit_assets.marts.pictures import NotDrawn, Seen, as_svg, look, number
+from recruit_assets.text import one_line
 
 HERE = Path(__file__).parent
 NO_BREAK = "\N{NO-BREAK SPACE}"
+LONGEST = 200  # characters of a text in a table
 _MARTS = {mart.name: mart for mart in MARTS}
 _AS_OF = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
 _FRESHNESS = """
@@ -68,7 +70,7 @@ def gather(database: duckdb.DuckDBPyConnection) -> Contents:
         answers=[
             Answer(
                 {"wide": False, **section},
-                _first(ask(database, section["say"])).get("said"),
+                one_line(_first(ask(database, section["say"])).get("said") or "") or None,
                 look(database, _MARTS[section["mart"]]),
                 ask(database, section["table"]),
             )
@@ -131,7 +133,7 @@ def _cell(value: Any) -> str:
     """A value for reading."""
     if isinstance(value, datetime):
         return f"{value.day} {value:%b %H:%M}".replace(" ", NO_BREAK)
-    return value if isinstance(value, str) else number(value)
+    return one_line(value, LONGEST) if isinstance(value, str) else number(value)
 
 
 def _is_wordy(value: Any) -> bool:
@@ -139,5 +141,9 @@ def _is_wordy(value: Any) -> bool:
     return isinstance(value, str) and any(letter.isalpha() for letter in value)
 
 
-def _drawn(seen: Seen) -> Markup:
-    return Markup(as_svg(seen))  # noqa: S704 - a drawing of ours, which escapes what it shows
+def _drawn(seen: Seen) -> Markup | str:
+    """Return a drawing, or a sentence where there can be none."""
+    try:
+        return Markup(as_svg(seen))  # noqa: S704 - a drawing of ours, which escapes what it shows
+    except NotDrawn as error:
+        return str(error)
