@@ -104,7 +104,7 @@ def show_tables(screen: Console, tables: Sequence[Overview], now: datetime) -> N
             each.table,
             f"{each.rows:,}",
             f"{each.deleted:,}",
-            f"{each.synced_at.astimezone(UTC):%Y-%m-%d %H:%M}" if each.synced_at else "never",
+            _ended(each),
             one_line(each.verdict or NONE),
             _since(each.proven_at, now) or NONE,
             style=None if _is_proven(each) else "yellow",
@@ -122,7 +122,7 @@ def show_tables(screen: Console, tables: Sequence[Overview], now: datetime) -> N
             if each.reason
         ],
     )
-    if not all(each.synced_at for each in tables):
+    if not all(each.verdict for each in tables):
         _paragraph(screen, "What was never synced can be materialized: see the README.")
 
 
@@ -137,7 +137,7 @@ def tables_as_json(tables: Sequence[Overview], now: datetime) -> list[dict[str, 
             "verdict": each.verdict,
             "reason": each.reason,
             "last_complete": _iso(each.complete_at),
-            "behind_by_seconds": (now - each.proven_at).total_seconds() if each.proven_at else None,
+            "behind_by_seconds": _age(each.proven_at, now),
         }
         for each in tables
     ]
@@ -254,8 +254,21 @@ def _number(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,}"
 
 
+def _ended(table: Overview) -> str:
+    """Return when the last sync ended, if there was one and its clock can be believed."""
+    if table.synced_at is None:
+        return UNKNOWN if table.verdict else "never"
+    return f"{table.synced_at.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
 def _since(time: datetime | None, now: datetime) -> str:
-    return duration((now - time).total_seconds()) if time else ""
+    age = _age(time, now)
+    return "" if age is None else duration(age)
+
+
+def _age(time: datetime | None, now: datetime) -> float | None:
+    """Return the seconds since a time; None if it is not known, or lies in the future."""
+    return None if time is None or time > now else (now - time).total_seconds()
 
 
 def _iso(time: datetime | None) -> str | None:

@@ -65,10 +65,12 @@ def stored(endpoint: Endpoint, outcome: Outcome) -> dict[str, Any]:
 
 def counts(outcome: Outcome, effort: Effort) -> dict[str, float]:
     """The numbers of a sync."""
-    report = outcome.report
+    report, merged = outcome.report, asdict(outcome.merged)
+    if not outcome.merged.superseded:
+        del merged["superseded"]  # which few syncs have
     return {
         "read": report.records,
-        **asdict(outcome.merged),
+        **merged,
         "deleted": outcome.deleted,
         "unparsed": sum(outcome.unparsed.values()),
         "pages": report.pages,

@@ -5,9 +5,9 @@ writing in `load`; Dagster calls this from the IO manager and reports what came 
 """
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import islice
@@ -18,6 +18,7 @@ import duckdb
 from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.errors import (
     DatabaseBusy,
+    DatabaseChanged,
     DatabaseProblem,
     NotEnoughMemory,
     RecruitError,
@@ -26,18 +27,21 @@ from recruit_assets.errors import (
 )
 from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.records import Flattener
-from recruit_assets.extract.report import Report, Verdict
+from recruit_assets.extract.report import Report, Verdict, duration
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.load.connection import transaction
+from recruit_assets.load.endpoint_table import is_damaged, prepare
 from recruit_assets.load.guards import Compared, doubts
-from recruit_assets.load.history import write_history
+from recruit_assets.load.history import HISTORY, write_history
 from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import Merged, merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
-from recruit_assets.load.state import State, recall, recall_cursor, remember, rows
-from recruit_assets.load.sweep import Remains, absent, living, sweep
+from recruit_assets.load.state import State, recall, remember, rows, written_since
+from recruit_assets.load.sweep import Remains, absent, are_living, living, sweep
+from recruit_assets.load.syncs import META, SYNCS, check_version
 
+CLOCKS_APART = timedelta(minutes=1)  # more is worth a warning
 OVERLAP = timedelta(minutes=10)  # that an incremental read begins before its cursor
 PAGES_AT_ONCE = 10  # that are in memory as they came; others are on their way meanwhile
 ASKED_ONE_BY_ONE = 100  # absentees of a run; more are looked for in a second walk
@@ -114,26 +118,48 @@ class Sync:
         Raises:
             RecruitError: with what happened and what to do; it is remembered as well.
         """
-        state, columns = self._look()
-        walk = Walk(self._source, since(self._endpoint, self._options, state, self._started))
-        try:
-            with self._source, Stage() as stage, _rare_collections():
-                outcome = self._run(walk, state, columns, stage)
-        except RecruitError as error:
-            self._remember_failure(walk, error)
-            raise
+        with self._source, _rare_collections():
+            try:
+                outcome = self._attempt()
+            except DatabaseChanged as changed:
+                self._log.warning(f"{self._endpoint.name}: {changed} It is read again.")
+                outcome = self._attempt()
         outcome.seconds = (datetime.now(UTC) - self._started).total_seconds()
         return outcome
 
+    def _attempt(self) -> Outcome:
+        state, columns = self._look()
+        walk = Walk(self._source, since(self._endpoint, self._options, state, self._started))
+        try:
+            with Stage() as stage:
+                return self._run(walk, state, columns, stage)
+        except RecruitError as error:
+            self._remember_failure(walk, error)
+            raise
+
     def _look(self) -> tuple[State, dict[str, Kind]]:
-        """What is there; shows what is wrong with the database before anything is asked."""
+        """What is there; shows what is wrong with the database before anything is asked.
+
+        A table that lacks a column, or has it in another type, is read whole: what was in there
+        is not known from the changes alone.
+        """
         if not self._exists():
             return State(), {}
         with self._opened() as database:
-            columns = columns_of(database, self._endpoint)
-            if not columns:
-                return State(void=True), {}
-            return recall(database, self._endpoint, self._source.api), columns
+            check_version(database)
+            state = recall(database, self._endpoint, self._source.api)
+            if is_damaged(database, self._endpoint):
+                state = replace(state, void=True, cursor=None)
+            if columns := columns_of(database, self._endpoint):
+                columns |= {each.name: each.kind for each in self._endpoint.columns()}
+            return state, columns
+
+    @contextmanager
+    def _repaired(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The database with the endpoint's table as the merge will find it; nothing is kept."""
+        with self._opened() as database, transaction(database, keep=False):
+            prepare(database, self._endpoint, {})
+            yield database
 
     def _run(self, walk: Walk, state: State, columns: dict[str, Kind], stage: Stage) -> Outcome:
         outcome = Outcome(walk.report, state, asked_for_changes=walk.query.since is not None)
@@ -146,6 +172,7 @@ class Sync:
                 stage.add(flattener.table(records), flattener.columns, positions)
 
         add(walk)
+        self._compare_clocks()
         outcome.mode = Mode.incremental if walk.query.since else Mode.full
         whole = outcome.mode is Mode.full and walk.report.verdict is not Verdict.UNAVAILABLE
         missing = self._missing(stage, walk.report, state) if whole and columns else []
@@ -158,6 +185,8 @@ class Sync:
         except NotEnoughMemory:  # it was bounded too low for these rows, and changed nothing
             self._log.info(f"{self._endpoint.name}: merged again, with more memory")
             self._store(stage, outcome, bounded=False)
+        except DatabaseChanged:  # what it met may be over, and what was read need not be lost
+            self._store(stage, outcome)
         return outcome
 
     def _missing(self, stage: Stage, report: Report, state: State) -> list[str]:
@@ -167,10 +196,8 @@ class Sync:
             ShowsMuchLess: they are too many to be believed, or the others lack too much.
         """
         stage.flush()
-        with self._opened() as database:
+        with self._repaired() as database:
             columns = columns_of(database, self._endpoint)
-            if not columns:
-                return []
             proven = report.verdict is Verdict.COMPLETE
             missing = absent(database, self._endpoint, stage) if proven else []
             compared = Compared(columns, len(missing), state.api, self._source.api)
@@ -206,7 +233,7 @@ class Sync:
             )
             return []
         stage.flush()
-        with self._opened() as database:
+        with self._repaired() as database:
             return sorted(set(missing) & set(absent(database, self._endpoint, stage)))
 
     def _is_found_by_id(self, walk: Walk, stage: Stage) -> bool:
@@ -227,14 +254,18 @@ class Sync:
             bounded_memory(database, stage.rows, stage.size) if bounded else nullcontext(),
             transaction(database, keep=not options.dry_run),
         ):
+            now = recall(database, endpoint, self._source.api)
+            newer = written_since(database, endpoint, outcome.state, now)
             outcome.merged = merge(
                 database,
                 endpoint,
                 stage,
                 self._run_id,
                 refresh_volatile=options.refresh_volatile,
+                newer=newer or (),
             )
             outcome.columns = columns_of(database, endpoint)
+            self._claim(database, outcome, now, newer)
             outcome.deleted = sweep(
                 database,
                 endpoint,
@@ -244,7 +275,7 @@ class Sync:
                 columns=outcome.columns,
             )
             outcome.living = living(database, endpoint)
-            write_history(
+            lost = write_history(
                 database,
                 endpoint,
                 self._run_id,
@@ -252,10 +283,71 @@ class Sync:
                 outcome.columns,
                 whole=outcome.mode is Mode.full,
             )
-            outcome.cursor = self._cursor(database, outcome)
             row = self._row(outcome.report) | self._results(outcome)
             row |= {"rows": rows(database, endpoint), "cursor": outcome.cursor}
-            remember(database, endpoint, row, void=outcome.state.void)
+            self._warn(HISTORY, endpoint.name, lost)
+            self._warn(META, "syncs", remember(database, endpoint, row))
+
+    def _claim(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        outcome: Outcome,
+        now: State,
+        newer: Sequence[str] | None,
+    ) -> None:
+        """Say what the reading proves, and where the next incremental one goes on.
+
+        It goes on from the start of this one, if that is proven; if not, from where it stood. If
+        the table is not the one that the reading was planned from, and does not agree with what
+        came, nothing is proven, nothing is deleted, and the next sync reads everything.
+
+        Args:
+            database: after the merge.
+            outcome: what is claimed; its verdict, cursor, and the ids that are gone may change.
+            now: the state that the merge has found.
+            newer: the runs that have written since the reading was planned; None if another table
+                is in its place.
+        """
+        report, endpoint = outcome.report, self._endpoint
+        other = "is not the one that it was planned from" if newer is None else "was changed"
+        moved = newer is None or (newer and self._differs(database, outcome))
+        if moved and report.verdict is not Verdict.UNAVAILABLE:
+            by = ": was a backup restored?" if newer is None else " by another sync."
+            report.verdict = Verdict.INCOMPLETE
+            report.reason = f"the table {other} while this sync was reading{by}"
+            outcome.gone, outcome.cursor = [], None
+        elif not endpoint.dated:
+            outcome.cursor = None
+        elif report.verdict.proven:
+            outcome.cursor = report.began
+        else:
+            stood = None if outcome.state.void else now.cursor
+            outcome.cursor = min(stood, report.began) if stood else None
+
+    def _differs(self, database: duckdb.DuckDBPyConnection, outcome: Outcome) -> bool:
+        """Whether the table was not yet what this sync has read."""
+        merged = outcome.merged
+        written = merged.inserted + merged.updated + merged.undeleted + merged.superseded
+        return bool(written or are_living(database, self._endpoint, outcome.gone))
+
+    def _warn(self, schema: str, table: str, lost: Sequence[str]) -> None:
+        """Say which columns were made again."""
+        if lost:
+            self._log.warning(
+                f"{schema}.{table} lacked {', '.join(lost)}, or had another type there: the table "
+                "was repaired."
+            )
+
+    def _compare_clocks(self) -> None:
+        """Warn of a clock that is wrong, ours or the API's."""
+        apart = self._source.ahead
+        if abs(apart) > CLOCKS_APART:
+            which = "ahead of" if apart > timedelta(0) else "behind"
+            by = duration(abs(apart).total_seconds())
+            self._log.warning(
+                f"{self._endpoint.name}: this machine's clock is {by} "
+                f"{which} the API's: set it right, or times in the tables are wrong."
+            )
 
     def _row(self, report: Report) -> dict[str, Any]:
         effort = self._source.effort
@@ -278,7 +370,7 @@ class Sync:
 
     def _results(self, outcome: Outcome) -> dict[str, Any]:
         report = outcome.report
-        merged = {name: rows for name, rows in asdict(outcome.merged).items() if name != "repeated"}
+        merged = {name: n for name, n in asdict(outcome.merged).items() if name in SYNCS}
         return {
             **merged,
             "mode": outcome.mode.value,
@@ -287,20 +379,6 @@ class Sync:
             "unparsed": sum(outcome.unparsed.values()),
             "filter_refused": report.filter_refused if outcome.asked_for_changes else None,
         }
-
-    def _cursor(self, database: duckdb.DuckDBPyConnection, outcome: Outcome) -> datetime | None:
-        """Where the next incremental read goes on: from the start of this one, if it is proven.
-
-        If not, from where it stood, or from this start if another sync has moved it on meanwhile:
-        this one may have put older versions over what that one had brought.
-        """
-        report = outcome.report
-        if not self._endpoint.dated:
-            return None
-        if report.verdict.proven:
-            return report.began
-        stood = None if outcome.state.void else recall_cursor(database, self._endpoint)
-        return min(stood, report.began) if stood else None
 
     def _remember_failure(self, walk: Walk, error: RecruitError) -> None:
         if isinstance(error, DatabaseBusy) or self._options.dry_run or not self._exists():

@@ -49,7 +49,8 @@ class Client:
         longest: seconds that an answer may take in all, so that a drip of bytes ends.
 
     `identity` tells one API, version and key from another, and nothing of the key. `behind` is how
-    far the API's clock was seen behind ours, by the `Date` of its answers.
+    far the API's clock was seen behind ours at most, by the `Date` of its answers, and `ahead` how
+    far ours was ahead of it in the last one, negative if it was behind.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Client:
         self._origin = urlsplit(self.base_url)
         self._redaction = Redaction(settings.key)
         self._timeout, self._longest = timeout, longest
-        self.behind = timedelta(0)
+        self.behind = self.ahead = timedelta(0)
         self._reached = False
         self._budget = (
             Budget(settings.requests_per_10s, f"{self.base_url} {settings.key}")
@@ -173,7 +174,8 @@ class Client:
     def _compare_clocks(self, response: requests.Response) -> None:
         try:
             theirs = parsedate_to_datetime(response.headers["Date"])
-            self.behind = max(self.behind, datetime.now(UTC) - theirs)
+            self.ahead = datetime.now(UTC) - theirs
+            self.behind = max(self.behind, self.ahead)
         except (KeyError, ValueError, TypeError):  # none, or none that has a time zone
             return
 

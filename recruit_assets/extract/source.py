@@ -90,6 +90,11 @@ class Source:
         """How far the API's clock was seen behind ours."""
         return self._client.behind
 
+    @property
+    def ahead(self) -> timedelta:
+        """How far our clock was ahead of the API's in its last answer; negative if behind."""
+        return self._client.ahead
+
     def page(self, query: Query, number: int) -> Page:
         """One page of the list.
 

@@ -19,8 +19,8 @@ from recruit_assets.load.schema import (
     is_there,
     table_name,
 )
-from recruit_assets.load.state import META
 from recruit_assets.load.sweep import LIVING
+from recruit_assets.load.syncs import latest
 
 EXAMPLES = 5
 
@@ -83,12 +83,9 @@ def orphans(
 
 def _last_read(database: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
     """When the last reading of each endpoint began that brought all it was asked for."""
-    if not is_there(database, "syncs", META):
-        return {}
     return dict(
         database.execute(
-            f"SELECT endpoint, max(started) FROM {table_name(database, 'syncs', META)} "
-            "WHERE verdict IN ('complete', 'window') GROUP BY endpoint"
+            f"SELECT endpoint, proven_at FROM {latest(database)} WHERE proven_at IS NOT NULL"
         ).fetchall()
     )
 

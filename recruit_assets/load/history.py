@@ -16,15 +16,17 @@ from typing import Any
 import duckdb
 
 from recruit_assets.catalogue import Endpoint, Kind
-from recruit_assets.load.names import literal, quoted
-from recruit_assets.load.schema import SCHEMA, columns_found, count, schema_name, table_name
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.names import quoted
+from recruit_assets.load.schema import SCHEMA, columns_found, count, table_name
 from recruit_assets.load.sweep import LIVING, living
+from recruit_assets.load.tables import ORDER, Table, ensure
 
 HISTORY = "recruit_history"
 OPEN = "valid_to IS NULL"
 SPAN = {
     "valid_from": (
-        "TIMESTAMP WITH TIME ZONE NOT NULL",
+        "TIMESTAMP WITH TIME ZONE",
         "Since when: the API's own time where it tells one, else seen_at",
     ),
     "valid_to": (
@@ -32,7 +34,7 @@ SPAN = {
         "Until when: the next version began, or the record was found gone; null while it holds",
     ),
     "seen_at": (
-        "TIMESTAMP WITH TIME ZONE NOT NULL",
+        "TIMESTAMP WITH TIME ZONE",
         "When the sync that saw it first wrote it",
     ),
     "_run_id": ("VARCHAR", "The Dagster run that wrote it"),
@@ -47,7 +49,7 @@ def write_history(
     columns: Container[str],
     *,
     whole: bool,
-) -> None:
+) -> list[str]:
     """Write down what a sync changed, if the endpoint has a history.
 
     Args:
@@ -57,13 +59,19 @@ def write_history(
         gone: the ids that are proven gone.
         columns: those of the endpoint's table, which may lack some that are tracked.
         whole: whether the whole list was read; then all rows are compared.
+
+    Returns:
+        Columns of the history that it lacked, or had in another type.
+
+    Raises:
+        DatabaseProblem: it has no ids.
     """
     if not endpoint.history:
-        return
+        return []
     table = table_name(database, endpoint.name)
     history = table_name(database, endpoint.name, HISTORY)
     values = {"now": datetime.now(UTC), "run": run_id}
-    _prepare(database, endpoint, columns)
+    defects = _prepare(database, endpoint, columns)
     begun = _begun(endpoint, table, history, columns)
     _end(database, history, "id IN (SELECT unnest($gone::VARCHAR[]))", values, gone=list(gone))
     _begin(database, history, begun, values, of_run=True)
@@ -71,6 +79,7 @@ def write_history(
         there = f"SELECT id FROM {table} WHERE {LIVING} AND id IS NOT NULL"
         _end(database, history, f"id NOT IN ({there})", values)
         _begin(database, history, begun, values, of_run=False)
+    return defects
 
 
 def _end(
@@ -137,29 +146,41 @@ def _begun(endpoint: Endpoint, table: str, history: str, columns: Container[str]
 
 def _prepare(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint, columns: Container[str]
-) -> None:
+) -> list[str]:
     """Make the history's table, or add what the catalogue tracks since it was made.
 
-    Open versions get their value of an added column: that it is tracked now is no change.
+    Open versions get their value of an added column: that it is tracked now is no change. A lost
+    time is replaced by the nearest that is known.
     """
-    history = table_name(database, endpoint.name, HISTORY)
-    present = {name for name, _ in columns_found(database, endpoint.name, HISTORY)}
-    wanted = {each.name: (each.kind.sql, each.meaning) for each in endpoint.tracked()} | SPAN
-    missing = [name for name in wanted if name not in present]
-    if not present:
-        lines = [f"{quoted(name)} {sql_type}" for name, (sql_type, _) in wanted.items()]
-        told = f"Versions of the records in {SCHEMA}.{endpoint.name}, since the first sync"
-        database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database, HISTORY)}")
-        database.execute(f"CREATE TABLE {history} ({', '.join(lines)})")
-        database.execute(f"COMMENT ON TABLE {history} IS {literal(told)}")
-    for name in missing:
-        sql_type, meaning = wanted[name]
-        if present:
-            database.execute(f"ALTER TABLE {history} ADD COLUMN {quoted(name)} {sql_type}")
-        if present and name in columns:
-            database.execute(
-                f"UPDATE {history} h SET {quoted(name)} = TRY_CAST(t.{quoted(name)} AS {sql_type}) "
-                f"FROM {table_name(database, endpoint.name)} t "
-                f"WHERE t.id = h.id AND t.{LIVING} AND h.{OPEN}"
-            )
-        database.execute(f"COMMENT ON COLUMN {history}.{quoted(name)} IS {literal(meaning)}")
+    table = table_name(database, endpoint.name)
+    tracked = {each.name: (each.kind.sql, each.meaning) for each in endpoint.tracked()}
+    if (found := columns_found(database, endpoint.name, HISTORY)) and "id" not in dict(found):
+        raise DatabaseProblem(
+            f"{HISTORY}.{endpoint.name} has no column id, so it tells of nobody: give the column "
+            "its name back, or drop the table, and a new history begins."
+        )
+    fills = {
+        name: f"CASE WHEN valid_to IS NULL THEN (SELECT any_value(TRY_CAST(o.{quoted(name)} AS "
+        f"{sql_type})) FROM {table} o WHERE o.id = r.id AND o.{LIVING}) END"
+        for name, (sql_type, _) in tracked.items()
+        if name in columns
+    }
+    return ensure(
+        database,
+        Table(
+            HISTORY,
+            endpoint.name,
+            f"Versions of the records in {SCHEMA}.{endpoint.name}, since the first sync",
+            tracked | SPAN,
+            fills=_LOST | fills,
+        ),
+    )
+
+
+# In this order: each may need those before it. Of versions that all lost their end, only the last
+# one may be open; whether it is, is found by comparing it with the rows.
+_LOST = {
+    "seen_at": "coalesce(valid_from, now())",
+    "valid_from": "coalesce(seen_at, now())",
+    "valid_to": f"lead(valid_from) OVER (PARTITION BY id ORDER BY valid_from, {ORDER})",
+}

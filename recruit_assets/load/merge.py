@@ -4,20 +4,21 @@ The order is: make and widen the table, find what differs, delete the old versio
 There is no primary key: DuckDB updates through an index many times slower. `id` is unique because
 the staged rows are made so here, and only one process can write at a time.
 
-What differs is found by a digest over all columns but the volatile ones. It leaves nulls out, so
-a column added later changes no digest but of the rows that have a value there.
+What differs is found by a digest over all columns but the volatile ones.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
-from recruit_assets.load.names import literal, quoted
-from recruit_assets.load.schema import count, prepare, table_name
+from recruit_assets.load.digest import digest
+from recruit_assets.load.endpoint_table import prepare
+from recruit_assets.load.names import quoted
+from recruit_assets.load.schema import count, table_name
 from recruit_assets.load.stage import POSITION, Stage
 
 
@@ -31,6 +32,9 @@ class Merged:
     undeleted: int = 0  # was deleted and came again
     refreshed: int = 0  # unchanged, but given new values of volatile columns
     repeated: int = 0  # came more than once; the later one counted
+    superseded: int = (
+        0  # differ, but were written by a sync that was stored since the reading began
+    )
 
 
 def merge(
@@ -40,6 +44,7 @@ def merge(
     run_id: str,
     *,
     refresh_volatile: bool = False,
+    newer: Sequence[str] = (),
 ) -> Merged:
     """Merge the staged rows.
 
@@ -49,6 +54,7 @@ def merge(
         stage: the rows.
         run_id: the Dagster run, remembered with each row written.
         refresh_volatile: whether rows that are otherwise unchanged get new volatile values.
+        newer: runs whose rows stay, as they were written since this one was planned.
 
     Raises:
         DatabaseChanged: the table is no longer what the rows were made for.
@@ -63,7 +69,7 @@ def merge(
     refreshed = 0
     repeated = _find_repeated(database, stage)
     for part in stage.parts():
-        found = _find_changes(database, table, part, row_hash)
+        found = _find_changes(database, table, part, row_hash, newer)
         if found.total() > found["unchanged"]:
             _write_changes(database, table, part, stage.columns, run_id)
         arrived += found
@@ -84,12 +90,16 @@ def _find_repeated(database: duckdb.DuckDBPyConnection, stage: Stage) -> int:
 
 
 def _find_changes(
-    database: duckdb.DuckDBPyConnection, table: str, source: str, row_hash: str
+    database: duckdb.DuckDBPyConnection,
+    table: str,
+    source: str,
+    row_hash: str,
+    newer: Sequence[str],
 ) -> Counter[str]:
     """Make `arrived`, one line for each id that came, and `changed`, those of them to write.
 
     Returns:
-        How many of those that came are inserted, updated, undeleted and unchanged.
+        How many of those that came are inserted, updated, undeleted, unchanged and superseded.
     """
     database.execute(
         "CREATE OR REPLACE TEMP TABLE arrived AS "
@@ -100,9 +110,10 @@ def _find_changes(
         "CREATE OR REPLACE TEMP TABLE changed AS "
         f"SELECT a.id, a.{POSITION}, a._row_hash, t.id IS NOT NULL AS present, "
         "t._deleted_at IS NOT NULL AS deleted "
-        f"FROM arrived a LEFT JOIN {table} t ON t.id = a.id "
-        "WHERE t.id IS NULL OR t._row_hash <> a._row_hash OR t._deleted_at IS NOT NULL"
+        f"FROM arrived a LEFT JOIN {table} t ON t.id = a.id WHERE t.id IS NULL "
+        "OR t._row_hash IS DISTINCT FROM a._row_hash OR t._deleted_at IS NOT NULL"
     )
+    superseded = _leave(database, table, newer) if newer else 0
     ((inserted, undeleted, written, all_),) = database.execute(
         "SELECT count(*) FILTER (NOT present), count(*) FILTER (deleted), count(*), "
         "(SELECT count(*) FROM arrived) FROM changed"
@@ -111,8 +122,19 @@ def _find_changes(
         inserted=inserted,
         undeleted=undeleted,
         updated=written - inserted - undeleted,
-        unchanged=all_ - written,
+        unchanged=all_ - written - superseded,
+        superseded=superseded,
     )
+
+
+def _leave(database: duckdb.DuckDBPyConnection, table: str, newer: Sequence[str]) -> int:
+    """Take rows that these runs have written out of `changed`; returns how many."""
+    ((left,),) = database.execute(
+        f"DELETE FROM changed WHERE id IN (SELECT id FROM {table} WHERE _run_id IN "
+        "(SELECT unnest($newer::VARCHAR[])))",
+        {"newer": list(newer)},
+    ).fetchall()
+    return int(left)
 
 
 def _write_changes(
@@ -147,31 +169,3 @@ def _refresh(
         f"FROM {source} s JOIN arrived a USING ({POSITION}) WHERE t.id = a.id AND ({differs})"
     ).fetchall()
     return int(refreshed)
-
-
-def digest(columns: Mapping[str, Kind], volatile: set[str]) -> str:
-    """SQL that digests a staged row; equal rows have equal digests, in every version of DuckDB.
-
-    Each value stands behind its column's name and its own length, so that no two different rows
-    read the same.
-    """
-    parts = []
-    for name, kind in sorted(columns.items()):
-        if name in volatile:
-            continue
-        value = _AS_TEXT.get(kind, "{}::VARCHAR").format(quoted(name))
-        if name == UNPARSED and volatile:
-            nothing = ", ".join(f'"{each}": null' for each in sorted(volatile))
-            without = f"json_merge_patch({value}, {literal('{' + nothing + '}')})"
-            # A patch makes something of null, so null must stay out of it.
-            value = f"CASE WHEN {value} IS NOT NULL THEN nullif({without}, '{{}}') END"
-        label = literal(name + "=")
-        parts.append(f"{label} || length({value}) || ':' || ({value})")
-    return f"md5(concat({', '.join(parts)}))"
-
-
-_AS_TEXT = {
-    Kind.TIMESTAMP: "epoch_us({})::VARCHAR",
-    Kind.TEXTS: "to_json({})::VARCHAR",
-    Kind.KEYS: "to_json({})::VARCHAR",
-}

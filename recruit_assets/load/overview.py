@@ -8,26 +8,31 @@ import duckdb
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.schema import count, is_there, table_name
-from recruit_assets.load.state import META
 from recruit_assets.load.sweep import LIVING
+from recruit_assets.load.syncs import check_version, latest
 
 
 @dataclass(frozen=True)
 class Overview:
-    """A table and its last syncs; times are None if there was none."""
+    """A table and its last syncs; times are None if there was none, or a wrong clock wrote them."""
 
     table: str
     rows: int = 0  # living ones
     deleted: int = 0
     synced_at: datetime | None = None  # when the last sync ended, however it did
-    verdict: str | None = None  # of that
+    verdict: str | None = None  # of that; None if there was no sync
     reason: str | None = None  # why it proved nothing, or failed
     proven_at: datetime | None = None  # when the last began that was complete or a window
     complete_at: datetime | None = None  # when the last complete one began
 
 
 def overview(database: duckdb.DuckDBPyConnection, endpoints: Iterable[Endpoint]) -> list[Overview]:
-    """What is known of each endpoint's table, there or not."""
+    """Return what is known of each endpoint's table, there or not.
+
+    Raises:
+        DatabaseProblem: the file is of a later version of this project.
+    """
+    check_version(database)
     syncs = _last_syncs(database)
     return [
         Overview(each.name, *_rows(database, each), *syncs.get(each.name, ())) for each in endpoints
@@ -44,14 +49,9 @@ def _rows(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> tuple[int,
 
 def _last_syncs(
     database: duckdb.DuckDBPyConnection,
-) -> dict[str, tuple[datetime, str, str | None, datetime | None, datetime | None]]:
-    if not is_there(database, "syncs", META):
-        return {}
+) -> dict[str, tuple[datetime | None, str, str | None, datetime | None, datetime | None]]:
     found = database.execute(
-        "SELECT endpoint, max(finished), arg_max(verdict, finished), "
-        "arg_max_null(reason, finished), "
-        "max(started) FILTER (verdict IN ('complete', 'window')), "
-        "max(started) FILTER (verdict = 'complete') "
-        f"FROM {table_name(database, 'syncs', META)} GROUP BY endpoint"
+        "SELECT endpoint, finished, verdict, reason, proven_at, complete_at "
+        f"FROM {latest(database)}"
     ).fetchall()
     return {endpoint: (*rest,) for endpoint, *rest in found}

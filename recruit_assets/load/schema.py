@@ -1,16 +1,16 @@
-"""What the tables look like: made, found, and widened; never narrowed.
+"""What the tables look like: their names, and the columns that they have by now.
 
-What lives here: DDL and what is known of columns. Rows are moved in `merge` alone.
+What lives here: looking. Tables are made and repaired in `tables`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container
 from weakref import WeakKeyDictionary
 
 import duckdb
 
-from recruit_assets.catalogue import EXTRAS, UNPARSED, Endpoint, Kind
-from recruit_assets.errors import DatabaseChanged, DatabaseProblem
-from recruit_assets.load.names import literal, quoted
+from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.names import quoted
 
 SCHEMA = "recruit"
 UNKNOWN = "Sent by the API, not in the catalogue"
@@ -66,68 +66,27 @@ def missing_table(table: str) -> DatabaseProblem:
 
 
 def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Kind]:
-    """The columns that the endpoint's table has by now, bookkeeping left out.
+    """Return the columns that the endpoint's table has by now, bookkeeping left out.
 
     Where the catalogue's kind has the type that the column has, it is that kind: a key and a text
     are both VARCHAR. Without the table there are none. A column of a type that this project never
-    gives is somebody's own, and left out.
-
-    Raises:
-        DatabaseProblem: somebody gave a column of the catalogue such a type.
+    gives is left out: it is somebody's own, or was altered and is rebuilt by the next sync.
     """
-    return _kinds_of(endpoint, columns_found(database, endpoint.name))
-
-
-def _kinds_of(endpoint: Endpoint, found: Sequence[tuple[str, str]]) -> dict[str, Kind]:
     known = {column.name: column.kind for column in endpoint.columns()}
     kinds = {}
-    for name, sql_type in found:
-        if name in known and known[name].sql == sql_type:
-            kinds[name] = known[name]
-        elif name in known or (name not in BOOKKEEPING and sql_type in _KINDS):
-            kinds[name] = _kind(endpoint, name, sql_type)
+    for name, sql_type in columns_found(database, endpoint.name):
+        column = _as_known(name, known)
+        if column in known and known[column].sql == sql_type:
+            kinds[column] = known[column]
+        elif column not in BOOKKEEPING and sql_type in _KINDS:
+            kinds[column] = _KINDS[sql_type]
     return kinds
 
 
-def _kind(endpoint: Endpoint, name: str, sql_type: str) -> Kind:
-    if sql_type not in _KINDS:
-        raise DatabaseProblem(
-            f"{endpoint.name}.{name} has the type {sql_type}, which this project never gives: "
-            f"ALTER it back to one of {', '.join(sorted(_KINDS))}."
-        )
-    return _KINDS[sql_type]
-
-
-def prepare(
-    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, staged: Mapping[str, Kind]
-) -> None:
-    """Make the endpoint's table if it is missing, and add the columns that it lacks.
-
-    Raises:
-        DatabaseChanged: another run gave a column another type since `staged` was made.
-    """
-    database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database)}")
-    found = columns_found(database, endpoint.name)
-    if not found:
-        _create(database, endpoint)
-        found = columns_found(database, endpoint.name)
-    present = _kinds_of(endpoint, found)
-    taken = {name.lower() for name, _ in found}  # as DuckDB compares names
-    for name, kind in staged.items():
-        if name in BOOKKEEPING:
-            continue
-        if name not in present and name in taken:
-            raise DatabaseProblem(
-                f"{endpoint.name} has a column {name} of somebody's own, and the API sends one of "
-                "that name: rename or drop it, then run again."
-            )
-        if name not in present:
-            _add(database, endpoint, name, kind)
-        elif present[name].sql != kind.sql:
-            raise DatabaseChanged(
-                f"Another run made {endpoint.name}.{name} a {present[name].sql} while this one "
-                f"read it as {kind.sql}: run it again."
-            )
+def _as_known(name: str, known: Container[str]) -> str:
+    """Return a name as we spell it: DuckDB does not tell upper from lower case."""
+    lower = name.lower()
+    return lower if lower in known or lower in BOOKKEEPING else name
 
 
 def columns_found(
@@ -143,27 +102,3 @@ def columns_found(
     except duckdb.CatalogException:
         return []
     return list(zip(found.columns, map(str, found.dtypes), strict=True))
-
-
-def _create(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
-    table = table_name(database, endpoint.name)
-    columns = list(endpoint.columns())
-    lines = [f"{quoted(column.name)} {column.kind.sql}" for column in columns]
-    lines += [f"{quoted(name)} {sql_type}" for name, (sql_type, _) in BOOKKEEPING.items()]
-    database.execute(f"CREATE TABLE {table} ({', '.join(lines)})")
-    database.execute(f"COMMENT ON TABLE {table} IS {literal(endpoint.description)}")
-    meanings = {column.name: column.meaning for column in columns}
-    meanings |= {name: meaning for name, (_, meaning) in BOOKKEEPING.items()}
-    for name, meaning in meanings.items():
-        _comment(database, table, name, meaning)
-
-
-def _add(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, name: str, kind: Kind) -> None:
-    table = table_name(database, endpoint.name)
-    database.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {kind.sql}")
-    meanings = {column.name: column.meaning for column in endpoint.columns()}
-    _comment(database, table, name, meanings.get(name, EXTRAS.get(name, UNKNOWN)))
-
-
-def _comment(database: duckdb.DuckDBPyConnection, table: str, name: str, meaning: str) -> None:
-    database.execute(f"COMMENT ON COLUMN {table}.{quoted(name)} IS {literal(meaning)}")

@@ -1,7 +1,7 @@
-"""What is remembered of each sync, in `recruit_meta.syncs`: one row for each endpoint and run.
+"""The state of an endpoint: what its earlier syncs have left, and whether that still holds.
 
-It is the state: the last good row holds the cursor, and is written in the transaction that merges
-what was read up to it.
+What lives here: what is asked of the syncs that are remembered in `syncs`. The last one that was
+stored holds the cursor, written in the transaction that merged what was read up to it.
 """
 
 from collections.abc import Mapping
@@ -12,51 +12,24 @@ from typing import Any
 import duckdb
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.load.names import literal, quoted
-from recruit_assets.load.schema import columns_found, count, is_there, schema_name, table_name
+from recruit_assets.load.schema import count, is_there, table_name
+from recruit_assets.load.syncs import add_sync, latest, numbered, prepare_syncs
 from recruit_assets.text import one_line
-
-META = "recruit_meta"
-SYNCS = {
-    "endpoint": ("VARCHAR", "The endpoint, as its table is called"),
-    "run_id": ("VARCHAR", "The Dagster run"),
-    "api": ("VARCHAR", "The address of the API, its version, and a mark that tells keys apart"),
-    "mode": ("VARCHAR", "full: the whole list was asked for; incremental: what had changed"),
-    "verdict": ("VARCHAR", "complete, window, incomplete, unavailable, or failed"),
-    "reason": ("VARCHAR", "Why it is not proven complete, or failed"),
-    "started": ("TIMESTAMP WITH TIME ZONE", "When the sync began"),
-    "finished": ("TIMESTAMP WITH TIME ZONE", "When it was merged, or failed"),
-    "requests": ("BIGINT", "Requests made"),
-    "retries": ("BIGINT", "Tries after a first one"),
-    "waited_for_budget": ("DOUBLE", "Seconds waited for the budget, pages in flight added up"),
-    "waited_to_retry": ("DOUBLE", "Seconds waited between tries, pages in flight added up"),
-    "received": ("BIGINT", "Bytes of answers"),
-    "pages": ("BIGINT", "Pages read"),
-    "record_count": ("BIGINT", "How many records the API counted when the reading began"),
-    "read": ("BIGINT", "Records that came, repeated ones included"),
-    "inserted": ("BIGINT", "Rows that are new"),
-    "updated": ("BIGINT", "Rows that differ"),
-    "unchanged": ("BIGINT", "Rows that came and do not differ"),
-    "refreshed": ("BIGINT", "Unchanged rows that got new volatile values"),
-    "deleted": ("BIGINT", "Rows that were found gone"),
-    "undeleted": ("BIGINT", "Deleted rows whose record came back"),
-    "unparsed": ("BIGINT", "Values that did not fit their column"),
-    "rows": ("BIGINT", "Rows in the table afterwards, deleted ones included"),
-    "living": ("BIGINT", "Rows in the table afterwards, without deleted ones"),
-    "filter_refused": ("BOOLEAN", "Whether the API refuses to be asked for changed records"),
-    "cursor": ("TIMESTAMP WITH TIME ZONE", "What had changed by then is in the table"),
-}
 
 
 @dataclass(frozen=True)
 class State:
-    """What earlier syncs of an endpoint have left."""
+    """What earlier syncs of an endpoint have left.
+
+    `stored` is the number and the run of the last one that was stored.
+    """
 
     cursor: datetime | None = None
     complete_at: datetime | None = None  # when the last complete walk began
     filter_refused: bool = False
     void: bool = False  # whether what was remembered does not fit what is there
     api: str = ""  # what identified the API at the last good sync
+    stored: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,109 +42,84 @@ class Past:
 
 
 def last_syncs(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, number: int) -> list[Past]:
-    """So many of the last syncs of an endpoint that did not fail, the last one first."""
-    present = {name for name, _ in columns_found(database, "syncs", META)}
-    if not present.issuperset(SYNCS):  # no sync, or one of an earlier version
-        return []
+    """Return the last syncs of an endpoint that did not fail, at most `number`, the last first."""
     found = database.execute(
-        f"SELECT verdict, coalesce(reason, ''), living FROM {_syncs(database)} "
-        "WHERE endpoint = ? AND living IS NOT NULL ORDER BY finished DESC LIMIT ?",
+        f"SELECT verdict, coalesce(reason, ''), living FROM {numbered(database)} "
+        "WHERE endpoint = ? AND living IS NOT NULL AND verdict IS NOT NULL "
+        "ORDER BY place DESC LIMIT ?",
         [endpoint.name, number],
     ).fetchall()
     return [Past(*each) for each in found]
 
 
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, api: str) -> State:
-    """The state of an endpoint at the API of this address.
+    """Return the state of an endpoint at the API of this address.
 
     It is void if somebody else added or took rows, or the table is of another API, or was read
-    with another key. The table must be there.
+    with another key. A cursor or a complete reading in the future counts as none.
     """
-    if not _is_there(database):
+    found = database.execute(
+        "SELECT cursor, complete_at, filter_refused, rows, api, stored_number, stored_run_id, "
+        "coalesce(proven_api, '') "
+        f"FROM {latest(database)} WHERE endpoint = ?",
+        [endpoint.name],
+    ).fetchall()
+    if not found:
         return State()
-    ((cursor, complete_at, refused, remembered, last_api, good_api),) = database.execute(
-        "SELECT arg_max(cursor, finished) FILTER (cursor IS NOT NULL), "
-        "max(started) FILTER (verdict = 'complete'), "
-        "arg_max(filter_refused, finished) FILTER (filter_refused IS NOT NULL), "
-        "arg_max(rows, finished) FILTER (rows IS NOT NULL), "
-        "arg_max(api, finished) FILTER (rows IS NOT NULL), "
-        "arg_max(api, finished) FILTER (verdict IN ('complete', 'window')) "
-        f"FROM {_syncs(database)} WHERE endpoint = ?",
-        [endpoint.name],
-    ).fetchall()
+    ((cursor, complete_at, refused, remembered, last_api, number, run_id, good_api),) = found
+    stored = None if number is None else (number, run_id)
     if remembered != rows(database, endpoint) or last_api != api:
-        return State(void=True, api=good_api or "")
-    return State(cursor, complete_at, bool(refused), api=good_api or "")
+        return State(void=True, api=good_api, stored=stored)
+    return State(cursor, complete_at, bool(refused), api=good_api, stored=stored)
 
 
-def recall_cursor(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> datetime | None:
-    """Where the cursor stands now, whoever moved it."""
-    if not _is_there(database):
-        return None
-    ((cursor,),) = database.execute(
-        "SELECT arg_max(cursor, finished) FILTER (cursor IS NOT NULL) "
-        f"FROM {_syncs(database)} WHERE endpoint = ?",
+def written_since(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, planned: State, now: State
+) -> list[str] | None:
+    """Return the runs that have written rows since a state was recalled.
+
+    None means that the rows are not those of later syncs: a backup was restored, or something
+    else has written to the table.
+    """
+    if now.stored == planned.stored:
+        return None if now.void and not planned.void else []
+    stored = database.execute(
+        "SELECT sync_number, run_id, inserted + updated + deleted + undeleted > 0 "
+        f"FROM {numbered(database)} WHERE endpoint = ? AND rows IS NOT NULL",
         [endpoint.name],
     ).fetchall()
-    found: datetime | None = cursor
-    return found
+    known = planned.stored is None or planned.stored in {(number, run) for number, run, _ in stored}
+    if now.void or not known:
+        return None
+    first = planned.stored[0] if planned.stored else 0
+    return [run for number, run, wrote in stored if number > first and wrote is not False]
 
 
 def remember(
-    database: duckdb.DuckDBPyConnection,
-    endpoint: Endpoint,
-    values: Mapping[str, Any],
-    *,
-    void: bool = False,
-) -> None:
-    """Write the row of a run, in place of what an earlier try of the same run has left.
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, values: Mapping[str, Any]
+) -> list[str]:
+    """Write the row of a sync.
 
     Args:
-        database: open for writing.
+        database: open for writing, in a transaction.
         endpoint: what was synced.
-        values: by column of `SYNCS`, `run_id` among them; what is left out is null.
-        void: whether earlier cursors are void, for good.
+        values: by column of `SYNCS`; what is left out is null.
+
+    Returns:
+        Columns of `recruit_meta.syncs` that were lost, and were made again.
+
+    Raises:
+        DatabaseProblem: the file is of a later version.
     """
-    _create(database)
-    syncs = _syncs(database)
+    defects = prepare_syncs(database)
     reason = values.get("reason")
-    known = {"endpoint": endpoint.name, **values, "reason": reason and one_line(reason)}
-    if void:
-        database.execute(f"UPDATE {syncs} SET cursor = NULL WHERE endpoint = ?", [endpoint.name])
-    database.execute(
-        f"DELETE FROM {syncs} WHERE endpoint = ? AND run_id = ?",
-        [endpoint.name, known["run_id"]],
-    )
-    database.execute(
-        f"INSERT INTO {syncs} ({', '.join(map(quoted, known))}) "
-        f"VALUES ({', '.join('?' * len(known))})",
-        list(known.values()),
-    )
-
-
-def _create(database: duckdb.DuckDBPyConnection) -> None:
-    """Make the table, or add what one of an earlier version lacks."""
-    syncs = _syncs(database)
-    present = dict(columns_found(database, "syncs", META))
-    if not present:
-        database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database, META)}")
-        database.execute(f"CREATE TABLE {syncs} (endpoint VARCHAR)")
-        database.execute(f"COMMENT ON TABLE {syncs} IS 'What each sync of each endpoint did'")
-    for name, (sql_type, meaning) in SYNCS.items():
-        if name in present:
-            continue
-        database.execute(f"ALTER TABLE {syncs} ADD COLUMN IF NOT EXISTS {quoted(name)} {sql_type}")
-        database.execute(f"COMMENT ON COLUMN {syncs}.{quoted(name)} IS {literal(meaning)}")
-
-
-def _is_there(database: duckdb.DuckDBPyConnection) -> bool:
-    return is_there(database, "syncs", schema=META)
-
-
-def _syncs(database: duckdb.DuckDBPyConnection) -> str:
-    return table_name(database, "syncs", schema=META)
+    shown = {"reason": reason and one_line(reason)}
+    add_sync(database, {"endpoint": endpoint.name, **values, **shown})
+    return defects
 
 
 def rows(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
-    """How many rows a table has, deleted ones included."""
+    """Return how many rows a table has, deleted ones included; -1 if it is not there."""
+    if not is_there(database, endpoint.name):
+        return -1
     return count(database, table_name(database, endpoint.name))

@@ -36,6 +36,16 @@ def absent(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage
     return [id_ for (id_,) in found]
 
 
+def are_living(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, ids: Sequence[str]) -> bool:
+    """Return whether any of these ids has a living row."""
+    table = table_name(database, endpoint.name)
+    ((found,),) = database.execute(
+        f"SELECT count(*) FROM {table} WHERE {LIVING} AND id IN (SELECT unnest($ids::VARCHAR[]))",
+        {"ids": list(ids)},
+    ).fetchall()
+    return bool(found)
+
+
 def living(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
     """How many living rows a table has."""
     return count(database, f"{table_name(database, endpoint.name)} WHERE {LIVING}")

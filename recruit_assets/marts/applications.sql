@@ -47,8 +47,8 @@
 --   as_of: What the table is true for: when the sync began
 
 WITH synced AS (
-    SELECT coalesce(max(started) FILTER (verdict <> 'failed'), now()) AS as_of
-    FROM recruit_meta.syncs
+    SELECT coalesce(max(read_from), now()) AS as_of
+    FROM recruit_meta.latest
     WHERE endpoint = 'job_applications'
 ),
 way AS (

@@ -26,7 +26,7 @@ from recruit_assets.load.schema import (
     schema_name,
     table_name,
 )
-from recruit_assets.load.state import META, SYNCS
+from recruit_assets.load.syncs import META, SYNCS, check_version, latest
 from recruit_assets.marts.mart import NAMED, Mart
 
 MARTS_SCHEMA = "recruit_marts"
@@ -39,7 +39,7 @@ _KNOWN: dict[tuple[str, str], Mapping[str, str]] = {
     (META, "syncs"): {name: sql_type for name, (sql_type, _) in SYNCS.items()},
     **{
         (HISTORY, each.name): {column.name: column.kind.sql for column in each.tracked()}
-        | {name: sql_type.removesuffix(" NOT NULL") for name, (sql_type, _) in SPAN.items()}
+        | {name: sql_type for name, (sql_type, _) in SPAN.items()}
         for each in ENDPOINTS
         if each.history
     },
@@ -69,7 +69,12 @@ class _Wrong(Exception):
 
 
 def build(database: duckdb.DuckDBPyConnection, marts: Iterable[Mart]) -> list[Built]:
-    """Replace the tables of marts, in one transaction: all of them, or none if one is wrong."""
+    """Replace the tables of marts, in one transaction: all of them, or none if one is wrong.
+
+    Raises:
+        DatabaseProblem: the file is of a later version of this project.
+    """
+    check_version(database)
     built: list[Built] = []
     with suppress(_Wrong), transaction(database):
         built += [_build(database, mart) for mart in marts]
@@ -125,7 +130,12 @@ def resolved(database: duckdb.DuckDBPyConnection, sql: str) -> str:
 def _look_through(database: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> None:
     """Make a view of each table that the SQL names, with every column that is known of it."""
     for schema, name in {pair for text in texts for pair in NAMED.findall(text)}:
+        view = quoted(f"{schema}.{name}")
         if schema == MARTS_SCHEMA:
+            continue
+        if (schema, name) == (META, "latest"):
+            rows = f"SELECT * FROM {latest(database)}"
+            database.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {rows}")
             continue
         present = {column for column, _ in columns_found(database, name, schema)}
         known = _KNOWN[schema, name]
@@ -134,7 +144,6 @@ def _look_through(database: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> 
             for column, sql_type in known.items()
         ]
         source = f"FROM {table_name(database, name, schema)}" if present else "WHERE false"
-        view = quoted(f"{schema}.{name}")
         database.execute(
             f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {', '.join(columns)} {source}"
         )

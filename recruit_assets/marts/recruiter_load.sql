@@ -38,8 +38,8 @@ WITH desk AS (
     SELECT assignee_id, 'todo', due < synced.today
     FROM recruit.todos
     CROSS JOIN (
-        SELECT coalesce(max(started) FILTER (verdict <> 'failed'), now())::DATE AS today
-        FROM recruit_meta.syncs
+        SELECT coalesce(max(read_from), now())::DATE AS today
+        FROM recruit_meta.latest
         WHERE endpoint = 'todos'
     ) AS synced
     WHERE completed_at IS NULL AND _deleted_at IS NULL

@@ -28,14 +28,8 @@ LONGEST = 200  # characters of a text in a table
 _MARTS = {mart.name: mart for mart in MARTS}
 _AS_OF = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
 _FRESHNESS = """
-    SELECT
-        endpoint,
-        arg_max(verdict, finished) AS verdict,
-        max(finished) FILTER (verdict <> 'failed') AS read_at,
-        max(started) FILTER (verdict = 'complete') AS proven_at,
-        arg_max(rows, finished) FILTER (rows IS NOT NULL) AS rows
-    FROM recruit_meta.syncs
-    GROUP BY endpoint
+    SELECT endpoint, verdict, read_at, complete_at AS proven_at, rows
+    FROM recruit_meta.latest
 """
 
 

@@ -12,8 +12,9 @@ from time import perf_counter, process_time
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection, transaction
+from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.history import HISTORY
-from recruit_assets.load.schema import prepare, schema_name
+from recruit_assets.load.schema import schema_name
 from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.pictures import as_markdown, look

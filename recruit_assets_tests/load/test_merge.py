@@ -15,8 +15,9 @@ from recruit_assets.extract.document import Record
 from recruit_assets.extract.records import Flattener
 from recruit_assets.extract.values import as_json
 from recruit_assets.load.connection import connection, transaction
+from recruit_assets.load.digest import digest
 from recruit_assets.load.memory import bounded_memory
-from recruit_assets.load.merge import Merged, digest, merge
+from recruit_assets.load.merge import Merged, merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import FILES_PER_PART, ROWS_PER_FILE, Stage
 from recruit_assets_tests.extract.test_records import JSON_VALUES, THINGS, rows
@@ -44,7 +45,7 @@ def sync(
     *records: dict[str, Any],
     endpoint: Endpoint = SMALL,
     run: str = "run",
-    **options: bool,
+    refresh_volatile: bool = False,
 ) -> Merged:
     """Merge records given as attributes with an `id`."""
     flattener = Flattener(endpoint, columns_of(database, endpoint))
@@ -55,7 +56,7 @@ def sync(
     with Stage() as stage:
         stage.add(flattener.table(found), flattener.columns, range(len(found)))
         with transaction(database):
-            return merge(database, endpoint, stage, run, **options)
+            return merge(database, endpoint, stage, run, refresh_volatile=refresh_volatile)
 
 
 def table(

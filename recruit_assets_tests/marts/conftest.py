@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+import time_machine
 
 from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.resources import RecruitDatabase
@@ -59,9 +60,19 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield found
 
 
+@pytest.fixture(scope="package", autouse=True)
+def at_the_end(year: Year) -> Iterator[None]:
+    """Let it be the end of the year: syncs in the future are not believed."""
+    with time_machine.travel(year.end, tick=True):
+        yield
+
+
 @pytest.fixture(scope="package")
 def answers(
-    year: Year, instance: dg.DagsterInstance, tmp_path_factory: pytest.TempPathFactory
+    at_the_end: None,
+    year: Year,
+    instance: dg.DagsterInstance,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Answers:
     """What is answered at the end of the year."""
     return answer(Path(copy(year.path, tmp_path_factory.mktemp("answers"))), instance)

@@ -1,0 +1,67 @@
+"""Converting a stored column to another type without losing a value.
+
+What lives here: SQL for one column. A value fits if it can be cast to the new type and back again
+unchanged; one that does not is kept as JSON. How records become columns is in `extract.values`.
+"""
+
+from recruit_assets.catalogue import Kind
+from recruit_assets.load.names import quoted
+
+# A time with its offset and no more than microseconds: nothing else tells an instant.
+_INSTANT = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)"
+_NUMBERS = "'BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT'"
+_TEXTS = (Kind.TEXT.sql, Kind.TEXTS.sql)
+_AS_THEY_ARE = ("INT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")  # numbers and booleans in JSON too
+
+
+def converted(name: str, old: str, new: str) -> str:
+    """Return SQL for a column's values as another type; null where one does not fit.
+
+    Args:
+        name: the column.
+        old: the SQL type that it has.
+        new: the SQL type to convert to: one of a `Kind`.
+    """
+    value = quoted(name)
+    if old == Kind.JSON.sql:
+        return _from_json(value, new)
+    if new == Kind.JSON.sql:
+        parsed = f"TRY_CAST({value} AS JSON)" if old == Kind.TEXT.sql else "NULL"
+        return f"coalesce({parsed}, {as_json(name, old)})"
+    if _is_nested(old) and not (old.endswith("]") and new.endswith("]")):
+        return f"NULL::{new}"
+    if (old, new) == (Kind.TEXT.sql, Kind.TIMESTAMP.sql):
+        return _instant(value)
+    cast = f"TRY_CAST({value} AS {new})"
+    return f"CASE WHEN TRY_CAST({cast} AS {old}) = {value} THEN {cast} END"
+
+
+def as_json(name: str, old: str) -> str:
+    """Return SQL for a column's values as JSON, whatever its type is."""
+    plain = _is_nested(old) or old in (Kind.JSON.sql, *_TEXTS)
+    plain = plain or any(each in old for each in _AS_THEY_ARE)
+    return f"to_json({quoted(name)}{'' if plain else '::VARCHAR'})"
+
+
+def _from_json(value: str, new: str) -> str:
+    """Return SQL for what a JSON value says in another type, as a sync would store it."""
+    text = f"{value}->>'$'"
+    if new == Kind.TIMESTAMP.sql:
+        return f"CASE json_type({value}) WHEN 'VARCHAR' THEN {_instant(f'({text})')} END"
+    if new in (Kind.TEXT.sql, Kind.DATE.sql):
+        return f"CASE json_type({value}) WHEN 'VARCHAR' THEN TRY_CAST({text} AS {new}) END"
+    cast = f"TRY_CAST({value} AS {new})"
+    if new == Kind.NUMBER.sql:
+        return f"CASE WHEN json_type({value}) IN ({_NUMBERS}) THEN {cast} END"
+    return f"CASE WHEN to_json({cast}) = {value} THEN {cast} END"
+
+
+def _instant(text: str) -> str:
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{_INSTANT}') "
+        f"THEN TRY_CAST({text} AS {Kind.TIMESTAMP.sql}) END"
+    )
+
+
+def _is_nested(sql_type: str) -> bool:
+    return sql_type.endswith("]") or sql_type.startswith(("STRUCT", "MAP", "UNION"))

@@ -1,0 +1,141 @@
+"""The table of an endpoint: which columns it must have, and how rows get those that were lost.
+
+What lives here: what a sync makes sure of before it merges. How a table is rebuilt is in `tables`.
+"""
+
+from collections.abc import Mapping
+
+import duckdb
+
+from recruit_assets.catalogue import EXTRAS, UNPARSED, Endpoint, Kind
+from recruit_assets.errors import DatabaseChanged, DatabaseProblem
+from recruit_assets.load.digest import digest
+from recruit_assets.load.schema import (
+    BOOKKEEPING,
+    SCHEMA,
+    UNKNOWN,
+    columns_found,
+    columns_of,
+)
+from recruit_assets.load.tables import Table, ensure
+
+
+def prepare(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, staged: Mapping[str, Kind]
+) -> list[str]:
+    """Make the endpoint's table, or add and rebuild the columns that it should have.
+
+    Args:
+        database: open for writing, in the transaction of the merge.
+        endpoint: whose table it is.
+        staged: the columns of the rows that are to be merged.
+
+    Returns:
+        Columns of the catalogue, and bookkeeping, that the table lacked or had in another type.
+
+    Raises:
+        DatabaseProblem: the table has no ids, or a column of somebody's own is in the way.
+        DatabaseChanged: another run gave a column another type since `staged` was made.
+    """
+    found = columns_found(database, endpoint.name)
+    _check_ids(endpoint, found)
+    present = columns_of(database, endpoint)
+    taken = {name.lower() for name, _ in found}  # as DuckDB compares names
+    wanted = _columns(endpoint)
+    unknown = {name: kind for name, kind in staged.items() if name not in wanted}
+    for name, kind in unknown.items():
+        _check(endpoint, name, kind, present, taken)
+    added = {
+        name: (kind.sql, EXTRAS.get(name, UNKNOWN))
+        for name, kind in unknown.items()
+        if name not in present
+    }
+    columns, digested = wanted | added, dict(staged)
+    if found and _table(endpoint, columns, {}, taken).defects(found):
+        digested |= _of_the_api(database, endpoint, present)
+    defects = ensure(database, _table(endpoint, columns, digested, taken))
+    return [name for name in defects if name in wanted]
+
+
+def is_damaged(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> bool:
+    """Return whether the table, which must be there, lacks a column that a sync would make again.
+
+    Raises:
+        DatabaseProblem: it has no ids.
+    """
+    found = columns_found(database, endpoint.name)
+    _check_ids(endpoint, found)
+    return bool(_table(endpoint, _columns(endpoint), {}, set()).defects(found))
+
+
+def _columns(endpoint: Endpoint) -> dict[str, tuple[str, str]]:
+    known = {column.name: (column.kind.sql, column.meaning) for column in endpoint.columns()}
+    return known | BOOKKEEPING
+
+
+def _table(
+    endpoint: Endpoint,
+    columns: Mapping[str, tuple[str, str]],
+    digested: Mapping[str, Kind],
+    present: set[str],
+) -> Table:
+    """Return what the table must be.
+
+    A row whose columns changed is digested again, so the next sync writes those alone that differ
+    from what the API sends. An erased row is known by having no digest.
+    """
+    known = {column.name: column.kind for column in endpoint.columns()}
+    volatile = {column.name for column in endpoint.columns() if column.volatile}
+    row_hash = digest({**known, **digested, UNPARSED: Kind.JSON}, volatile)
+    fills = {"_row_hash": f"CASE WHEN _deleted_at IS NULL THEN {row_hash} END"}
+    if "_row_hash" in present:
+        fills["_deleted_at"] = "CASE WHEN _row_hash IS NULL THEN coalesce(_loaded_at, now()) END"
+    return Table(
+        SCHEMA,
+        endpoint.name,
+        endpoint.description,
+        columns,
+        fills=fills,
+        computed=("_row_hash",),
+        lossless=set(known) - {"id"},
+    )
+
+
+def _of_the_api(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, present: Mapping[str, Kind]
+) -> dict[str, Kind]:
+    """Return the table's columns for attributes that the catalogue does not know.
+
+    They are those with our comment; any other column is somebody's own.
+    """
+    found = database.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND schema_name = ? AND table_name = ? "
+        "AND list_contains(?::VARCHAR[], comment)",
+        [SCHEMA, endpoint.name, [UNKNOWN, *EXTRAS.values()]],
+    ).fetchall()
+    return {name: present[name] for (name,) in found if name in present}
+
+
+def _check_ids(endpoint: Endpoint, found: list[tuple[str, str]]) -> None:
+    if found and "id" not in {name.lower() for name, _ in found}:
+        raise DatabaseProblem(
+            f"{SCHEMA}.{endpoint.name} has no column id, so its rows cannot be told apart: give "
+            "the column its name back, or drop the table, then run again."
+        )
+
+
+def _check(
+    endpoint: Endpoint, name: str, kind: Kind, present: Mapping[str, Kind], taken: set[str]
+) -> None:
+    """Refuse a column of the API that cannot be stored beside those that the table has."""
+    if name not in present and name.lower() in taken:
+        raise DatabaseProblem(
+            f"{endpoint.name} has a column {name} of somebody's own, and the API sends one of "
+            "that name: rename or drop it, then run again."
+        )
+    if name in present and present[name].sql != kind.sql:
+        raise DatabaseChanged(
+            f"Another run made {endpoint.name}.{name} a {present[name].sql} while this one "
+            f"read it as {kind.sql}: run it again."
+        )

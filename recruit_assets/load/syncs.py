@@ -1,0 +1,244 @@
+"""What is remembered of the syncs: the table `recruit_meta.syncs`, and the view `latest` over it.
+
+What lives here: both definitions, and the version of the layout of all our tables. What is decided
+by them is in `state`.
+
+Syncs are ordered by `sync_number`, which no clock has a say in. A time in the future was written by
+a clock that was wrong, so the view shows none in its place.
+"""
+
+from collections.abc import Container, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.names import literal, quoted
+from recruit_assets.load.schema import columns_found, is_there, table_name
+from recruit_assets.load.tables import ORDER, Table, ensure
+
+META = "recruit_meta"
+VERSION = 2  # of the layout; files of release 0.1.0, which was version 1, do not say one
+SYNCS = {
+    "sync_number": ("BIGINT", "Counts the syncs of the endpoint, in the order they were stored"),
+    "endpoint": ("VARCHAR", "The endpoint, as its table is called"),
+    "run_id": ("VARCHAR", "The Dagster run"),
+    "api": ("VARCHAR", "The address of the API, its version, and a mark that tells keys apart"),
+    "mode": ("VARCHAR", "full: the whole list was asked for; incremental: what had changed"),
+    "verdict": ("VARCHAR", "complete, window, incomplete, unavailable, or failed"),
+    "reason": ("VARCHAR", "Why it is not proven complete, or failed"),
+    "started": ("TIMESTAMP WITH TIME ZONE", "When the sync began"),
+    "finished": ("TIMESTAMP WITH TIME ZONE", "When it was merged, or failed"),
+    "requests": ("BIGINT", "Requests made"),
+    "retries": ("BIGINT", "Tries after a first one"),
+    "waited_for_budget": ("DOUBLE", "Seconds waited for the budget, pages in flight added up"),
+    "waited_to_retry": ("DOUBLE", "Seconds waited between tries, pages in flight added up"),
+    "received": ("BIGINT", "Bytes of answers"),
+    "pages": ("BIGINT", "Pages read"),
+    "record_count": ("BIGINT", "How many records the API counted when the reading began"),
+    "read": ("BIGINT", "Records that came, repeated ones included"),
+    "inserted": ("BIGINT", "Rows that are new"),
+    "updated": ("BIGINT", "Rows that differ"),
+    "unchanged": ("BIGINT", "Rows that came and do not differ"),
+    "refreshed": ("BIGINT", "Unchanged rows that got new volatile values"),
+    "deleted": ("BIGINT", "Rows that were found gone"),
+    "undeleted": ("BIGINT", "Deleted rows whose record came back"),
+    "unparsed": ("BIGINT", "Values that did not fit their column"),
+    "rows": ("BIGINT", "Rows in the table afterwards, deleted ones included"),
+    "living": ("BIGINT", "Rows in the table afterwards, without deleted ones"),
+    "filter_refused": ("BOOLEAN", "Whether the API refuses to be asked for changed records"),
+    "cursor": ("TIMESTAMP WITH TIME ZONE", "What had changed by then is in the table"),
+}
+LATEST = {
+    "endpoint": "The endpoint, as its table is called",
+    "sync_number": "Number of its last sync",
+    "run_id": "The Dagster run of that",
+    "mode": "full or incremental",
+    "verdict": "complete, window, incomplete, unavailable, or failed",
+    "reason": "Why it is not proven complete, or failed",
+    "started": "When it began; null if the clock was wrong",
+    "finished": "When it was merged, or failed; null if the clock was wrong",
+    "stored_number": "Number of the last that did not fail; columns up to cursor tell of it",
+    "stored_run_id": "The Dagster run of that",
+    "read_from": "When it began; null if the clock was wrong",
+    "read_at": "When it was merged; null if the clock was wrong",
+    "rows": "Rows in the table afterwards, deleted ones included",
+    "living": "Rows in the table afterwards, without deleted ones",
+    "api": "The API that it read",
+    "cursor": "What had changed by then is in the table",
+    "filter_refused": "Whether the API refuses to be asked for changed records",
+    "proven_at": "When the last sync began that was complete or a window",
+    "proven_api": "The API that it read",
+    "complete_at": "When the last complete one began",
+}
+_SYNCS = Table(
+    META,
+    "syncs",
+    "What each sync of each endpoint did",
+    SYNCS,
+    fills={
+        "sync_number": "row_number() OVER (PARTITION BY endpoint "
+        f"ORDER BY finished NULLS FIRST, {ORDER})"
+    },
+)
+_SCHEMA_VERSION = Table(
+    META,
+    "schema_version",
+    "The version of the layout of all tables of recruit-assets",
+    {"version": ("BIGINT", "Files of a later version than it knows are refused")},
+)
+
+
+def check_version(database: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a file whose layout a later version of this project has made.
+
+    Raises:
+        DatabaseProblem: with what to do.
+    """
+    found = _version(database)
+    if found > VERSION:
+        raise DatabaseProblem(
+            f"The tables have version {found} of their layout, and this recruit-assets knows none "
+            f"after {VERSION}: upgrade recruit-assets. Nothing was changed."
+        )
+
+
+def prepare_syncs(database: duckdb.DuckDBPyConnection) -> list[str]:
+    """Make or repair `recruit_meta`, and migrate a file of an earlier version.
+
+    Returns:
+        Columns that were missing, or had another type, in a file of this version.
+
+    Raises:
+        DatabaseProblem: the file is of a later version.
+    """
+    check_version(database)
+    found = _version(database)
+    defects = ensure(database, _SYNCS)
+    if not _is_latest(database):
+        _make_view(database)
+    ensure(database, _SCHEMA_VERSION)
+    if found < VERSION:
+        version = table_name(database, "schema_version", META)
+        database.execute(f"DELETE FROM {version}")
+        database.execute(f"INSERT INTO {version} VALUES ({VERSION})")
+    return defects if found == VERSION else []
+
+
+def add_sync(database: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:
+    """Write the row of a sync, with the next number of its endpoint.
+
+    Args:
+        database: open for writing, in a transaction; `recruit_meta` is prepared.
+        values: by column of `SYNCS`, `endpoint` among them; what is left out is null.
+    """
+    syncs = table_name(database, "syncs", META)
+    ((number,),) = database.execute(
+        f"SELECT coalesce(max(sync_number), 0) + 1 FROM {syncs} WHERE endpoint = ?",
+        [values["endpoint"]],
+    ).fetchall()
+    known = {**values, "sync_number": number}
+    database.execute(
+        f"INSERT INTO {syncs} ({', '.join(map(quoted, known))}) "
+        f"VALUES ({', '.join('?' * len(known))})",
+        list(known.values()),
+    )
+
+
+def latest(database: duckdb.DuckDBPyConnection) -> str:
+    """Return SQL for what `recruit_meta.latest` shows, also where it is missing or out of date."""
+    now = f"TIMESTAMPTZ {literal(datetime.now(UTC).isoformat())}"
+    return f"({_latest(_syncs(database), now)})"
+
+
+def numbered(database: duckdb.DuckDBPyConnection) -> str:
+    """Return SQL for all syncs, with every column that is known, and a number each."""
+    return f"({_numbered(_syncs(database))})"
+
+
+def _syncs(database: duckdb.DuckDBPyConnection) -> str:
+    """Return SQL for the syncs as they are, with null for each column that is missing."""
+    types = {name.lower(): sql_type for name, sql_type in columns_found(database, "syncs", META)}
+    columns = [
+        quoted(name)
+        if types.get(name) == sql_type
+        else f"TRY_CAST({_found(name, types)} AS {sql_type}) AS {quoted(name)}"
+        for name, (sql_type, _) in SYNCS.items()
+    ]
+    if not types:
+        return f"(SELECT {', '.join(columns)}, 0 AS rowid WHERE false)"
+    return f"(SELECT {', '.join(columns)}, rowid FROM {table_name(database, 'syncs', META)})"
+
+
+def _found(name: str, present: Container[str]) -> str:
+    return quoted(name) if name in present else "NULL"
+
+
+def _numbered(syncs: str) -> str:
+    """Return SQL that puts syncs in order; those of version 1 have no number, and came first."""
+    return (
+        "SELECT * REPLACE (coalesce(sync_number, place) AS sync_number) FROM ("
+        "SELECT *, row_number() OVER (PARTITION BY endpoint ORDER BY sync_number NULLS FIRST, "
+        f"finished NULLS FIRST, rowid) AS place FROM {syncs})"
+    )
+
+
+def _latest(syncs: str, now: str) -> str:
+    def last(value: str, which: str = "true") -> str:
+        return f"arg_max_null({value}, place) FILTER ({which})"
+
+    def past(value: str, which: str = "true") -> str:
+        time = last(value, which)
+        return f"CASE WHEN {time} <= {now} THEN {time} END"
+
+    stored, proven = "rows IS NOT NULL", "verdict IN ('complete', 'window')"
+    columns = {
+        "endpoint": "endpoint",
+        **{name: last(name) for name in ("sync_number", "run_id", "mode", "verdict", "reason")},
+        **{name: past(name) for name in ("started", "finished")},
+        "stored_number": last("sync_number", stored),
+        "stored_run_id": last("run_id", stored),
+        "read_from": past("started", stored),
+        "read_at": past("finished", stored),
+        **{name: last(name, stored) for name in ("rows", "living", "api")},
+        "cursor": past("cursor", stored),
+        "filter_refused": last("filter_refused", "filter_refused IS NOT NULL"),
+        "proven_at": past("started", proven),
+        "proven_api": last("api", proven),
+        "complete_at": past("started", "verdict = 'complete'"),
+    }
+    selected = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
+    return f"SELECT {selected} FROM ({_numbered(syncs)}) GROUP BY endpoint"
+
+
+def _is_latest(database: duckdb.DuckDBPyConnection) -> bool:
+    try:
+        return [name for name, _ in columns_found(database, "latest", META)] == list(LATEST)
+    except duckdb.Error:  # it reads what is no longer there
+        return False
+
+
+def _make_view(database: duckdb.DuckDBPyConnection) -> None:
+    """Make the view; a view finds the table beside it, whatever the file is called."""
+    view = table_name(database, "latest", META)
+    database.execute(
+        f"CREATE OR REPLACE VIEW {view} AS {_latest('(SELECT *, rowid FROM syncs)', 'now()')}"
+    )
+    database.execute(f"COMMENT ON VIEW {view} IS 'The last sync of each endpoint'")
+    for name, meaning in LATEST.items():
+        database.execute(f"COMMENT ON COLUMN {view}.{quoted(name)} IS {literal(meaning)}")
+
+
+def _version(database: duckdb.DuckDBPyConnection) -> int:
+    """Return the version of the layout; 1 where none is said."""
+    if not is_there(database, "schema_version", META):
+        return 1
+    columns = {name for name, _ in columns_found(database, "schema_version", META)}
+    if "version" not in columns:
+        return 1
+    ((found,),) = database.execute(
+        "SELECT max(TRY_CAST(version AS BIGINT)) "
+        f"FROM {table_name(database, 'schema_version', META)}"
+    ).fetchall()
+    return int(found or 1)
