@@ -11,6 +11,8 @@ import os
 import pytest
 
 RING = int(os.environ.get("RING", "2"))
+if RING not in (1, 2, 3):
+    raise ValueError(f"RING is {RING}: set it to 1, 2 or 3")
 
 
 def sized(fast: int, standard: int, full: int) -> int:

@@ -66,7 +66,7 @@ def _route(rules: Rules, path: str, handlers: dict[str, Handler]) -> Route:
         try:
             body = _body(await request.body())
             answer = handlers[request.method](request.path_params, body)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, msgspec.MsgspecError) as error:
             # A KeyError's text is its quoted argument, and ours is a sentence.
             said = error.args[0] if isinstance(error, KeyError) else error
             return Response(f"{said}\n", 400, media_type="text/plain")

@@ -8,7 +8,7 @@ import pytest
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.load.folder import LOCK, clear_leftovers
+from recruit_assets.load.folder import FOLDER, LOCK, clear_leftovers
 from recruit_assets.load.stage import Stage
 
 LEAVE = """
@@ -52,6 +52,17 @@ def test_what_a_killed_run_left_is_removed_by_the_next(temporary: Path) -> None:
         stage.add(pa.table({"id": ["1"]}), {"id": Kind.KEY}, [0])
         stage.flush()
     assert not list(temporary.iterdir())
+
+
+def test_a_lock_that_leads_elsewhere_spoils_nothing(temporary: Path) -> None:
+    precious = temporary / "precious"
+    precious.write_text("hours of work")
+    os.utime(precious, (0, 0))
+    planted = temporary / f"{FOLDER}planted"
+    planted.mkdir()
+    (planted / LOCK).symlink_to(precious)
+    clear_leftovers()
+    assert precious.read_text() == "hours of work"
 
 
 def test_a_folder_that_is_missing_is_a_sentence(
