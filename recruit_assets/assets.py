@@ -54,6 +54,24 @@ class SyncConfig(dg.Config):
             "links) for records that are otherwise unchanged."
         ),
     )
+    outage_minutes: float = Field(
+        default=0,
+        ge=0,
+        description=(
+            "How many minutes to wait for an API that is down, beyond the usual retries. All "
+            "endpoints of a run share it; a run that is terminated stops waiting."
+        ),
+    )
+
+    def options(self) -> Options:
+        """Return what is chosen for the sync itself."""
+        return Options(
+            mode=self.mode,
+            full_after_hours=self.full_after_hours,
+            allow_mass_delete=self.allow_mass_delete,
+            dry_run=self.dry_run,
+            refresh_volatile=self.refresh_volatile,
+        )
 
 
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
@@ -89,9 +107,9 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
         duckdb: RecruitDatabase,
     ) -> Iterator[dg.Output[Delivery] | dg.AssetCheckResult]:
         if context.selected_asset_keys:
-            source = api.source(endpoint, context.log)
+            source = api.source(endpoint, context.log, config.outage_minutes)
             # Merged before this goes on.
-            yield dg.Output(Delivery(source, Options(**dict(config))), endpoint.name)
+            yield dg.Output(Delivery(source, config.options()), endpoint.name)
         chosen = {key.name for key in context.selected_asset_check_keys}
         if chosen and not config.dry_run:
             yield from look(endpoint, duckdb, chosen)

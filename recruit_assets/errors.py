@@ -3,8 +3,8 @@
     RecruitError
     ├── BadSetting                a setting is wrong; nothing was sent or written
     ├── RequestFailed             one request, after its tries
-    │   ├── Transient             may clear by itself: it is asked again
-    │   │   ├── RateLimited       429, with the seconds to wait
+    │   ├── Transient             may clear by itself: it is asked again, after the wait it names
+    │   │   ├── RateLimited       429
     │   │   └── BadAnswer         an answer that is not what the API's shape says
     │   ├── NeverReached          no answer from this host since we started
     │   ├── ParameterRefused      400, with the codes and details of the API
@@ -43,7 +43,11 @@ class RequestFailed(RecruitError):
         subject: what was asked for, such as `candidates, page 3`.
         happened: what came of it, without secrets or personal data.
         advice: what the user can do.
+
+    `status` is that of the API's answer, if it refused.
     """
+
+    status: int | None = None
 
     def __init__(self, subject: str, happened: str, advice: str) -> None:
         super().__init__(subject, happened, advice)
@@ -58,17 +62,17 @@ class RequestFailed(RecruitError):
 
 
 class Transient(RequestFailed):
-    """A failure that can clear by itself."""
+    """A failure that can clear by itself; `wait` is in seconds, if the API says how long."""
 
     retryable = True
 
-
-class RateLimited(Transient):
-    """HTTP 429: more requests than the API allows; `wait` is in seconds, if the API says it."""
-
-    def __init__(self, subject: str, happened: str, advice: str, wait: float | None) -> None:
+    def __init__(self, subject: str, happened: str, advice: str, wait: float | None = None) -> None:
         super().__init__(subject, happened, advice)
         self.wait = wait
+
+
+class RateLimited(Transient):
+    """HTTP 429: more requests than the API allows."""
 
 
 class BadAnswer(Transient):
@@ -93,6 +97,8 @@ class ParameterRefused(RequestFailed):
 
 class Unavailable(RequestFailed):
     """HTTP 403 or 404 on a list; `status` says which."""
+
+    status: int
 
     def __init__(self, subject: str, happened: str, advice: str, status: int) -> None:
         super().__init__(subject, happened, advice)

@@ -19,7 +19,7 @@ from recruit_assets.errors import RecruitError
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.budget import WINDOW_SECONDS
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.retries import Patience
+from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import connection
 
@@ -85,12 +85,20 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Close the session."""
         self._client.close()
 
-    def source(self, endpoint: Endpoint, log: logging.Logger) -> Source:
-        """An endpoint to read from; nothing is asked yet."""
-        patience = Patience(
-            first_wait=self.first_wait, unsaid_wait=self.first_wait * WINDOW_SECONDS
+    def source(self, endpoint: Endpoint, log: logging.Logger, outage_minutes: float = 0) -> Source:
+        """Return an endpoint to read from; nothing is asked yet.
+
+        Args:
+            endpoint: what to read.
+            log: gets warnings, and how far a reading is.
+            outage_minutes: how long to wait for an API that is down.
+        """
+        limits = RetryLimits(
+            outage=outage_minutes * 60,
+            first_wait=self.first_wait,
+            unsaid_wait=self.first_wait * WINDOW_SECONDS,
         )
-        return Source(self._client, endpoint, patience, log)
+        return Source(self._client, endpoint, limits, log)
 
 
 class RecruitDatabase(DuckDBResource):

@@ -3,12 +3,17 @@
 Schedules and the sensor are off until somebody switches them on in the UI.
 """
 
+from collections.abc import Collection, Iterable
+from time import time
+from typing import Any
+
 import dagster as dg
 import requests
 from urllib3.exceptions import LocationParseError
 
 from recruit_assets import settings
 from recruit_assets.assets import ASSETS, SyncConfig
+from recruit_assets.catalogue import Endpoint
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load import compact as compaction
 from recruit_assets.mart_assets import MART_ASSETS
@@ -19,30 +24,45 @@ from recruit_assets.text import message
 FAILURE = f"{dg.Failure.__module__}.{dg.Failure.__name__}: "  # how Dagster begins its message
 TIMEOUT = (10.0, 30.0)  # seconds to connect, seconds to wait for the webhook's answer
 
-# Pages are asked for again on their own, so what is left is an outage of minutes. Jobs wait for it
-# to pass; somebody who materializes by hand is told at once.
-RETRY_LATER = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
+# How long jobs wait for an API that is down; somebody who materializes by hand is told at once. No
+# job has a retry policy: with one, Dagster answers a termination with another try of the step.
+OUTAGE_MINUTES = 5
+
+QUEUED = dg.DagsterRunStatus.QUEUED
+UNFINISHED = [
+    QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+LONGEST_SILENCE = 2 * 3600.0  # seconds without an event; a sync logs every few seconds or minutes
 
 # The marts and the report come after whatever they read, in the same run.
 ANSWERS = dg.AssetSelection.assets(*MART_ASSETS)
+
+
+def _config(endpoints: Iterable[Endpoint], **chosen: Any) -> dg.RunConfig:
+    """Return the run config of a job that syncs these endpoints."""
+    return dg.RunConfig(
+        ops={
+            endpoint.name: SyncConfig(outage_minutes=OUTAGE_MINUTES, **chosen)
+            for endpoint in endpoints
+        }
+    )
+
 
 sync = dg.define_asset_job(
     "sync",
     selection=dg.AssetSelection.assets(*ASSETS) | ANSWERS,
     description="Bring all tables up to date, and the marts and the report after them.",
-    op_retry_policy=RETRY_LATER,
+    config=_config(ENDPOINTS),
 )
 full_sync = dg.define_asset_job(
     "full_sync",
     selection=dg.AssetSelection.assets(*ASSETS) | ANSWERS,
     description="Read all endpoints whole; counters and other volatile columns are included.",
-    op_retry_policy=RETRY_LATER,
-    config=dg.RunConfig(
-        ops={
-            endpoint.name: SyncConfig(mode=Mode.full, refresh_volatile=True)
-            for endpoint in ENDPOINTS
-        }
-    ),
+    config=_config(ENDPOINTS, mode=Mode.full, refresh_volatile=True),
 )
 
 GROUP_JOBS = [
@@ -50,7 +70,7 @@ GROUP_JOBS = [
         f"sync_{group}",
         selection=dg.AssetSelection.groups(group) | ANSWERS,
         description=f"Bring the tables of the group {group} up to date, and what follows them.",
-        op_retry_policy=RETRY_LATER,
+        config=_config([endpoint for endpoint in ENDPOINTS if endpoint.group == group]),
     )
     for group in sorted({endpoint.group for endpoint in ENDPOINTS})
 ]
@@ -60,7 +80,6 @@ answer = dg.define_asset_job(
     "answer",
     selection=ANSWERS,
     description="Make the marts and the report anew, from the tables as they are.",
-    op_retry_policy=RETRY_LATER,
 )
 
 
@@ -73,30 +92,55 @@ def compact_database(context: dg.OpExecutionContext, duckdb: RecruitDatabase) ->
     context.add_output_metadata({"bytes_before": sizes.before, "bytes_after": sizes.after})
 
 
-@dg.job(
-    description="Give the room of replaced rows back to the disk; syncs wait meanwhile.",
-    op_retry_policy=RETRY_LATER,
-)
+@dg.job(description="Give the room of replaced rows back to the disk; syncs wait meanwhile.")
 def compact() -> None:
     """What `recruit-assets doctor` asks for when the file is full of replaced rows."""
     compact_database()
 
 
+def _schedule(name: str, job_name: str, cron: str, description: str) -> dg.ScheduleDefinition:
+    """Return a schedule in UTC whose ticks are skipped while the job or `full_sync` runs."""
+
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        run = _unfinished_run(context.instance, {job_name, full_sync.name})
+        if run is None:
+            return dg.RunRequest()
+        state = run.status.value.lower().replace("_", " ")
+        return dg.SkipReason(f"Run {run.run_id} of {run.job_name} is {state}: let it end first.")
+
+    return dg.ScheduleDefinition(
+        name=name,
+        job_name=job_name,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        execution_fn=tick,
+        description=f"{description} Skipped while a run of {job_name} or full_sync goes on.",
+    )
+
+
+def _unfinished_run(instance: dg.DagsterInstance, jobs: Collection[str]) -> dg.DagsterRun | None:
+    """Return a run of these jobs that is queued or goes on, if there is one."""
+    for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED)):
+        run = record.dagster_run
+        if run.job_name in jobs and (run.status is QUEUED or not _is_silent(instance, record)):
+            return run
+    return None
+
+
+def _is_silent(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
+    """Return whether a run's process must be gone, as after a kill or a restart of the machine.
+
+    Dagster may list such a run as started for ever, and no tick would find the way free again.
+    """
+    events = instance.get_records_for_run(record.dagster_run.run_id, limit=1, ascending=False)
+    times = [event.timestamp for event in events.records]
+    last = times[0] if times else record.create_timestamp.timestamp()
+    return abs(time() - last) > LONGEST_SILENCE
+
+
 SCHEDULES = [
-    dg.ScheduleDefinition(
-        name="hourly",
-        target=sync,
-        cron_schedule="0 * * * *",
-        execution_timezone="UTC",
-        description="Every hour, on the hour.",
-    ),
-    dg.ScheduleDefinition(
-        name="nightly",
-        target=full_sync,
-        cron_schedule="30 2 * * *",
-        execution_timezone="UTC",
-        description="Every night at 02:30 UTC.",
-    ),
+    _schedule("hourly", sync.name, "0 * * * *", "Every hour, on the hour."),
+    _schedule("nightly", full_sync.name, "30 2 * * *", "Every night at 02:30 UTC."),
 ]
 
 

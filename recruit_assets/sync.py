@@ -22,7 +22,6 @@ from recruit_assets.errors import (
     DatabaseProblem,
     NotEnoughMemory,
     RecruitError,
-    RequestFailed,
     ShowsMuchLess,
 )
 from recruit_assets.extract.pages import Walk
@@ -240,10 +239,7 @@ class Sync:
         """Whether the API answers for a record of the list by its id; else a 404 tells nothing."""
         if stage.first_id is None:
             return False
-        try:
-            ((_, page),) = self._source.find([stage.first_id], walk.query)
-        except RequestFailed:
-            return False
+        ((_, page),) = self._source.find([stage.first_id], walk.query)
         return bool(page and page.records)
 
     def _store(self, stage: Stage, outcome: Outcome, *, bounded: bool = True) -> None:

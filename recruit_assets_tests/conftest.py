@@ -29,7 +29,7 @@ from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.query import PAGE_SIZE
-from recruit_assets.extract.retries import Patience
+from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.connection import connection
@@ -115,7 +115,7 @@ def walk(sandbox: Sandbox) -> Iterator[Callable[..., Walk]]:
     def start(
         name: str,
         *,
-        patience: Patience | None = None,
+        limits: RetryLimits | None = None,
         timeout: tuple[float, float] = (10.0, 60.0),
         longest: float = 120.0,
         since: datetime | None = None,
@@ -124,9 +124,9 @@ def walk(sandbox: Sandbox) -> Iterator[Callable[..., Walk]]:
     ) -> Walk:
         client = Client(ApiSettings(**settings_for(sandbox, **changed)), timeout, longest)
         clients.append(client)
-        patience = patience or Patience(first_wait=0, unsaid_wait=0)
+        limits = limits or RetryLimits(first_wait=0, unsaid_wait=0)
         log = logging.getLogger("walk")
-        return Walk(Source(client, BY_NAME[name], patience, log, page_size), since)
+        return Walk(Source(client, BY_NAME[name], limits, log, page_size), since)
 
     yield start
     for client in clients:
@@ -159,8 +159,8 @@ class Project:
     def sync(self, name: str, **options: Any) -> Outcome:
         """Sync one endpoint without a Dagster run, which takes three times as long."""
         client = Client(ApiSettings(**settings_for(self.sandbox, **self.settings)))
-        patience = Patience(first_wait=0, unsaid_wait=0)
-        source = Source(client, BY_NAME[name], patience, logging.getLogger("sync"))
+        limits = RetryLimits(first_wait=0, unsaid_wait=0)
+        source = Source(client, BY_NAME[name], limits, logging.getLogger("sync"))
         opened = partial(connection, str(self.path), {}, wait_seconds=0.1)
         exists, chosen = self.path.exists, Options(remains=self.deleted_rows, **options)
         try:

@@ -238,21 +238,11 @@ def test_a_bad_answer_leaves_the_table_as_it_was(project: Project, kind: str) ->
     assert metadata(project.materialize("candidates"), "candidates")["updated"] == 1
 
 
-@pytest.mark.parametrize(("status", "starts"), [(500, 3), (401, 1), (None, 3)])
-def test_a_job_tries_again_later_only_what_may_clear(
-    project: Project, status: int | None, starts: int
-) -> None:
-    if status:
-        project.sandbox.fail("regions", status=status, times=None)
-    else:
-        project.settings = {"base_url": "http://127.0.0.1:9/v1/"}  # where nothing listens
-    at_once = dg.RetryPolicy(max_retries=2, delay=0)
-    job = dg.define_asset_job("patient", ["regions"], op_retry_policy=at_once)
-    defs = dg.Definitions(assets=ASSETS, jobs=[job], resources=project.resources())
-    result = defs.resolve_job_def("patient").execute_in_process(raise_on_error=False)
-    kinds = [event.event_type_value for event in result.all_events]
-    assert kinds.count("STEP_START") + kinds.count("STEP_RESTARTED") == starts
-    assert "STEP_FAILURE" in kinds
+def test_an_outage_is_waited_out_if_the_config_says_so(project: Project) -> None:
+    project.sandbox.fail("regions", status=502, times=20)
+    assert "HTTP 502 (8 tries)" in project.failure("regions")
+    found = metadata(project.materialize("regions", outage_minutes=60), "regions")
+    assert (found["verdict"], found["retries"]) == ("complete", 12)
 
 
 def test_a_bad_setting_fails_the_run_before_any_step(project: Project) -> None:

@@ -1,26 +1,37 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 import pytest
+import time_machine
+from dagster._core.definitions.dependency import NodeHandle
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 
 from recruit_assets.assets import ASSETS
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.schedules import (
+    OUTAGE_MINUTES,
     SCHEDULES,
     SYNCS,
+    UNFINISHED,
     answer,
     answer_after_failure,
     tell_of_failures,
 )
-from recruit_assets_tests.conftest import Project
+from recruit_assets_tests.conftest import BY_NAME, Project
 
 
 @contextmanager
@@ -67,16 +78,74 @@ def test_schedules_say_their_time_zone() -> None:
     assert {each.execution_timezone for each in SCHEDULES} == {"UTC"}
 
 
-def test_every_job_waits_out_an_outage() -> None:
-    for job in SYNCS:
-        found = defs.resolve_job_def(job.name)
-        assert found.op_retry_policy is not None, job.name
-        assert found.op_retry_policy.max_retries == 2
+@pytest.mark.parametrize("name", [*(job.name for job in SYNCS), "answer", "compact"])
+def test_a_job_waits_out_an_outage_itself_and_leaves_no_retry_to_dagster(name: str) -> None:
+    job = defs.resolve_job_def(name)
+    nodes = job.graph.node_dict
+    for node in nodes:
+        assert job.get_retry_policy_for_handle(NodeHandle(node, None)) is None
+    config = (job.run_config or {}).get("ops", {})
+    assert {each["config"]["outage_minutes"] for each in config.values()} <= {OUTAGE_MINUTES}
+    assert config.keys() == nodes.keys() & BY_NAME.keys()
+
+
+def go_on(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> dg.DagsterRun:
+    """A run of a job with a status, as a daemon would find it."""
+    here = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__")
+    origin = RemoteJobOrigin(here, job)
+    return instance.add_run(
+        dg.DagsterRun(job, run_id=str(uuid4()), status=status, remote_job_origin=origin)
+    )
+
+
+def ticked(name: str, instance: dg.DagsterInstance) -> Any:
+    """What a tick of a schedule comes to now."""
+    schedule = defs.resolve_schedule_def(name)
+    with dg.build_schedule_context(instance, datetime.now(UTC), resources={}) as context:
+        return schedule.evaluate_tick(context)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance with files of its own, as the daemon has one."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield instance
+
+
+@pytest.mark.ring(2)
+@pytest.mark.parametrize(
+    ("job", "skipped"),
+    [("sync_hiring", set()), ("sync", {"hourly"}), ("full_sync", {"hourly", "nightly"})],
+)
+def test_a_tick_is_skipped_while_a_run_goes_on(
+    home: dg.DagsterInstance, job: str, skipped: set[str]
+) -> None:
+    for status in UNFINISHED:
+        run = go_on(home, job, status)
+        for name in ("hourly", "nightly"):
+            data = ticked(name, home)
+            assert bool(data.run_requests) == (name not in skipped)
+            assert (run.run_id in (data.skip_message or "")) == (name in skipped)
+        home.report_run_failed(run, "It was killed.")
+
+
+@pytest.mark.ring(2)
+@pytest.mark.parametrize("passed", [timedelta(hours=3), timedelta(days=-400)])
+def test_a_run_whose_process_is_gone_keeps_no_schedule_from_ticking(
+    home: dg.DagsterInstance, passed: timedelta
+) -> None:
+    for status in UNFINISHED[1:]:
+        home.report_engine_event("It goes on.", go_on(home, "sync", status))
+    assert not ticked("hourly", home).run_requests
+    with time_machine.travel(datetime.now(UTC) + passed):
+        assert ticked("hourly", home).run_requests
+        go_on(home, "sync", UNFINISHED[0])
+        assert "is queued" in ticked("hourly", home).skip_message  # it has no process yet
 
 
 @pytest.mark.ring(2)
 @pytest.mark.parametrize("name", ["hourly", "nightly"])
-def test_a_tick_loads_all(project: Project, name: str) -> None:
+def test_a_tick_loads_all(project: Project, home: dg.DagsterInstance, name: str) -> None:
     local = dg.Definitions(
         assets=[*ASSETS, *MART_ASSETS],
         jobs=SYNCS,
@@ -85,7 +154,7 @@ def test_a_tick_loads_all(project: Project, name: str) -> None:
     )
     schedule = local.resolve_schedule_def(name)
     moment = datetime(2026, 1, 1, 3, tzinfo=UTC)
-    with dg.build_schedule_context(project.instance, moment, resources={}) as context:
+    with dg.build_schedule_context(home, moment, resources={}) as context:
         (request,) = schedule.evaluate_tick(context).run_requests or []
     job = local.resolve_job_def(schedule.job_name)
     result = job.execute_in_process(

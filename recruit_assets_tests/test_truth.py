@@ -22,7 +22,7 @@ from recruit_assets.errors import ShowsMuchLess
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.report import Verdict
-from recruit_assets.extract.retries import Patience
+from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.sweep import Remains
 from recruit_assets.sandbox import Rules, Sandbox, World
@@ -147,8 +147,8 @@ class Play:
     def sync(self, mode: Mode, *, believe: bool = True) -> Outcome:
         settings = settings_for(self.sandbox, concurrency=self.story.concurrency)
         client = Client(ApiSettings(**settings))
-        patience = Patience(first_wait=0, unsaid_wait=0)
-        source = Source(client, ENDPOINT, patience, LOG, self.story.page_size)
+        limits = RetryLimits(first_wait=0, unsaid_wait=0)
+        source = Source(client, ENDPOINT, limits, LOG, self.story.page_size)
         options = Options(mode=mode, allow_mass_delete=believe, remains=self.story.remains)
         try:
             run = f"run {next(self._runs)}"

@@ -18,7 +18,7 @@ import time_machine
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.retries import Patience
+from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import connection
 from recruit_assets.sandbox import Rules, Sandbox
@@ -130,7 +130,7 @@ def sync_all(sandbox: Sandbox, path: Path, number: int, at: datetime) -> list[Se
                 continue
             whole = endpoint.name != WINDOWED or number % WHOLE_EVERY == 0
             mode, run_id = Mode.full if whole else Mode.incremental, f"week {number}"
-            source = Source(client, endpoint, Patience(first_wait=0, unsaid_wait=0), LOG)
+            source = Source(client, endpoint, RetryLimits(first_wait=0, unsaid_wait=0), LOG)
             records = dict(sandbox.world.table(endpoint.path))
             outcome = Sync(source, opened, path.exists, Options(mode), run_id).run()
             assert outcome.mode is mode

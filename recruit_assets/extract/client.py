@@ -4,8 +4,8 @@ What lives here: the session and the budget. Not here: when to ask again (`retri
 next (`pages`), what went wrong in words (`failures`).
 """
 
+from concurrent.futures import CancelledError
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from threading import Event
 from time import monotonic
@@ -23,7 +23,8 @@ from recruit_assets.extract.access import ApiSettings, is_loopback
 from recruit_assets.extract.budget import Budget
 from recruit_assets.extract.document import Shape, read
 from recruit_assets.extract.redaction import Redaction
-from recruit_assets.extract.retries import Effort
+from recruit_assets.extract.retries import Effort, Outage
+from recruit_assets.extract.retry_after import moment_of, wait_asked_for
 
 COUNTS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
 AT_ONCE = 1 << 16  # bytes of a body
@@ -49,8 +50,13 @@ class Client:
         longest: seconds that an answer may take in all, so that a drip of bytes ends.
 
     `identity` tells one API, version and key from another, and nothing of the key. `behind` is how
+<<<<<<< HEAD
     far the API's clock was seen behind ours at most, by the `Date` of its answers, and `ahead` how
     far ours was ahead of it in the last one, negative if it was behind.
+=======
+    far the API's clock was seen behind ours, by the `Date` of its answers. `outage` is how long it
+    has failed.
+>>>>>>> f4adb0b (Wait out outages in our own retry loop, which a termination ends)
     """
 
     def __init__(
@@ -67,6 +73,7 @@ class Client:
         self._redaction = Redaction(settings.key)
         self._timeout, self._longest = timeout, longest
         self.behind = self.ahead = timedelta(0)
+        self.outage = Outage()
         self._reached = False
         self._budget = (
             Budget(settings.requests_per_10s, f"{self.base_url} {settings.key}")
@@ -88,13 +95,18 @@ class Client:
         )
 
     def wait_for_turn(self, stopped: Event) -> float:
-        """Wait for room in the budget, or until stopped; returns the seconds waited."""
-        if self._budget is None:
-            return 0.0
+        """Wait for room in the budget; return the seconds waited.
+
+        Raises:
+            CancelledError: `stopped` is set, so nothing more may be sent.
+        """
         begun = monotonic()
-        while (seconds := self._budget.take()) and not stopped.wait(seconds):
-            pass
-        return monotonic() - begun
+        while not stopped.is_set():
+            seconds = self._budget.take() if self._budget else 0.0
+            if not seconds:
+                return monotonic() - begun
+            stopped.wait(seconds)
+        raise CancelledError
 
     def get(self, url: str, query: str, subject: str, shape: type[Shape], effort: Effort) -> Shape:
         """Ask once for a list or a record.
@@ -153,7 +165,7 @@ class Client:
         if response is None:
             self._budget.settle(sent)
         elif response.status_code == 429:
-            self._budget.settle(sent, 0, failures.wait_asked_for(response), refused=True)
+            self._budget.settle(sent, 0, wait_asked_for(response), refused=True)
         else:
             remaining, reset = (_whole(response.headers.get(name, "")) for name in COUNTS)
             self._budget.settle(sent, remaining, reset)
@@ -172,12 +184,9 @@ class Client:
         return b"".join(parts)
 
     def _compare_clocks(self, response: requests.Response) -> None:
-        try:
-            theirs = parsedate_to_datetime(response.headers["Date"])
+        if theirs := moment_of(response.headers.get("Date", "")):
             self.ahead = datetime.now(UTC) - theirs
             self.behind = max(self.behind, self.ahead)
-        except (KeyError, ValueError, TypeError):  # none, or none that has a time zone
-            return
 
     def _resolve(self, url: str, subject: str) -> str:
         try:

@@ -4,8 +4,6 @@ What lives here: from an HTTP answer, or from no answer at all, to one error of 
 nothing about when to ask again (`retries`) and sends nothing (`client`).
 """
 
-from email.utils import parsedate_to_datetime
-from time import time
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,6 +22,9 @@ from recruit_assets.errors import (
     Unavailable,
 )
 from recruit_assets.extract.redaction import Redaction
+from recruit_assets.extract.report import duration
+from recruit_assets.extract.retry_after import wait_asked_for
+from recruit_assets.text import one_line
 
 # 408 and 425 ask for another try by definition; 5xx is the server's own trouble.
 CAN_CLEAR = {408, 425, *range(500, 600)}
@@ -39,11 +40,21 @@ def failed_answer(
     said = [redaction.sentence(detail) for _, detail in refusals[:3]]
     shown = "; ".join(said) or redaction.excerpt(body)
     happened = f"the API answered HTTP {status}" + (f" ({shown})" if shown else "")
-    if status == 429:
-        advice = "Lower RECRUIT_API_REQUESTS_PER_10S, or see what else uses the key."
-        return RateLimited(subject, happened, advice, wait_asked_for(response))
-    if status in CAN_CLEAR:
-        return Transient(subject, happened, AGAIN)
+    error = _refusal(subject, status, happened, refusals, wait_asked_for(response))
+    error.status = status
+    return error
+
+
+def _refusal(
+    subject: str, status: int, happened: str, refusals: list[tuple[str, str]], wait: float | None
+) -> RequestFailed:
+    """Return the error of a status; `wait` is the seconds that the API asks to wait, if it does."""
+    if status == 429 or status in CAN_CLEAR:
+        happened += "" if wait is None else f", and asks to wait {duration(wait)}"
+        if status == 429:
+            advice = "Lower RECRUIT_API_REQUESTS_PER_10S, or see what else uses the key."
+            return RateLimited(subject, happened, advice, wait)
+        return Transient(subject, happened, AGAIN, wait)
     if status == 400:
         advice = "Check RECRUIT_API_VERSION: another version may know other parameters."
         return ParameterRefused(subject, happened, advice, refusals)
@@ -97,6 +108,20 @@ def linked_in_a_circle(subject: str) -> Rejected:
         "its link to the next page leads back to a page already read",
         "Tell whoever runs the API.",
     )
+
+
+def another_record(subject: str, id_: str) -> Rejected:
+    """Return the error for an answer by id that holds another record."""
+    return Rejected(
+        subject,
+        f"the API answered with the record {one_line(id_, 60)}",
+        "Tell whoever runs the API.",
+    )
+
+
+def not_an_address(subject: str) -> Rejected:
+    """Return the error for an id that would lead to another path of the API."""
+    return Rejected(subject, "no URL can hold this id", "Look the record up in the API by hand.")
 
 
 def gone_midway(error: Unavailable) -> Rejected:
@@ -159,21 +184,6 @@ def bad_answer(subject: str, body: bytes, why: str, redaction: Redaction) -> Bad
         f"the answer is not what this API promises: {why}; {came}",
         f"{AGAIN} Is RECRUIT_API_BASE_URL an API, and not a web page?",
     )
-
-
-def wait_asked_for(response: requests.Response) -> float | None:
-    """Seconds to wait after a 429: Retry-After, else what is left of the window, if it says."""
-    for header in ("Retry-After", "X-Rate-Limit-Reset"):
-        value = response.headers.get(header, "").strip()
-        try:
-            return max(0.0, float(value))
-        except ValueError:
-            pass
-        try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-        except (TypeError, ValueError, IndexError):
-            pass
-    return None
 
 
 def error_objects(body: bytes) -> list[tuple[str, str]]:

@@ -8,8 +8,7 @@ the records mean is up to `records`.
 from array import array
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from itertools import chain
 from queue import SimpleQueue
@@ -35,6 +34,7 @@ from recruit_assets.extract.query import WINDOW, Query
 from recruit_assets.extract.report import Report, Verdict
 from recruit_assets.extract.retries import Effort
 from recruit_assets.extract.source import Page, Source
+from recruit_assets.extract.threads import DaemonPool
 
 BETWEEN_LOGS = 5.0  # seconds
 ASKED_FOR_A_SHORT_PAGE = 3  # times
@@ -220,7 +220,7 @@ class Walk:
 
     def _read(self, lanes: Iterable[Lane]) -> Iterator[Page]:
         """The pages that lanes want, one of each lane in flight, as they are answered."""
-        with self._pool() as pool:
+        with DaemonPool(self._source.concurrency) as pool:
             flying: dict[Future[Page], Lane] = {}
             answered: SimpleQueue[Future[Page]] = SimpleQueue()
 
@@ -271,7 +271,7 @@ class Walk:
 
     def _ahead(self, numbers: Iterable[int]) -> Iterator[Page]:
         flying: deque[Future[Page]] = deque()
-        with self._pool() as pool:
+        with DaemonPool(self._source.concurrency) as pool:
             for number in numbers:
                 flying.append(pool.submit(self._ask, number))
                 if len(flying) == self._source.concurrency:
@@ -344,15 +344,6 @@ class Walk:
         keys = keys_of(page.records, by_change=since)
         self._came.extend(id_ for _, id_ in keys)
         return keys
-
-    @contextmanager
-    def _pool(self) -> Iterator[ThreadPoolExecutor]:
-        """Threads for pages in flight; nobody waits for those that are not wanted any more."""
-        pool = ThreadPoolExecutor(self._source.concurrency)
-        try:
-            yield pool
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _ids(page: Page) -> set[str]:

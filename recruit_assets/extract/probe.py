@@ -8,7 +8,6 @@ many requests a list takes in `forecast`.
 
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -20,11 +19,11 @@ from recruit_assets.extract.client import Client
 from recruit_assets.extract.forecast import requests_for
 from recruit_assets.extract.query import WINDOW, Query
 from recruit_assets.extract.records import Flattener
-from recruit_assets.extract.retries import Patience
+from recruit_assets.extract.retries import ONCE
 from recruit_assets.extract.source import Page, Source
+from recruit_assets.extract.threads import DaemonPool
 
 MOST_REQUESTS = 2  # for one endpoint
-ONCE = Patience(tries=1, tries_to_reach=1, limited_for=0)
 FOR_EVERY_KEY = ("jobs", "departments")  # paths that every key may read
 IF_UNAVAILABLE = 2  # requests of a sync: the list, and one of those, which answers
 
@@ -69,7 +68,7 @@ def probe_all(client: Client, endpoints: Sequence[Endpoint]) -> Iterator[Probe]:
         raise error
     yield from first
     rest = [each for each in endpoints if each.path not in FOR_EVERY_KEY]
-    with ThreadPoolExecutor(client.concurrency) as pool:
+    with DaemonPool(client.concurrency) as pool:
         yield from pool.map(ask, rest)
 
 

@@ -1,35 +1,43 @@
-"""When to ask again, and how long to wait before.
+"""When to try a request again, and how long to wait before.
 
-Asking again is needed because networks and servers fail for moments, and dangerous because every
-client doing so at once keeps a struggling server down. Therefore: waits grow, are random over
-their whole length (full jitter), and end. `failures` decides what can clear; here is only the
-patience. Waits are settings, so the tests' waits are zero.
+Networks and servers fail for moments, so trying again is needed. It is dangerous because clients
+that all do so at once keep a struggling server down. Therefore waits grow, are random over their
+whole length (full jitter), and end: at once when the reading is stopped, else at the limits.
+
+What lives here: the loop and its limits. Which failures can clear is decided in `failures`. No
+retries are left to Dagster, whose retry policies turn a termination into one more try.
 """
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, TypeVar
+from time import monotonic
+from typing import TypeVar
 
 import backoff
 
 from recruit_assets.errors import NeverReached, RateLimited, RequestFailed, Transient
+from recruit_assets.extract.report import duration
 from recruit_assets.text import OneLineLog
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How often and how long to ask again; seconds."""
+class RetryLimits:
+    """How often and how long one request is tried again; seconds."""
 
     tries: int = 8
     tries_to_reach: int = 3  # a host that has never answered is a typo more often than an outage
+    outage: float = 0.0  # an API that fails for less than this is tried however often
     first_wait: float = 1.0
     longest_wait: float = 30.0
     unsaid_wait: float = 10.0  # after a 429 that does not say how long: the API's window
-    limited_for: float = 600.0  # in all, for one page refused with 429
+    limited_for: float = 600.0  # of waits in all, where the API says how long
+
+
+ONCE = RetryLimits(tries=1, tries_to_reach=1, limited_for=0)
 
 
 @dataclass
@@ -51,68 +59,99 @@ class Effort:
         self.received += other.received
 
 
-def persist(
+class Outage:
+    """Measures for how long an API has failed, whatever was asked; threads may share it.
+
+    An API that is down is so for all endpoints, so a run waits for it once, not once for each.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._since: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds since the first failure after the last answer."""
+        return 0.0 if self._since is None else self._clock() - self._since
+
+    def note(self, *, failing: bool) -> None:
+        """Let the outage begin or go on, or end."""
+        if not failing:
+            self._since = None
+        elif self._since is None:
+            self._since = self._clock()
+
+
+def call_with_retries(
     ask: Callable[[], Result],
     effort: Effort,
-    patience: Patience,
+    limits: RetryLimits,
+    *,
+    outage: Outage,
     log: logging.Logger | OneLineLog,
     stopped: Event,
 ) -> Result:
-    """Ask until it works, patience ends, or `stopped` is set; `effort` counts the tries after one.
+    """Return the result of `ask`, tried again while that can help and `stopped` is not set.
+
+    Args:
+        ask: makes the request.
+        effort: counts the tries after the first, and their waits.
+        limits: when to give up.
+        outage: of the API that is asked.
+        log: gets a warning before each wait.
+        stopped: ends a wait at once, and all trying.
 
     Raises:
-        RequestFailed: the last failure; its `tries` are those of the kind it ended with.
+        RequestFailed: the last failure; its `tries` count all.
     """
-
-    def gave_up(details: Any) -> None:
-        details["exception"].tries = details["tries"]
-
-    rules: dict[str, Any] = {
-        "wait_gen": lambda: _waits(effort, patience, log, stopped),
-        "jitter": None,
-        "on_giveup": gave_up,
-        "logger": None,
-    }
-    reach = backoff.on_exception(exception=NeverReached, max_tries=patience.tries_to_reach, **rules)
-    recover = backoff.on_exception(
-        exception=Transient,
-        max_tries=patience.tries,
-        giveup=lambda error: isinstance(error, RateLimited) or stopped.is_set(),
-        **rules,
-    )
-    sit_out = backoff.on_exception(
-        exception=RateLimited,
-        max_time=patience.limited_for,
-        giveup=lambda error: (
-            effort.waited + _sat_out(error, patience) > patience.limited_for or stopped.is_set()
-        ),
-        **rules,
-    )
-    return sit_out(recover(reach(ask)))()
-
-
-def _waits(
-    effort: Effort, patience: Patience, log: logging.Logger | OneLineLog, stopped: Event
-) -> Generator[float, RequestFailed, None]:
-    """Takes each failure and waits.
-
-    It waits itself, so that `stopped` can end the wait, and leaves nothing to sleep for.
-    """
-    growing = backoff.expo(factor=patience.first_wait, max_value=patience.longest_wait)
-    next(growing)
-    error = yield 0.0
+    tries = failures = 0  # failures since the last 429, which shows that the API is up
+    waits = backoff.expo(factor=limits.first_wait, max_value=limits.longest_wait)
+    next(waits)  # the library's generators begin with nothing
     while True:
-        seconds = backoff.full_jitter(next(growing))
-        if isinstance(error, RateLimited):
-            seconds += _sat_out(error, patience)
-        log.warning(f"{error.subject}: {error.happened}; again in {seconds:.1f} s")
-        effort.retries += 1
-        effort.waited += seconds
-        stopped.wait(seconds)
-        error = yield 0.0
+        try:
+            result = ask()
+        except (Transient, NeverReached) as error:
+            tries += 1
+            error.tries = tries
+            failures = 0 if isinstance(error, RateLimited) else failures + 1
+            outage.note(failing=failures > 0)
+            if stopped.is_set() or _is_hopeless(error, failures, limits, outage):
+                raise
+            seconds = backoff.full_jitter(next(waits))
+            if (asked := _wait_asked_for(error, limits)) is not None:
+                left = limits.limited_for - effort.waited
+                if asked >= left:
+                    error.advice = f"{_longest_wait(limits)} {error.advice}".lstrip()
+                    raise
+                seconds = min(asked + seconds, left)
+            log.warning(f"{error.subject}: {error.happened}; again in {seconds:.1f} s")
+            effort.retries += 1
+            effort.waited += seconds
+            stopped.wait(seconds)
+        except RequestFailed:
+            outage.note(failing=False)
+            raise
+        else:
+            outage.note(failing=False)
+            return result
 
 
-def _sat_out(error: Exception, patience: Patience) -> float:
-    """Seconds that a 429 is waited for, whatever else is waited."""
-    wait: float | None = getattr(error, "wait", 0.0)
-    return patience.unsaid_wait if wait is None else wait
+def _is_hopeless(
+    error: Transient | NeverReached, failures: int, limits: RetryLimits, outage: Outage
+) -> bool:
+    """Return whether tries and the outage have used up their limits; no 429 does."""
+    tries = limits.tries_to_reach if isinstance(error, NeverReached) else limits.tries
+    return failures >= tries and outage.seconds >= limits.outage
+
+
+def _wait_asked_for(error: Transient | NeverReached, limits: RetryLimits) -> float | None:
+    """Return the seconds that the API wants to be left alone, if it does."""
+    if isinstance(error, RateLimited) and error.wait is None:
+        return limits.unsaid_wait
+    return error.wait if isinstance(error, Transient) else None
+
+
+def _longest_wait(limits: RetryLimits) -> str:
+    if not limits.limited_for:
+        return ""
+    return f"A request waits {duration(limits.limited_for)} at most: run it again later."

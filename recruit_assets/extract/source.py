@@ -6,7 +6,6 @@ page to ask for next is up to `pages`.
 
 import logging
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -15,15 +14,17 @@ from typing import Self
 from urllib.parse import quote, urlencode
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.errors import ParameterRefused, Rejected, Unavailable
+from recruit_assets.errors import ParameterRefused, Rejected, RequestFailed, Unavailable
 from recruit_assets.extract import failures
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.document import Document, Record, Shape, Single
 from recruit_assets.extract.query import PAGE_SIZE, Query
-from recruit_assets.extract.retries import Effort, Patience, persist
-from recruit_assets.text import OneLineLog
+from recruit_assets.extract.retries import ONCE, Effort, RetryLimits, call_with_retries
+from recruit_assets.extract.threads import DaemonPool
+from recruit_assets.text import OneLineLog, one_line
 
 MOST_RECORDS = 1 << 20  # more than any answer has
+GONE = (404, 410)  # statuses by which a record asked for by its id is proven gone
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Source:
     Args:
         client: how the API is asked.
         endpoint: what it is asked for.
-        patience: how often and how long to ask again.
+        limits: how often and how long to try a request again.
         log: where waits and refusals are told.
         page_size: records of a page.
     """
@@ -61,7 +62,7 @@ class Source:
         self,
         client: Client,
         endpoint: Endpoint,
-        patience: Patience,
+        limits: RetryLimits,
         log: logging.Logger,
         page_size: int = PAGE_SIZE,
     ) -> None:
@@ -69,7 +70,7 @@ class Source:
         self.concurrency = client.concurrency
         self.effort = Effort()
         self.stopped = Event()
-        self._client, self._patience = client, patience
+        self._client, self._limits = client, limits
         self._answers = count()
         self._counting = Lock()
 
@@ -77,7 +78,7 @@ class Source:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End what is still waiting or being tried again."""
+        """Send nothing more: end what waits for the budget or for another try."""
         self.stopped.set()
 
     @property
@@ -113,18 +114,26 @@ class Source:
         return self._page(self.endpoint.path + link if link.startswith("?") else link, "", number)
 
     def find(self, ids: Iterable[str], query: Query) -> Iterator[tuple[str, Page | None]]:
-        """Each id with a page that holds its record alone, or None where the API knows none.
+        """Yield each id with a page that holds its record alone, or None if the record is gone.
 
-        The page is empty if the key may not read the record.
-
-        Raises:
-            RequestFailed: whether it is there cannot be told.
+        The page is empty if the answer shows neither: then the row must stay. A warning says so,
+        once for all ids. After a failure each of the others is asked for once only.
         """
-        with ThreadPoolExecutor(self.concurrency) as pool:
-            yield from zip(
-                wanted := list(ids),
-                pool.map(lambda id_: self._find(id_, query), wanted),
-                strict=True,
+        wanted, failed = list(ids), list[RequestFailed]()
+
+        def look(id_: str) -> Page | None:
+            try:
+                return self._find(id_, query, ONCE if failed else self._limits)
+            except RequestFailed as error:
+                failed.append(error)
+                return self._page_of([])
+
+        with DaemonPool(self.concurrency) as pool:
+            yield from zip(wanted, pool.map(look, wanted), strict=True)
+        if failed:
+            self.log.warning(
+                f"{self.endpoint.name}: {len(failed)} of {len(wanted)} records could not be looked "
+                f"up by id, so their rows stay as they are. The first: {failed[0]}"
             )
 
     def check_that_others_answer(self, error: Unavailable) -> None:
@@ -149,25 +158,49 @@ class Source:
         document = self._get(url, query, f"{self.endpoint.name}, page {number}", Document)
         return Page(document, number, next(self._answers))
 
-    def _find(self, id_: str, query: Query) -> Page | None:
+    def _page_of(self, records: list[Record]) -> Page:
+        return Page(Document(records), 1, next(self._answers))
+
+    def _find(self, id_: str, query: Query, limits: RetryLimits) -> Page | None:
+        subject = f"{self.endpoint.name} {one_line(id_)}"
+        if id_ in (".", ".."):
+            raise failures.not_an_address(subject)
         url = f"{self.endpoint.path}/{quote(id_, safe='')}"
         try:
-            found = self._get(url, query.record(), f"{self.endpoint.name} {id_}", Single)
-        except Unavailable as error:
-            # What may not be read may still be there.
-            return None if error.status == 404 else Page(Document([]), 1, next(self._answers))
-        return Page(Document([found.data]), 1, next(self._answers))
+            found = self._get(url, query.record(), subject, Single, limits).data
+        except (Unavailable, Rejected) as error:
+            if error.status in GONE:
+                return None
+            raise
+        if str(found.id) != id_:
+            raise failures.another_record(subject, str(found.id))
+        return self._page_of([found])
 
-    def _get(self, url: str, query: str, subject: str, shape: type[Shape]) -> Shape:
-        effort = Effort()
+    def _get(
+        self,
+        url: str,
+        query: str,
+        subject: str,
+        shape: type[Shape],
+        limits: RetryLimits | None = None,
+    ) -> Shape:
+        """Make a request, with retries within `limits`, or else those of the source."""
+        effort, client = Effort(), self._client
 
         def ask() -> Shape:
+            effort.queued += client.wait_for_turn(self.stopped)
             effort.requests += 1
-            effort.queued += self._client.wait_for_turn(self.stopped)
-            return self._client.get(url, query, subject, shape, effort)
+            return client.get(url, query, subject, shape, effort)
 
         try:
-            return persist(ask, effort, self._patience, self.log, self.stopped)
+            return call_with_retries(
+                ask,
+                effort,
+                limits or self._limits,
+                outage=client.outage,
+                log=self.log,
+                stopped=self.stopped,
+            )
         finally:
             with self._counting:
                 self.effort.add(effort)

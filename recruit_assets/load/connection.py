@@ -37,6 +37,7 @@ R = TypeVar("R")
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
 STILLBORN = 10.0  # seconds after which nobody is making an empty file into a database any more
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
+INTERRUPTED = "Query interrupted"  # what DuckDB says when a signal ends a query
 # Names that every DuckDB gives to something of its own.
 ITS_OWN = ("memory", "system", "temp", "main", "pg_catalog", "information_schema")
 
@@ -140,11 +141,17 @@ def explaining(path: str, wait_seconds: float) -> Iterator[None]:
 
     Raises:
         DatabaseProblem: with what is wrong and what to do.
+        KeyboardInterrupt: a signal ended the query. DuckDB notices it and raises a plain
+            RuntimeError, which Dagster would take for a failure of this step alone.
     """
     try:
         yield
     except duckdb.Error as error:
         raise _problem(path, error, wait_seconds) from error
+    except RuntimeError as error:
+        if str(error) == INTERRUPTED:
+            raise KeyboardInterrupt from error
+        raise
 
 
 @contextmanager

@@ -1,43 +1,10 @@
 import ssl
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
 import pytest
 import requests
 
 from recruit_assets.errors import Rejected, Transient
-from recruit_assets.extract.failures import error_objects, no_answer, wait_asked_for
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"Retry-After": "3", "X-Rate-Limit-Reset": "7"}, 3),
-        ({"X-Rate-Limit-Reset": "7"}, 7),
-        ({"Retry-After": "-5"}, 0),
-    ],
-)
-def test_how_long_a_429_asks_to_wait(headers: dict[str, str], seconds: float) -> None:
-    response = requests.Response()
-    response.headers.update(headers)
-    assert wait_asked_for(response) == seconds
-
-
-@pytest.mark.parametrize(("hours", "least", "most"), [(1, 3500, 3601), (-1, 0, 0)])
-def test_a_429_may_name_a_time(hours: int, least: float, most: float) -> None:
-    response = requests.Response()
-    moment = datetime.now(UTC) + timedelta(hours=hours)
-    response.headers["Retry-After"] = format_datetime(moment)
-    wait = wait_asked_for(response)
-    assert wait is not None
-    assert least <= wait <= most
-
-
-@pytest.mark.parametrize("headers", [{}, {"Retry-After": "soon"}])
-def test_a_429_that_does_not_say_how_long(headers: dict[str, str]) -> None:
-    response = requests.Response()
-    response.headers.update(headers)
-    assert wait_asked_for(response) is None
+from recruit_assets.extract.failures import error_objects, no_answer
 
 
 @pytest.mark.parametrize(

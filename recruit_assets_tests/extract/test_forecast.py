@@ -9,7 +9,8 @@ import pytest
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.pages import Walk
-from recruit_assets.extract.probe import MOST_REQUESTS, ONCE, Probe, State, probe
+from recruit_assets.extract.probe import MOST_REQUESTS, Probe, State, probe
+from recruit_assets.extract.retries import ONCE
 from recruit_assets.extract.source import Source
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.sandbox.faults import Document

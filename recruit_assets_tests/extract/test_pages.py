@@ -14,7 +14,7 @@ from recruit_assets.errors import (
 )
 from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.report import Verdict
-from recruit_assets.extract.retries import Patience
+from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.sandbox import Sandbox
 
 StartWalk = Callable[..., Walk]
@@ -258,7 +258,7 @@ def test_what_cannot_clear_is_asked_once(
 def test_a_rate_limit_that_stays_is_told(sandbox: Sandbox, walk: StartWalk) -> None:
     sandbox.fail("regions", status=429, times=None)
     with pytest.raises(RateLimited, match="Lower RECRUIT_API_REQUESTS_PER_10S"):
-        ids(walk("regions", patience=Patience(limited_for=0)))
+        ids(walk("regions", limits=RetryLimits(limited_for=0)))
 
 
 def test_a_redirect_is_not_followed(sandbox: Sandbox, walk: StartWalk) -> None:

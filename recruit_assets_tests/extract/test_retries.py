@@ -1,8 +1,12 @@
 import logging
+import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from threading import Event, Timer
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recruit_assets.errors import (
     NeverReached,
@@ -11,18 +15,37 @@ from recruit_assets.errors import (
     RequestFailed,
     Transient,
 )
-from recruit_assets.extract.retries import Effort, Patience, persist
+from recruit_assets.extract.retries import Effort, Outage, RetryLimits, call_with_retries
 
 LOG = logging.getLogger("test")
-AT_ONCE = Patience(first_wait=0)
+AT_ONCE = RetryLimits(first_wait=0)
 
 
-def transient() -> Transient:
-    return Transient("things, page 1", "broke", "Try later.")
+class FakeTime(Event):
+    """A clock that only moves while somebody waits for this event, which never comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.now += timeout or 0.0
+        return False
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def limited() -> RateLimited:
-    return RateLimited("things, page 1", "too many", "Wait.", wait=0)
+def transient(wait: float | None = None) -> Transient:
+    return Transient("things, page 1", "broke", "Try later.", wait)
+
+
+def limited(wait: float | None = 0) -> RateLimited:
+    return RateLimited("things, page 1", "too many", "Wait.", wait)
+
+
+def never_reached() -> NeverReached:
+    return NeverReached("things, page 1", "no", "?")
 
 
 def asks(outcomes: Iterable[RequestFailed | str]) -> Callable[[], str]:
@@ -40,21 +63,36 @@ def asks(outcomes: Iterable[RequestFailed | str]) -> Callable[[], str]:
 
 def tried(
     outcomes: Iterable[RequestFailed | str],
-    patience: Patience = AT_ONCE,
+    limits: RetryLimits = AT_ONCE,
     stopped: Event | None = None,
-) -> tuple[str, int]:
-    """What came of a request that goes as told, and after how many retries."""
+    outage: Outage | None = None,
+) -> tuple[str, Effort]:
+    """What came of a request that goes as told, and what it took."""
     effort = Effort()
-    answer = persist(asks(outcomes), effort, patience, LOG, stopped or Event())
-    return answer, effort.retries
+    answer = call_with_retries(
+        asks(outcomes),
+        effort,
+        limits,
+        outage=outage or Outage(),
+        log=LOG,
+        stopped=stopped or Event(),
+    )
+    return answer, effort
+
+
+def retries(outcomes: Iterable[RequestFailed | str], limits: RetryLimits = AT_ONCE) -> int:
+    """After how many retries a request that goes as told was answered."""
+    answer, effort = tried(outcomes, limits)
+    assert answer == "ok"
+    return effort.retries
 
 
 def test_what_works_is_asked_once() -> None:
-    assert tried(["fine"]) == ("fine", 0)
+    assert retries(["ok"]) == 0
 
 
 def test_what_can_clear_is_asked_again_up_to_eight_times() -> None:
-    assert tried([*(transient() for _ in range(7)), "ok"]) == ("ok", 7)
+    assert retries([*(transient() for _ in range(7)), "ok"]) == 7
 
 
 def test_then_the_error_says_how_often() -> None:
@@ -70,17 +108,16 @@ def test_what_cannot_clear_is_asked_once() -> None:
 
 def test_a_host_that_never_answered_is_asked_three_times() -> None:
     with pytest.raises(NeverReached, match=r"\(3 tries\)"):
-        tried(NeverReached("x", "no", "?") for _ in range(4))
+        tried(never_reached() for _ in range(4))
 
 
 def test_a_rate_limit_is_sat_out_however_often_it_comes() -> None:
-    assert tried([*(limited() for _ in range(20)), transient(), limited(), "ok"]) == ("ok", 22)
+    assert retries([*(limited() for _ in range(20)), transient(), limited(), "ok"]) == 22
 
 
 def test_a_rate_limit_that_does_not_end_is_bounded_by_time() -> None:
-    patience = Patience(first_wait=0, limited_for=0)
     with pytest.raises(RateLimited):
-        tried([limited(), "never"], patience)
+        tried([limited(), "never"], RetryLimits(first_wait=0, limited_for=0))
 
 
 def test_nothing_is_asked_again_once_stopped() -> None:
@@ -96,18 +133,76 @@ def test_each_retry_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == ["things, page 1: broke; again in 0.0 s"]
 
 
-def test_a_wait_longer_than_patience_is_not_begun() -> None:
-    long = RateLimited("things, page 1", "too many", "Wait.", wait=86_400)
-    with pytest.raises(RateLimited):
-        tried([long, "never"])
+@pytest.mark.parametrize("failure", [transient, limited])
+def test_a_wait_longer_than_the_limit_is_not_begun_and_named(
+    failure: Callable[[float], Transient],
+) -> None:
+    with pytest.raises(Transient, match=r"A request waits 10 min at most: run it again later\."):
+        tried([failure(86_400), "never"])
 
 
-def test_a_wait_ends_when_the_walk_is_stopped() -> None:
+def test_a_wait_that_the_api_asks_for_is_waited() -> None:
+    time = FakeTime()
+    _, effort = tried([transient(90), limited(20), "ok"], stopped=time)
+    assert effort.waited == time.now == 110
+
+
+def test_a_wait_ends_when_the_reading_is_stopped() -> None:
     stopped = Event()
 
     def ask() -> str:
         Timer(0.01, stopped.set).start()
-        raise RateLimited("things, page 1", "too many", "Wait.", wait=500)
+        raise limited(500)
 
     with pytest.raises(RateLimited):
-        persist(ask, Effort(), AT_ONCE, LOG, stopped)
+        call_with_retries(ask, Effort(), AT_ONCE, outage=Outage(), log=LOG, stopped=stopped)
+
+
+@pytest.mark.parametrize("failure", [transient, never_reached])
+def test_an_outage_is_waited_out_once_for_all_requests(
+    failure: Callable[[], RequestFailed],
+) -> None:
+    time = FakeTime()
+    outage, limits = Outage(time), RetryLimits(outage=300)
+
+    def fail() -> float:
+        """Let a request fail until it gives up; the seconds which that took."""
+        begun = time.now
+        with pytest.raises(RequestFailed):
+            tried(iter(failure, None), limits, time, outage)
+        return time.now - begun
+
+    assert 300 <= fail() < 300 + limits.longest_wait
+    assert fail() < 8 * limits.longest_wait  # it lasts, so others do not wait it out again
+    assert tried([failure(), "ok"], limits, time, outage)[0] == "ok"
+    assert 300 <= fail() < 300 + limits.longest_wait  # which is another outage
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(transient, st.none() | st.floats(0, 1000)),
+            st.builds(limited, st.none() | st.floats(0, 1000)),
+            st.builds(never_reached),
+        ),
+        max_size=40,
+    ),
+    st.floats(0, 700),
+)
+def test_no_request_waits_longer_than_its_limits(
+    failures: list[RequestFailed], limited_for: float
+) -> None:
+    time, effort = FakeTime(), Effort()
+    limits = RetryLimits(limited_for=limited_for)
+    with suppress(RequestFailed):
+        call_with_retries(
+            asks([*failures, "ok"]), effort, limits, outage=Outage(time), log=LOG, stopped=time
+        )
+    assert effort.waited == pytest.approx(time.now)
+    assert math.isfinite(effort.waited)
+    asked = any(isinstance(each, Transient) and each.wait is not None for each in failures)
+    unasked = limits.tries * limits.longest_wait  # of a streak of failures that name no wait
+    if asked or any(isinstance(each, RateLimited) for each in failures):
+        assert effort.waited <= limited_for + unasked
+    else:
+        assert effort.waited <= unasked

@@ -1,0 +1,45 @@
+"""How long the API asks to be left alone, by the headers of its answer."""
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import requests
+
+NONSENSE = 366 * 86_400  # seconds; nobody means to wait a year
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+
+
+def wait_asked_for(response: requests.Response) -> float | None:
+    """Return the seconds to wait before another try, if the answer says how many.
+
+    That is Retry-After, in seconds or as a date; after a 429 else what is left of the window.
+    Nonsense counts as unsaid: a negative or endless number, a date without a zone, a year or more.
+    """
+    headers = response.headers
+    # The time by the clock that names a date, since ours may be wrong.
+    now = moment_of(headers.get("Date", "")) or datetime.now(UTC)
+    wait = _seconds(headers.get("Retry-After", ""), now)
+    if wait is None and response.status_code == 429:
+        wait = _seconds(headers.get("X-Rate-Limit-Reset", ""), now)
+    return wait
+
+
+def _seconds(text: str, now: datetime) -> float | None:
+    if _SECONDS.fullmatch(text.strip()):
+        seconds = float(text)
+    elif moment := moment_of(text):
+        seconds = (moment - now).total_seconds()
+    else:
+        return None
+    return max(0.0, seconds) if abs(seconds) < NONSENSE else None
+
+
+def moment_of(text: str) -> datetime | None:
+    """Return the moment of an HTTP date; None if it is none, or has no zone."""
+    try:
+        moment = parsedate_to_datetime(text)
+        moment.timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo else None

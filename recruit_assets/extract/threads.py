@@ -1,0 +1,69 @@
+"""Threads for requests in flight, which nothing waits for once the reading has ended.
+
+The standard library's pool joins its threads when the interpreter exits, so that a terminated run
+would hang on for as long as a server takes to answer. The threads here are daemons.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Self, TypeVar
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+Task = tuple[Future[Any], Callable[[], Any]]
+
+
+class DaemonPool:
+    """A pool of threads for one reading; leaving its block drops what has not begun.
+
+    Args:
+        size: the most threads.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._threads = 0
+        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Drop the tasks that wait, and let the threads end, each with the task that it is at."""
+        with suppress(Empty):
+            while task := self._tasks.get_nowait():
+                task[0].cancel()
+        for _thread in range(self._threads):
+            self._tasks.put(None)
+
+    def submit(self, call: Callable[[Argument], Result], argument: Argument) -> Future[Result]:
+        """Return the future result of a call in one of the threads."""
+        future = Future[Result]()
+        self._tasks.put((future, lambda: call(argument)))
+        if self._threads < self._size:
+            self._threads += 1
+            Thread(target=_work, args=(self._tasks,), daemon=True).start()
+        return future
+
+    def map(
+        self, call: Callable[[Argument], Result], arguments: Iterable[Argument]
+    ) -> Iterator[Result]:
+        """Yield the results of calls, which all begin now, in the order of their arguments."""
+        futures = [self.submit(call, argument) for argument in arguments]
+        return (future.result() for future in futures)
+
+
+def _work(tasks: "SimpleQueue[Task | None]") -> None:
+    while task := tasks.get():
+        future, call = task
+        if not future.set_running_or_notify_cancel():
+            continue
+        try:
+            result = call()
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)

@@ -1,0 +1,102 @@
+import string
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recruit_assets.extract.retry_after import NONSENSE, wait_asked_for
+
+NOW = datetime(2026, 11, 26, 8, tzinfo=UTC)
+
+
+def wait(status: int = 429, **headers: str) -> float | None:
+    """The wait that an answer with these headers asks for; its clock says NOW."""
+    response = requests.Response()
+    response.status_code = status
+    response.headers["Date"] = format_datetime(NOW, usegmt=True)
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return wait_asked_for(response)
+
+
+def test_seconds() -> None:
+    assert wait(Retry_After="3", X_Rate_Limit_Reset="7") == 3
+    assert wait(Retry_After=" 1.5 ") == 1.5
+    assert wait(Retry_After="0") == 0
+
+
+def test_a_429_without_it_waits_for_the_window() -> None:
+    assert wait(X_Rate_Limit_Reset="7") == 7
+    assert wait(503, X_Rate_Limit_Reset="7") is None
+
+
+@pytest.mark.parametrize(("hours", "seconds"), [(2, 7200), (-1, 0)])
+def test_a_date_counts_by_the_clock_of_the_api(hours: int, seconds: float) -> None:
+    moment = NOW + timedelta(hours=hours)
+    assert wait(503, Retry_After=format_datetime(moment, usegmt=True)) == seconds
+
+
+def test_without_a_clock_of_the_api_ours_counts() -> None:
+    moment = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    found = wait(503, Retry_After=moment, Date="")
+    assert found is not None
+    assert 3500 < found <= 3600
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "",
+        "soon",
+        "-5",
+        "-0",
+        "+5",
+        "nan",
+        "inf",
+        "-inf",
+        "1e3",
+        "0x10",
+        "1_000",
+        "5 s",
+        "5, 6",
+        "9" * 30,
+        "9" * 5000,
+        "\u0665",  # a digit of another script
+        "\u00b2",
+        "Wed, 21 Oct 2026 07:28:00",
+        "Wed, 21 Oct 2026 07:28:00 -0000",  # of an unknown zone
+        "Mon, 01 Jan 0001 00:00:00 GMT",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Fri, 31 Dec 99999 23:59:59 GMT",
+        "Fri, 32 Dec 2026 25:61:61 GMT",
+    ],
+)
+def test_nonsense_counts_as_unsaid(nonsense: str) -> None:
+    assert wait(Retry_After=nonsense) is None
+    assert wait(Retry_After=nonsense, X_Rate_Limit_Reset="7") == 7
+    assert wait(503, Retry_After=nonsense) is None
+
+
+VALUES = st.one_of(
+    st.text(),
+    st.text(string.digits + "+-.eE_, xNaInf\u0665"),
+    st.integers().map(str),
+    st.floats().map(str),
+    st.datetimes().map(format_datetime),
+    st.datetimes(timezones=st.timezones()).map(format_datetime),
+    st.from_regex(
+        r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} (GMT|[+-][0-9]*)"
+    ),
+)
+
+
+@given(VALUES, VALUES, VALUES, st.sampled_from([408, 425, 429, 500, 503]))
+def test_no_header_raises_or_makes_a_wait_that_is_none(
+    after: str, reset: str, date: str, status: int
+) -> None:
+    found = wait(status, Retry_After=after, X_Rate_Limit_Reset=reset, Date=date)
+    assert found is None or 0 <= found < NONSENSE
