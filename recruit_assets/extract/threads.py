@@ -45,7 +45,7 @@ class DaemonPool:
         self._tasks.put((future, lambda: call(argument)))
         if self._threads < self._size:
             self._threads += 1
-            Thread(target=_work, args=(self._tasks,), daemon=True).start()
+            Thread(target=_work, args=(self._tasks,), name="request", daemon=True).start()
         return future
 
     def map(

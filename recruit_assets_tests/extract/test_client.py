@@ -1,3 +1,4 @@
+from concurrent.futures import CancelledError
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -131,7 +132,8 @@ def test_the_budget_is_kept(
         client.get("regions", "", "regions", Document, Effort())
     stopped = Event()
     stopped.set()
-    client.wait_for_turn(stopped)  # would wait for ten seconds, were it not stopped
+    with pytest.raises(CancelledError):
+        client.wait_for_turn(stopped)  # would wait for ten seconds, were it not stopped
     assert client._budget is not None
     assert client._budget.take()
     client.close()
