@@ -50,13 +50,9 @@ class Client:
         longest: seconds that an answer may take in all, so that a drip of bytes ends.
 
     `identity` tells one API, version and key from another, and nothing of the key. `behind` is how
-<<<<<<< HEAD
     far the API's clock was seen behind ours at most, by the `Date` of its answers, and `ahead` how
-    far ours was ahead of it in the last one, negative if it was behind.
-=======
-    far the API's clock was seen behind ours, by the `Date` of its answers. `outage` is how long it
-    has failed.
->>>>>>> f4adb0b (Wait out outages in our own retry loop, which a termination ends)
+    far ours was ahead of it in the last one, negative if it was behind. `outage` is how
+    long it has failed.
     """
 
     def __init__(
