@@ -5,12 +5,15 @@ means is up to `records`, which page comes next up to `pages`.
 """
 
 import json
+import re
 from math import isfinite
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 MOST_DIGITS = 4000  # of a whole number that Python reads from text
+MAX_COUNT = 1 << 53  # of records; up to here a float holds every whole number
+WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,30})(?:\.0*)?\s*")
 
 
 class Linkage(msgspec.Struct, frozen=True, gc=False):
@@ -34,43 +37,33 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     meta: Any = None
 
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
-
-
-class Counts(msgspec.Struct, frozen=True, rename="kebab"):
-    """`meta` of a list: how many records and pages there are, if the API says so."""
-
-    record_count: Count | None = None
-    page_count: Count | None = None
-
-
-class Links(msgspec.Struct, frozen=True):
-    """`links` of a list: where the next page is, absent on the last."""
-
-    next: str | None = None
-
-
 class Document(msgspec.Struct, frozen=True):
-    """A list as the API answers it. `included` is not read: all it adds are stubs."""
+    """A list as the API answers it. `included` is not read: all it adds are stubs.
+
+    Only the records have to be what JSON:API promises. Counts and links prove that a list was read
+    whole; where they make no sense they count as not said, so nothing is proven and nothing lost.
+    """
 
     data: list[Record]
-    meta: Counts | None = None
-    links: Links | None = None
+    meta: Any = None
+    links: Any = None
 
     @property
     def next(self) -> str | None:
-        """The link to the next page, if there is one."""
-        return (self.links.next or None) if self.links else None
+        """Return the link to the next page: a text, or an object that holds it as `href`."""
+        link = _member(self.links, "next")
+        link = _member(link, "href") if isinstance(link, dict) else link
+        return link if isinstance(link, str) and link.strip() else None
 
     @property
     def record_count(self) -> int | None:
-        """How many records the whole list has, if the API says so."""
-        return self.meta.record_count if self.meta else None
+        """Return how many records the whole list has, if the API says so."""
+        return count_in(_member(self.meta, "record-count"))
 
     @property
     def page_count(self) -> int | None:
-        """How many pages the whole list has, if the API says so."""
-        return self.meta.page_count if self.meta else None
+        """Return how many pages the whole list has, if the API says so."""
+        return count_in(_member(self.meta, "page-count"))
 
 
 class Single(msgspec.Struct, frozen=True):
@@ -85,9 +78,9 @@ Shape = TypeVar("Shape", Document, Single)
 def read(body: bytes, shape: type[Shape]) -> Shape:
     """The document that an answer is, of the shape that was asked for.
 
-    Values that JSON allows and nothing can hold (half a surrogate pair, numbers beyond all bounds)
-    do not spoil the page: such a number comes as its text, and what becomes of such a text is up
-    to `records`.
+    Values that nothing can hold (half a surrogate pair, numbers beyond all bounds, NaN, which is no
+    JSON) do not spoil the page: such a number comes as its text, and what becomes of such a text is
+    up to `records`.
 
     Raises:
         msgspec.MsgspecError: it is no document, in words without its values.
@@ -98,7 +91,7 @@ def read(body: bytes, shape: type[Shape]) -> Shape:
     except msgspec.MsgspecError as error:
         try:
             loose = json.loads(
-                body, parse_float=_number, parse_int=_whole_number, parse_constant=_refuse
+                body, parse_float=_number, parse_int=_whole_number, parse_constant=str
             )
         except (ValueError, RecursionError):
             raise error from None
@@ -109,6 +102,23 @@ def read(body: bytes, shape: type[Shape]) -> Shape:
         return document
 
 
+def count_in(value: Any) -> int | None:
+    """Return the count that a value of `meta` is, also a text or a float that is whole; else None.
+
+    Numbers below 0 or above `MAX_COUNT` are no count of records.
+    """
+    if isinstance(value, str):
+        whole = WHOLE_NUMBER.fullmatch(value)
+        value = int(whole[1]) if whole else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value <= MAX_COUNT and value == int(value) else None
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
 def _number(text: str) -> float | str:
     value = float(text)
     return value if isfinite(value) else text
@@ -116,7 +126,3 @@ def _number(text: str) -> float | str:
 
 def _whole_number(text: str) -> int | str:
     return int(text) if len(text) <= MOST_DIGITS else text
-
-
-def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")

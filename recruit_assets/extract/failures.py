@@ -101,15 +101,6 @@ def linked_elsewhere(subject: str, url: str) -> Rejected:
     )
 
 
-def linked_in_a_circle(subject: str) -> Rejected:
-    """The error for a list that would be read for ever."""
-    return Rejected(
-        subject,
-        "its link to the next page leads back to a page already read",
-        "Tell whoever runs the API.",
-    )
-
-
 def another_record(subject: str, id_: str) -> Rejected:
     """Return the error for an answer by id that holds another record."""
     return Rejected(

@@ -4,8 +4,9 @@ What lives here: the arithmetic of what `pages` does with a list that stands sti
 come or go meanwhile cost a few more, and rows whose records are gone one each.
 """
 
-from recruit_assets.extract.lanes import Order, OutOfOrder, ends, keys_of, order_of
-from recruit_assets.extract.pages import ASKED_FOR_A_SHORT_PAGE, by_number
+from recruit_assets.extract.lanes import Order, OutOfOrder, keys_of, order_of
+from recruit_assets.extract.links import by_number, ends
+from recruit_assets.extract.pager import ASKED_FOR_A_SHORT_PAGE
 from recruit_assets.extract.source import Page
 
 

@@ -28,12 +28,13 @@ from itertools import pairwise
 from math import inf
 
 from recruit_assets.extract.document import Record
+from recruit_assets.extract.links import ends
 from recruit_assets.extract.source import Page
 
 Key = tuple[float, int]  # what a list is ordered by: a time or nothing, then the id
 YOUNGEST, OLDEST = (inf, 0), (-inf, 0)  # beyond all keys: the ends of the list
 LONGEST_ID = 18  # digits, so that it is one of 64 bits
-REMEMBERED = 400  # keys of a lane that may come again
+REMEMBERED = 400  # keys of a lane, the latest, by which disorder is found
 STEPS_BACK = 20  # of a lane, beside one for each of its pages
 
 
@@ -92,10 +93,10 @@ class Lane:
         self, order: Order, size: int, first: int, pages: int, *, top: bool = False
     ) -> None:
         self.order, self._size, self._first, self._pages = order, size, first, pages
-        self.youngest = self.oldest = YOUNGEST
+        self.youngest = YOUNGEST if top else OLDEST
+        self.oldest = YOUNGEST
         self.records = 0
         self.greatest = OLDEST  # of the keys that came
-        self._top = top
         self.overrun = False  # whether records were removed faster than it could go back
         self._until: Key | None = None
         self._next = first
@@ -119,7 +120,7 @@ class Lane:
         self._until = until
 
     def take(self, page: Page, keys: Sequence[Key]) -> None:
-        """Cover what the answer to the wanted page proves.
+        """Cover what the answer to the wanted page proves. An empty page proves nothing by itself.
 
         Raises:
             OutOfOrder: the page contradicts the order.
@@ -130,31 +131,41 @@ class Lane:
             return
         falling = sorted(keys, reverse=True)
         fresh = [key for key in falling if key < self.oldest]
-        again = {key for key in falling if self.oldest <= key <= self.greatest}
-        if not again <= set(self._keys):
-            raise OutOfOrder  # a record came where it would have had to come before
-        at_end = ends(page, self._size)
+        self._check_repeated(falling[: len(falling) - len(fresh)])
         if self.oldest == YOUNGEST and falling:
             self.greatest = falling[0]
-        if self._total is None and not self._top:
-            self.youngest = falling[0] if falling else OLDEST
+            self.youngest = max(self.youngest, falling[0])
         self.oldest = fresh[-1] if fresh else self.oldest
-        if page.number == 1 if self.order is Order.OLDEST_FIRST else at_end:
+        if page.number == 1 if self.order is Order.OLDEST_FIRST else ends(page, self._size):
             self.oldest = OLDEST
         self.records += len(fresh)
-        self._keys.extend(falling)
+        self._keys.extend(fresh)
         self._total = page.document.record_count
         self._position = (page.number - 1) * self._size + len(keys)
         self._next = page.number + self.order
+
+    def _check_repeated(self, repeated: Sequence[Key]) -> None:
+        """Check that records which come again are those that came before.
+
+        Where more were removed than it remembers, older answers show up: what is covered, from
+        `oldest` to `greatest`, has come, and is not looked up.
+
+        Raises:
+            OutOfOrder: a record came where it would have had to come before.
+        """
+        if repeated and self._keys:
+            known = set(self._keys)
+            if any(key <= self._keys[0] and key not in known for key in repeated):
+                raise OutOfOrder
 
     def _stepped_back(self, page: Page) -> bool:
         """Whether records may lie between what is covered and this page, as others were removed."""
         total = page.document.record_count
         if self.order is Order.OLDEST_FIRST or self._total is None or total is None:
             return False
-        self._position = max(0, self._position - max(0, self._total - total))
-        self._total = total
-        if (page.number - 1) * self._size <= self._position:
+        removed, self._total = max(0, self._total - total), total
+        self._position = max(0, self._position - removed)
+        if not removed or (page.number - 1) * self._size <= self._position:
             return False
         self._steps_back += 1
         if self._steps_back > STEPS_BACK + self._pages:
@@ -162,16 +173,6 @@ class Lane:
             return False
         self._next = self._position // self._size + 1
         return True
-
-
-def ends(page: Page, size: int) -> bool:
-    """Whether a page is the last of its list, by its own answer."""
-    document, total = page.document, page.document.record_count
-    if total is None:
-        counted = page.number >= (document.page_count or page.number)
-    else:
-        counted = page.number * size >= total
-    return not page.records or (document.next is None and counted)
 
 
 def spread(order: Order, size: int, top: int, pages: int, lanes: int) -> list[Lane]:

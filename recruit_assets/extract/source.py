@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from threading import Event, Lock
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from recruit_assets.catalogue import Endpoint
@@ -18,6 +18,7 @@ from recruit_assets.errors import ParameterRefused, Rejected, RequestFailed, Una
 from recruit_assets.extract import failures
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.document import Document, Record, Shape, Single
+from recruit_assets.extract.flight import InFlight
 from recruit_assets.extract.query import PAGE_SIZE, Query
 from recruit_assets.extract.retries import ONCE, Effort, RetryLimits, call_with_retries
 from recruit_assets.extract.threads import DaemonPool
@@ -95,6 +96,10 @@ class Source:
     def ahead(self) -> timedelta:
         """How far our clock was ahead of the API's in its last answer; negative if behind."""
         return self._client.ahead
+
+    def in_flight(self) -> InFlight[Any, Page]:
+        """Return room for as many requests at once as the client may send."""
+        return InFlight(self.concurrency)
 
     def page(self, query: Query, number: int) -> Page:
         """One page of the list.

@@ -1,0 +1,67 @@
+"""A list that is read by its links, one page after the other: its pages have no numbers."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from recruit_assets.extract.lanes import Key, OutOfOrder, order_of
+from recruit_assets.extract.pager import Pager
+from recruit_assets.extract.sightings import TELL, Sightings, ids_of, too_few
+from recruit_assets.extract.source import Page, Source
+
+
+class Links:
+    """The pages after a first one, by their links, one by one.
+
+    `led_back` is the number of the page whose link leads to one that was read before: there is no
+    way on from it. What came is kept; whether it is all is told by the counts.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.led_back: int | None = None
+
+    def follow(self, page: Page) -> Iterator[Page]:
+        """Yield the pages after this one, also empty ones, until one without a link."""
+        followed: set[str] = set()
+        while link := page.document.next:
+            if link in followed:
+                self.led_back = page.number
+                return
+            followed.add(link)
+            page = self._source.linked(link, page.number + 1)
+            yield page
+
+
+def read_by_cursor(pager: Pager, first: Page) -> Iterator[Page]:
+    """Yield pages by opaque cursors, which stand after a record and so miss none behind it.
+
+    A link that leads back ends the reading; by the counts it is all that there is, or not.
+    """
+    links, seen, keys, page = Links(pager.source), Sightings(), list[Key](), first
+    ordered, short, shown = True, False, set[tuple[str, ...]]()
+    for page in chain([first], links.follow(first)):
+        if page is not first:
+            yield page
+        ids = tuple(ids_of(page))
+        if ids in shown:  # its link leads back, or is about to
+            continue
+        shown.add(ids)
+        seen.add(page.number, ids)
+        if short and ids:
+            pager.doubts.append(f"page {page.number - 1:,} is short")
+        short = len(ids) != pager.size
+        try:
+            keys = [*keys[-1:], *pager.keys(page)]
+            order_of(keys)
+        except OutOfOrder:
+            ordered = False
+    counted, came = page.document.record_count or 0, len(seen.pages)
+    if not ordered:
+        pager.doubts.append(seen.listed_twice or "it has no order")
+    if came < counted:
+        pager.doubts.append(too_few(came, counted))
+    if links.led_back and (came < counted or not counted):
+        pager.doubts.append(
+            f"the link of page {links.led_back:,} to the next page leads back to a page "
+            f"already read. {TELL}"
+        )

@@ -1,0 +1,38 @@
+"""What a page says of the pages after it: its counts and `links.next`, also where they disagree."""
+
+from urllib.parse import parse_qs
+
+from recruit_assets.extract.source import Page
+
+
+def counts_end(page: Page, size: int) -> bool:
+    """Return whether a page is the last of its list, by its own count."""
+    document, total = page.document, page.document.record_count
+    if total is None:
+        return page.number >= (document.page_count or page.number)
+    return page.number * size >= total
+
+
+def ends(page: Page, size: int) -> bool:
+    """Return whether a page is the last of its list, by its own count and its link."""
+    return counts_end(page, size) and not (page.records and leads_on(page))
+
+
+def leads_on(page: Page) -> bool:
+    """Return whether a page links to a later one: a link to itself or backwards is none."""
+    number = _number_in(page.document.next or "")
+    return page.document.next is not None and (number is None or number > page.number)
+
+
+def by_number(page: Page) -> bool:
+    """Return whether later pages can be asked for by number, as opposed to by an opaque link."""
+    document = page.document
+    if document.page_count is None and document.record_count is None:
+        return False
+    return document.next is None or _number_in(document.next) is not None
+
+
+def _number_in(link: str) -> int | None:
+    """Return the page number that a link asks for, if it does."""
+    (number, *_) = parse_qs(link.partition("?")[2]).get("page[number]", [""])
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 20 else None

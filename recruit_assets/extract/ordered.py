@@ -1,0 +1,167 @@
+"""A list in the order of its records, read from the newest end to the oldest.
+
+What lives here: where the newest end is, who reads which stretch, and what is read once more
+because it was added or changed in between. What a page proves is told in `lanes`.
+"""
+
+from array import array
+from collections.abc import Generator, Iterable, Iterator
+
+from recruit_assets.extract.lanes import (
+    OLDEST,
+    Key,
+    Lane,
+    Order,
+    OutOfOrder,
+    gaps,
+    order_of,
+    spread,
+    stood_still,
+)
+from recruit_assets.extract.links import counts_end, leads_on
+from recruit_assets.extract.pager import Pager
+from recruit_assets.extract.sightings import TELL, Sightings, too_few
+from recruit_assets.extract.source import Page
+from recruit_assets.extract.unordered import read_again
+
+MOST_EMPTY = 1_000  # pages asked for in search of the newest end
+MOST_PASSES = 20  # over what was added or changed while the rest was read
+
+
+class Ordered:
+    """One reading of a list in order; iterate it once for the pages after the first.
+
+    Raises:
+        OutOfOrder: the list is in no order that this can prove.
+    """
+
+    def __init__(self, pager: Pager, first: Page) -> None:
+        self._pager, self._first = pager, first
+        self._came = array("q")  # ids
+        self._places = array("q")  # the numbers of the pages that they came on
+        self._floor = OLDEST  # the newest key of page 1, which no later page of the oldest can show
+
+    def __iter__(self) -> Iterator[Page]:
+        pager, top = self._pager, self._first
+        keys = self._keys(top)
+        if len(keys) < 2 and not pager.query.sorted:
+            raise OutOfOrder  # one record shows none
+        order = order_of(keys)
+        self._floor = max(keys, default=OLDEST)
+        if order is Order.OLDEST_FIRST:
+            top = yield from self._newest(max(2, pager.last(pager.now)))
+        total = top.document.record_count or 0
+        pages = top.number if order is Order.OLDEST_FIRST else pager.last(total)
+        lanes = spread(order, pager.size, top.number, pages, pager.source.concurrency)
+        lanes[0].take(top, self._keys(top))
+        yield from self._read(lanes)
+        if not stood_still(lanes, total):
+            leaky = gaps(lanes)
+            for young, old in leaky:
+                young.go_on(until=old.youngest)
+            yield from self._read([young for young, _ in leaky])
+        if not (stood_still(lanes, total) and pager.now == total):
+            yield from self._added_since(top, order)
+            yield from self._came_short()
+
+    def _added_since(self, top: Page, order: Order) -> Iterator[Page]:
+        """Yield what was added or changed at the newest end while the rest was read.
+
+        One answer that reaches from the newest end back to what was known shows it all. Where more
+        than one is needed, a record that changes again moves past the reader: that pass is read on
+        to its end, which makes its first page known, and then the next one begins.
+        """
+        for _ in range(MOST_PASSES):
+            known = self._surely_before(max(self._keys(top), default=OLDEST))
+            if order is Order.OLDEST_FIRST:
+                top = yield from self._newest(self._pager.last(self._pager.now))
+            else:
+                top = self._pager.page(1)
+                yield top
+            lane = Lane(order, self._pager.size, top.number, 1, top=True)
+            lane.go_on(until=known)
+            lane.take(top, self._keys(top))
+            if lane.wanted is None:
+                return
+            yield from self._read([lane])
+        self._pager.doubts.append(
+            f"records changed faster than they could be read, in {MOST_PASSES} passes: "
+            "sync at a quieter time, or with more RECRUIT_API_CONCURRENCY"
+        )
+
+    def _newest(self, number: int) -> Generator[Page, None, Page]:
+        """Yield pages until one is at the newest end of a list of the oldest first; return that.
+
+        An empty page is never the end: the list has become shorter, and its count tells where the
+        last page is now.
+
+        Raises:
+            OutOfOrder: a page shows what belongs to page 1, or is empty against its own count.
+        """
+        pager, empty = self._pager, 0
+        for _ in range(MOST_EMPTY):
+            page = pager.page(number)
+            yield page
+            last = pager.last(page.document.record_count)
+            if page.records:
+                if number > 1 and min(self._keys(page)) <= self._surely_before(self._floor):
+                    raise OutOfOrder
+                if counts_end(page, pager.size) and (empty == number + 1 or not leads_on(page)):
+                    return page
+                number = max(number + 1, last)
+            elif number > last:
+                number, empty = last, number
+            elif page.document.record_count:
+                raise OutOfOrder
+            else:
+                return page
+        self._pager.doubts.append(
+            f"its last page was somewhere else each time, in {MOST_EMPTY:,} requests. {TELL}"
+        )
+        return page
+
+    def _came_short(self) -> Iterator[Page]:
+        """Yield the pages again, if fewer records came than there are and the list stands still."""
+        pager, came = self._pager, len(set(self._came))
+        if came >= pager.now:
+            return
+        seen = Sightings()
+        for id_, number in zip(self._came, self._places, strict=True):
+            seen.add(number, [str(id_)])
+        if pager.steady and not self._pager.doubts and seen.listed_twice:
+            yield from read_again(pager, seen)
+        else:
+            self._pager.doubts.append(too_few(came, pager.now, seen if pager.steady else None))
+
+    def _read(self, lanes: Iterable[Lane]) -> Iterator[Page]:
+        """Yield the pages that lanes want, one of each lane in flight, as they are answered."""
+        lanes = list(lanes)
+        with self._pager.source.in_flight() as flying:
+
+            def send(lane: Lane) -> None:
+                if (number := lane.wanted) is not None:
+                    flying.send(lane, self._pager.page, number)
+
+            for lane in lanes:
+                send(lane)
+            for lane, page in flying:
+                lane.take(page, self._keys(page))
+                send(lane)
+                yield page
+        if any(lane.overrun for lane in lanes):
+            self._pager.doubts.append(
+                "records were removed faster than pages could be read: sync at a quieter time"
+            )
+
+    def _surely_before(self, key: Key) -> Key:
+        """Return a key that no change since this one was read can have got or gone below.
+
+        In a window two changes can share a time, and the later one have the lesser id.
+        """
+        return (key[0], -1) if self._pager.query.since else key
+
+    def _keys(self, page: Page) -> list[Key]:
+        keys = self._pager.keys(page)
+        self._came.extend(id_ for _, id_ in keys)
+        self._places.extend([page.number] * len(keys))
+        return keys
