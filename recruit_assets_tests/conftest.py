@@ -79,10 +79,10 @@ def pytest_unconfigure() -> None:
 
 
 @contextmanager
-def served(sandbox: Sandbox) -> Iterator[Sandbox]:
+def served(sandbox: Sandbox, certificate: Path | None = None) -> Iterator[Sandbox]:
     """A sandbox that is served while the block runs; nobody waits until its server has ended."""
     serving = ExitStack()
-    yield serving.enter_context(sandbox.serve())
+    yield serving.enter_context(sandbox.serve(certificate=certificate))
     Thread(target=serving.close).start()  # which takes a server 0.2 s
 
 

@@ -22,12 +22,17 @@ from recruit_assets.extract import failures
 from recruit_assets.extract.access import ApiSettings, is_loopback
 from recruit_assets.extract.budget import Budget
 from recruit_assets.extract.document import Shape, read
+from recruit_assets.extract.no_answer import no_answer, not_prepared
 from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.retries import Effort, Outage
 from recruit_assets.extract.retry_after import moment_of, wait_asked_for
 
 COUNTS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
-AT_ONCE = 1 << 16  # bytes of a body
+AT_ONCE = 1 << 16  # bytes of a body, decoded
+LARGEST_ANSWER = 64 << 20  # bytes, decoded: a page of 30 records has some ten thousand
+LARGEST_REFUSAL = 1 << 20  # bytes; the rest is not read
+MOST_VALUES = 500_000  # of an answer, each of which takes up to 200 bytes of memory
+SURELY_FEW = 1 << 21  # bytes that are too few for so many values
 
 
 class _KeyAuth(AuthBase):
@@ -80,8 +85,6 @@ class Client:
         self._session.auth = _KeyAuth(settings.auth_header, settings.auth_prefix + settings.key)
         self._session.headers["Accept"] = "application/vnd.api+json"
         self._session.headers["X-Api-Version"] = settings.version
-        # A proxy of the environment can't reach this machine's loopback.
-        self._session.trust_env = not is_loopback(self._origin.hostname or "")
         self._session.mount(self.base_url, HTTPAdapter(pool_maxsize=settings.concurrency))
         # All requests are alike but for their address, so they are prepared once: that is a third
         # of what a request costs. What the environment says of proxies and certificates as well.
@@ -89,6 +92,8 @@ class Client:
         self._surroundings = self._session.merge_environment_settings(
             self.base_url, {}, True, None, None
         )
+        if is_loopback(self._origin.hostname or ""):
+            self._surroundings["proxies"] = {}  # they can't reach this machine's loopback
 
     def wait_for_turn(self, stopped: Event) -> float:
         """Wait for room in the budget; return the seconds waited.
@@ -119,6 +124,8 @@ class Client:
         """
         body = self._fetch(self._resolve(url, subject), query, subject)
         effort.received += len(body)
+        if len(body) > SURELY_FEW and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+            raise failures.too_large(subject, f"{MOST_VALUES:,} values")
         try:
             return read(body, shape)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -138,12 +145,12 @@ class Client:
             response = self._session.send(
                 request, timeout=self._timeout, allow_redirects=False, **self._surroundings
             )
-            body = self._drain(response)
+            body = self._drain(response, subject)
         except requests.exceptions.RequestException as error:
             host = self._origin.netloc
-            raise failures.no_answer(subject, error, host, reached=self._reached) from error
+            raise no_answer(subject, error, host, reached=self._reached) from error
         except OSError as error:  # what requests says of a REQUESTS_CA_BUNDLE that is not there
-            raise failures.not_prepared(subject, str(error)) from None
+            raise not_prepared(subject, str(error)) from None
         finally:
             self._settle(sent, response)
         self._reached = True
@@ -166,13 +173,23 @@ class Client:
             remaining, reset = (_whole(response.headers.get(name, "")) for name in COUNTS)
             self._budget.settle(sent, remaining, reset)
 
-    def _drain(self, response: requests.Response) -> bytes:
-        """The whole body."""
-        end, parts = monotonic() + self._longest, []
+    def _drain(self, response: requests.Response, subject: str) -> bytes:
+        """Return the body, decoded part by part; of a refusal no more than tells what it says.
+
+        Raises:
+            Rejected: it is larger than any answer should be.
+        """
+        end, size, parts = monotonic() + self._longest, 0, []
+        is_refusal = response.status_code != 200
         with response:
             try:
                 while part := response.raw.read1(AT_ONCE, decode_content=True):
                     parts.append(part)
+                    size += len(part)
+                    if is_refusal and size > LARGEST_REFUSAL:
+                        break
+                    if size > LARGEST_ANSWER:
+                        raise failures.too_large(subject, f"{LARGEST_ANSWER >> 20} MB")
                     if monotonic() > end:
                         raise requests.ReadTimeout(f"still sending after {self._longest:g} s")
             except HTTPError as error:

@@ -8,12 +8,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
-from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, ProxyError
-from urllib3.exceptions import NewConnectionError
 
 from recruit_assets.errors import (
     BadAnswer,
-    NeverReached,
     ParameterRefused,
     RateLimited,
     Rejected,
@@ -21,6 +18,7 @@ from recruit_assets.errors import (
     Transient,
     Unavailable,
 )
+from recruit_assets.extract.no_answer import AGAIN, PROXY_ADVICE
 from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.report import duration
 from recruit_assets.extract.retry_after import wait_asked_for
@@ -28,7 +26,7 @@ from recruit_assets.text import one_line
 
 # 408 and 425 ask for another try by definition; 5xx is the server's own trouble.
 CAN_CLEAR = {408, 425, *range(500, 600)}
-AGAIN = "The table is as it was. Run it again; if it lasts, ask whoever runs the API."
+LOOKED_AT = 1 << 20  # bytes of a body, for the start that is shown
 
 
 def failed_answer(
@@ -38,7 +36,7 @@ def failed_answer(
     status = response.status_code
     refusals = error_objects(body) if status in (400, 406) else []
     said = [redaction.sentence(detail) for _, detail in refusals[:3]]
-    shown = "; ".join(said) or redaction.excerpt(body)
+    shown = "; ".join(said) or redaction.excerpt(body[:LOOKED_AT])
     happened = f"the API answered HTTP {status}" + (f" ({shown})" if shown else "")
     error = _refusal(subject, status, happened, refusals, wait_asked_for(response))
     error.status = status
@@ -74,6 +72,7 @@ _ADVICE = {
     401: "It does not take the key. Check RECRUIT_API_KEY, that RECRUIT_API_BASE_URL is the region "
     "of the account (a key of another region gets the same answer), and that "
     "RECRUIT_API_AUTH_HEADER and RECRUIT_API_AUTH_PREFIX are what this API expects.",
+    407: PROXY_ADVICE,
     406: "It does not know this version: set RECRUIT_API_VERSION to one that it names.",
 }
 _OTHERWISE = (
@@ -134,42 +133,21 @@ def nothing_there(error: Unavailable, url: str, other: str) -> Rejected:
     return Rejected(error.subject, happened, advice[error.status])
 
 
-def not_prepared(subject: str, why: str) -> Rejected:
-    """The error for a request that this machine cannot even begin."""
+def too_large(subject: str, most: str) -> Rejected:
+    """Return the error for an answer that would take too much memory."""
     return Rejected(
         subject,
-        f"the request could not be made ({why})",
-        "Check what the environment says of proxies and certificates: HTTPS_PROXY, HTTP_PROXY, "
-        "REQUESTS_CA_BUNDLE.",
+        f"the answer is larger than {most}, the most that is read of one",
+        "The table is as it was. Check that RECRUIT_API_BASE_URL is an API; if it is, ask whoever "
+        "runs it why a page is so large.",
     )
-
-
-def no_answer(
-    subject: str, error: requests.RequestException, host: str, *, reached: bool
-) -> RequestFailed:
-    """The error for a request that got no whole answer; `reached`: the host answered before."""
-    if isinstance(error, _NEVER_SENT):
-        return not_prepared(subject, _reason(error))
-    if isinstance(error, requests.exceptions.SSLError) and _is_final(error):
-        return Rejected(
-            subject,
-            f"no secure connection to {host} ({_reason(error)})",
-            "Check the certificate of the API, and REQUESTS_CA_BUNDLE if a proxy stands between.",
-        )
-    if not reached and _not_connected(error):
-        return NeverReached(
-            subject,
-            f"could not reach {host} ({_reason(error)})",
-            "Check RECRUIT_API_BASE_URL for a typo, that the API is running, and the network.",
-        )
-    happened = f"{host} did not answer to the end ({_reason(error)})"
-    proxy = " Is the proxy of HTTPS_PROXY or HTTP_PROXY right?"
-    return Transient(subject, happened, AGAIN + (proxy if isinstance(error, ProxyError) else ""))
 
 
 def bad_answer(subject: str, body: bytes, why: str, redaction: Redaction) -> BadAnswer:
     """The error for an answer with status 200 that is not a JSON:API document."""
-    came = f"it begins: {redaction.excerpt(body)}" if body.strip() else "the body is empty"
+    came = (
+        f"it begins: {redaction.excerpt(body[:LOOKED_AT])}" if body.strip() else "the body is empty"
+    )
     return BadAnswer(
         subject,
         f"the answer is not what this API promises: {why}; {came}",
@@ -191,34 +169,9 @@ def error_objects(body: bytes) -> list[tuple[str, str]]:
     ]
 
 
-_NEVER_SENT = (InvalidProxyURL, InvalidSchema, InvalidURL)
-
-
 def _host(url: str) -> str:
     """Host and port of a URL: no user, password or path, which can hold secrets."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2] or "another path"
     except ValueError:
         return "something that is no URL"
-
-
-def _is_final(error: requests.exceptions.SSLError) -> bool:
-    """Whether a handshake failed for what the other side is, as opposed to a broken connection."""
-    return any(word in str(error) for word in ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION"))
-
-
-def _not_connected(error: requests.RequestException) -> bool:
-    """Whether no connection came about, as opposed to one that broke."""
-    cause = error.args[0] if error.args else None
-    reason = getattr(cause, "reason", cause)
-    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
-
-
-def _reason(error: BaseException) -> str:
-    """What the network said, without the URL that the library wraps around it."""
-    cause: BaseException = error
-    while (inner := getattr(cause, "reason", None) or next(iter(cause.args), None)) is not None:
-        if not isinstance(inner, BaseException):
-            break
-        cause = inner
-    return str(cause).rpartition(": ")[2] or type(cause).__name__

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self
 
 import uvicorn
@@ -45,14 +46,16 @@ class Sandbox:
         self._api = Api(self.world, self.rules)
 
     @contextmanager
-    def serve(self, port: int = 0) -> Iterator[Self]:
+    def serve(self, port: int = 0, certificate: Path | None = None) -> Iterator[Self]:
         """Serve in the background while the block runs; port 0 picks a free one.
+
+        With a certificate, a PEM file that holds its key too, the sandbox speaks TLS.
 
         Raises:
             OSError: the port is in use.
         """
         listener = _listen(port)
-        self.base_url = f"http://{HOST}:{listener.getsockname()[1]}/v1/"
+        self.base_url = f"http{'s' if certificate else ''}://{HOST}:{listener.getsockname()[1]}/v1/"
         routes = [*control_routes(self), Route("/v1/{path:path}", self._api.handle)]
         # An action or alteration that raises shows its traceback in the answer (debug). A graceful
         # end would wait for the requests that hang on purpose.
@@ -62,6 +65,7 @@ class Sandbox:
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=0,
+            ssl_certfile=certificate,
         )
         server = uvicorn.Server(config)
         # The socket listens already: who connects before the thread is up waits in its queue.

@@ -1,17 +1,19 @@
 from concurrent.futures import CancelledError
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import pytest
+import trustme
 
-from recruit_assets.errors import BadSetting
+from recruit_assets.errors import BadSetting, NeverReached, Rejected, RequestFailed, Transient
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.document import Document
 from recruit_assets.extract.retries import Effort
-from recruit_assets.sandbox import Sandbox
-from recruit_assets_tests.conftest import KEY
+from recruit_assets.sandbox import Rules, Sandbox
+from recruit_assets_tests.conftest import KEY, served
 
 GOOD: dict[str, Any] = {
     "base_url": "https://api.example.com/v1/",
@@ -137,3 +139,85 @@ def test_the_budget_is_kept(
     assert client._budget is not None
     assert client._budget.take()
     client.close()
+
+
+def https(folder: Path, *names: str) -> tuple[trustme.CA, Path]:
+    """An authority, and the file of a certificate that it issued for the names, with its key."""
+    authority, file = trustme.CA(), folder / "server.pem"
+    authority.issue_cert(*names).private_key_and_cert_chain_pem.write_to_path(str(file))
+    return authority, file
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_certificates_of_the_environment_count_on_loopback_and_its_proxies_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, host: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    authority, file = https(tmp_path, "localhost", "127.0.0.1")
+    with served(Sandbox(candidates=1, rules=Rules(key=KEY)), certificate=file) as sandbox:
+        settings = GOOD | {"base_url": sandbox.base_url.replace("127.0.0.1", host)}
+        client = Client(ApiSettings(**settings))
+        with pytest.raises(Rejected, match="Set REQUESTS_CA_BUNDLE to a file"):
+            client.get("regions", "", "regions", Document, Effort())
+        client.close()
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        monkeypatch.setenv(variable, str(tmp_path / "ca.pem"))
+        client = Client(ApiSettings(**settings))
+        assert client.get("regions", "", "regions", Document, Effort()).data
+        client.close()
+
+
+def test_a_certificate_for_another_name_is_told_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, file = https(tmp_path, "api.example.com")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with served(Sandbox(candidates=1), certificate=file) as sandbox:
+        client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
+        with pytest.raises(Rejected, match=r"not valid for .*BASE_URL to a host that the cert"):
+            client.get("regions", "", "regions", Document, Effort())
+        client.close()
+
+
+def test_a_port_that_does_not_speak_tls_is_told_to_be_one(sandbox: Sandbox) -> None:
+    url = sandbox.base_url.replace("http:", "https:")
+    client = Client(ApiSettings(**GOOD | {"base_url": url}))
+    with pytest.raises(Rejected, match="Check the port in RECRUIT_API_BASE_URL"):
+        client.get("regions", "", "regions", Document, Effort())
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "final", "advice"),
+    [
+        (407, True, "The proxy wants a user and a password"),
+        (403, True, "Ask whoever runs the proxy"),
+        (502, False, "Is the proxy of HTTPS_PROXY or HTTP_PROXY right"),
+    ],
+)
+def test_what_a_proxy_refuses_is_final_unless_it_can_clear(
+    monkeypatch: pytest.MonkeyPatch, status: int, final: bool, advice: str
+) -> None:
+    class Proxy(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            self.send_error(status)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        thread = Thread(target=proxy.serve_forever)
+        thread.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.server_port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        client = Client(ApiSettings(**GOOD))
+        with pytest.raises(RequestFailed, match=advice) as raised:
+            client.get("regions", "", "regions", Document, Effort())
+        assert isinstance(raised.value, Rejected if final else Transient | NeverReached)
+        client.close()
+        proxy.shutdown()
+        thread.join()

@@ -1,0 +1,94 @@
+"""What to tell the user where no answer came: the network, proxies and certificates.
+
+What lives here: from what the HTTP library raised to one error of `errors`. What an answer says is
+in `failures`.
+"""
+
+import re
+
+import requests
+from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, ProxyError
+from urllib3.exceptions import NewConnectionError
+
+from recruit_assets.errors import NeverReached, Rejected, RequestFailed, Transient
+
+AGAIN = "The table is as it was. Run it again; if it lasts, ask whoever runs the API."
+PROXY_ADVICE = (
+    "The proxy wants a user and a password: write them in HTTPS_PROXY, such as "
+    "http://user:password@proxy.example.com:3128."
+)
+_REFUSED_BY_PROXY = re.compile(r"Tunnel connection failed: (4\d\d)")
+# What helps against each reason for which a certificate is refused.
+_SECURE = {
+    "is not valid for": "Set RECRUIT_API_BASE_URL to a host that the certificate names.",
+    "has expired": "Tell whoever runs the API, unless this machine's clock is wrong.",
+    "not yet valid": "Set this machine's clock; if it is right, tell whoever runs the API.",
+    "wrong version": "Nothing speaks TLS there. Check the port in RECRUIT_API_BASE_URL.",
+}
+_UNKNOWN_ISSUER = (
+    "Set REQUESTS_CA_BUNDLE to a file with the certificate of whoever issued it, such as the "
+    "company whose proxy stands between, if you trust them."
+)
+_NEVER_SENT = (InvalidProxyURL, InvalidSchema, InvalidURL)
+
+
+def not_prepared(subject: str, why: str) -> Rejected:
+    """The error for a request that this machine cannot even begin."""
+    return Rejected(
+        subject,
+        f"the request could not be made ({why})",
+        "Check what the environment says of proxies and certificates: HTTPS_PROXY, HTTP_PROXY, "
+        "REQUESTS_CA_BUNDLE.",
+    )
+
+
+def no_answer(
+    subject: str, error: requests.RequestException, host: str, *, reached: bool
+) -> RequestFailed:
+    """The error for a request that got no whole answer; `reached`: the host answered before."""
+    if isinstance(error, _NEVER_SENT):
+        return not_prepared(subject, _reason(error))
+    if isinstance(error, requests.exceptions.SSLError) and _is_final(error):
+        reason = _reason(error)
+        advice = next((known for word, known in _SECURE.items() if word in reason), _UNKNOWN_ISSUER)
+        return Rejected(subject, f"no secure connection to {host} ({reason})", advice)
+    if isinstance(error, ProxyError) and (refused := _REFUSED_BY_PROXY.search(str(error))):
+        return _refused_by_proxy(subject, refused)
+    if not reached and _not_connected(error):
+        return NeverReached(
+            subject,
+            f"could not reach {host} ({_reason(error)})",
+            "Check RECRUIT_API_BASE_URL for a typo, that the API is running, and the network.",
+        )
+    happened = f"{host} did not answer to the end ({_reason(error)})"
+    proxy = " Is the proxy of HTTPS_PROXY or HTTP_PROXY right?"
+    return Transient(subject, happened, AGAIN + (proxy if isinstance(error, ProxyError) else ""))
+
+
+def _refused_by_proxy(subject: str, refused: re.Match[str]) -> Rejected:
+    """Return the error for a proxy that lets nothing through; another try changes nothing."""
+    status = int(refused[1])
+    advice = PROXY_ADVICE if status == 407 else "Ask whoever runs the proxy to let it through."
+    return Rejected(subject, f"the proxy of HTTPS_PROXY answered HTTP {status}", advice)
+
+
+def _is_final(error: requests.exceptions.SSLError) -> bool:
+    """Whether a handshake failed for what the other side is, as opposed to a broken connection."""
+    return any(word in str(error) for word in ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION"))
+
+
+def _not_connected(error: requests.RequestException) -> bool:
+    """Whether no connection came about, as opposed to one that broke."""
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", cause)
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
+
+
+def _reason(error: BaseException) -> str:
+    """What the network said, without the URL that the library wraps around it."""
+    cause: BaseException = error
+    while (inner := getattr(cause, "reason", None) or next(iter(cause.args), None)) is not None:
+        if not isinstance(inner, BaseException):
+            break
+        cause = inner
+    return str(cause).rpartition(": ")[2] or type(cause).__name__

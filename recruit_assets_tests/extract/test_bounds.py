@@ -1,0 +1,133 @@
+"""No answer takes more memory than an answer may, whatever it holds."""
+
+import gzip
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from recruit_assets.errors import Rejected
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import LARGEST_ANSWER, MOST_VALUES, Client
+from recruit_assets.extract.document import Document
+from recruit_assets.extract.retries import Effort
+from recruit_assets_tests.extract.test_client import GOOD
+
+MEMORY = 400  # MB of a process that has everything imported
+
+ASK = """
+import resource, sys
+import recruit_assets.definitions
+from recruit_assets.errors import RequestFailed
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import Client
+from recruit_assets.extract.document import Document
+from recruit_assets.extract.retries import Effort
+
+url, *paths = sys.argv[1:]
+client = Client(ApiSettings(url, "key", "20240904", "api", "", 0, 4))
+for path in paths:
+    try:
+        client.get(path, "", path, Document, Effort())
+        print(path, "was read")
+    except RequestFailed as error:
+        print(path, type(error).__name__, error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def blanks(wbits: int) -> Iterator[bytes]:
+    """A body without end that decodes to blanks, a thousand times as many."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, wbits)
+    yield packer.compress(b" " * 100) + packer.flush(zlib.Z_FULL_FLUSH)
+    part = packer.compress(b" " * (1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    while True:
+        yield part
+
+
+def endless() -> Iterator[bytes]:
+    while True:
+        yield b" " * (1 << 16)
+
+
+def values(one: bytes, times: int = 0) -> Iterator[bytes]:
+    """A list with as many values of one kind as are in the largest answer, or so many times."""
+    yield b'{"data":[{"id":"1","attributes":{"a":['
+    for _ in range((times or LARGEST_ANSWER // len(one)) // 1000 - 1):
+        yield one * 1000
+    yield one[:-1] + b"]}}]}"
+
+
+BODIES: dict[str, tuple[int, str, Any]] = {
+    "gzip": (200, "gzip", lambda: blanks(31)),
+    "deflate": (200, "deflate", lambda: blanks(15)),
+    "raw-deflate": (200, "deflate", lambda: blanks(-15)),
+    "twice": (200, "gzip, gzip", lambda: iter([gzip.compress(gzip.compress(bytes(1 << 28), 1))])),
+    "endless": (200, "identity", endless),
+    "refusal": (500, "gzip", lambda: blanks(31)),
+    "deep": (200, "identity", lambda: values(b"[[[[[[[[")),
+    "lists": (200, "identity", lambda: values(b"[],")),
+    "objects": (200, "identity", lambda: values(b'{"a":1},')),
+    "texts": (200, "identity", lambda: values(b'"\xf0\x9f\x98\x80",')),
+    "numbers": (200, "identity", lambda: values(b"7,")),
+    "most-lists": (200, "identity", lambda: values(b"[],", MOST_VALUES // 2)),
+    "most-objects": (200, "identity", lambda: values(b'{"a":1.5},', MOST_VALUES // 2)),
+    "most-texts": (200, "identity", lambda: values(b'"%s",' % (b"x" * 64), MOST_VALUES - 10)),
+}
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        status, encoding, body = BODIES[self.path.rpartition("/")[2].partition("?")[0]]
+        self.send_response(status)
+        self.send_header("Content-Encoding", encoding)
+        self.end_headers()
+        try:
+            for part in body():
+                self.wfile.write(part)
+        except OSError:  # it was not read to the end
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+        pass
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("kind", ["gzip", "endless"])
+def test_an_answer_ends_at_its_bound_and_is_not_asked_for_again(url: str, kind: str) -> None:
+    client = Client(ApiSettings(**GOOD | {"base_url": url}))
+    with pytest.raises(Rejected, match=r"larger than 64 MB, the most .* as it was\. Check that"):
+        client.get(kind, "", "things, page 1", Document, Effort())
+    client.close()
+
+
+@pytest.mark.ring(2)
+def test_no_answer_takes_more_than_its_memory(url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, url, *BODIES], capture_output=True, text=True, check=True
+    )
+    *said, megabytes = done.stdout.splitlines()
+    assert int(megabytes) < MEMORY, done.stdout
+    told = {line.split()[0]: line.partition(" ")[2] for line in said}
+    assert told.keys() == BODIES.keys()
+    assert told.pop("refusal").startswith("Transient refusal: the API answered HTTP 500")
+    for kind in ("most-lists", "most-objects", "most-texts"):
+        assert told.pop(kind) == "was read"
+    bounds = ("64 MB", f"{MOST_VALUES:,} values")
+    for kind, line in told.items():
+        assert line.startswith("Rejected"), kind
+        assert any(bound in line for bound in bounds), kind
