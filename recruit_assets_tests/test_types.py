@@ -4,14 +4,20 @@ import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from recruit_assets.catalogue import MOST_UNKNOWN
+from recruit_assets.catalogue import MOST_UNKNOWN, Kind, snake_case
 from recruit_assets.errors import ShowsMuchLess
+from recruit_assets.extract.values import storable
 from recruit_assets.metadata import CROWDED
 from recruit_assets.sync import Mode
 from recruit_assets_tests.conftest import Project, metadata
+from recruit_assets_tests.extract.test_values import JSON, must_tell
+from recruit_assets_tests.rings import sized
 
 Record = dict[str, Any]
 TABLE = "recruit.departments"
@@ -26,6 +32,12 @@ def sends(project: Project, name: str, change: Callable[[Record], object]) -> No
 
     project.sandbox.clear_faults()
     project.sandbox.alter(name, alter)
+
+
+PEOPLE = "recruit.candidates"
+KINDS = {kind.sql: kind for kind in Kind if kind not in (Kind.KEY, Kind.KEYS)}
+SENT = JSON.filter(lambda value: value is not None and storable(value) == value)
+CHANGING = dict.fromkeys(["connected", "created-at", "email", "tags", "fresh"], SENT)
 
 
 def give(attributes: dict[str, Any], record: Record) -> None:
@@ -72,6 +84,49 @@ def test_an_attribute_that_is_renamed_with_the_api_version_is_no_reason_to_refus
     ]
 
 
+SERIES = st.lists(
+    st.tuples(st.sampled_from([Mode.full, Mode.incremental]), st.fixed_dictionaries(CHANGING)),
+    min_size=2,
+    max_size=4,
+)
+
+
+@pytest.mark.ring(2)
+@settings(
+    max_examples=sized(1, 5, 60),
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(SERIES)
+def test_types_may_change_from_sync_to_sync(
+    project: Project, series: list[tuple[Mode, dict[str, Any]]]
+) -> None:
+    """More than twenty rows: a full sync changes all of them, an incremental one a third."""
+    project.path.unlink(missing_ok=True)
+    expected: dict[str, dict[str, Any]] = {}
+    ids = [record["id"] for record in project.sandbox.world.records("candidates")]
+    for mode, attributes in series:
+        sends(project, "candidates", partial(give, attributes))
+        for id_ in ids[::3]:
+            project.sandbox.world.change("candidates", id_, {"pitch": str(uuid4())})
+        project.sync("candidates", mode=mode)
+        come = ids[::3] if expected and mode is Mode.incremental else ids
+        expected |= dict.fromkeys(come, attributes)
+        must_be_stored(project, expected)
+
+
+def must_be_stored(project: Project, expected: dict[str, dict[str, Any]]) -> None:
+    kinds = {name: KINDS[kind] for name, kind, *_ in project.query(f"DESCRIBE {PEOPLE}")}
+    columns = [snake_case(name) for name in CHANGING]
+    rows = project.query(f"SELECT id, _unparsed, {', '.join(columns)} FROM {PEOPLE}")
+    assert len(rows) == len(expected)
+    for id_, unparsed, *values in rows:
+        kept = json.loads(unparsed or "{}")
+        for name, column, stored in zip(CHANGING, columns, values, strict=True):
+            must_tell(kinds[column], expected[id_][name], stored, kept.get(column))
+
+
+@pytest.mark.ring(2)
 def test_too_many_unknown_attributes_are_kept_in_one_column_and_told_once(
     project: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:
