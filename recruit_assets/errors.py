@@ -14,6 +14,7 @@
     └── DatabaseProblem           the DuckDB file cannot be used
         ├── DatabaseBusy          another process holds it
         ├── NotEnoughMemory       DuckDB may not take what it needs
+        ├── NoSpaceLeft           a disk is full
         └── DatabaseChanged       another run changed it meanwhile
 
 `retryable` says whether a later try of the whole asset can help. As text, every error is one line,
@@ -125,6 +126,14 @@ class DatabaseBusy(DatabaseProblem):
 
 class NotEnoughMemory(DatabaseProblem):
     """DuckDB needs more memory than it may take."""
+
+
+class NoSpaceLeft(DatabaseProblem):
+    """A disk is full; `committed` says whether the merge is in the database all the same."""
+
+    def __init__(self, message: str, *, committed: bool = False) -> None:
+        super().__init__(message)
+        self.committed = committed
 
 
 class DatabaseChanged(DatabaseProblem):

@@ -123,7 +123,8 @@ def report(duckdb: RecruitDatabase) -> dg.MaterializeResult[None]:
     """Write the page beside the database; the old one stays until the new one is whole."""
     with explained(), duckdb.get_connection() as database:
         contents = gather(database)
-    path = write(render(contents), report_path(duckdb.database))
+    with explained():
+        path = write(render(contents), report_path(duckdb.database))
     return dg.MaterializeResult(
         metadata={"path": dg.MetadataValue.path(path), "size_bytes": path.stat().st_size}
     )

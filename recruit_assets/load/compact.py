@@ -19,11 +19,12 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
-from recruit_assets.load.connection import STORAGE, connection, database_name, explaining
+from recruit_assets.load.connection import connection, explaining
+from recruit_assets.load.engine import attaching, start
 from recruit_assets.load.folder import Folder
-from recruit_assets.load.names import literal, quoted
+from recruit_assets.load.names import quoted
 
-COPY, PLACE = "compacted copy", "compacting"
+OLD, COPY, PLACE = "original", "compacted copy", "compacting"
 LINGER = 0.2  # seconds
 
 _DEFINED = {  # in DuckDB's catalog: what it lists, and what must be the same of each
@@ -78,9 +79,7 @@ def _attempt(file: Path, wait_seconds: float) -> None:
         with (
             TemporaryDirectory(prefix=f".{file.name}.{PLACE}-", dir=file.parent) as place,
             explaining(str(file), wait_seconds),
-            duckdb.connect(
-                config={**STORAGE, "temp_directory": str(spill.path / "spill")}
-            ) as database,
+            start({"temp_directory": str(spill.path / "spill")}) as database,
         ):
             _copy(database, file, Path(place) / file.name)
     finally:
@@ -88,13 +87,12 @@ def _attempt(file: Path, wait_seconds: float) -> None:
 
 
 def _copy(database: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
-    old = database_name(str(file))
-    database.execute(f"ATTACH {literal(str(file))} AS {quoted(old)} (READ_ONLY)")
+    database.execute(attaching(str(file), OLD, "READ_ONLY"))
     if Path(f"{file}.wal").exists():
         raise DatabaseBusy(f"{file} was written to just now, and not to the end: run it again.")
-    database.execute(f"ATTACH {literal(str(copy))} AS {quoted(COPY)}")
-    database.execute(f"COPY FROM DATABASE {quoted(old)} TO {quoted(COPY)}")
-    if _content(database, old) != _content(database, COPY):
+    database.execute(attaching(str(copy), COPY))
+    database.execute(f"COPY FROM DATABASE {quoted(OLD)} TO {quoted(COPY)}")
+    if _content(database, OLD) != _content(database, COPY):
         raise DatabaseProblem(f"A copy of {file} came out different, so it was thrown away.")
     database.execute(f"DETACH {quoted(COPY)}")
     shutil.copymode(file, copy)

@@ -2,24 +2,17 @@
 
 DuckDB lets one process write, and nobody read meanwhile. So a file is opened only for as long as
 it is needed, and a busy one is waited for. The file must never be opened as an ordinary file by a
-process that has it open in DuckDB: closing that handle drops DuckDB's lock without a word.
-
-Starting DuckDB takes ten times as long as opening a file in it (20 ms, and as much again for the
-first look at its catalog). So one DuckDB without a file is started for a process, and files are
-attached to it and detached again.
+process that has it open in DuckDB: closing that handle drops DuckDB's lock without a word. DuckDB
+itself is started in `engine`.
 """
 
-import atexit
-import json
 import os
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
-from hashlib import sha256
 from pathlib import Path
-from threading import Lock
+from tempfile import gettempdir
 from time import time
 from typing import Any, ParamSpec, TypeVar
 
@@ -27,75 +20,17 @@ import backoff
 import duckdb
 
 from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem, NotEnoughMemory
-from recruit_assets.load.folder import Folder
-from recruit_assets.load.names import literal, quoted
+from recruit_assets.load.disk import UNDONE, disk_problem
+from recruit_assets.load.engine import Engine, FileReplaced, opened, prepare_to_write
+from recruit_assets.load.folder import remove_copies
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# What DuckDB 2 writes by default, 1.5 and the tools built on it cannot open.
-STORAGE = {"storage_compatibility_version": "v1.5.0"}
 STILLBORN = 10.0  # seconds after which nobody is making an empty file into a database any more
+SPILL_FULL = "max_temp_directory_size"  # DuckDB says so before the disk does
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
 INTERRUPTED = "Query interrupted"  # what DuckDB says when a signal ends a query
-# Names that every DuckDB gives to something of its own.
-ITS_OWN = ("memory", "system", "temp", "main", "pg_catalog", "information_schema")
-
-
-class _Engine:
-    """A DuckDB that files are attached to; whoever opens one that is attached shares it."""
-
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        folder = Folder()  # for what does not fit into its memory
-        atexit.register(folder.close)
-        spill = {"temp_directory": str(folder.path / "spill")}
-        self._duckdb = duckdb.connect(":memory:", config={**STORAGE, **spill, **config})
-        self._users: Counter[str] = Counter()
-        self._names: dict[str, str] = {}  # of the files that are attached
-        self._lock = Lock()
-
-    def attach(self, path: str) -> None:
-        """Open a file.
-
-        Raises:
-            duckdb.Error: it cannot be opened.
-        """
-        with self._lock:
-            if not self._users[path]:
-                name = database_name(path)
-                if name in self._names.values():
-                    name += f"_{sha256(path.encode()).hexdigest()[:8]}"
-                with self._duckdb.cursor() as cursor:
-                    cursor.execute(f"ATTACH {literal(path)} AS {quoted(name)}")
-                self._names[path] = name
-            self._users[path] += 1
-
-    def detach(self, path: str) -> None:
-        """Close a file, if nobody else in this process has it open."""
-        with self._lock:
-            self._users[path] -= 1
-            if not self._users[path]:
-                with self._duckdb.cursor() as cursor:
-                    cursor.execute(f"DETACH {quoted(self._names.pop(path))}")
-
-    def cursor(self, path: str) -> duckdb.DuckDBPyConnection:
-        """A connection of its own to an attached file."""
-        cursor = self._duckdb.cursor()
-        cursor.execute(f"USE {quoted(self._names[path])}")
-        cursor.execute("SET TimeZone = 'UTC'")
-        return cursor
-
-
-@cache
-def _engine(config: str) -> _Engine:
-    """The one DuckDB of this process with a configuration, in JSON."""
-    return _Engine(json.loads(config))
-
-
-def database_name(path: str) -> str:
-    """What DuckDB calls the database of a file."""
-    stem = Path(path).stem
-    return f"{stem}_file" if stem.lower() in ITS_OWN else stem
 
 
 @contextmanager
@@ -113,14 +48,18 @@ def connection(
         DatabaseProblem: with what is wrong and what to do.
     """
     check_path(path)
-    with explaining(path, wait_seconds):
-        engine = _engine(json.dumps(config, sort_keys=True))
-    patient(wait_seconds)(_attach)(engine, path, wait_seconds)
+    file = os.path.realpath(path)  # as DuckDB keeps its log beside the name that it is told
+    engine = patient(wait_seconds)(_open)(file, config, wait_seconds)
     try:
-        with explaining(path, wait_seconds), engine.cursor(path) as database:
+        remove_copies(file)
+        with explaining(path, wait_seconds), engine.cursor() as database:
             yield database
-    finally:
-        engine.detach(path)
+    except BaseException:
+        with suppress(duckdb.Error):  # of a file that is not well, which has been said
+            engine.close()
+        raise
+    with explaining(path, wait_seconds, committed=True):
+        engine.close()
 
 
 def patient(wait_seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -136,8 +75,13 @@ def patient(wait_seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 @contextmanager
-def explaining(path: str, wait_seconds: float) -> Iterator[None]:
+def explaining(path: str, wait_seconds: float, *, committed: bool = False) -> Iterator[None]:
     """Turn what DuckDB says of a file into a sentence.
+
+    Args:
+        path: the file.
+        wait_seconds: how long a busy file was waited for.
+        committed: whether all that was to be written is in the file whatever happens here.
 
     Raises:
         DatabaseProblem: with what is wrong and what to do.
@@ -147,7 +91,7 @@ def explaining(path: str, wait_seconds: float) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise _problem(path, error, wait_seconds) from error
+        raise _problem(path, error, wait_seconds, committed=committed) from error
     except RuntimeError as error:
         if str(error) == INTERRUPTED:
             raise KeyboardInterrupt from error
@@ -157,6 +101,7 @@ def explaining(path: str, wait_seconds: float) -> Iterator[None]:
 @contextmanager
 def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> Iterator[None]:
     """All or nothing of what is done in the block; nothing also if it is not to be kept."""
+    prepare_to_write(database)
     database.execute("BEGIN TRANSACTION")
     try:
         yield
@@ -187,6 +132,10 @@ def check_path(path: str) -> None:
         )
     if file.is_dir():
         raise DatabaseProblem(f"{file} is a folder: set RECRUIT_DATABASE to a file.")
+    if file.exists() and not stat.S_ISREG(file.stat().st_mode):
+        raise DatabaseProblem(
+            f"{file} is a pipe, a socket or a device: set RECRUIT_DATABASE to a file."
+        )
     for place in (folder, file):
         if place.exists() and not os.access(place, os.W_OK):
             raise DatabaseProblem(
@@ -194,9 +143,14 @@ def check_path(path: str) -> None:
             )
 
 
-def _attach(engine: _Engine, path: str, wait_seconds: float) -> None:
+def _open(path: str, config: dict[str, Any], wait_seconds: float) -> Engine:
     try:
-        engine.attach(path)
+        return opened(path, config)
+    except FileReplaced as error:
+        raise DatabaseBusy(f"{path} was just compacted: run it again.") from error
+    except OSError as error:
+        problem = disk_problem(str(error), path)
+        raise problem or DatabaseProblem(f"{path} cannot be written: {error}.") from error
     except duckdb.Error as error:
         if _is_empty(path):
             if time() - os.path.getmtime(path) > STILLBORN:
@@ -210,8 +164,26 @@ def _is_empty(path: str) -> bool:
     return os.path.isfile(path) and os.path.getsize(path) == 0
 
 
-def _problem(path: str, error: duckdb.Error, wait_seconds: float) -> DatabaseProblem:
-    text = str(error)
+def _problem(
+    path: str, error: duckdb.Error, wait_seconds: float, *, committed: bool = False
+) -> DatabaseProblem:
+    text, folder = str(error), os.path.dirname(os.path.abspath(path))
+    problem = disk_problem(text, folder, committed=committed) or _busy(path, text, wait_seconds)
+    if problem:
+        return problem
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return _too_little_memory(path, text)
+    if "not a valid DuckDB database" in text:
+        return DatabaseProblem(
+            f"{path} is not a DuckDB database, so it was left alone: set RECRUIT_DATABASE to "
+            "another file."
+        )
+    if isinstance(error, duckdb.TransactionException):
+        return DatabaseChanged(f"{path} was changed by another run: {text}")
+    return DatabaseProblem(f"DuckDB could not use {path}: {text}")
+
+
+def _busy(path: str, text: str, wait_seconds: float) -> DatabaseBusy | None:
     if "Could not set lock on file" in text:
         holder = re.search(r"held in (.+?\(PID \d+\))", text)
         return DatabaseBusy(
@@ -223,15 +195,15 @@ def _problem(path: str, error: duckdb.Error, wait_seconds: float) -> DatabasePro
             f"{path} is open in this process already, also after {wait_seconds:g} s: close it "
             "there (a notebook counts), then run again."
         )
-    if isinstance(error, duckdb.OutOfMemoryException):
+    return None
+
+
+def _too_little_memory(path: str, text: str) -> NotEnoughMemory:
+    if SPILL_FULL in text:
         return NotEnoughMemory(
-            f"DuckDB needs more memory for {path} than it may take: raise its memory_limit. {text}"
+            f"no space left: make room (at {gettempdir()}, or set TMPDIR to a folder with room) "
+            f"for what DuckDB has no memory for, or raise its memory_limit. {UNDONE} {text}"
         )
-    if "not a valid DuckDB database" in text:
-        return DatabaseProblem(
-            f"{path} is not a DuckDB database, so it was left alone: set RECRUIT_DATABASE to "
-            "another file."
-        )
-    if isinstance(error, duckdb.TransactionException):
-        return DatabaseChanged(f"{path} was changed by another run: {text}")
-    return DatabaseProblem(f"DuckDB could not use {path}: {text}")
+    return NotEnoughMemory(
+        f"DuckDB needs more memory for {path} than it may take: raise its memory_limit. {text}"
+    )

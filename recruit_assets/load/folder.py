@@ -1,27 +1,31 @@
 """Folders for what must not outlive a run: rows on their way, and what DuckDB has no memory for.
 
-Both hold personal data. So each folder is locked while somebody needs it, and whoever makes one
-removes those of runs that were killed.
+Both hold personal data, as does the copy that a compaction makes. So each folder is for its owner
+alone and locked while somebody needs it, and the next run removes those of runs that were killed.
 """
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir, mkdtemp
 from time import time
 
 from filelock import FileLock, Timeout
 
 from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.disk import disk_problem
 
 FOLDER = "recruit-assets-"
 LOCK = "lock"
 JUST_NOW = 60.0  # seconds
+COPYING = "compacting"  # in the name of a folder beside a database
 
 
 class Folder:
-    """A folder of one's own, gone when it is closed or its process ends.
+    """A folder of one's own, gone when it is closed.
 
     Raises:
         DatabaseProblem: it cannot be made.
@@ -30,31 +34,60 @@ class Folder:
     def __init__(self) -> None:
         with explained():
             clear_leftovers()
-            self._folder = TemporaryDirectory(prefix=FOLDER, ignore_cleanup_errors=True)
-            self.path = Path(self._folder.name)
+            self.path = Path(mkdtemp(prefix=FOLDER))
             self._lock = FileLock(self.path / LOCK)
             self._lock.acquire()
+        self._process = os.getpid()
 
     def close(self) -> None:
-        """Remove it."""
-        self._folder.cleanup()  # while it is locked, so that nobody clears it meanwhile
+        """Remove it, unless it belongs to the process that this one was forked from."""
+        if os.getpid() != self._process:
+            return
+        rmtree(self.path, ignore_errors=True)  # while it is locked, so that nobody else clears it
         self._lock.release()
 
 
 def clear_leftovers() -> None:
-    """Remove what runs that were killed have left: it holds personal data.
+    """Remove what this user's runs that were killed have left: it holds personal data.
 
     A run that lives holds the lock in its folder; the system lets go of it however a run ends. A
     lock made just now may be about to be taken.
     """
     for lock in Path(gettempdir()).glob(f"{FOLDER}*/{LOCK}"):
         try:
-            if time() - lock.stat().st_mtime < JUST_NOW:
+            if not _is_ours(lock.parent) or time() - lock.stat().st_mtime < JUST_NOW:
                 continue
             with FileLock(lock, blocking=False):
                 rmtree(lock.parent, ignore_errors=True)
         except (Timeout, OSError):  # somebody's, or gone meanwhile
             continue
+
+
+def copying_folder(database: str) -> Path:
+    """Make the folder in which a compaction copies a database; it is beside it."""
+    file = Path(database)
+    return Path(mkdtemp(prefix=f".{file.name}.{COPYING}-", dir=file.parent))
+
+
+def remove_copies(database: str) -> None:
+    """Remove what compactions that were killed have left of a database.
+
+    Args:
+        database: the path of the file, which this process has open for writing. A compaction that
+            is running reads it, so there is none.
+    """
+    file = Path(database)
+    with os.scandir(file.parent) as found:
+        left = [each.path for each in found if each.name.startswith(f".{file.name}.{COPYING}-")]
+    for each in filter(_is_ours, map(Path, left)):
+        rmtree(each, ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether a folder is one that nobody but this user could have put anything into."""
+    found = folder.lstat()
+    private = not stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and private
 
 
 @contextmanager
@@ -67,7 +100,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DatabaseProblem(
-            f"Rows could not be kept on their way to the database ({error}): make room there, or "
-            "set TMPDIR to a folder with room."
+        advice = "set TMPDIR to a folder with room, or make room there"
+        raise disk_problem(str(error), gettempdir()) or DatabaseProblem(
+            f"Rows could not be kept on their way to the database ({error}): {advice}."
         ) from error

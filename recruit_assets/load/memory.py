@@ -38,14 +38,8 @@ def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int, size: int) ->
             yield
         finally:
             database.execute(f"SET threads = {threads}")
-            _limit(database, before)
-
-
-def _limit(database: duckdb.DuckDBPyConnection, memory: str) -> None:
-    """Let DuckDB take as much memory as it told before."""
-    database.execute("RESET memory_limit")
-    if database.execute("SELECT current_setting('memory_limit')").fetchall() != [(memory,)]:
-        database.execute(f"SET memory_limit = '{_bytes(memory)} bytes'")
+            # RESET makes DuckDB 1.5 tell the old limit and keep the new one.
+            database.execute(f"SET memory_limit = '{_bytes(before):.0f} bytes'")
 
 
 def _bytes(told: str) -> float:

@@ -12,6 +12,8 @@ from pathlib import Path
 import duckdb
 
 from recruit_assets.load.connection import check_path, explaining, patient
+from recruit_assets.load.engine import ALIAS, attaching, start
+from recruit_assets.load.names import quoted
 
 
 def is_made(path: str) -> bool:
@@ -30,14 +32,12 @@ def reading(path: str, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnectio
     Raises:
         DatabaseProblem: with what is wrong and what to do.
     """
-
-    def attempt() -> duckdb.DuckDBPyConnection:
+    with start({}) as database:
+        patient(wait_seconds)(_attach)(database, path, wait_seconds, "READ_ONLY")
         with explaining(path, wait_seconds):
-            return duckdb.connect(path, read_only=True)
-
-    with patient(wait_seconds)(attempt)() as database, explaining(path, wait_seconds):
-        database.execute("SET TimeZone = 'UTC'")
-        yield database
+            database.execute(f"USE {quoted(ALIAS)}")
+            database.execute("SET TimeZone = 'UTC'")
+            yield database
 
 
 def check_writable(path: str, wait_seconds: float) -> None:
@@ -56,8 +56,12 @@ def check_writable(path: str, wait_seconds: float) -> None:
 
     # Who only reads keeps a sync out as well. DuckDB takes its lock for writing when it opens a
     # file, and writes nothing to it until it is told to.
-    def attempt() -> None:
-        with explaining(path, wait_seconds):
-            duckdb.connect(path).close()
+    with start({}) as database:
+        patient(wait_seconds)(_attach)(database, path, wait_seconds)
 
-    patient(wait_seconds)(attempt)()
+
+def _attach(
+    database: duckdb.DuckDBPyConnection, path: str, wait_seconds: float, *options: str
+) -> None:
+    with explaining(path, wait_seconds):
+        database.execute(attaching(os.path.realpath(path), ALIAS, *options))

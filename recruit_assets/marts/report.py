@@ -5,11 +5,14 @@ What lives here: gathering and rendering. What it says is in `report.toml`, how 
 """
 
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any
 
 import duckdb
@@ -17,6 +20,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.disk import disk_problem
 from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.pictures import NotDrawn, Seen, as_svg, look, number
@@ -90,10 +95,27 @@ def report_path(database: str) -> Path:
 
 
 def write(page: str, path: Path) -> Path:
-    """Put a page in the place of the old one at once, so that nobody sees half of it."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(page, encoding="utf-8")
-    os.replace(fresh, path)
+    """Put a page in the place of the old one at once, so that nobody sees half of it.
+
+    A new page is for its owner alone; one that is replaced hands on its mode.
+
+    Raises:
+        DatabaseProblem: it cannot be written, with what to do; the old page stays.
+    """
+    try:
+        handle, fresh = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(page)
+            with suppress(FileNotFoundError):
+                os.chmod(fresh, stat.S_IMODE(path.stat().st_mode))
+            os.replace(fresh, path)
+        except BaseException:
+            os.unlink(fresh)
+            raise
+    except OSError as error:
+        problem = disk_problem(str(error), str(path.parent), committed=True)
+        raise problem or DatabaseProblem(f"{path} cannot be written: {error}.") from error
     return path
 
 

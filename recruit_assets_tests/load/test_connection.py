@@ -147,7 +147,7 @@ def test_files_can_be_read_by_duckdb_1_5(tmp_path: Path) -> None:
     with connection(str(path), {}, 0) as database:
         database.execute("CREATE TABLE t (i INTEGER)")
         (tags,) = database.execute(
-            "SELECT tags FROM duckdb_databases() WHERE database_name = 'x'"
+            "SELECT tags FROM duckdb_databases() WHERE database_name = current_database()"
         ).fetchall()[0]
     assert tags["storage_version"].startswith("v1.")
 

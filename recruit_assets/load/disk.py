@@ -1,0 +1,91 @@
+"""What the disk refuses, as sentences, and who may read the files that hold personal data.
+
+What lives here: the system's own words for a full or broken disk, in one place, and the modes of
+files that DuckDB makes. Folders that must not outlive a run are in `folder`.
+"""
+
+import errno
+import os
+import re
+import stat
+from contextlib import suppress
+
+from recruit_assets.errors import DatabaseProblem, NoSpaceLeft
+
+PRIVATE = 0o600
+_FULL = [os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+_BROKEN = {
+    os.strerror(errno.EROFS): "is read-only: mount it for writing, or use another folder",
+    os.strerror(errno.EIO): "fails (input/output error): check that disk before the next run",
+}
+KEPT = "What was merged is committed."
+UNDONE = "What was not yet committed is undone: the last good state stays."
+
+
+def disk_problem(said: str, path: str, *, committed: bool = False) -> DatabaseProblem | None:
+    """Return what is wrong with a disk as an error, or None if the message is about something else.
+
+    Args:
+        said: the system's or DuckDB's message.
+        path: what was written; a file that the message names counts for more.
+        committed: whether everything that was to be merged is in the database all the same.
+    """
+    named = re.search(r'file "([^"]+)"', said)
+    place = os.path.dirname(named[1]) if named else path
+    state = KEPT if committed else UNDONE
+    if any(phrase in said for phrase in _FULL):
+        return NoSpaceLeft(
+            f"no space left: make room (at {place}), then run again. {state} {said}",
+            committed=committed,
+        )
+    for phrase, advice in _BROKEN.items():
+        if phrase in said:
+            return DatabaseProblem(f"The disk at {place} {advice}. {state} {said}")
+    return None
+
+
+def make_log(database: str) -> None:
+    """Make DuckDB's write-ahead log before DuckDB does, which would let everybody read it.
+
+    The log gets the mode of its database; a log of an earlier run gets it too.
+
+    Args:
+        database: the path of the file, which is attached, or about to be.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    mode, log = stat.S_IMODE(os.stat(database).st_mode), f"{database}.wal"
+    try:
+        handle = os.open(log, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE)
+    except FileExistsError:
+        set_mode(log, mode)
+        return
+    try:
+        os.fchmod(handle, mode)
+    finally:
+        os.close(handle)  # DuckDB opens it at its first write, so this drops no lock of its own
+
+
+def remove_unused_log(database: str) -> None:
+    """Remove the log if nothing was written to it, while the database is still attached."""
+    log = f"{database}.wal"
+    with suppress(FileNotFoundError):
+        if os.path.getsize(log) == 0:
+            os.unlink(log)
+
+
+def set_mode(path: str, mode: int) -> None:
+    """Set the mode of a regular file of ours; nothing that a link points to is changed."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISREG(os.lstat(path).st_mode) and os.lstat(path).st_uid == os.geteuid():
+            os.chmod(path, mode)
+
+
+def inode(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from another one at the same path; None without a file."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
