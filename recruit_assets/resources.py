@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 import duckdb
+from dagster._core.execution.stats import StepEventStatus
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
@@ -21,7 +22,10 @@ from recruit_assets.extract.budget import WINDOW_SECONDS
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
+from recruit_assets.load.compact import make_erasure_final
 from recruit_assets.load.connection import connection
+
+ENDED = {StepEventStatus.SUCCESS, StepEventStatus.FAILURE, StepEventStatus.SKIPPED}
 
 
 @contextmanager
@@ -118,3 +122,38 @@ class RecruitDatabase(DuckDBResource):
         """
         with connection(self.database, self.connection_config, self.wait_seconds) as database:
             yield database
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Make final what this run or an earlier one erased; whatever fails is a warning.
+
+        With an executor that runs each step in a process of its own, this is called after each
+        step, and compacts after the last. Where steps are skipped after that, the next run does.
+        """
+        if not (context.run and context.instance and context.log):
+            return
+        over = _is_over(context.run, context.instance)
+        try:
+            sizes = make_erasure_final(
+                self.database, self.wait_seconds, self.connection_config, within_run=not over
+            )
+        except (RecruitError, duckdb.Error, OSError) as error:
+            context.log.warning(
+                f"Erased personal data is still in the bytes of the file, as it could not be "
+                f"compacted: {error} The next run tries again."
+            )
+            return
+        if sizes:
+            context.log.info(
+                "Personal data was erased, so the file was compacted: "
+                f"{sizes.before:,} bytes have become {sizes.after:,}."
+            )
+
+
+def _is_over(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
+    """Return whether every step of a run has ended."""
+    if run.execution_plan_snapshot_id is None:
+        return True
+    plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+    stats = instance.get_run_step_stats(run.run_id)
+    ended = {each.step_key for each in stats if each.status in ENDED}
+    return ended.issuperset(plan.step_keys_to_execute)

@@ -87,7 +87,7 @@ answer = dg.define_asset_job(
 def compact_database(context: dg.OpExecutionContext, duckdb: RecruitDatabase) -> None:
     """Run the compaction; whatever fails leaves the file as it was."""
     with explained():
-        sizes = compaction.compact(duckdb.database, duckdb.wait_seconds)
+        sizes = compaction.compact(duckdb.database, duckdb.wait_seconds, duckdb.connection_config)
     context.log.info(f"{sizes.before:,} bytes have become {sizes.after:,}")
     context.add_output_metadata({"bytes_before": sizes.before, "bytes_after": sizes.after})
 

@@ -1,40 +1,46 @@
 """Compaction: a copy of the database without the versions of rows that were replaced since.
 
 DuckDB writes a new version beside the old one and gives the room back to itself, not to the disk.
-The copy is compared with the original and takes its place in one step. Writers are kept out by
+So personal values that were erased are in the bytes of the file until it is compacted. The copy
+is compared with the original and takes its place in one step. Writers are kept out by
 DuckDB's own lock for readers, so nothing that is written can be lost in between.
 """
 
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import copymode, disk_usage, rmtree
 from time import sleep
+from typing import Any
 
 import backoff
 import duckdb
 from filelock import FileLock, Timeout
 
-from recruit_assets.errors import DatabaseBusy, DatabaseProblem
+from recruit_assets.errors import DatabaseBusy, DatabaseProblem, NoSpaceLeft
 from recruit_assets.load.connection import connection, explaining
+from recruit_assets.load.disk import PRIVATE, disk_problem
 from recruit_assets.load.engine import attaching, start
-from recruit_assets.load.folder import Folder
+from recruit_assets.load.erasure import note_compaction, pending, was_compacted_on
+from recruit_assets.load.folder import Folder, copying_folder
 from recruit_assets.load.names import quoted
+from recruit_assets.load.reading import is_made
 
-OLD, COPY, PLACE = "original", "compacted copy", "compacting"
+OLD, COPY = "original", "compacted copy"
+DAY = timedelta(days=1)
 LINGER = 0.2  # seconds
 
 _DEFINED = {  # in DuckDB's catalog: what it lists, and what must be the same of each
     "duckdb_tables": "schema_name, table_name, sql, comment",
     "duckdb_columns": "schema_name, table_name, column_name, comment",
     "duckdb_views": "schema_name, view_name, sql, comment",
-    "duckdb_indexes": "schema_name, index_name, sql",
-    "duckdb_sequences": "schema_name, sequence_name",
-    "duckdb_types": "schema_name, type_name, logical_type, labels",
-    "duckdb_functions": "schema_name, function_name, macro_definition",
+    "duckdb_indexes": "schema_name, index_name, sql, comment",
+    "duckdb_sequences": "schema_name, sequence_name, start_value, last_value, comment",
+    "duckdb_types": "schema_name, type_name, logical_type, labels, comment",
+    "duckdb_functions": "schema_name, function_name, macro_definition, comment",
 }
 
 
@@ -46,12 +52,13 @@ class Sizes:
     after: int
 
 
-def compact(path: str, wait_seconds: float) -> Sizes:
+def compact(path: str, wait_seconds: float, config: Mapping[str, Any] | None = None) -> Sizes:
     """Put a compact copy in the place of a database.
 
     Args:
         path: the file, which must be there.
-        wait_seconds: how long to wait while another process holds it.
+        wait_seconds: how long to wait while another process holds it, or compacts it.
+        config: DuckDB's own options.
 
     Raises:
         DatabaseProblem: with what is wrong; the file is as it was.
@@ -59,46 +66,113 @@ def compact(path: str, wait_seconds: float) -> Sizes:
     if not Path(path).exists():
         raise DatabaseProblem(f"There is no {path} yet: materialize something first.")
     file = Path(path).resolve()
+    with _alone(file, wait_seconds):
+        return _compact(file, wait_seconds, dict(config or {}))
+
+
+def make_erasure_final(
+    path: str, wait_seconds: float, config: Mapping[str, Any], *, within_run: bool = False
+) -> Sizes | None:
+    """Compact a database from whose tables personal values were erased, once a day at most.
+
+    Args:
+        path: the file, there or not.
+        wait_seconds: how long to wait while another process holds it, or compacts it.
+        config: DuckDB's own options.
+        within_run: whether the run goes on, which may erase more: then only what has waited for a
+            day is reason enough.
+
+    Returns:
+        The sizes before and after, or None where there is nothing to do (yet).
+
+    Raises:
+        DatabaseProblem: with what is wrong; the file is as it was, and the next run tries again.
+    """
+    file, options = Path(path).resolve(), dict(config)
+    if not is_made(path) or not _is_due(file, wait_seconds, options, within_run=within_run):
+        return None
+    with _alone(file, wait_seconds):
+        # Another run may have done it while this one waited.
+        if not _is_due(file, wait_seconds, options, within_run=within_run):
+            return None
+        return _compact(file, wait_seconds, options)
+
+
+def _is_due(file: Path, wait_seconds: float, config: dict[str, Any], *, within_run: bool) -> bool:
+    now = datetime.now(UTC)
+    with connection(str(file), config, wait_seconds) as database:
+        found = pending(database)
+        if found is None or was_compacted_on(database, now):
+            return False
+    return not within_run or now - found.since > DAY
+
+
+def _compact(file: Path, wait_seconds: float, config: dict[str, Any]) -> Sizes:
     attempt = backoff.on_exception(
         backoff.expo, DatabaseBusy, max_time=wait_seconds, max_value=1, logger=None
     )(_attempt)
-    with _alone(file):
-        before = file.stat().st_size
-        for left in file.parent.glob(f".{file.name}.{PLACE}-*"):
-            shutil.rmtree(left)  # of a compaction that was killed
-        attempt(file, wait_seconds)
+    before = file.stat().st_size
+    attempt(file, wait_seconds, config)
     return Sizes(before, file.stat().st_size)
 
 
-def _attempt(file: Path, wait_seconds: float) -> None:
+def _attempt(file: Path, wait_seconds: float, config: dict[str, Any]) -> None:
     """Copy, compare, and swap, unless somebody writes between the first two of these steps."""
-    with connection(str(file), {}, wait_seconds) as database:
+    with connection(str(file), config, wait_seconds) as database:
         database.execute("CHECKPOINT")  # a killed run may have left something beside the file
     spill = Folder()
     try:
         with (
-            TemporaryDirectory(prefix=f".{file.name}.{PLACE}-", dir=file.parent) as place,
             explaining(str(file), wait_seconds),
-            start({"temp_directory": str(spill.path / "spill")}) as database,
+            start({"temp_directory": str(spill.path / "spill"), **config}) as database,
         ):
-            _copy(database, file, Path(place) / file.name)
+            database.execute(attaching(str(file), OLD, "READ_ONLY"))
+            place = copying_folder(str(file))  # once syncs are kept out, who would remove it
+            try:
+                _copy(database, file, place / file.name)
+            finally:
+                rmtree(place, ignore_errors=True)
+    except OSError as error:
+        problem = disk_problem(str(error), str(file.parent))
+        raise problem or DatabaseProblem(f"{file} could not be compacted: {error}.") from error
     finally:
         spill.close()
 
 
 def _copy(database: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
-    database.execute(attaching(str(file), OLD, "READ_ONLY"))
-    if Path(f"{file}.wal").exists():
+    if is_made(f"{file}.wal"):
         raise DatabaseBusy(f"{file} was written to just now, and not to the end: run it again.")
+    _check_room(database, file)
     database.execute(attaching(str(copy), COPY))
+    copy.chmod(PRIVATE)
     database.execute(f"COPY FROM DATABASE {quoted(OLD)} TO {quoted(COPY)}")
     if _content(database, OLD) != _content(database, COPY):
         raise DatabaseProblem(f"A copy of {file} came out different, so it was thrown away.")
+    note_compaction(database, COPY)
     database.execute(f"DETACH {quoted(COPY)}")
-    shutil.copymode(file, copy)
+    owner, made = file.stat(), copy.stat()
+    if (owner.st_uid, owner.st_gid) != (made.st_uid, made.st_gid):
+        os.chown(copy, owner.st_uid, owner.st_gid)
+    copymode(file, copy)
     os.replace(copy, file)
     # Who opened the old file just now must still find it locked, and so turn to the new one.
     sleep(LINGER)
+
+
+def _check_room(database: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Refuse to begin a copy that there is no room for.
+
+    Raises:
+        NoSpaceLeft: with how much it takes.
+    """
+    ((needed,),) = database.execute(
+        "SELECT used_blocks * block_size FROM pragma_database_size() WHERE database_name = ?", [OLD]
+    ).fetchall()
+    if disk_usage(file.parent).free < needed:
+        raise NoSpaceLeft(
+            f"no space left: make room (at {file.parent}), as a compact copy of {file.name} takes "
+            f"up to {needed:,} bytes there. Nothing was changed."
+        )
 
 
 def _content(database: duckdb.DuckDBPyConnection, name: str) -> list[list[tuple[object, ...]]]:
@@ -117,10 +191,10 @@ def _content(database: duckdb.DuckDBPyConnection, name: str) -> list[list[tuple[
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[None]:
+def _alone(file: Path, wait_seconds: float) -> Iterator[None]:
     """Keep a second compaction out, whose copy would be older than what is written meanwhile."""
     try:
-        with FileLock(f"{file}.compacting.lock", blocking=False):
+        with FileLock(f"{file}.compacting.lock", timeout=wait_seconds):
             yield
     except Timeout:
         raise DatabaseBusy(f"{file} is being compacted already.") from None

@@ -181,3 +181,4 @@ def _forget() -> None:
 
 
 os.register_at_fork(after_in_child=_forget)
+atexit.register(_ENGINES.clear)  # what is registered for a fork is never freed, nor its module

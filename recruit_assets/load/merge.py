@@ -17,6 +17,7 @@ import duckdb
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
 from recruit_assets.load.digest import digest
 from recruit_assets.load.endpoint_table import prepare
+from recruit_assets.load.erasure import note_replaced
 from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import count, table_name
 from recruit_assets.load.stage import POSITION, Stage
@@ -71,9 +72,14 @@ def merge(
     for part in stage.parts():
         found = _find_changes(database, table, part, row_hash, newer)
         if found.total() > found["unchanged"]:
+            if found.total() > found["inserted"] + found["unchanged"]:
+                written = f"(SELECT * FROM {part} SEMI JOIN changed USING ({POSITION}))"
+                note_replaced(database, endpoint, written, stage.columns)
             _write_changes(database, table, part, stage.columns, run_id)
         arrived += found
         if refresh_volatile:
+            came = f"(SELECT * FROM {part} SEMI JOIN arrived USING ({POSITION}))"
+            note_replaced(database, endpoint, came, stage.columns, {*volatile, UNPARSED})
             refreshed += _refresh(database, table, part, volatile)
     return Merged(**arrived, refreshed=refreshed, repeated=repeated)
 

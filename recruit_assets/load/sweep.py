@@ -10,7 +10,8 @@ from enum import Enum
 
 import duckdb
 
-from recruit_assets.catalogue import UNPARSED, Endpoint
+from recruit_assets.catalogue import Endpoint
+from recruit_assets.load.erasure import note_deleted, personal_columns
 from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import count, table_name
 from recruit_assets.load.stage import Stage
@@ -81,6 +82,8 @@ def sweep(
             f"WHERE {LIVING} AND id IN (SELECT unnest($gone::VARCHAR[]))",
             {"now": datetime.now(UTC), "run": run_id, "gone": list(gone)},
         ).fetchall()
+    if remains is not Remains.keep:
+        note_deleted(database, endpoint, f"NOT {LIVING}")
     if remains is Remains.drop:
         database.execute(f"DELETE FROM {table} WHERE NOT {LIVING}")
     elif remains is Remains.erase:
@@ -90,9 +93,7 @@ def sweep(
 
 def _erase(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, columns: Iterable[str]) -> None:
     """Empty what can tell of a person; the digest of a row would let it be recognized."""
-    harmless = {column.name for column in endpoint.columns() if not column.personal}
-    found = [name for name in columns if name not in harmless]
-    names = [quoted(name) for name in (*found, UNPARSED, "_row_hash")]
+    names = [quoted(name) for name in (*personal_columns(endpoint, columns), "_row_hash")]
     database.execute(
         f"UPDATE {table_name(database, endpoint.name)} "
         f"SET {', '.join(f'{name} = NULL' for name in names)} "

@@ -3,7 +3,6 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import pytest
@@ -12,6 +11,7 @@ from filelock import FileLock
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
 from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection
+from recruit_assets.load.folder import Folder
 from recruit_assets_tests.load.test_connection import held_elsewhere
 
 pytestmark = pytest.mark.ring(2)
@@ -128,13 +128,13 @@ def test_what_a_writer_leaves_who_is_killed_meanwhile_is_compacted_next_time(
 ) -> None:
     left: list[bool] = []
 
-    def folder(prefix: str, dir: Path) -> TemporaryDirectory[str]:  # noqa: A002 - its name there
+    def folder() -> Folder:
         if not left:  # just now somebody writes, and is killed
             subprocess.run([sys.executable, "-c", WRITER, str(path)], check=False)
             left.append(Path(f"{path}.wal").exists())
-        return TemporaryDirectory(prefix=prefix, dir=dir)
+        return Folder()
 
-    monkeypatch.setattr("recruit_assets.load.compact.TemporaryDirectory", folder)
+    monkeypatch.setattr("recruit_assets.load.compact.Folder", folder)
     compact(str(path), 5)
     assert left == [True]
     assert content(path)[-1] == [(1, [1, None], 2), (2, None, 4)]

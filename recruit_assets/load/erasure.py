@@ -1,0 +1,171 @@
+"""Erasure: personal values that left the tables, and are in the bytes of the file until compacted.
+
+DuckDB does not overwrite what it replaces. So the transaction that empties or replaces personal
+values also notes it in `recruit_meta.erasures`, and the file is compacted at the end of the run
+(see `compact`), whose copy has no such note.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+
+from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
+from recruit_assets.load.names import quoted
+from recruit_assets.load.schema import columns_of, count, is_there, table_name
+from recruit_assets.load.syncs import META
+from recruit_assets.load.tables import Table, ensure
+
+ERASURES, COMPACTIONS = "erasures", "compactions"
+OVERDUE = timedelta(hours=48)
+NOTED = Table(
+    META,
+    ERASURES,
+    "Rows that lost personal values which are in the bytes of the file until it is compacted",
+    {
+        "endpoint": ("VARCHAR", "The endpoint, as its table is called"),
+        "rows": ("BIGINT", "How many rows of it"),
+        "since": ("TIMESTAMP WITH TIME ZONE", "When they lost them"),
+    },
+)
+BLANK = "('', '[]', '{}', 'null', '\"\"')"  # values that say nothing, as text
+_WORDS = (Kind.TEXT, Kind.TEXTS, Kind.JSON)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Rows that lost personal values which the file still holds, since when (never in future)."""
+
+    rows: int
+    since: datetime
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Return whether it has lasted for longer than it may."""
+        return now - self.since > OVERDUE
+
+
+def pending(database: duckdb.DuckDBPyConnection) -> Pending | None:
+    """Return the erasures that no compaction has made final yet, or None."""
+    if not is_there(database, ERASURES, META):
+        return None
+    ((rows, since),) = database.execute(
+        f"SELECT sum(rows), min(since) FROM {table_name(database, ERASURES, META)}"
+    ).fetchall()
+    return Pending(int(rows), min(since, datetime.now(UTC))) if rows else None
+
+
+def was_compacted_on(database: duckdb.DuckDBPyConnection, day: datetime) -> bool:
+    """Return whether the file was compacted on that day (UTC), and not in the future."""
+    if not is_there(database, COMPACTIONS, META):
+        return False
+    table = table_name(database, COMPACTIONS, META)
+    ((last,),) = database.execute(
+        f"SELECT max(finished) FROM {table} WHERE finished <= ?", [day]
+    ).fetchall()
+    return bool(last) and last.astimezone(UTC).date() == day.astimezone(UTC).date()
+
+
+def note_erasure(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, rows: int) -> None:
+    """Write down that rows lost personal values, in the transaction in which they do."""
+    if not rows:
+        return
+    ensure(database, NOTED)
+    database.execute(
+        f"INSERT INTO {table_name(database, ERASURES, META)} (endpoint, rows, since) "
+        "VALUES (?, ?, ?)",
+        [endpoint.name, rows, datetime.now(UTC)],
+    )
+
+
+def note_compaction(database: duckdb.DuckDBPyConnection, catalog: str) -> None:
+    """Write into a compacted copy that no erasure is pending in it, if any ever was.
+
+    Args:
+        database: a DuckDB that has the copy attached.
+        catalog: what the copy is called there.
+    """
+    schema = f"{quoted(catalog)}.{quoted(META)}"
+    noted = database.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, ?, ?)",
+        [catalog, META, ERASURES],
+    ).fetchall()
+    if not noted:
+        return
+    database.execute(f"DELETE FROM {schema}.{quoted(ERASURES)}")
+    database.execute(
+        f"CREATE OR REPLACE TABLE {schema}.{quoted(COMPACTIONS)} AS "
+        "SELECT ?::TIMESTAMP WITH TIME ZONE AS finished",
+        [datetime.now(UTC)],
+    )
+
+
+def personal_columns(endpoint: Endpoint, columns: Iterable[str]) -> list[str]:
+    """Return those columns of a table that can tell of a person, or of which nobody knows."""
+    harmless = {column.name for column in endpoint.columns() if not column.personal}
+    return [*(name for name in columns if name not in harmless), UNPARSED]
+
+
+def note_deleted(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, which: str) -> None:
+    """Note the rows that are about to lose all their personal values.
+
+    Args:
+        database: open for writing, in the transaction of the merge.
+        endpoint: whose table it is.
+        which: SQL that is true of these rows.
+    """
+    names = personal_columns(endpoint, columns_of(database, endpoint))
+    filled = " OR ".join(_filled(quoted(name)) for name in names)
+    table = table_name(database, endpoint.name)
+    note_erasure(database, endpoint, count(database, f"{table} WHERE {which} AND ({filled})"))
+
+
+def note_replaced(
+    database: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    source: str,
+    staged: Iterable[str],
+    names: Iterable[str] | None = None,
+) -> None:
+    """Note the rows that are about to lose personal values to what was staged.
+
+    A row does if a value becomes blank, if a part of a list or of JSON goes or changes, or if half
+    of its texts or more are replaced, as by "Anonymous".
+
+    Args:
+        database: open for writing, in the transaction of the merge.
+        endpoint: whose table it is.
+        source: the staged rows to be written, as SQL to read from.
+        staged: the columns that they have.
+        names: the columns that are written; all unless given.
+    """
+    kinds = {**columns_of(database, endpoint), UNPARSED: Kind.JSON}
+    personal = personal_columns(endpoint, kinds.keys() - {UNPARSED})
+    written = personal if names is None else [name for name in personal if name in set(names)]
+    present = {*staged, UNPARSED}
+    lost, words = [], []
+    for name in written:
+        old, new = f"t.{quoted(name)}", f"s.{quoted(name)}" if name in present else "NULL"
+        lost.append(f"({_filled(old)} AND {_is_lost(kinds[name], old, new)})")
+        if kinds[name] in _WORDS and name != UNPARSED:
+            words.append((_filled(old), f"{old} IS DISTINCT FROM {new}"))
+    if names is None and words:
+        had = " + ".join(f"({filled})::INTEGER" for filled, _ in words)
+        gone = " + ".join(f"({filled} AND {differs})::INTEGER" for filled, differs in words)
+        lost.append(f"({had} > 0 AND 2 * ({gone}) >= {had})")
+    if lost:
+        table = table_name(database, endpoint.name)
+        rows = f"{table} t JOIN {source} s ON t.id = s.id WHERE {' OR '.join(lost)}"
+        note_erasure(database, endpoint, count(database, rows))
+
+
+def _is_lost(kind: Kind, old: str, new: str) -> str:
+    if kind is Kind.TEXTS:
+        return f"NOT list_has_all(coalesce({new}, []), {old})"
+    if kind is Kind.JSON:
+        return f"{old} IS DISTINCT FROM {new}"
+    return f"NOT {_filled(new)}"
+
+
+def _filled(value: str) -> str:
+    return f"coalesce(trim({value}::VARCHAR), '') NOT IN {BLANK}"

@@ -1,0 +1,264 @@
+"""Erased means erased: personal values leave the bytes of the file, not only its tables.
+
+DuckDB compresses text, so that a search for bytes would miss most of it: the databases here are
+made without compression, and each search finds the planted names before it may miss them.
+"""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from filelock import FileLock
+
+from recruit_assets.assets import ASSETS, SyncConfig
+from recruit_assets.io_manager import DuckDBMergeIOManager
+from recruit_assets.load.compact import compact, make_erasure_final
+from recruit_assets.load.connection import connection, transaction
+from recruit_assets.load.erasure import Pending, note_erasure, pending
+from recruit_assets.load.reading import reading
+from recruit_assets.load.sweep import Remains
+from recruit_assets.resources import RecruitApi, RecruitDatabase
+from recruit_assets.sandbox import Rules, Sandbox
+from recruit_assets.sync import Mode
+from recruit_assets_tests.conftest import BY_NAME, KEY, Project, served, settings_for
+from recruit_assets_tests.rings import sized
+
+PLAIN = {"force_compression": "uncompressed"}
+FIELDS = ("first-name", "last-name", "email", "phone", "pitch")
+
+
+def planted(number: int) -> dict[str, str]:
+    """Values that are found nowhere else, of one person."""
+    return {field: f"Zyxgone{number:04}{field.replace('-', '')}" for field in FIELDS}
+
+
+def found_in(*places: Path) -> set[str]:
+    """Files that hold planted bytes."""
+    files = [
+        each for place in places for each in ([place] if place.is_file() else place.rglob("*"))
+    ]
+    return {each.name for each in files if each.is_file() and b"Zyxgone" in each.read_bytes()}
+
+
+def materialize(project: Project, *names: str) -> dg.ExecuteInProcessResult:
+    """Materialize endpoints into a database without compression, in a real run."""
+    database = RecruitDatabase(database=str(project.path), wait_seconds=20, connection_config=PLAIN)
+    return dg.materialize(
+        [each for each in ASSETS if each.key.path[-1] in names],
+        resources={
+            "api": RecruitApi(first_wait=0, **settings_for(project.sandbox)),
+            "duckdb": database,
+            "duckdb_merge": DuckDBMergeIOManager(
+                database=database, deleted_rows=project.deleted_rows
+            ),
+        },
+        instance=project.instance,
+        run_config=dg.RunConfig({name: SyncConfig(mode=Mode.full) for name in names}),
+    )
+
+
+def left(project: Project) -> Pending | None:
+    """What is pending in the database."""
+    with reading(str(project.path), 5) as database:
+        return pending(database)
+
+
+def yesterday(project: Project) -> None:
+    """Let the last compaction be one of yesterday."""
+    with connection(str(project.path), PLAIN, 5) as database:
+        day = datetime.now(UTC) - timedelta(days=1)
+        database.execute("UPDATE recruit_meta.compactions SET finished = ?", [day])
+
+
+@pytest.mark.ring(2)
+@pytest.mark.parametrize("remains", [Remains.erase, Remains.drop])
+def test_erased_values_are_gone_from_the_bytes_after_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remains: Remains
+) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    for each in (home, temporary, tmp_path / "data"):
+        each.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    rows = sized(200, 500, 30_000)
+    rules = Rules(key=KEY)
+    with (
+        served(Sandbox(candidates=rows, rules=rules)) as sandbox,
+        dg.DagsterInstance.local_temp(str(home)) as instance,
+    ):
+        path = tmp_path / "data" / "x.duckdb"
+        project = Project(sandbox, path, instance, deleted_rows=remains)
+        ids = sorted(sandbox.world.table("candidates"))[:40]
+        for number, id_ in enumerate(ids):
+            sandbox.world.change("candidates", id_, planted(number))
+        assert materialize(project, "candidates").success
+        assert found_in(tmp_path / "data") == {path.name}  # the positive control
+        assert left(project) is None
+
+        for id_ in ids[:10]:
+            sandbox.world.remove("candidates", id_)
+        for id_ in ids[10:25]:
+            sandbox.world.change("candidates", id_, dict.fromkeys(FIELDS))
+        for id_ in ids[25:]:
+            sandbox.world.change("candidates", id_, dict.fromkeys(FIELDS, "Anonymous"))
+        assert materialize(project, "candidates").success
+        assert found_in(tmp_path / "data", home, temporary) == set()
+        assert left(project) is None
+        names = " || ".join(f"coalesce({field.replace('-', '_')}, '')" for field in FIELDS)
+        said = f"SELECT count(*) FROM recruit.candidates WHERE contains({names}, 'Zyxgone')"
+        assert project.query(said) == [(0,)]
+        assert project.counts_of("candidates") == rows - 10 * (remains is Remains.drop)
+
+
+@pytest.fixture
+def erased(project: Project) -> Project:
+    """A project whose last sync erased a candidate, and was no run that could compact."""
+    project.sync("candidates")
+    project.sandbox.world.remove("candidates", first(project))
+    project.sync("candidates", mode=Mode.full)
+    return project
+
+
+def first(project: Project) -> str:
+    """The id of a candidate."""
+    return min(project.sandbox.world.table("candidates"))
+
+
+def finish(project: Project, *, within_run: bool = False) -> bool:
+    """End a run; whether it has compacted."""
+    return bool(make_erasure_final(str(project.path), 0.1, {}, within_run=within_run))
+
+
+def test_it_is_remembered_until_a_run_ends_and_compacted_once_a_day(erased: Project) -> None:
+    found = left(erased)
+    assert found
+    assert found.rows == 1
+    assert not finish(erased, within_run=True)  # more steps may follow
+    assert finish(erased)
+    assert left(erased) is None
+    assert not finish(erased)
+    with connection(str(erased.path), {}, 0) as database, transaction(database):
+        note_erasure(database, BY_NAME["users"], 3)
+    assert not finish(erased)  # not twice on a day
+    yesterday(erased)
+    assert finish(erased)
+
+
+def test_what_waited_for_a_day_waits_no_longer_for_the_last_step(erased: Project) -> None:
+    with connection(str(erased.path), {}, 0) as database:
+        database.execute("UPDATE recruit_meta.erasures SET since = since - INTERVAL 25 HOUR")
+    assert finish(erased, within_run=True)
+
+
+def test_a_time_in_the_future_is_distrusted(erased: Project) -> None:
+    with connection(str(erased.path), {}, 0) as database:
+        database.execute("UPDATE recruit_meta.erasures SET since = since + INTERVAL 2 YEAR")
+    found = left(erased)
+    assert found
+    assert found.since <= datetime.now(UTC)
+    assert finish(erased)
+    with connection(str(erased.path), {}, 0) as database, transaction(database):
+        database.execute(
+            "UPDATE recruit_meta.compactions SET finished = finished + INTERVAL 2 YEAR"
+        )
+        note_erasure(database, BY_NAME["users"], 1)
+    assert finish(erased)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "noted"),
+    [
+        ({"phone": "1"}, {"phone": None}, True),
+        ({"phone": "1"}, {"phone": "  "}, True),
+        ({"phone": "1"}, {"phone": "2"}, False),
+        ({"phone": None}, {"phone": "2"}, False),
+        ({"tags": ["a", "b"]}, {"tags": ["a", "b", "c"]}, False),
+        ({"tags": ["a", "b"]}, {"tags": ["b"]}, None),  # as the catalogue has it
+        ({"unknown": "x"}, {"unknown": None}, True),
+        ({"phone": {"odd": "x"}}, {"phone": "1"}, True),  # it was in _unparsed
+        ({"nobody-knows": {"a": 1}}, {"nobody-knows": {"a": 2}}, True),
+    ],
+)
+def test_which_changes_erase(
+    project: Project, before: dict[str, Any], after: dict[str, Any], noted: bool | None
+) -> None:
+    world, id_ = project.sandbox.world, first(project)
+    world.change("candidates", id_, before)
+    project.sync("candidates")
+    world.change("candidates", id_, after)
+    project.sync("candidates")
+    tags = next(each for each in BY_NAME["candidates"].columns() if each.name == "tags")
+    assert bool(left(project)) is (tags.personal if noted is None else noted)
+
+
+@pytest.mark.parametrize("remains", list(Remains))
+def test_deleted_rows_are_noted_where_something_is_erased(
+    project: Project, remains: Remains
+) -> None:
+    project.deleted_rows = remains
+    project.sync("candidates")
+    project.sandbox.world.remove("candidates", first(project))
+    project.sync("candidates", mode=Mode.full)
+    assert bool(left(project)) is (remains is not Remains.keep)
+    assert not Path(f"{project.path}.wal").exists()
+
+
+@pytest.mark.ring(2)
+def test_a_busy_file_is_a_warning_and_the_next_run_compacts(
+    erased: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with FileLock(f"{erased.path}.compacting.lock"):
+        assert erased.materialize("regions").success
+    assert "Erased personal data is still in the bytes of the file" in capfd.readouterr().err
+    assert left(erased)
+    assert erased.materialize("regions").success
+    assert left(erased) is None
+
+
+KILLED = """
+import os, sys
+from recruit_assets.load import compact
+compact.os.replace = lambda *_: os.kill(os.getpid(), 9)
+compact.make_erasure_final(sys.argv[1], 5, {})
+"""
+
+
+@pytest.mark.ring(2)
+def test_what_a_killed_compaction_leaves_goes_at_the_next_sync(erased: Project) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(erased.path)], check=False)
+    copies = f".{erased.path.name}.compacting-*"
+    assert list(erased.path.parent.glob(f"{copies}/*"))
+    assert left(erased)
+    erased.sync("regions")
+    assert not list(erased.path.parent.glob(copies))
+    assert left(erased)
+    assert finish(erased)
+
+
+@pytest.mark.ring(2)
+def test_a_running_compaction_is_left_alone_and_waited_for(
+    erased: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = f"""
+from recruit_assets.load.connection import connection
+with connection({str(erased.path)!r}, {{}}, SECONDS):
+    pass
+"""
+    replace, waiting = os.replace, list[subprocess.Popen[bytes]]()
+
+    def try_meanwhile(*names: str) -> None:
+        hurried = sync.replace("SECONDS", "0")
+        done = subprocess.run([sys.executable, "-c", hurried], capture_output=True, check=False)
+        assert b"is held by" in done.stderr
+        assert list(erased.path.parent.glob(".*.compacting-*/*"))
+        waiting.append(subprocess.Popen([sys.executable, "-c", sync.replace("SECONDS", "60")]))
+        replace(*names)
+
+    monkeypatch.setattr(os, "replace", try_meanwhile)
+    compact(str(erased.path), 5)
+    assert waiting[0].wait(60) == 0
+    assert left(erased) is None
