@@ -143,6 +143,21 @@ def test_what_is_on_its_way_counts_too(clock: Clock) -> None:
     budget.close()
 
 
+@pytest.mark.parametrize(("seconds", "wait"), [(119, BETWEEN_LOOKS), (121, 0)])
+def test_a_request_of_a_killed_run_is_on_its_way_for_two_minutes(
+    clock: Clock, seconds: float, wait: float
+) -> None:
+    budget = Budget(9, "test", clock)
+    assert not budget.take()
+    budget.settle(clock.now, remaining=5, reset=7)
+    assert not budget.take()  # and nothing ever tells what came of it
+    clock.now += seconds
+    assert not budget.take()
+    budget.settle(clock.now, remaining=1, reset=7)
+    assert budget.take() == wait
+    budget.close()
+
+
 def test_of_whole_seconds_the_earliest_end_is_taken(budget: Budget, clock: Clock) -> None:
     assert not budget.take()
     budget.settle(clock.now, remaining=9, reset=7)
