@@ -6,14 +6,14 @@ decided in `sync`; which rows are missing is found in `sweep`.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint
 from recruit_assets.load.names import quoted
-from recruit_assets.load.schema import columns_found, count, table_name
+from recruit_assets.load.schema import count, table_name
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.sweep import LIVING, living
 
@@ -87,10 +87,9 @@ def emptied(
         return []
     shared = [name for name in columns if name in stage.columns]
     table = f"(FROM {table_name(database, endpoint.name)} WHERE {LIVING})"
-    present = {name for name, _ in columns_found(database, endpoint.name)}
     rows = count(database, table)
-    before = _filled(database, table, shared, unparsed=UNPARSED in present)
-    now = _filled(database, stage.sql, list(stage.columns), unparsed=True)
+    before = _filled(database, table, shared)
+    now = _filled(database, stage.sql, list(stage.columns))
     lacking = [each for each in shared if before[each] >= rows and not _has_values(each, now)]
     # Records that are new, or that came twice, are no comparison.
     compared = f"(SELECT DISTINCT id FROM {stage.sql}) SEMI JOIN {table} USING (id)"
@@ -101,14 +100,13 @@ def difference(before: str, now: str) -> str:
     """Return the sentence that says how the API asked now differs from the one before, or ""."""
     if not before or before == now:
         return ""
-    (address, *_), (address_now, *_) = before.split(" "), now.split(" ")
-    if address != address_now:
-        what = f"the address changed from {address} to {address_now}"
-    elif _version(before) != _version(now):
-        what = f"the API version changed from {_version(before)} to {_version(now)}"
-    else:
-        what = "the key changed"
-    return f" Since the last good sync {what}."
+    address, address_now = (api.partition(" ")[0] for api in (before, now))
+    parts = (
+        ("address", address, address_now),
+        ("API version", _version(before), _version(now)),
+    )
+    changed = [f"the {what} changed from {old} to {new}" for what, old, new in parts if old != new]
+    return f" Since the last good sync {' and '.join(changed) or 'the key changed'}."
 
 
 def _version(api: str) -> str:
@@ -117,17 +115,15 @@ def _version(api: str) -> str:
 
 
 def _filled(
-    database: duckdb.DuckDBPyConnection, source: str, columns: Iterable[str], *, unparsed: bool
+    database: duckdb.DuckDBPyConnection, source: str, columns: Sequence[str]
 ) -> Counter[str]:
     """Count the values of each column, those in `_unparsed` included."""
-    columns = list(columns)
     counts = ", ".join(f"count({quoted(name)})" for name in columns)
     (filled,) = database.execute(f"SELECT {counts} FROM {source}").fetchall()
     values = Counter(dict(zip(columns, filled, strict=True)))
-    if unparsed:
-        keys = f"SELECT unnest(json_keys({UNPARSED})) AS name FROM {source}"
-        found = database.execute(f"SELECT name, count(*) FROM ({keys}) GROUP BY name").fetchall()
-        values.update(dict(found))
+    keys = f"SELECT unnest(json_keys({UNPARSED})) AS name FROM {source}"
+    found = database.execute(f"SELECT name, count(*) FROM ({keys}) GROUP BY name").fetchall()
+    values.update(dict(found))
     return values
 
 

@@ -159,6 +159,12 @@ def test_keys_that_are_gone_are_emptied_whatever_is_left_of_them() -> None:
             False,
             "the API version changed from 20240404 to 20240904",
         ),
+        (
+            "https://api.test/v2/ 20240904 def456",
+            False,
+            "the address changed from https://api.test/v1/ to https://api.test/v2/ and the API "
+            "version changed from 20240404 to 20240904",
+        ),
     ],
 )
 def test_what_differs_from_the_last_good_sync_is_named(
