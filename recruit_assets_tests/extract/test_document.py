@@ -1,0 +1,126 @@
+"""What is read from an answer: records strictly, counts and links only where they make sense."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recruit_assets.extract.document import MAX_COUNT, Document, Single, count_in, read
+from recruit_assets.extract.links import by_number, ends, leads_on
+from recruit_assets.extract.source import Page
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(meta=JSON, links=JSON, count=JSON, link=JSON)
+def test_counts_and_links_never_spoil_a_page(meta: Any, links: Any, count: Any, link: Any) -> None:
+    for each in (
+        {"data": [{"id": "1"}], "meta": meta, "links": links},
+        {"data": [{"id": "1"}], "meta": {"record-count": count}, "links": {"next": link}},
+        {"data": [{"id": "1"}], "meta": {"page-count": count}, "links": {"next": {"href": link}}},
+    ):
+        document = msgspec.convert(each, Document)
+        for said in (document.record_count, document.page_count):
+            assert said is None or 0 <= said <= MAX_COUNT
+        assert document.next is None or document.next.strip()
+        page = Page(document, 1, 0)
+        by_number(page), ends(page, 30), leads_on(page)
+
+
+@pytest.mark.parametrize("count", [0, 1, 65, MAX_COUNT])
+def test_a_count_is_read_in_each_form_that_is_whole(count: int) -> None:
+    for form in (count, str(count), f" {count} ", f"{count}.0", float(count)):
+        assert count_in(form) == count
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        -1,
+        "-1",
+        0.5,
+        "0.5",
+        "1e3",
+        "+5",
+        "1,000",
+        "many",
+        "",
+        ".0",
+        "\u0661",
+        True,
+        False,
+        None,
+        MAX_COUNT + 1,
+        str(MAX_COUNT + 1),
+        "9" * 31,
+        float("inf"),
+        float("nan"),
+        [65],
+        {"a": 65},
+    ],
+)
+def test_what_is_no_count_is_not_said(value: Any) -> None:
+    assert count_in(value) is None
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"-1e400", b"NaN", b"Infinity", b"1" * 5000])
+def test_a_number_that_nothing_can_hold_is_not_said(number: bytes) -> None:
+    document = read(b'{"data":[{"id":"1"}],"meta":{"record-count":' + number + b"}}", Document)
+    assert document.record_count is None
+    assert [record.id for record in document.data] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"data":null}',
+        b'{"data":[{}]}',
+        b'{"data":[{"id":null}]}',
+        b'{"data":[{"id":""}]}',
+        b'{"data":[{"id":"\\ud800"}]}',
+        b'{"data":[' + b"[" * 10**5,
+    ],
+)
+def test_an_answer_without_records_is_none(body: bytes) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        read(body, Document)
+
+
+def test_one_record_is_read_as_one() -> None:
+    assert read(b'{"data":{"id":5}}', Single).data.id == 5
+
+
+@pytest.mark.parametrize(
+    ("number", "count", "pages", "link", "end", "on"),
+    [
+        (1, 30, None, None, True, False),
+        (1, 31, None, None, False, False),
+        (2, 60, 2, "?page[number]=2", True, False),
+        (2, 60, 2, "?page%5Bnumber%5D=1", True, False),
+        (2, 60, 2, "?page[number]=3", False, True),
+        (2, 60, 2, "?page[after]=x", False, True),
+        (2, 60, 2, "?page[number]=x", False, True),
+        (2, None, 2, None, True, False),
+        (1, None, 2, None, False, False),
+        (1, None, None, None, True, False),
+    ],
+)
+def test_the_end_of_a_list(
+    number: int, count: int | None, pages: int | None, link: str | None, *, end: bool, on: bool
+) -> None:
+    said = {
+        "data": [{"id": "1"}],
+        "meta": {"record-count": count, "page-count": pages},
+        "links": {"next": link},
+    }
+    page = Page(msgspec.convert(said, Document), number, 0)
+    assert (ends(page, 30), leads_on(page)) == (end, on)
