@@ -29,12 +29,12 @@ from recruit_assets.extract.records import Flattener
 from recruit_assets.extract.report import Report, Verdict, duration
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.load.connection import transaction
-from recruit_assets.load.endpoint_table import is_damaged, prepare
+from recruit_assets.load.endpoint_table import columns_of_the_api, is_damaged, prepare
 from recruit_assets.load.guards import Compared, doubts
 from recruit_assets.load.history import HISTORY, write_history
 from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import Merged, merge
-from recruit_assets.load.schema import columns_of
+from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import State, recall, remember, rows, written_since
 from recruit_assets.load.sweep import Remains, absent, are_living, living, sweep
@@ -196,7 +196,7 @@ class Sync:
         """
         stage.flush()
         with self._repaired() as database:
-            columns = columns_of(database, self._endpoint)
+            columns = columns_of_the_api(database, self._endpoint)
             proven = report.verdict is Verdict.COMPLETE
             missing = absent(database, self._endpoint, stage) if proven else []
             compared = Compared(columns, len(missing), state.api, self._source.api)
@@ -252,6 +252,7 @@ class Sync:
         ):
             now = recall(database, endpoint, self._source.api)
             newer = written_since(database, endpoint, outcome.state, now)
+            self._warn(SCHEMA, endpoint.name, prepare(database, endpoint, stage.columns))
             outcome.merged = merge(
                 database,
                 endpoint,

@@ -50,9 +50,9 @@ def prepare(
         for name, kind in unknown.items()
         if name not in present
     }
-    columns, digested = wanted | added, dict(staged)
+    columns, digested = wanted | added, {name: unknown[name] for name in added}
     if found and _table(endpoint, columns, {}, taken).defects(found):
-        digested |= _of_the_api(database, endpoint, present)
+        digested |= columns_of_the_api(database, endpoint)
     defects = ensure(database, _table(endpoint, columns, digested, taken))
     return [name for name in defects if name in wanted]
 
@@ -86,7 +86,7 @@ def _table(
     """
     known = {column.name: column.kind for column in endpoint.columns()}
     volatile = {column.name for column in endpoint.columns() if column.volatile}
-    row_hash = digest({**known, **digested, UNPARSED: Kind.JSON}, volatile)
+    row_hash = digest({**digested, **known, UNPARSED: Kind.JSON}, volatile)
     fills = {"_row_hash": f"CASE WHEN _deleted_at IS NULL THEN {row_hash} END"}
     if "_row_hash" in present:
         fills["_deleted_at"] = "CASE WHEN _row_hash IS NULL THEN coalesce(_loaded_at, now()) END"
@@ -101,20 +101,20 @@ def _table(
     )
 
 
-def _of_the_api(
-    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, present: Mapping[str, Kind]
-) -> dict[str, Kind]:
-    """Return the table's columns for attributes that the catalogue does not know.
+def columns_of_the_api(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Kind]:
+    """Return the columns that the endpoint's table has by now for what the API sends.
 
-    They are those with our comment; any other column is somebody's own.
+    They are those of the catalogue, and those with our comment; any other is somebody's own.
     """
+    known = {column.name for column in endpoint.columns()}
     found = database.execute(
         "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
         "AND schema_name = ? AND table_name = ? "
         "AND list_contains(?::VARCHAR[], comment)",
         [SCHEMA, endpoint.name, [UNKNOWN, *EXTRAS.values()]],
     ).fetchall()
-    return {name: present[name] for (name,) in found if name in present}
+    ours = known | {name for (name,) in found}
+    return {name: kind for name, kind in columns_of(database, endpoint).items() if name in ours}
 
 
 def _check_ids(endpoint: Endpoint, found: list[tuple[str, str]]) -> None:

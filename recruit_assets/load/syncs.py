@@ -180,7 +180,7 @@ def _numbered(syncs: str) -> str:
     return (
         "SELECT * REPLACE (coalesce(sync_number, place) AS sync_number) FROM ("
         "SELECT *, row_number() OVER (PARTITION BY endpoint ORDER BY sync_number NULLS FIRST, "
-        f"finished NULLS FIRST, rowid) AS place FROM {syncs})"
+        f"finished NULLS FIRST, rowid) AS place FROM {syncs} WHERE endpoint IS NOT NULL)"
     )
 
 

@@ -1,0 +1,290 @@
+"""Tables that something else has changed, or an older version made: each is made right again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recruit_assets.catalogue import UNPARSED, Attribute, Endpoint, Kind
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.extract.document import Record
+from recruit_assets.extract.records import Flattener
+from recruit_assets.extract.values import as_json
+from recruit_assets.load.connection import transaction
+from recruit_assets.load.endpoint_table import is_damaged
+from recruit_assets.load.history import HISTORY, SPAN, write_history
+from recruit_assets.load.merge import Merged, merge
+from recruit_assets.load.schema import BOOKKEEPING, columns_of
+from recruit_assets.load.stage import Stage
+from recruit_assets.load.state import recall, remember
+from recruit_assets.load.sweep import Remains, living, sweep
+from recruit_assets.load.syncs import SYNCS
+from recruit_assets_tests.rings import sized
+
+KINDS = {kind: kind.value for kind in Kind}
+WIDE = Endpoint(
+    "wide",
+    group="tests",
+    description="It has a column of each kind.",
+    attributes=tuple(Attribute(name, f"A {name}", kind) for kind, name in KINDS.items()),
+    history=("text", "integer"),
+)
+VALUES: dict[Kind, Any] = {
+    Kind.TEXT: "12",
+    Kind.KEY: "7",
+    Kind.INTEGER: 52_000,
+    Kind.NUMBER: 1.5,
+    Kind.BOOLEAN: True,
+    Kind.TIMESTAMP: "2025-01-02T03:04:05.678+01:00",
+    Kind.DATE: "2025-01-02",
+    Kind.TEXTS: ["a, b", "c"],
+    Kind.KEYS: ["1", "2"],
+    Kind.JSON: {"a": [1, None], "b": {"c": None}},
+}
+FULL = {name: VALUES[kind] for kind, name in KINDS.items()}
+RECORDS = [
+    {"id": "1", **FULL},
+    {"id": "2"},
+    {"id": "3", **FULL, "text": 5, "number": "x", "new": "n"},
+    {"id": "4", "text": "z", "new": "m"},
+]
+OTHER_TYPES = (
+    *dict.fromkeys(kind.sql for kind in Kind),
+    *("INTEGER", "HUGEINT", "DECIMAL(18,3)", "FLOAT", "TIMESTAMP", "TIME", "BLOB", "UUID"),
+    *("BIGINT[]", "VARCHAR[3]", "STRUCT(a INTEGER)", "MAP(VARCHAR, VARCHAR)", "INTERVAL", "BIT"),
+)
+
+
+@pytest.fixture
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def sync(
+    database: duckdb.DuckDBPyConnection,
+    records: list[dict[str, Any]],
+    run: str,
+    gone: tuple[str, ...] = (),
+    *,
+    keep: bool = True,
+) -> Merged:
+    """Do what a sync of the whole list does with the database, in its order."""
+    known = {column.name: column.kind for column in WIDE.columns()}
+    flattener = Flattener(WIDE, columns_of(database, WIDE) | known)
+    found = [Record(each["id"], {k: v for k, v in each.items() if k != "id"}) for each in records]
+    with Stage() as stage:
+        stage.add(flattener.table(found), flattener.columns, range(len(found)))
+        with transaction(database, keep=keep):
+            merged = merge(database, WIDE, stage, run)
+            columns = columns_of(database, WIDE)
+            sweep(database, WIDE, gone, run, remains=Remains.erase, columns=columns)
+            write_history(database, WIDE, run, gone, columns, whole=True)
+            row = {"run_id": run, "api": "api", "rows": 5, "living": living(database, WIDE)}
+            remember(database, WIDE, row | {"verdict": "complete"})
+    return merged
+
+
+def stored(database: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """Everything that the living rows say."""
+    return database.execute(
+        "SELECT id, text, key, integer, number, boolean, timestamp, date, texts, keys, "
+        "json::VARCHAR, new, _unparsed::VARCHAR FROM recruit.wide "
+        "WHERE _deleted_at IS NULL ORDER BY id"
+    ).fetchall()
+
+
+def versions(database: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    return database.execute(
+        f"SELECT id, text, integer FROM {HISTORY}.wide WHERE valid_to IS NULL ORDER BY id"
+    ).fetchall()
+
+
+def begin(database: duckdb.DuckDBPyConnection) -> None:
+    """Sync twice: one record is gone, and one has had two versions."""
+    sync(database, [{**RECORDS[0], "text": "before"}, *RECORDS[1:], {"id": "5", "text": "x"}], "a")
+    sync(database, RECORDS, "b", gone=("5",))
+
+
+COLUMNS = (
+    *(("recruit.wide", name) for name in BOOKKEEPING),
+    *(("recruit.wide", name) for name in ("text", "json", "new")),
+    *(("recruit_history.wide", name) for name in (*SPAN, "text")),
+    *(("recruit_meta.syncs", name) for name in SYNCS),
+    ("recruit_meta.schema_version", "version"),
+)
+HARMS = st.one_of(
+    st.tuples(st.just("drop"), st.sampled_from(COLUMNS)),
+    st.tuples(st.just("rename"), st.sampled_from(COLUMNS)),
+    st.tuples(st.just("retype"), st.sampled_from(COLUMNS)),
+    st.tuples(
+        st.just("drop table"),
+        st.sampled_from(["recruit_history.wide", "recruit_meta.syncs", "recruit_meta.latest",
+                         "recruit_meta.schema_version"]).map(lambda name: (name, "")),
+    ),
+)  # fmt: skip
+
+
+def harm(database: duckdb.DuckDBPyConnection, how: str, table: str, column: str) -> None:
+    """Change a table as somebody else might; what was harmed before may be harmed no more."""
+    statement = {
+        "drop": f"ALTER TABLE {table} DROP COLUMN {column}",
+        "rename": f"ALTER TABLE {table} RENAME COLUMN {column} TO {column}_before",
+        "retype": f"ALTER TABLE {table} ALTER {column} TYPE VARCHAR USING {column}::VARCHAR",
+        "drop table": f"DROP {'VIEW' if table.endswith('latest') else 'TABLE'} {table}",
+    }[how]
+    try:
+        database.execute(statement)
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return
+
+
+@pytest.mark.ring(2)
+@settings(max_examples=sized(5, 25, 400))
+@given(st.lists(HARMS, min_size=1, max_size=6))
+def test_bookkeeping_that_was_lost_is_made_again(
+    harms: list[tuple[str, tuple[str, str]]],
+) -> None:
+    with duckdb.connect(":memory:") as database:
+        database.execute("SET TimeZone = 'UTC'")
+        begin(database)
+        expected = stored(database)
+        for how, (table, column) in harms:
+            harm(database, how, table, column)
+        recall(database, WIDE, "api")
+        alive = {id_ for (id_,) in database.execute("SELECT id FROM recruit.wide").fetchall()}
+        sync(database, RECORDS, "c", gone=tuple(alive - {"1", "2", "3", "4"}))
+        assert stored(database) == expected
+        assert versions(database) == [(*each[:2], each[3]) for each in expected]
+        again = sync(database, RECORDS, "d")
+        assert again == Merged(unchanged=4)
+        assert stored(database) == expected
+        numbers = (
+            "SELECT list(sync_number ORDER BY sync_number) FROM recruit_meta.syncs "
+            "WHERE endpoint IS NOT NULL"
+        )
+        ((found,),) = database.execute(numbers).fetchall()
+        assert found == list(range(1, len(found) + 1))
+        latest = "SELECT sync_number, run_id, verdict FROM recruit_meta.latest"
+        assert database.execute(latest).fetchall() == [(len(found), "d", "complete")]
+
+
+@pytest.mark.parametrize("sql_type", OTHER_TYPES)
+def test_a_column_of_another_type_is_rebuilt_and_loses_nothing(
+    database: duckdb.DuckDBPyConnection, sql_type: str
+) -> None:
+    begin(database)
+    expected = stored(database)
+    altered = []
+    for kind, name in KINDS.items():
+        if kind.sql == sql_type:
+            continue
+        before = dict(database.execute(f"SELECT id, {name} FROM recruit.wide").fetchall())
+        try:
+            database.execute(f"ALTER TABLE recruit.wide ALTER {name} TYPE {sql_type}")
+        except duckdb.Error:  # this type cannot hold what is there
+            continue
+        held = database.execute(
+            f"SELECT id, {name}, {name}::VARCHAR FROM recruit.wide WHERE _deleted_at IS NULL"
+        ).fetchall()
+        altered.append((kind, name, before, held))
+    assert is_damaged(database, WIDE) == bool(altered)
+    sync(database, [], "c")
+    for kind, name, before, held in altered:
+        for id_, value, _ in held:
+            ((found, kept),) = database.execute(
+                f"SELECT {name}, {UNPARSED} -> '{name}' FROM recruit.wide WHERE id = ?", [id_]
+            ).fetchall()
+            assert value is None or found is not None or kept is not None, (kind, before[id_])
+    sync(database, RECORDS, "d")
+    assert stored(database) == expected
+    assert sync(database, RECORDS, "e") == Merged(unchanged=4)
+    assert not is_damaged(database, WIDE)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind.sql != "VARCHAR"])
+def test_a_column_that_was_made_text_comes_back_and_no_row_is_written(
+    database: duckdb.DuckDBPyConnection, kind: Kind
+) -> None:
+    begin(database)
+    database.execute(f"ALTER TABLE recruit.wide ALTER {KINDS[kind]} TYPE VARCHAR")
+    assert sync(database, RECORDS, "c") == Merged(unchanged=4)
+
+
+def test_a_misfit_joins_those_that_are_kept_already(database: duckdb.DuckDBPyConnection) -> None:
+    begin(database)
+    database.execute("ALTER TABLE recruit.wide ALTER integer TYPE VARCHAR USING 'many'")
+    sync(database, [], "c")
+    assert database.execute(
+        "SELECT id, integer, _unparsed::VARCHAR FROM recruit.wide ORDER BY id"
+    ).fetchall()[:3] == [
+        ("1", None, '{"integer":"many"}'),
+        ("2", None, '{"integer":"many"}'),
+        ("3", None, '{"integer":"many","number":"x","text":5}'),
+    ]
+
+
+def test_what_somebody_has_added_stays(database: duckdb.DuckDBPyConnection) -> None:
+    begin(database)
+    for statement in (
+        "ALTER TABLE recruit.wide ADD COLUMN mine VARCHAR DEFAULT 'it''s'",
+        "ALTER TABLE recruit.wide ADD COLUMN other DECIMAL(9, 2)",
+        "COMMENT ON COLUMN recruit.wide.mine IS 'My own'",
+        'CREATE INDEX "By id" ON recruit.wide (id)',
+        "CREATE VIEW seen AS SELECT * FROM recruit.wide",
+        "CREATE VIEW again AS SELECT id, mine FROM seen",
+        'DROP INDEX recruit."By id"',
+        "ALTER TABLE recruit.wide ALTER boolean TYPE VARCHAR",
+        'CREATE INDEX "By id" ON recruit.wide (id)',
+    ):
+        database.execute(statement)
+    assert sync(database, RECORDS, "c") == Merged(unchanged=4)
+    assert database.execute("SELECT DISTINCT mine FROM again WHERE id <> '5'").fetchall() == [
+        ("it's",)
+    ]
+    assert database.execute("SELECT index_name FROM duckdb_indexes()").fetchall() == [("By id",)]
+    assert database.execute(
+        "SELECT comment, column_default FROM duckdb_columns() "
+        "WHERE column_name = 'mine' AND schema_name = 'recruit'"
+    ).fetchall() == [("My own", "'it''s'")]
+    assert (
+        database.execute(
+            "SELECT column_name FROM duckdb_columns() WHERE schema_name LIKE 'recruit%' "
+            "AND comment IS NULL AND column_name NOT IN ('other')"
+        ).fetchall()
+        == []
+    )
+
+
+def test_a_table_without_ids_is_a_sentence(database: duckdb.DuckDBPyConnection) -> None:
+    begin(database)
+    database.execute("ALTER TABLE recruit.wide DROP COLUMN id")
+    with pytest.raises(DatabaseProblem, match=r"recruit\.wide has no column id"):
+        is_damaged(database, WIDE)
+    with pytest.raises(DatabaseProblem, match=r"recruit\.wide has no column id"):
+        sync(database, RECORDS, "c")
+
+
+def test_a_history_without_ids_is_a_sentence(database: duckdb.DuckDBPyConnection) -> None:
+    begin(database)
+    database.execute(f"ALTER TABLE {HISTORY}.wide DROP COLUMN id")
+    with pytest.raises(DatabaseProblem, match=r"drop the table, and a new history begins"):
+        sync(database, RECORDS, "c")
+
+
+def test_a_repair_that_is_rolled_back_changes_nothing(database: duckdb.DuckDBPyConnection) -> None:
+    begin(database)
+    database.execute("ALTER TABLE recruit.wide ALTER integer TYPE VARCHAR")
+    before = stored(database)
+    sync(database, RECORDS, "c", keep=False)
+    assert stored(database) == before
+
+
+def test_equal_values_have_equal_json(database: duckdb.DuckDBPyConnection) -> None:
+    begin(database)
+    (row, *_) = stored(database)
+    assert row[10] == as_json(VALUES[Kind.JSON])

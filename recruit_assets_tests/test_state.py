@@ -1,0 +1,320 @@
+"""What a sync believes of earlier ones: wrong clocks, a restored backup, another sync at once."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import pytest
+import time_machine
+
+from recruit_assets.display import tables_as_json
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.errors import DatabaseProblem, RecruitError
+from recruit_assets.extract.report import Verdict
+from recruit_assets.load.overview import Overview, overview
+from recruit_assets.load.syncs import VERSION
+from recruit_assets.marts.build import build
+from recruit_assets.marts.mart import MARTS
+from recruit_assets.sandbox import World
+from recruit_assets.sync import Mode, Outcome
+from recruit_assets_tests.conftest import Project
+
+pytestmark = pytest.mark.ring(2)
+NAME = "job_applications"  # which has a history, and the marts' as_of
+PATH = "job-applications"
+HOURS = (timedelta(minutes=5), timedelta(hours=30), timedelta(days=400))
+
+
+def ids(world: World) -> list[str]:
+    return list(world.table(PATH))
+
+
+def living(project: Project) -> set[str]:
+    found = project.query(f"SELECT id FROM recruit.{NAME} WHERE _deleted_at IS NULL")
+    return {id_ for (id_,) in found}
+
+
+def status(project: Project) -> tuple[Overview, dict[str, Any]]:
+    """What the command `status` is told of the table, and what it shows."""
+    with duckdb.connect(str(project.path), read_only=True) as database:
+        tables = overview(database, ENDPOINTS)
+    ((found, shown),) = [
+        (each, shown)
+        for each, shown in zip(tables, tables_as_json(tables, datetime.now(UTC)), strict=True)
+        if each.table == NAME
+    ]
+    return found, shown
+
+
+def change(project: Project, database: str) -> None:
+    """Do something to the database, as somebody else would."""
+    with duckdb.connect(str(project.path)) as connection:
+        connection.execute(database)
+
+
+@pytest.mark.parametrize("wrong", [sign * by for by in HOURS for sign in (1, -1)])
+def test_a_clock_that_was_wrong_for_one_sync_hides_nothing_afterwards(
+    project: Project, caplog: pytest.LogCaptureFixture, wrong: timedelta
+) -> None:
+    world, now = project.sandbox.world, datetime.now(UTC)
+    project.sync(NAME)
+    with time_machine.travel(now + wrong, tick=True):
+        world.change(PATH, ids(world)[3], {"cover-letter": "while it was wrong"})
+        project.sync(NAME, mode=Mode.full)
+    first, second, *_ = ids(world)
+    world.remove(PATH, first)
+    world.change(PATH, second, {"cover-letter": "afterwards"})
+    project.sandbox.fail(PATH, status=401, times=1)
+    with pytest.raises(RecruitError):
+        project.sync(NAME)
+    found, shown = status(project)
+    assert found.verdict == shown["verdict"] == "failed"
+    assert shown["behind_by_seconds"] is None or shown["behind_by_seconds"] >= 0
+    if wrong > timedelta(0):  # it says nothing rather than something untrue
+        assert shown["behind_by_seconds"] is shown["last_complete"] is None
+    project.sync(NAME)
+    outcome = project.sync(NAME, mode=Mode.full)
+    assert outcome.report.verdict is Verdict.COMPLETE
+    assert living(project) == set(ids(world))
+    assert project.query(f"SELECT cover_letter FROM recruit.{NAME} WHERE id = '{second}'") == [
+        ("afterwards",)
+    ]
+    found, shown = status(project)
+    assert shown["verdict"] == "complete"
+    assert 0 <= shown["behind_by_seconds"] < 3600
+    assert project.query(
+        f"SELECT count(*) FROM recruit_history.{NAME} WHERE valid_to < valid_from"
+    ) == [(0,)]
+    numbers = "SELECT list(sync_number ORDER BY sync_number) FROM recruit_meta.syncs"
+    assert project.query(numbers) == [([1, 2, 3, 4, 5],)]
+
+
+@pytest.mark.parametrize("wrong", [sign * by for by in HOURS for sign in (1, -1)])
+def test_what_vanishes_after_a_wrong_clock_is_seen_by_the_next_full_read(
+    project: Project, wrong: timedelta
+) -> None:
+    world = project.sandbox.world
+    with time_machine.travel(datetime.now(UTC) + wrong, tick=True):
+        project.sync(NAME)
+    world.remove(PATH, ids(world)[0])
+    world.add(PATH)
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=25), tick=True):
+        project.sync(NAME)  # a day later, of which nobody asked for more than the usual
+    assert living(project) == set(ids(world))
+
+
+@pytest.mark.parametrize("by", HOURS)
+def test_a_cursor_in_the_future_is_not_believed(project: Project, by: timedelta) -> None:
+    project.sync(NAME)
+    future = (datetime.now(UTC) + by).isoformat()
+    change(project, f"UPDATE recruit_meta.syncs SET cursor = '{future}'")
+    assert project.sync(NAME, mode=Mode.incremental).mode is Mode.full
+    assert project.sync(NAME, mode=Mode.incremental).mode is Mode.incremental
+
+
+def test_a_complete_reading_in_the_future_is_not_believed(project: Project) -> None:
+    project.sync(NAME)
+    future = (datetime.now(UTC) + timedelta(days=400)).isoformat()
+    change(project, f"UPDATE recruit_meta.syncs SET started = '{future}'")
+    assert project.sync(NAME).mode is Mode.full
+    assert project.sync(NAME).mode is Mode.incremental
+
+
+def test_marts_are_not_of_the_future(project: Project) -> None:
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=400), tick=True):
+        project.sync(NAME)
+    with duckdb.connect(str(project.path)) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        assert not [each for each in build(database, MARTS) if each.wrong]
+    assert project.query("SELECT max(as_of) <= now() FROM recruit_marts.applications") == [(True,)]
+
+
+def restored(project: Project) -> Callable[[World], None]:
+    """Keep a backup, and return what restores it."""
+    backup = project.path.with_suffix(".backup")
+    shutil.copy(project.path, backup)
+
+    def restore(_: World) -> None:
+        shutil.copy(backup, project.path)
+
+    return restore
+
+
+@pytest.mark.parametrize("mode", [Mode.auto, Mode.full])
+def test_a_backup_that_is_restored_while_a_sync_reads_loses_nothing(
+    project: Project, mode: Mode
+) -> None:
+    world = project.sandbox.world
+    project.sync(NAME)
+    restore = restored(project)
+    changed, gone, *_ = ids(world)
+    world.change(PATH, changed, {"cover-letter": "after the backup"})
+    world.remove(PATH, gone)
+    project.sync(NAME, mode=Mode.full)
+    project.sandbox.before(PATH, restore, times=1)
+    outcome = project.sync(NAME, mode=mode)
+    assert outcome.report.verdict is Verdict.INCOMPLETE
+    assert "was a backup restored?" in outcome.report.reason
+    assert (outcome.deleted, outcome.cursor) == (0, None)
+    assert project.sync(NAME).mode is Mode.full
+    assert living(project) == set(ids(world))
+    assert project.query(f"SELECT cover_letter FROM recruit.{NAME} WHERE id = '{changed}'") == [
+        ("after the backup",)
+    ]
+    assert project.sync(NAME).mode is Mode.incremental
+
+
+def test_a_backup_that_other_syncs_went_on_from_is_another_table(project: Project) -> None:
+    world = project.sandbox.world
+    project.sync(NAME)
+    restore = restored(project)
+    changed = ids(world)[0]
+    world.change(PATH, changed, {"cover-letter": "after the backup"})
+    project.sync(NAME)
+
+    def restore_and_sync(world: World) -> None:
+        restore(world)
+        with duckdb.connect(str(project.path)) as database:
+            database.execute(
+                "INSERT INTO recruit_meta.syncs BY NAME SELECT * REPLACE "
+                "('other' AS run_id, 2 AS sync_number) FROM recruit_meta.syncs "
+                f"WHERE endpoint = '{NAME}'"
+            )
+
+    project.sandbox.before(PATH, restore_and_sync, times=1)
+    assert project.sync(NAME).report.verdict is Verdict.INCOMPLETE
+    project.sync(NAME)
+    assert project.query(f"SELECT cover_letter FROM recruit.{NAME} WHERE id = '{changed}'") == [
+        ("after the backup",)
+    ]
+
+
+def interrupted(
+    project: Project, meanwhile: Callable[[], Outcome], **options: Any
+) -> tuple[Outcome, Outcome]:
+    """Sync, and let another sync be stored after the first page of this one was asked for."""
+    others: list[Outcome] = []
+
+    def happen(_: World) -> None:
+        if not others:
+            others.append(meanwhile())
+
+    project.sandbox.before(PATH, happen, page=None, times=1)
+    outcome = project.sync(NAME, **options)
+    return outcome, others[0]
+
+
+@pytest.mark.parametrize("mode", [Mode.auto, Mode.full])
+def test_two_syncs_that_read_the_same_prove_the_same(project: Project, mode: Mode) -> None:
+    world = project.sandbox.world
+    project.sync(NAME)
+    world.change(PATH, ids(world)[0], {"cover-letter": "changed"})
+    ours, theirs = interrupted(project, lambda: project.sync(NAME, mode=mode), mode=mode)
+    assert ours.report.verdict.proven
+    assert theirs.report.verdict.proven
+    assert (theirs.merged.updated, ours.merged.updated, ours.cursor) == (
+        1,
+        0,
+        ours.report.began,
+    )
+
+
+def test_what_a_later_sync_has_stored_is_not_overwritten_by_an_earlier_reading(
+    project: Project,
+) -> None:
+    world = project.sandbox.world
+    while world.count(PATH) < 70:
+        world.add(PATH)
+    project.sync(NAME)
+    first, second, third, *_ = ids(world)
+    world.change(PATH, first, {"cover-letter": "older"})
+    world.change(PATH, third, {"cover-letter": "only here"})
+
+    def later() -> None:
+        world.change(PATH, first, {"cover-letter": "newer"})
+        world.remove(PATH, second)
+        project.sync(NAME, mode=Mode.full)
+
+    happened: list[bool] = []
+
+    def happen(_: World) -> None:
+        if not happened:
+            happened.append(True)
+            later()
+
+    project.settings = {"concurrency": 1}
+    pages = -(-world.count(PATH) // 30)
+    project.sandbox.before(PATH, happen, page=pages - 1, times=1)
+    outcome = project.sync(NAME, mode=Mode.full)
+    rows = dict(project.query(f"SELECT id, cover_letter FROM recruit.{NAME}"))
+    assert rows[first] == "newer"
+    assert living(project) == set(ids(world))
+    if outcome.report.verdict is Verdict.INCOMPLETE:
+        assert outcome.cursor is None
+        assert project.sync(NAME).mode is Mode.full
+
+
+def test_a_file_of_a_later_version_is_refused_before_anything_is_asked(project: Project) -> None:
+    project.sync("regions")
+    change(project, f"UPDATE recruit_meta.schema_version SET version = {VERSION + 1}")
+    project.sandbox.clear_requests()
+    with pytest.raises(DatabaseProblem, match="upgrade recruit-assets"):
+        project.sync("regions")
+    assert project.sandbox.requests == []
+    assert project.query("SELECT count(*) FROM recruit_meta.syncs") == [(1,)]
+
+
+LOST = [
+    *(
+        f"ALTER TABLE recruit.{NAME} DROP COLUMN {column}"
+        for column in (
+            "_unparsed", "_row_hash", "_run_id", "_loaded_at", "_deleted_at", "cover_letter",
+            "job_id",
+        )
+    ),
+    f"ALTER TABLE recruit.{NAME} ALTER created_at TYPE DATE",
+    f"ALTER TABLE recruit.{NAME} ALTER created_at TYPE VARCHAR",
+    f"ALTER TABLE recruit.{NAME} ALTER cover_letter TYPE VARCHAR[] USING [cover_letter]",
+    f"ALTER TABLE recruit.{NAME} RENAME _row_hash TO digest",
+    f"ALTER TABLE recruit_history.{NAME} DROP COLUMN seen_at",
+    f"DROP TABLE recruit_history.{NAME}",
+    "ALTER TABLE recruit_meta.syncs DROP COLUMN rows",
+    "ALTER TABLE recruit_meta.syncs DROP COLUMN cursor",
+    "ALTER TABLE recruit_meta.syncs DROP COLUMN sync_number",
+    "DROP TABLE recruit_meta.syncs",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_sync_makes_again_what_was_lost(
+    project: Project, caplog: pytest.LogCaptureFixture, lost: str
+) -> None:
+    world = project.sandbox.world
+    project.sync(NAME)
+    world.remove(PATH, ids(world)[0])
+    project.sync(NAME, mode=Mode.full)
+    columns = "* EXCLUDE (_loaded_at, _run_id, _row_hash)"
+    living_rows = f"SELECT {columns} FROM recruit.{NAME} WHERE _deleted_at IS NULL ORDER BY id"
+    before = project.query(living_rows)
+    change(project, lost)
+    with caplog.at_level(logging.WARNING):
+        project.sync(NAME)
+    if "DROP TABLE" not in lost:
+        assert "the table was repaired" in caplog.text
+    rows = [row[: len(before[0])] for row in project.query(living_rows.replace(
+        columns, ", ".join(described(project, columns))
+    ))]  # fmt: skip
+    assert rows == before
+    again = project.sync(NAME, mode=Mode.full)
+    assert (again.merged.inserted, again.merged.updated, again.deleted) == (0, 0, 0)
+    assert again.report.verdict is Verdict.COMPLETE
+
+
+def described(project: Project, columns: str) -> list[str]:
+    """The columns that a table was made with, in their order."""
+    (endpoint,) = [each for each in ENDPOINTS if each.name == NAME]
+    known = [column.name for column in endpoint.columns()]
+    return [f'"{name}"' for name in (*known, "_deleted_at", "_unparsed")]
