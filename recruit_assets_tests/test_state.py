@@ -4,6 +4,10 @@ import logging
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from time import time
 from typing import Any
 
 import duckdb
@@ -121,6 +125,42 @@ def test_a_complete_reading_in_the_future_is_not_believed(project: Project) -> N
     change(project, f"UPDATE recruit_meta.syncs SET started = '{future}'")
     assert project.sync(NAME).mode is Mode.full
     assert project.sync(NAME).mode is Mode.incremental
+
+
+class Clock(BaseHTTPRequestHandler):
+    """Answers every request with one record, and a `Date` that is off by so many seconds."""
+
+    off = 0.0
+
+    def do_GET(self) -> None:
+        body = b'{"data":[{"id":"1","type":"regions"}],"meta":{"record-count":1,"page-count":1}}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return formatdate(time() + self.off, usegmt=True)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("off", "says"),
+    [(-600, "10 min ahead of"), (600, "10 min behind"), (-9e6, "104 days ahead of"), (20, "")],
+)
+def test_clocks_that_are_apart_are_told(
+    project: Project, caplog: pytest.LogCaptureFixture, off: float, says: str
+) -> None:
+    handler = type("Off", (Clock,), {"off": off})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever).start()
+        project.settings = {"base_url": f"http://127.0.0.1:{server.server_port}/v1/"}
+        with caplog.at_level(logging.WARNING):
+            project.sync("regions")
+        server.shutdown()
+    assert ("this machine's clock" in caplog.text) == bool(says)
+    assert says in caplog.text
 
 
 def test_marts_are_not_of_the_future(project: Project) -> None:
