@@ -12,22 +12,20 @@ server.
 """
 
 import os
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from sqlite3 import Connection
 from tempfile import gettempdir
-from threading import Lock
 from time import monotonic
 
 from recruit_assets.errors import BadSetting
+from recruit_assets.extract.budget_file import BudgetFile
 
 WINDOW_SECONDS = 10.0  # that the API counts requests in
 JITTER = 0.05  # seconds that a request may take less to get there than another
 LONGEST_ANSWER = 120.0  # seconds after which a request without an answer is one of a killed run
 BETWEEN_LOOKS = 0.05  # seconds between two looks, while answers are on their way
-PATIENCE = 60.0  # seconds that a look waits for the others' looks
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS sent (at REAL NOT NULL, answered INTEGER NOT NULL DEFAULT 0);
@@ -52,29 +50,25 @@ class Budget:
 
     def __init__(self, limit: int, name: str, clock: Callable[[], float] = monotonic) -> None:
         self._limit, self._clock = limit, clock
-        self._lock = Lock()
-        self._file = _folder() / f"{sha256(name.encode()).hexdigest()[:16]}.sqlite"
-        with self._explained():
-            self._database = sqlite3.connect(
-                self._file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
-            )
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.executescript(_TABLES)
+        path = _folder() / f"{sha256(name.encode()).hexdigest()[:16]}.sqlite"
+        self._file = BudgetFile(path, _TABLES, self._use_up)
 
     def take(self) -> float:
         """Take one request; 0 if it may be sent now, else the seconds after which to try again."""
-        with self._transaction() as now:
-            self._database.execute(
-                # A count of before the machine was started anew stands in the future.
-                "DELETE FROM sent WHERE at <= ? AND answered OR at <= ? OR at > ?",
-                (now - WINDOW_SECONDS, now - LONGEST_ANSWER, now),
-            )
-            wait = max(self._until_room(now), self._until_allowed(now))
-            if not wait:
-                self._database.execute("INSERT INTO sent (at) VALUES (?)", (now,))
-                self._database.execute("UPDATE told SET left_over = left_over - 1")
-            return wait
+        return self._file.transaction(self._take)
+
+    def _take(self, database: Connection) -> float:
+        now = self._clock()
+        database.execute(
+            # A count of before the machine was started anew stands in the future.
+            "DELETE FROM sent WHERE at <= ? AND answered OR at <= ? OR at > ?",
+            (now - WINDOW_SECONDS, now - LONGEST_ANSWER, now),
+        )
+        wait = max(self._until_room(database, now), _until_allowed(database, now))
+        if not wait:
+            database.execute("INSERT INTO sent (at) VALUES (?)", (now,))
+            database.execute("UPDATE told SET left_over = left_over - 1")
+        return wait
 
     def settle(
         self,
@@ -93,76 +87,61 @@ class Budget:
             reset: the seconds after which it counts anew, if it says so.
             refused: whether it refused this one, which is proof that nothing remains.
         """
-        with self._transaction() as now:
-            self._database.execute(
+
+        def work(database: Connection) -> None:
+            now = self._clock()
+            database.execute(
                 "UPDATE sent SET answered = 1 "
                 "WHERE rowid = (SELECT min(rowid) FROM sent WHERE NOT answered)"
             )
             if remaining is not None and reset is not None:
                 until = min(sent + reset + JITTER, now + WINDOW_SECONDS)
-                self._note(now, remaining, until, refused=refused)
+                _note(database, now, remaining, until, refused=refused)
+
+        self._file.transaction(work)
 
     def close(self) -> None:
         """Close the file; the count stays."""
-        with self._lock:
-            self._database.close()
+        self._file.close()
 
-    def _until_room(self, now: float) -> float:
-        """Seconds until the window has room."""
-        oldest = self._one("SELECT at FROM sent ORDER BY at DESC LIMIT 1 OFFSET ?", self._limit - 1)
+    def _use_up(self, database: Connection) -> None:
+        """Count as if all requests had just been sent: how many were is not known."""
+        now = self._clock()
+        rows = [(now,)] * self._limit
+        database.executemany("INSERT INTO sent (at, answered) VALUES (?, 1)", rows)
+
+    def _until_room(self, database: Connection, now: float) -> float:
+        """Return the seconds until the window has room."""
+        sql = "SELECT at FROM sent ORDER BY at DESC LIMIT 1 OFFSET ?"
+        oldest = database.execute(sql, (self._limit - 1,)).fetchone()
         return 0.0 if oldest is None else oldest[0] + WINDOW_SECONDS - now
 
-    def _until_allowed(self, now: float) -> float:
-        """Seconds until the API allows more, by what it told; those on their way may tell more."""
-        told = self._one("SELECT left_over, until FROM told WHERE moves")
-        if told is None or told[0] > 0 or not now < told[1] <= now + WINDOW_SECONDS:
-            return 0.0
-        wait: float = told[1] - now
-        return min(wait, BETWEEN_LOOKS) if self._on_their_way() else wait
 
-    def _note(self, now: float, remaining: int, until: float, *, refused: bool) -> None:
-        before = self._one("SELECT remaining, until, moves FROM told")
-        moves = refused
-        if before is not None:
-            moves = moves or bool(before[2]) or before[0] != remaining
-            if now < before[1] < until and not refused:
-                until = before[1]  # each answer tells whole seconds: the earliest is the nearest
-        # What is on its way may have been counted by the API, or not yet.
-        left_over = remaining - self._on_their_way()
-        self._database.execute("DELETE FROM told")
-        self._database.execute(
-            "INSERT INTO told VALUES (?, ?, ?, ?)", (remaining, left_over, until, moves)
-        )
+def _until_allowed(database: Connection, now: float) -> float:
+    """Return the seconds until the API allows more, by what it told; those sent may tell more."""
+    told = database.execute("SELECT left_over, until FROM told WHERE moves").fetchone()
+    if told is None or told[0] > 0 or not now < told[1] <= now + WINDOW_SECONDS:
+        return 0.0
+    wait: float = told[1] - now
+    return min(wait, BETWEEN_LOOKS) if _on_their_way(database) else wait
 
-    def _on_their_way(self) -> int:
-        found = self._one("SELECT count(*) FROM sent WHERE NOT answered")
-        return int(found[0]) if found else 0
 
-    def _one(self, sql: str, *values: float) -> tuple[float, ...] | None:
-        row: tuple[float, ...] | None = self._database.execute(sql, values).fetchone()
-        return row
+def _note(database: Connection, now: float, remaining: int, until: float, *, refused: bool) -> None:
+    before = database.execute("SELECT remaining, until, moves FROM told").fetchone()
+    moves = refused
+    if before is not None:
+        moves = moves or bool(before[2]) or before[0] != remaining
+        if now < before[1] < until and not refused:
+            until = before[1]  # each answer tells whole seconds: the earliest is the nearest
+    # What is on its way may have been counted by the API, or not yet.
+    left_over = remaining - _on_their_way(database)
+    database.execute("DELETE FROM told")
+    database.execute("INSERT INTO told VALUES (?, ?, ?, ?)", (remaining, left_over, until, moves))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[float]:
-        """The only one who counts, and the time by which to count."""
-        with self._lock, self._explained():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._clock()
-                self._database.execute("COMMIT")
-            finally:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise BadSetting(
-                f"The request budget cannot be kept in {self._file} ({error}): remove that file, "
-                "or set TMPDIR to a folder with room."
-            ) from error
+def _on_their_way(database: Connection) -> int:
+    found = database.execute("SELECT count(*) FROM sent WHERE NOT answered").fetchone()
+    return int(found[0])
 
 
 def _folder() -> Path:

@@ -85,13 +85,27 @@ def explaining(path: str, wait_seconds: float, *, committed: bool = False) -> It
 
     Raises:
         DatabaseProblem: with what is wrong and what to do.
-        KeyboardInterrupt: a signal ended the query. DuckDB notices it and raises a plain
-            RuntimeError, which Dagster would take for a failure of this step alone.
+        KeyboardInterrupt: a signal ended the query.
+    """
+    try:
+        with _raising_interrupts():
+            yield
+    except duckdb.Error as error:
+        raise _problem(path, error, wait_seconds, committed=committed) from error
+
+
+@contextmanager
+def _raising_interrupts() -> Iterator[None]:
+    """Turn what DuckDB makes of a signal into an interrupt again.
+
+    It raises a plain RuntimeError in the place of what the signal's handler raised, and Dagster
+    would take that for a failure of one step, and go on with the others.
+
+    Raises:
+        KeyboardInterrupt: a signal ended the query.
     """
     try:
         yield
-    except duckdb.Error as error:
-        raise _problem(path, error, wait_seconds, committed=committed) from error
     except RuntimeError as error:
         if str(error) == INTERRUPTED:
             raise KeyboardInterrupt from error
@@ -145,7 +159,8 @@ def check_path(path: str) -> None:
 
 def _open(path: str, config: dict[str, Any], wait_seconds: float) -> Engine:
     try:
-        return opened(path, config)
+        with _raising_interrupts():
+            return opened(path, config)
     except FileReplaced as error:
         raise DatabaseBusy(f"{path} was just compacted: run it again.") from error
     except OSError as error:

@@ -1,7 +1,9 @@
 import os
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -188,12 +190,105 @@ def test_a_refusal_is_believed_before_what_was_told_earlier(budget: Budget, cloc
     assert budget.take() == pytest.approx(8 + JITTER)
 
 
-def test_a_file_that_cannot_be_used_is_a_sentence(budget: Budget, tmp_path: Path) -> None:
-    budget.close()
+def other_schema(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.executescript("DROP TABLE sent; CREATE TABLE sent (moment TEXT)")
+
+
+def directory(file: Path) -> None:
+    file.unlink()
+    (file / "inside").mkdir(parents=True)
+
+
+def spoil_log(file: Path) -> None:
+    file.write_bytes(b"")
+    file.with_name(f"{file.name}-wal").write_bytes(os.urandom(8192))
+    file.with_name(f"{file.name}-shm").write_bytes(os.urandom(32768))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "random": lambda file: file.write_bytes(os.urandom(8192)),
+    "text": lambda file: file.write_bytes(b"not a database" * 100),
+    "empty": lambda file: file.write_bytes(b""),
+    "half": lambda file: os.truncate(file, file.stat().st_size // 2),
+    "middle": lambda file: file.write_bytes(file.read_bytes()[:4096] + os.urandom(8192)),
+    "gone": lambda file: file.unlink(),
+    "directory": directory,
+    "other schema": other_schema,
+    "leftovers": spoil_log,
+}
+
+
+@pytest.mark.parametrize(
+    ("damage", "in_use"),
+    [(each, in_use) for each in DAMAGES for in_use in (True, False) if in_use or each != "gone"],
+)
+def test_a_damaged_file_is_made_again_and_the_budget_not_exceeded(
+    clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str, in_use: bool
+) -> None:
+    users = [Budget(3, "test", clock), Budget(3, "test", clock)]
+    assert not users[0].take()
+    if not in_use:
+        for user in users:
+            user.close()
+    (file,) = tmp_path.glob("*/*.sqlite")
+    DAMAGES[damage](file)
+    if not in_use:
+        users = [Budget(3, "test", clock), Budget(3, "test", clock)]
+    sent = 1 + sum(take_all(user) for user in users)
+    assert sent <= 3
+    clock.now += WINDOW_SECONDS
+    assert sum(take_all(user) for user in users) == 3
+    assert any("begins again" in text for text in caplog.messages) or sent == 3
+    for user in users:
+        user.close()
+
+
+@pytest.mark.ring(2)
+def test_processes_that_find_it_damaged_do_not_exceed_it(tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    Budget(3, "shared").close()
     for file in tmp_path.glob("*/*.sqlite"):
-        file.write_bytes(b"not a database" * 100)
+        file.write_bytes(os.urandom(8192))
+    commands = [
+        subprocess.Popen([sys.executable, "-c", TAKE], env=env, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    waits = [float(command.communicate()[0]) for command in commands]
+    assert waits.count(0.0) == 0  # what was sent just before is not known, so all is used up
+    assert max(waits) <= WINDOW_SECONDS
+
+
+def test_a_file_that_cannot_be_made_again_is_a_sentence(tmp_path: Path) -> None:
+    Budget(3, "test").close()
+    (lock,) = tmp_path.glob("*/*.lock")
+    lock.unlink()
+    lock.mkdir()
     with pytest.raises(BadSetting, match="remove that file, or set TMPDIR"):
         Budget(3, "test")
+
+
+@pytest.mark.ring(2)
+def test_a_forked_process_counts_in_the_same_file_by_a_connection_of_its_own(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import multiprocessing, sys\n"
+        "from recruit_assets.extract.budget import Budget\n"
+        "budget = Budget(3, 'fork')\n"
+        "def child(): sys.exit(bool(budget.take()))\n"
+        "start = multiprocessing.get_context('fork').Process\n"
+        "print(bool(budget.take()))\n"
+        "children = [start(target=child) for _ in range(3)]\n"
+        "for each in children: each.start()\n"
+        "for each in children: each.join()\n"
+        "print(sorted(each.exitcode for each in children), bool(budget.take()))\n"
+    )
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n[0, 0, 1] True\n"
 
 
 def test_nobody_is_held_longer_than_a_window(budget: Budget, clock: Clock) -> None:

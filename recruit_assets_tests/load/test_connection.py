@@ -1,10 +1,12 @@
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Timer
 
 import duckdb
 import pytest
@@ -218,3 +220,18 @@ def test_memory_is_bounded_for_a_while_and_never_more_than_it_was(
             assert (memory != before[0]) is bounded
             assert threads == 1
         assert allowed(database) == before
+
+
+def test_a_signal_during_a_query_is_an_interrupt(tmp_path: Path) -> None:
+    def write() -> None:
+        with connection(str(tmp_path / "x.duckdb"), {}, 0) as database:
+            Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+            for _ in range(1000):  # it may come between two queries as well
+                database.execute("CREATE OR REPLACE TABLE t AS SELECT * FROM range(1000000)")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write()
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,197 @@
+"""The file in which a request budget is counted: SQLite, shared by all processes of a user.
+
+What lives here: opening it in each process for itself, transactions, and a new file where it cannot
+be used. What is counted is up to `budget`.
+"""
+
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
+
+from recruit_assets.errors import BadSetting
+
+Result = TypeVar("Result")
+
+LOG = logging.getLogger(__name__)
+PATIENCE = 60  # seconds to wait for the transactions of others, one by one, so that signals end it
+SCHEMA = "SELECT name, sql FROM sqlite_master ORDER BY name"
+
+
+class _Opened:
+    """The connection of one process: SQLite's must not cross a fork."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.database: sqlite3.Connection | None = None
+        self.file: tuple[int, int] | None = None
+
+
+class BudgetFile:
+    """An SQLite file that is made again if it is damaged; safe for threads, processes and forks.
+
+    Args:
+        path: where it is.
+        tables: the script that makes its tables.
+        damaged: fills a new file that takes the place of one whose count is lost.
+
+    Raises:
+        BadSetting: it cannot be used, and no new one can be made.
+    """
+
+    def __init__(
+        self, path: Path, tables: str, damaged: Callable[[sqlite3.Connection], None]
+    ) -> None:
+        self._path, self._tables, self._damaged = path, tables, damaged
+        self._processes: dict[int, _Opened] = {}
+        with closing(sqlite3.connect(":memory:")) as right:
+            right.executescript(tables)
+            self._schema = right.execute(SCHEMA).fetchall()
+        self.transaction(lambda _: None)
+
+    def transaction(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Return the result of work that nobody else's work comes between.
+
+        Raises:
+            BadSetting: the file cannot be used, and no new one can be made.
+        """
+        opened = self._processes.setdefault(os.getpid(), _Opened())
+        with opened.lock:
+            try:
+                try:
+                    return self._attempt(opened, work)
+                except sqlite3.DatabaseError as error:
+                    if _is_busy(error) or isinstance(error, sqlite3.ProgrammingError):
+                        raise
+                    self._close(opened)
+                    return self._attempt(opened, work)
+            except (sqlite3.Error, OSError, Timeout) as error:
+                raise BadSetting(
+                    f"The request budget cannot be kept in {self._path} ({error}): remove that "
+                    "file, or set TMPDIR to a folder with room."
+                ) from error
+
+    def close(self) -> None:
+        """Close the file in this process; the count stays."""
+        opened = self._processes.setdefault(os.getpid(), _Opened())
+        with opened.lock:
+            if opened.database:
+                opened.database.close()  # and kept, so that nothing opens it again
+
+    def _attempt(self, opened: _Opened, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        if opened.database is None:
+            known = opened.file is not None
+            opened.database = self._open(known=known)
+            opened.file = _identity(self._path)
+        database = opened.database
+        _begin(database)
+        try:
+            if _identity(self._path) != opened.file:
+                raise sqlite3.DatabaseError("another file has taken its place")
+            result = work(database)
+            database.execute("COMMIT")
+            return result
+        finally:
+            if database.in_transaction:
+                with suppress(sqlite3.Error):
+                    database.execute("ROLLBACK")
+
+    def _close(self, opened: _Opened) -> None:
+        if opened.database:
+            opened.database.close()
+            opened.database = None
+
+    def _open(self, *, known: bool) -> sqlite3.Connection:
+        """Return a connection to a sound file; one process at a time opens, and makes, it.
+
+        Args:
+            known: whether a count was there before, even if the file is gone now.
+        """
+        with FileLock(f"{self._path}.lock", timeout=PATIENCE):
+            known = known or os.path.lexists(self._path)
+            if os.path.isfile(self._path) and (sound := self._sound()):
+                return sound
+            if known:
+                LOG.warning(
+                    f"The request count in {self._path} was damaged or gone, and begins again: "
+                    "nothing is sent for as long as earlier requests may count."
+                )
+            self._remove()
+            database = self._connect()
+            database.executescript(self._tables)
+            if known:
+                self._damaged(database)
+            return database
+
+    def _sound(self) -> sqlite3.Connection | None:
+        """Return a connection to the file that is there, unless it is damaged."""
+        database = None
+        try:
+            database = self._connect()
+            checked = database.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+            if checked and database.execute(SCHEMA).fetchall() == self._schema:
+                _begin(database)  # which finds out whether it can be written
+                database.execute("ROLLBACK")
+                return database
+        except sqlite3.DatabaseError as error:
+            # A file that cannot be connected to for locks was emptied while others have it open.
+            if database and _is_busy(error):
+                raise
+        if database:
+            database.close()
+        return None
+
+    def _connect(self) -> sqlite3.Connection:
+        database = sqlite3.connect(
+            self._path, timeout=1, isolation_level=None, check_same_thread=False
+        )
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database
+
+    def _remove(self) -> None:
+        for left in (self._path, Path(f"{self._path}-wal"), Path(f"{self._path}-shm")):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def _begin(database: sqlite3.Connection) -> None:
+    for _ in range(PATIENCE):
+        try:
+            database.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            busy = error
+        else:
+            return
+    raise busy
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells one file at a path from the next; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
