@@ -25,7 +25,6 @@ INK, QUIET, LINE, ACCENT = "var(--ink)", "var(--quiet)", "var(--line)", "var(--a
 EVERYWHERE = {INK: "#7b8794", QUIET: "#7b8794", LINE: "#9aa5b144", ACCENT: "#3f83d8"}
 LONGEST = 24  # months
 MANY_DAYS = 5 * 366  # between the first and the last month; a tick for each month is too much then
-MOST_BARS = 12
 SHORT = 16  # characters of a name that the library must not cut
 PLACE = 2  # digits
 MOST = 1e15  # what the scale of a drawing can hold with room to spare
@@ -37,24 +36,16 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture with its rows, as they are now; `left_out` counts rows that are not drawn."""
+    """A picture with its rows, as they are now."""
 
     picture: Picture
     rows: list[Row]
-    left_out: int = 0
-
-    @property
-    def title(self) -> str:
-        """Return what it shows of what."""
-        if not self.left_out:
-            return self.picture.title
-        return f"{self.picture.title} ({self.left_out:,} more are not drawn)"
 
     @property
     def words(self) -> str:
         """What it shows, for those who do not see it."""
         shown = [f"{label(row)} {number(row['value'])}" for row in self.rows]
-        return f"{self.title}: {', '.join(shown)}." if shown else "There is nothing yet."
+        return f"{self.picture.title}: {', '.join(shown)}." if shown else "There is nothing yet."
 
 
 def look(database: duckdb.DuckDBPyConnection, mart: Mart) -> Seen:
@@ -64,7 +55,7 @@ def look(database: duckdb.DuckDBPyConnection, mart: Mart) -> Seen:
         return Seen(
             mart.picture, [row for row in rows if isinstance(row["label"], date)][-LONGEST:]
         )
-    return Seen(mart.picture, rows[:MOST_BARS], max(0, len(rows) - MOST_BARS))
+    return Seen(mart.picture, rows)
 
 
 def label(row: Row) -> str:

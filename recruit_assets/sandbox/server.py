@@ -3,6 +3,7 @@
 Here: `Sandbox`, which the tests hold, and the life of its server. What is answered is in `api`.
 """
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -56,7 +57,9 @@ class Sandbox:
         """
         listener = _listen(port)
         self.base_url = f"http{'s' if certificate else ''}://{HOST}:{listener.getsockname()[1]}/v1/"
-        routes = [*control_routes(self), Route("/v1/{path:path}", self._api.handle)]
+        api = Route("/v1/{path:path}", self._api.handle)
+        api.path_regex = re.compile(api.path_regex.pattern, re.DOTALL)  # an id may hold a newline
+        routes = [*control_routes(self), api]
         # An action or alteration that raises shows its traceback in the answer (debug). A graceful
         # end would wait for the requests that hang on purpose.
         config = uvicorn.Config(
