@@ -16,8 +16,8 @@ import vl_convert
 
 from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.mart import Mart, Picture
+from recruit_assets.text import LONGEST_LABEL, markdown, one_line
 from recruit_assets.text import label as one_label
-from recruit_assets.text import markdown, one_line
 
 WIDTH, STEP, TALL, WIDEST = 440, 30, 210, 160  # pixels: of all, a bar, a line's, a name's
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
@@ -25,7 +25,7 @@ INK, QUIET, LINE, ACCENT = "var(--ink)", "var(--quiet)", "var(--line)", "var(--a
 EVERYWHERE = {INK: "#7b8794", QUIET: "#7b8794", LINE: "#9aa5b144", ACCENT: "#3f83d8"}
 LONGEST = 24  # months
 MANY_DAYS = 5 * 366  # between the first and the last month; a tick for each month is too much then
-SHORT = 16  # characters of a name that the library must not cut
+SHORT = 18  # characters of a name that the library must not cut
 PLACE = 2  # digits
 MOST = 1e15  # what the scale of a drawing can hold with room to spare
 # Words say what it shows, its parts would be read out one by one; the font is set once.
@@ -153,13 +153,15 @@ def _months(rows: list[Row]) -> Spec:
 def _names(rows: list[Row]) -> tuple[list[str], int]:
     """Return what bars are called, and how many pixels of a name are drawn, 0 for all.
 
-    The library cuts a name to fit and fails if that halves a surrogate pair. So where a name has
-    a character that takes a pair, such as an emoji, names are cut here, by their length.
+    The library cuts a name to fit by measuring many beginnings of it, and fails if one of them ends
+    in the middle of a surrogate pair. So names are cut here, by their length, where they are very
+    long, or where any has a character that takes a pair, such as an emoji.
     """
     names = [label(row) for row in rows]
-    if max(map(max, names), default="") <= "\uffff":
-        return names, WIDEST - 20
-    return [one_line(name, SHORT) for name in names], 0
+    has_pairs = max(map(max, names), default="") > "\uffff"
+    return [
+        one_line(name, SHORT) if has_pairs or len(name) == LONGEST_LABEL else name for name in names
+    ], 0 if has_pairs else WIDEST - 20
 
 
 def _values(rows: list[Row]) -> list[float | None]:

@@ -1,0 +1,116 @@
+"""What is drawn of labels and values that nobody would choose."""
+
+import re
+from datetime import date
+from statistics import median
+from time import process_time
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import vl_convert
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recruit_assets.marts.build import Row
+from recruit_assets.marts.mart import Picture
+from recruit_assets.marts.pictures import Seen, as_markdown, as_svg, number
+from recruit_assets.text import label
+from recruit_assets_tests.rings import sized
+
+pytestmark = pytest.mark.ring(2)
+
+BARS, MONTHS = Picture("Things", False, ""), Picture("Things by month", True, "")
+INFINITE = [float("nan"), float("inf"), float("-inf"), 1e308, -1e308, 10**30, None]
+labels = st.text(st.characters(exclude_categories=())) | st.builds(
+    str.__mul__,
+    st.sampled_from(["😀", "👩\u200d💻", "a\u0301", "\u0489", "ﷺ", "مرحبا", "x", "𠀀"]),
+    st.integers(1, 99),
+)
+values = st.integers(-1000, 1000) | st.sampled_from(INFINITE)
+
+
+def bars(*names: str) -> Seen:
+    """A picture of rows of these names."""
+    return Seen(BARS, [{"label": name, "value": 7 + place} for place, name in enumerate(names)])
+
+
+def drawn(seen: Seen) -> str:
+    """The drawing, without the numbers that the library counts up from one to the next."""
+    return re.sub(r"clip\d+", "clip", as_svg(seen))
+
+
+@settings(max_examples=sized(5, 25, 1000))
+@given(
+    st.lists(
+        st.builds(lambda name, value: Row(label=name, value=value), labels, values),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_any_labels_and_values_can_be_drawn(rows: list[Row]) -> None:
+    ElementTree.fromstring(as_svg(Seen(BARS, rows)))
+    assert len(Seen(BARS, rows).words) < 100 * (len(rows) + 1)
+
+
+@settings(max_examples=sized(5, 15, 300))
+@given(
+    st.lists(
+        st.tuples(st.dates().map(lambda day: day.replace(day=1)), values), min_size=1, max_size=24
+    )
+)
+def test_any_months_can_be_drawn(months: list[tuple[date, Any]]) -> None:
+    rows: list[Row] = [
+        {"label": day, "value": value} for day, value in sorted(dict(months).items())
+    ]
+    svg = as_svg(Seen(MONTHS, rows))
+    ElementTree.fromstring(svg)
+    assert svg.count("<text") < 60  # no tick for each month of centuries
+
+
+def test_names_that_become_the_same_stay_two_bars() -> None:
+    svg = as_svg(bars("x" * 99 + "a", "x" * 99 + "b", "🚀" * 99 + "a", "🚀" * 99 + "b"))
+    assert [svg.count(f">{value}<") for value in (7, 8, 9, 10)] == [1, 1, 1, 1]
+    assert svg.count(">xxxxx") == svg.count(">🚀") == 2
+
+
+def test_of_a_long_name_its_beginning_is_drawn_and_nothing_else() -> None:
+    names = ["x" * 100_000, "Talent & 'Co' " * 8000, "<b>" * 30_000]
+    assert drawn(bars(*names)) == drawn(bars(*map(label, names)))
+
+
+@pytest.mark.ring(3)
+def test_long_names_cost_no_more_than_short_ones() -> None:
+    times: dict[str, list[float]] = {}
+    for _ in range(15):
+        for kind, name in (("short", "Engineering {}"), ("long", "Engineering {} " * 7000)):
+            begun = process_time()
+            as_markdown(bars(*(name.replace("{}", str(place)) for place in range(8))))
+            times.setdefault(kind, []).append(process_time() - begun)
+    assert median(times["long"]) < 1.5 * median(times["short"])
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "-"),
+        (float("nan"), "-"),
+        (float("-inf"), "-"),
+        (1e300, "1.0e+300"),
+        (7.25, "7.2"),
+        (10**30, "1.0e+30"),
+    ],
+)
+def test_numbers_beyond_all_bounds_can_be_read(value: Any, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_a_picture_that_the_library_cannot_draw_is_left_out_and_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(spec: Any) -> str:
+        raise ValueError("no\nroom [here](http://127.0.0.1:9)")
+
+    monkeypatch.setattr(vl_convert, "vegalite_to_svg", fail)
+    shown = as_markdown(bars("One"))
+    assert shown.startswith("Things: One 7. The picture could not be drawn: no room \\[here\\](")
