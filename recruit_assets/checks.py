@@ -7,6 +7,7 @@ more than what they look at. A blocking check stops what lies downstream; the ot
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,7 @@ import duckdb
 from recruit_assets.catalogue import UNPARSED, Endpoint
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.report import Verdict
+from recruit_assets.load.erasure import pending
 from recruit_assets.load.findings import flawed_ids, misfits, orphans
 from recruit_assets.load.guards import MOST_DELETED
 from recruit_assets.load.schema import existing_table
@@ -119,6 +121,19 @@ def resolved(table: Evidence) -> Found:
     return Found(not any(numbers.values()), says, numbers)
 
 
+def final(table: Evidence) -> Found:
+    """Whether what was erased is out of the bytes of the file, or will be soon."""
+    found = pending(table.database)
+    if found is None:
+        return Found(True, numbers={"rows": 0})
+    says = (
+        f"{found.rows:,} rows lost personal data that the file still holds, since "
+        f"{found.since:%Y-%m-%d %H:%M} UTC: close what has the file open, make room beside it, or "
+        "run the job compact."
+    )
+    return Found(not found.is_overdue(datetime.now(UTC)), says, {"rows": found.rows})
+
+
 CHECKS = (
     Check("ids_are_unique", "Every row has an id, and no other row has it.", ids, blocking=True),
     Check("is_available", "The API lets the key read this endpoint.", available),
@@ -126,7 +141,10 @@ CHECKS = (
     Check("rows_did_not_fall", "No more than a fifth fewer rows than before.", not_fewer),
     Check("everything_parsed", f"Every value fitted its column; {UNPARSED} is empty.", parsed),
     Check("keys_resolve", "Every foreign key leads to a row.", resolved),
+    Check("erasure_is_final", "Erased personal data is gone from the file in 48 hours.", final),
 )
+ERRORS = {"erasure_is_final"}  # that stop nothing, and are no warning
+WHOLE_FILE = "candidates"  # where a check of the whole file stands
 
 
 def build_checks(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
@@ -139,6 +157,7 @@ def build_checks(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
         )
         for check in CHECKS
         if not (keyless and check.look is resolved)
+        and (endpoint.name == WHOLE_FILE or check.look is not final)
     ]
 
 
@@ -158,7 +177,11 @@ def look(
         yield dg.AssetCheckResult(
             check_name=check.name,
             passed=result.passed,
-            severity=dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN,
+            severity=(
+                dg.AssetCheckSeverity.ERROR
+                if check.blocking or check.name in ERRORS
+                else dg.AssetCheckSeverity.WARN
+            ),
             description=None if result.passed else result.says,
             metadata=result.numbers,
         )

@@ -13,6 +13,7 @@ from recruit_assets import display, settings
 from recruit_assets.doctor import Outlook, examine
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.erasure import Pending, pending
 from recruit_assets.load.overview import Overview, overview
 from recruit_assets.load.reading import is_made, reading
 from recruit_assets.text import one_line
@@ -57,7 +58,7 @@ def status(_: Collection[str], *, as_json: bool) -> Outlook:
     """Tell what is in the tables."""
     path, screen = settings.DATABASE.text(), display.console()
     try:
-        tables = _tables(path)
+        tables, erased = _tables(path)
     except DatabaseProblem as error:
         if as_json:
             _print_json({"problem": str(error)})
@@ -66,9 +67,11 @@ def status(_: Collection[str], *, as_json: bool) -> Outlook:
         return Outlook.FAILING
     now = datetime.now(UTC)
     if as_json:
-        _print_json({"database": path, "tables": display.tables_as_json(tables, now)})
+        found = {"database": path, "tables": display.tables_as_json(tables, now)}
+        _print_json(found | {"erasure_pending": display.erasure_as_json(erased)})
     elif is_made(path):
         display.show_tables(screen, tables, now)
+        display.show_erasure(screen, erased)
     else:
         screen.print(
             f"There is no {one_line(path)} yet. See what a sync would take with recruit-assets "
@@ -78,11 +81,11 @@ def status(_: Collection[str], *, as_json: bool) -> Outlook:
     return Outlook.GOOD if display.all_proven(tables) else Outlook.RESTRICTED
 
 
-def _tables(path: str) -> list[Overview]:
+def _tables(path: str) -> tuple[list[Overview], Pending | None]:
     if not is_made(path):
-        return [Overview(each.name) for each in ENDPOINTS]
+        return [Overview(each.name) for each in ENDPOINTS], None
     with reading(path, WAIT_SECONDS) as database:
-        return overview(database, ENDPOINTS)
+        return overview(database, ENDPOINTS), pending(database)
 
 
 def _print_json(found: object) -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 from recruit_assets.doctor import Diagnosis, Outlook
 from recruit_assets.extract.probe import Probe, State
 from recruit_assets.extract.report import Verdict, duration
+from recruit_assets.load.erasure import Pending
 from recruit_assets.load.overview import Overview
 from recruit_assets.text import one_line
 
@@ -141,6 +142,19 @@ def tables_as_json(tables: Sequence[Overview], now: datetime) -> list[dict[str, 
         }
         for each in tables
     ]
+
+
+def show_erasure(screen: Console, erased: Pending | None) -> None:
+    """Print what was erased from the tables, and is still in the bytes of the file."""
+    if erased:
+        since = f"{erased.since.astimezone(UTC):%Y-%m-%d %H:%M}"
+        told = f"{erased.rows:,} rows lost personal data that the file still holds, since {since}"
+        _notes(screen, [f"{told} (UTC). The next run compacts it, once a day at most."])
+
+
+def erasure_as_json(erased: Pending | None) -> dict[str, Any] | None:
+    """Return what is still to be erased from the file, for machines."""
+    return {"rows": erased.rows, "since": _iso(erased.since)} if erased else None
 
 
 def all_proven(tables: Iterable[Overview]) -> bool:

@@ -20,6 +20,7 @@ from recruit_assets.errors import (
     DatabaseBusy,
     DatabaseChanged,
     DatabaseProblem,
+    NoSpaceLeft,
     NotEnoughMemory,
     RecruitError,
     ShowsMuchLess,
@@ -378,7 +379,9 @@ class Sync:
         }
 
     def _remember_failure(self, walk: Walk, error: RecruitError) -> None:
-        if isinstance(error, DatabaseBusy) or self._options.dry_run or not self._exists():
+        committed = isinstance(error, NoSpaceLeft) and error.committed  # then it is remembered
+        busy = isinstance(error, DatabaseBusy)
+        if busy or committed or self._options.dry_run or not self._exists():
             return
         failed = {"verdict": "failed", "reason": str(error)}
         try:

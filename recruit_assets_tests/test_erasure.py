@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 
 from recruit_assets.assets import ASSETS, SyncConfig
+from recruit_assets.checks import look
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.compact import compact, make_erasure_final
 from recruit_assets.load.connection import connection, transaction
@@ -262,3 +263,18 @@ with connection({str(erased.path)!r}, {{}}, SECONDS):
     compact(str(erased.path), 5)
     assert waiting[0].wait(60) == 0
     assert left(erased) is None
+
+
+def test_the_check_fails_when_it_is_pending_for_two_days(erased: Project) -> None:
+    def passes() -> bool:
+        database = RecruitDatabase(database=str(erased.path), wait_seconds=0.1)
+        (found,) = look(BY_NAME["candidates"], database, {"erasure_is_final"})
+        assert found.severity is dg.AssetCheckSeverity.ERROR
+        return bool(found.passed)
+
+    assert passes()
+    with connection(str(erased.path), {}, 0) as database:
+        database.execute("UPDATE recruit_meta.erasures SET since = since - INTERVAL 49 HOUR")
+    assert not passes()
+    assert finish(erased)
+    assert passes()
