@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 NEAR = {  # files and the tests that must find their faults
     "recruit_assets/extract/lanes.py": ["extract/test_lanes.py", "extract/test_model.py"],
     "recruit_assets/extract/ordered.py": ["extract/test_model.py", "extract/test_odd_lists.py"],
-    "recruit_assets/extract/pages.py": ["extract/test_odd_lists.py", "extract/test_pages.py"],
+    "recruit_assets/extract/pages.py": ["extract/test_odd_lists.py", "extract/test_report.py"],
     "recruit_assets/load/merge.py": ["load/test_merge.py"],
     "recruit_assets/load/sweep.py": ["test_complete.py"],
 }
@@ -133,9 +133,11 @@ def main() -> int:
     files = [chosen.file] if chosen.file else list(NEAR)
     every = [each for file in files for each in mutants_of(file, (ROOT / file).read_text())]
     drawn = Random(chosen.seed).sample(every, min(chosen.number, len(every)))
-    survivors = [each for each in drawn if survives(each, NEAR[each.file])]
-    for each in survivors:
-        print(f"{each.file}:{each.line}: {each.change}")
+    survivors = []
+    for each in drawn:
+        if survives(each, NEAR[each.file]):
+            survivors.append(each)
+            print(f"{each.file}:{each.line}: {each.change}", flush=True)
     print(f"{len(drawn) - len(survivors)} of {len(drawn)} mutants were found, seed {chosen.seed}")
     return 1 if survivors else 0
 

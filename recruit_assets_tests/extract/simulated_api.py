@@ -87,16 +87,15 @@ class World:
         self.greatest += 1
         self._place(self.greatest)
 
-    def update(self) -> None:
-        """Change a record, which moves it to the newest end of a window."""
+    def update(self, id_: int | None = None) -> None:
+        """Change a record, any if none is named; it moves to the newest end of a window."""
         if self._keys:
-            id_ = self._take()
-            self._place(id_)
+            self._place(self._take(id_))
 
-    def delete(self) -> None:
-        """Remove a record."""
+    def delete(self, id_: int | None = None) -> None:
+        """Remove a record, any if none is named."""
         if self._keys:
-            del self.changed[self._take()]
+            del self.changed[self._take(id_)]
 
     def page(self, number: int, size: int, since: int) -> tuple[list[int], int]:
         """Return the ids on a page, and how many records the whole list has."""
@@ -109,7 +108,10 @@ class World:
             shown = self._keys[start + low : start + high]
         return [id_ for _, id_ in shown], total
 
-    def _take(self) -> int:
+    def _take(self, named: int | None) -> int:
+        if named is not None:
+            key = self.changed[named] if self.nature.window else 0, named
+            return self._keys.pop(self._keys.index(key))[1]
         place = self.random.randrange(len(self._keys))
         if self.random.random() < 0.3:
             place = self.random.randrange(place + 1)

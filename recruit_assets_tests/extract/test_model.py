@@ -34,6 +34,14 @@ def walked(seed: int) -> tuple[Nature, Report, list[int]]:
     world = World(nature, random)
     since = random.randint(1, world.tick) if nature.window else 0
     there = {id_: tick for id_, tick in world.changed.items() if tick >= since}
+    report, came = read(world, since)
+    alive = [id_ for id_ in there if id_ in world.changed]
+    lost = [id_ for id_ in alive if came.get(id_, "") < time_of(there[id_])]
+    return nature, report, lost
+
+
+def read(world: World, since: int) -> tuple[Report, dict[int, str]]:
+    """Walk the list from a tick on, 0 for all; return what came, by the time of its last change."""
     came: dict[int, str] = {}
     after = BEGINNING + timedelta(seconds=since) if since else None
     walk = Walk(cast(Source, SimulatedSource(world)), after)
@@ -41,9 +49,7 @@ def walked(seed: int) -> tuple[Nature, Report, list[int]]:
         for record in page.records:
             changed = (record.attributes or {})["updated-at"]
             came[int(record.id)] = max(came.get(int(record.id), ""), changed)
-    alive = [id_ for id_ in there if id_ in world.changed]
-    lost = [id_ for id_ in alive if came.get(id_, "") < time_of(there[id_])]
-    return nature, walk.report, lost
+    return walk.report, came
 
 
 def outcomes(seeds: Iterable[int]) -> Counter[tuple[bool, Verdict]]:
@@ -65,3 +71,28 @@ def test_a_verdict_is_true_whatever_changes_between_two_requests(batch: int) -> 
     counts = outcomes(range(batch * worlds, (batch + 1) * worlds))
     proven = sum(number for (_, verdict), number in counts.items() if verdict.proven)
     assert proven > 0.8 * worlds, counts
+
+
+class Scripted(World):
+    """Eleven records that change as written down, before the request of that number."""
+
+    requests = 0
+
+    def live(self) -> None:
+        self.requests += 1
+        if self.requests == 4:
+            self.update(2)
+            self.delete(5)
+        elif self.requests == 6:
+            self.delete(8)
+
+
+def test_an_empty_page_hides_no_change_at_the_newest_end() -> None:
+    """The last page is empty when it is asked for again, as two records were deleted."""
+    nature = Nature(size=3, records=0, lanes=1, window=True, newest_first=False, busy=0, ticks=1)
+    world = Scripted(nature, Random(0))
+    for _ in range(11):
+        world.add()
+    report, came = read(world, 1)
+    assert report.verdict is Verdict.WINDOW
+    assert came[2] == time_of(world.changed[2])
