@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 import duckdb
+from dagster._core.execution.plan.objects import ErrorSource
 from dagster._core.execution.stats import StepEventStatus
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
@@ -127,9 +128,12 @@ class RecruitDatabase(DuckDBResource):
         """Make final what this run or an earlier one erased; whatever fails is a warning.
 
         With an executor that runs each step in a process of its own, this is called after each
-        step, and compacts after the last. Where steps are skipped after that, the next run does.
+        step, and compacts after the last. Where steps are skipped after that, the next run does, as
+        it does after a run that was told to stop.
         """
         if not (context.run and context.instance and context.log):
+            return
+        if _was_stopped(context.run, context.instance):
             return
         over = _is_over(context.run, context.instance)
         try:
@@ -147,6 +151,13 @@ class RecruitDatabase(DuckDBResource):
                 "Personal data was erased, so the file was compacted: "
                 f"{sizes.before:,} bytes have become {sizes.after:,}."
             )
+
+
+def _was_stopped(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
+    """Return whether a termination or a signal ended a step, so that the process is to end."""
+    failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    events = [entry.dagster_event for entry in failures if entry.dagster_event]
+    return any(event.step_failure_data.error_source is ErrorSource.INTERRUPT for event in events)
 
 
 def _is_over(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
