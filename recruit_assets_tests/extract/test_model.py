@@ -96,3 +96,26 @@ def test_an_empty_page_hides_no_change_at_the_newest_end() -> None:
     report, came = read(world, 1)
     assert report.verdict is Verdict.WINDOW
     assert came[2] == time_of(world.changed[2])
+
+
+class Shrinking(World):
+    """Four records, of which two go before the last page is asked for."""
+
+    requests = 0
+
+    def live(self) -> None:
+        self.requests += 1
+        if self.requests == 2:
+            self.delete(3)
+            self.delete(4)
+
+
+def test_a_list_that_shrinks_to_one_page_is_still_in_order() -> None:
+    nature = Nature(size=3, records=0, lanes=1, window=False, newest_first=False, busy=0, ticks=1)
+    world = Shrinking(nature, Random(0))
+    for _ in range(4):
+        world.add()
+    report, came = read(world, 0)
+    assert report.verdict is Verdict.COMPLETE
+    assert set(came) == {1, 2, 3}
+    assert world.requests == 3  # page 1, page 2, which is empty by now, and page 1 again

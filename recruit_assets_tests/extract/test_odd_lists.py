@@ -13,6 +13,7 @@ import pytest
 
 from recruit_assets.extract.report import Verdict
 from recruit_assets.sandbox import Sandbox
+from recruit_assets_tests.conftest import Project
 from recruit_assets_tests.extract.test_pages import StartWalk, expected, ids
 
 Answer = dict[str, Any]
@@ -339,3 +340,16 @@ def test_a_record_in_the_place_of_another_is_no_proof(
         f"94 records came, and the API counts 95: record {every[16]} is listed twice, on pages 1 "
         "and 3, maybe in place of others. Tell whoever runs the API"
     )
+
+
+@pytest.mark.ring(2)
+def test_deletions_are_found_in_a_list_that_shows_a_record_twice(
+    project: Project, edited: Callable[[Edit], list[str]]
+) -> None:
+    rows: list[str] = []
+    everything = edited(lambda document, n: rows_of(rows, document, asked_size(document), n))
+    rows += [*everything[:40], everything[16], *everything[40:]]
+    assert project.sync("regions").report.verdict is Verdict.COMPLETE
+    project.sandbox.world.remove("regions", everything[50])
+    rows.remove(everything[50])
+    assert project.sync("regions").deleted == 1

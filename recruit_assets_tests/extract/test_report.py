@@ -1,10 +1,15 @@
 import logging
 from datetime import UTC, datetime
+from random import Random
+from typing import cast
 
 import pytest
 
 from recruit_assets.extract import pages
+from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.report import Report, Verdict
+from recruit_assets.extract.source import Source
+from recruit_assets_tests.extract.simulated_api import Nature, SimulatedSource, World
 from recruit_assets_tests.extract.test_pages import StartWalk
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,3 +54,15 @@ def test_a_walk_says_how_far_it_is(
     said = [each.getMessage() for each in caplog.records]
     assert len(said) == len(read)
     assert said[0].startswith("candidates: page 1 of 2, 30 of 40 records, ")
+
+
+def test_a_walk_that_waits_for_nothing_names_no_limit(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "BETWEEN_LOGS", 0.0)
+    nature = Nature(size=2, records=9, lanes=1, window=False, newest_first=False, busy=0, ticks=1)
+    source = SimulatedSource(World(nature, Random(0)))
+    with caplog.at_level(logging.INFO, "simulated"):
+        list(Walk(cast(Source, source)))
+    assert caplog.messages
+    assert not any("limit of the request budget" in each for each in caplog.messages)
