@@ -66,6 +66,7 @@ def test_the_source_of_each_attribute_is_its_column(project: Project) -> None:
         assert found == (*(attributes[name] for name in names), None)
 
 
+@pytest.mark.ring(2)
 def test_every_attribute_has_the_type_of_the_catalogue(loaded: Project) -> None:
     found = {
         (table, column): sql_type
@@ -91,6 +92,7 @@ def test_tables_and_columns_carry_their_meaning(project: Project) -> None:
     ) == [(0,)]
 
 
+@pytest.mark.ring(2)
 def test_foreign_keys_resolve(loaded: Project) -> None:
     for key, target in [("candidate_id", "candidates"), ("job_id", "jobs"), ("stage_id", "stages")]:
         assert loaded.query(

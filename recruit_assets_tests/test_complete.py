@@ -107,6 +107,7 @@ def test_a_short_read_deletes_nobody(project: Project) -> None:
     assert len(living(project, "regions")) == 100
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("times", [1, None])
 @pytest.mark.parametrize("page", [1, 2, 4])
 def test_a_short_page_loses_nothing(project: Project, page: int, times: int | None) -> None:
@@ -479,6 +480,7 @@ def test_changes_during_an_incremental_read_lose_nothing(project: Project) -> No
     assert dict(project.query("SELECT id, first_name FROM recruit.candidates")) == expected
 
 
+@pytest.mark.ring(2)
 def test_equal_times_on_the_boundary_lose_nothing(project: Project) -> None:
     world = project.sandbox.world
     fill(project, "candidates", 100)

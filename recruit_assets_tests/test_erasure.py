@@ -170,6 +170,7 @@ def test_a_time_in_the_future_is_distrusted(erased: Project) -> None:
     assert finish(erased)
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize(
     ("before", "after", "noted"),
     [
@@ -196,6 +197,7 @@ def test_which_changes_erase(
     assert bool(left(project)) is (tags.personal if noted is None else noted)
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("remains", list(Remains))
 def test_deleted_rows_are_noted_where_something_is_erased(
     project: Project, remains: Remains

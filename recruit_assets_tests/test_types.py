@@ -44,6 +44,7 @@ def give(attributes: dict[str, Any], record: Record) -> None:
     record["attributes"].update(attributes)
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize(
     ("attribute", "column", "before", "now"),
     [

@@ -173,6 +173,7 @@ def test_bookkeeping_that_was_lost_is_made_again(
         assert database.execute(latest).fetchall() == [(len(found), "d", "complete")]
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("sql_type", OTHER_TYPES)
 def test_a_column_of_another_type_is_rebuilt_and_loses_nothing(
     database: duckdb.DuckDBPyConnection, sql_type: str
@@ -206,6 +207,7 @@ def test_a_column_of_another_type_is_rebuilt_and_loses_nothing(
     assert not is_damaged(database, WIDE)
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind.sql != "VARCHAR"])
 def test_a_column_that_was_made_text_comes_back_and_no_row_is_written(
     database: duckdb.DuckDBPyConnection, kind: Kind
