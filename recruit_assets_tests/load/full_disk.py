@@ -1,0 +1,164 @@
+"""What happens on a full disk: a program for `test_full_disk`, which has mounted a small one.
+
+Its arguments are the name of a phase, the folder of the disk, the database, and the settings of
+the API in JSON. It prints what it found, a line of JSON each.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from shutil import disk_usage
+from typing import Any
+
+from recruit_assets.catalogue import Endpoint
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import Client
+from recruit_assets.extract.retries import RetryLimits
+from recruit_assets.extract.source import Source
+from recruit_assets.load.compact import compact
+from recruit_assets.load.connection import connection, transaction
+from recruit_assets.load.state import rows
+from recruit_assets.marts.report import write
+from recruit_assets.sync import Mode, Options, Sync
+
+PLAIN = {"force_compression": "uncompressed"}
+STEP = 128 << 10  # bytes
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was said of work on a full disk, if anything; candidates then, and one sync later."""
+
+    said: str
+    rows: int
+    later: int
+
+
+@dataclass
+class Disk:
+    """The small disk, and a database that is on it or elsewhere."""
+
+    folder: Path
+    database: Path
+    api: dict[str, Any]
+
+    @contextmanager
+    def full(self, left: int) -> Iterator[None]:
+        """Leave so many bytes free in the block."""
+        filler = self.folder / "filler"
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, disk_usage(self.folder).free - left)
+        yield
+        filler.unlink()
+
+    def refused(self, work: Callable[[], object], left: int = 0) -> Found:
+        """Work while the disk is full."""
+        said = ""
+        with self.full(left):
+            try:
+                work()
+            except DatabaseProblem as error:
+                said = str(error)
+        then = self.rows()
+        self.sync()
+        return Found(said, then, self.rows())
+
+    def sync(self, name: str = "candidates") -> None:
+        """Sync an endpoint whole."""
+        client, limits = Client(ApiSettings(**self.api)), RetryLimits(first_wait=0)
+        source = Source(client, endpoint(name), limits, logging.getLogger("sync"))
+        opened = partial(connection, str(self.database), {}, 0)
+        try:
+            Sync(source, opened, self.database.exists, Options(mode=Mode.full), "run").run()
+        finally:
+            client.close()
+
+    def run(self, sql: str, **config: str) -> None:
+        """Run SQL in a transaction."""
+        with connection(str(self.database), config, 0) as database, transaction(database):
+            database.execute(sql).fetchall()
+
+    def rows(self) -> int:
+        """Count the candidates."""
+        if not self.database.exists():
+            return -1
+        with connection(str(self.database), {}, 0) as database:
+            return rows(database, endpoint("candidates"))
+
+
+def endpoint(name: str) -> Endpoint:
+    return next(each for each in ENDPOINTS if each.name == name)
+
+
+def in_every_size(disk: Disk) -> Iterator[Found]:
+    """Sync with no room, and with ever more, until it is enough."""
+    disk.sync("regions")
+    begun, said, left = disk.database.read_bytes(), "?", 0
+    while said:
+        disk.database.write_bytes(begun)
+        found = disk.refused(disk.sync, left)
+        said, left = found.said, left + STEP
+        yield found
+
+
+def at_first(disk: Disk) -> Iterator[Found]:
+    """Make the database."""
+    yield disk.refused(disk.sync)
+
+
+def staging(disk: Disk) -> Iterator[Found]:
+    """Sync with no room for what is on its way."""
+    disk.sync("regions")  # or Python would choose another folder
+    yield disk.refused(disk.sync)
+
+
+def large_write(disk: Disk) -> Iterator[Found]:
+    """Write more than DuckDB keeps until the commit."""
+    disk.sync()
+    create = "CREATE TABLE own AS SELECT uuid() AS i FROM range(400_000)"
+    yield disk.refused(lambda: disk.run(create), left=1 << 20)
+
+
+def spill(disk: Disk) -> Iterator[Found]:
+    """Sort what does not fit into memory."""
+    disk.sync()
+    query = "FROM (SELECT uuid() AS i FROM range(3_000_000)) ORDER BY i OFFSET 2_999_999"
+    yield disk.refused(lambda: disk.run(query, memory_limit="40MB"))
+
+
+def copy(disk: Disk) -> Iterator[Found]:
+    """Compact; that the copy does not fit is plain from the start, or comes out on the way."""
+    disk.sync()
+    yield disk.refused(lambda: compact(str(disk.database), 0))
+    disk.run("CREATE TABLE own AS SELECT 'the same' AS said FROM range(1_000_000)")
+    yield disk.refused(lambda: compact(str(disk.database), 0, PLAIN), left=5 << 20)
+
+
+def report(disk: Disk) -> Iterator[Found]:
+    """Write the page beside the database."""
+    disk.sync()
+    page = disk.folder / "report.html"
+    page.write_text("old")
+    yield disk.refused(lambda: write("new" * 10_000, page))
+    assert page.read_text() == "old"
+    assert not list(disk.folder.glob(f".{page.name}*"))
+
+
+PHASES: dict[str, Callable[[Disk], Iterator[Found]]] = {
+    each.__name__: each
+    for each in (at_first, in_every_size, large_write, spill, copy, report, staging)
+}
+
+
+if __name__ == "__main__":
+    phase, folder, database, api = sys.argv[1:]
+    for found in PHASES[phase](Disk(Path(folder), Path(database), json.loads(api))):
+        sys.stdout.write(json.dumps(asdict(found)) + "\n")
