@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import dagster as dg
 import duckdb
 from dagster._core.execution.plan.objects import ErrorSource
-from dagster._core.execution.stats import StepEventStatus
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
@@ -25,8 +24,6 @@ from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.compact import make_erasure_final
 from recruit_assets.load.connection import connection
-
-ENDED = {StepEventStatus.SUCCESS, StepEventStatus.FAILURE, StepEventStatus.SKIPPED}
 
 
 @contextmanager
@@ -166,5 +163,5 @@ def _is_over(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
         return True
     plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
     stats = instance.get_run_step_stats(run.run_id)
-    ended = {each.step_key for each in stats if each.status in ENDED}
+    ended = {each.step_key for each in stats if each.end_time is not None}
     return ended.issuperset(plan.step_keys_to_execute)
