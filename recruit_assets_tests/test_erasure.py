@@ -4,6 +4,7 @@ DuckDB compresses text, so that a search for bytes would miss most of it: the da
 made without compression, and each search finds the planted names before it may miss them.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from filelock import FileLock
 
 from recruit_assets.assets import ASSETS, SyncConfig
 from recruit_assets.checks import look
+from recruit_assets.command_line import main
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.compact import compact, make_erasure_final
 from recruit_assets.load.connection import connection, transaction
@@ -30,6 +32,7 @@ from recruit_assets_tests.conftest import BY_NAME, KEY, Project, served, setting
 from recruit_assets_tests.rings import sized
 
 PLAIN = {"force_compression": "uncompressed"}
+LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
 FIELDS = ("first-name", "last-name", "email", "phone", "pitch")
 
 
@@ -280,3 +283,26 @@ def test_the_check_fails_when_it_is_pending_for_two_days(erased: Project) -> Non
     assert not passes()
     assert finish(erased)
     assert passes()
+
+
+def test_status_tells_what_is_pending_and_since_when(
+    erased: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(erased.path.parent)  # where no `.env` is
+    monkeypatch.setenv("RECRUIT_DATABASE", str(erased.path))
+    with connection(str(erased.path), {}, 0) as database:
+        database.execute("UPDATE recruit_meta.erasures SET rows = 1200, since = ?", [LONG_AGO])
+
+    def told(*words: str) -> str:
+        main(["status", *words])
+        return " ".join(capsys.readouterr().out.split())
+
+    said = "1,200 rows lost personal data that the file still holds, since 2001-02-03 04:05 (UTC)"
+    assert said in told()
+    assert json.loads(told("--json"))["erasure_pending"] == {
+        "rows": 1200,
+        "since": "2001-02-03T04:05:00+00:00",
+    }
+    assert finish(erased)
+    assert "lost personal data" not in told()
+    assert json.loads(told("--json"))["erasure_pending"] is None
