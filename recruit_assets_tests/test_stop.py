@@ -1,5 +1,6 @@
 """What is told to stop stops: in the UI, and by signals on the command line."""
 
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -35,6 +36,14 @@ TERMINATE = """
     }
 """
 STATUS = "query Run($runId: ID!) { runOrError(runId: $runId) { ... on Run { status } } }"
+
+EVENTS = """
+    query Logs($runId: ID!) {
+      logsForRun(runId: $runId) {
+        ... on EventConnection { events { ... on MessageEvent { message } } }
+      }
+    }
+"""
 
 
 def ask(url: str, query: str, **variables: Any) -> Any:
@@ -81,27 +90,46 @@ def status(url: str, run_id: str) -> str:
     return str(ask(url, STATUS, runId=run_id)["status"])
 
 
+def told(ui: DagsterDev, run_id: str) -> list[str]:
+    """The messages of a run's events."""
+    events: list[dict[str, str]] = ask(ui.url, EVENTS, runId=run_id)["events"]
+    return [each["message"] for each in events if each]
+
+
+def steps_started(ui: DagsterDev, run_id: str) -> int:
+    return sum("Started execution of step" in text for text in told(ui, run_id))
+
+
+def is_running(ui: DagsterDev, run_id: str) -> bool:
+    """Whether the process of a run lives, which may be gone without having been waited for."""
+    (pid,) = set(
+        re.findall(r"Executing steps in process \(pid: (\d+)\)", " ".join(told(ui, run_id)))
+    )
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
 @pytest.mark.ring(2)
 def test_a_job_that_is_terminated_in_the_ui_asks_nothing_more(ui: DagsterDev) -> None:
     ui.company.rules.latency_ms = 1000
     run_id = launch(ui.url, "sync")
     until(lambda: len(ui.company.requests) >= 10)
+    before = steps_started(ui, run_id)
     ended = ask(ui.url, TERMINATE, runIds=[run_id], terminatePolicy="SAFE_TERMINATE")
     asked = len(ui.company.requests)
     assert ended["terminateRunResults"] == [{"__typename": "TerminateRunSuccess"}]
     until(lambda: status(ui.url, run_id) != "CANCELING")
     assert status(ui.url, run_id) == "CANCELED"
-    started = [
-        text for _, text in ui.logged(run_id) if text.startswith("Started execution of step")
-    ]
-    # Nothing tells when the process is gone, so the next run comes behind all that it may ask.
+    until(lambda: not is_running(ui, run_id))
+    assert len(ui.company.requests) <= asked + CONCURRENCY
+    assert 0 < before <= steps_started(ui, run_id) <= before + 1  # one may begin while it is told
+
     ui.company.rules.latency_ms = 0
-    in_flight = len(ui.company.requests)
-    assert in_flight <= asked + CONCURRENCY
     next_id = launch(ui.url, "sync")
     until(lambda: status(ui.url, next_id) in ("SUCCESS", "FAILURE"))
     assert status(ui.url, next_id) == "SUCCESS"
-    assert len(started) < len(ENDPOINTS)
     with duckdb.connect(str(ui.database), read_only=True) as database:
         for endpoint in ENDPOINTS:
             count = f"SELECT count(*) FROM recruit.{endpoint.name}"
@@ -156,3 +184,26 @@ def test_a_signal_ends_a_run_whatever_it_waits_for(
     assert said.count("STEP_START") == 1
     assert "RUN_SUCCESS" not in said
     assert len(sandbox.requests) <= asked + 1
+
+
+APART = """
+import dagster as dg
+from recruit_assets import definitions
+
+assets, resources = definitions.defs.assets, definitions.defs.resources
+job = dg.define_asset_job("apart", "*", executor_def=dg.multiprocess_executor)
+defs = dg.Definitions(assets=assets, resources=resources, jobs=[job])
+"""
+
+
+@pytest.mark.ring(3)
+def test_a_signal_ends_steps_in_processes_of_their_own(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "apart.py").write_text(APART)
+    for endpoint in ENDPOINTS:
+        sandbox.fail(endpoint.path, times=None, status=503, headers={"Retry-After": "300"})
+    command = ["job", "execute", "-f", "apart.py", "-j", "apart"]
+    process = start(command, tmp_path, environment(sandbox, tmp_path))
+    said = signalled(process, signal.SIGTERM, lambda: bool(sandbox.requests))
+    assert "interrupted all active child processes" in said
+    assert "RUN_SUCCESS" not in said
+    assert len(sandbox.requests) <= 2  # of the two steps that run at the same time
