@@ -3,7 +3,7 @@
     python -m recruit_assets_tests.mutants --seed 1 --number 20
 
 Each mutant changes one comparison, operator or constant, or drops one statement, in a copy of the
-package, and the near tests of its file run against it, the first ring. The command prints those
+package, and the near tests of its file run against it, the second ring. The command prints those
 that survive, with their place and the change, and ends with 1 if there are any.
 """
 
@@ -26,7 +26,7 @@ NEAR = {  # files and the tests that must find their faults
     "recruit_assets/extract/lanes.py": ["extract/test_lanes.py", "extract/test_model.py"],
     "recruit_assets/extract/ordered.py": ["extract/test_model.py", "extract/test_odd_lists.py"],
     "recruit_assets/extract/pages.py": ["extract/test_odd_lists.py", "extract/test_report.py"],
-    "recruit_assets/load/merge.py": ["load/test_merge.py"],
+    "recruit_assets/load/merge.py": ["load/test_merge.py", "test_state.py"],
     "recruit_assets/load/sweep.py": ["test_complete.py"],
 }
 FUNCTIONS = ast.FunctionDef | ast.If | ast.For | ast.While
@@ -113,7 +113,7 @@ def survives(mutant: Mutant, near: list[str]) -> bool:
         (place / mutant.file).write_text(mutant.text)
         tests = [f"recruit_assets_tests/{each}" for each in near]
         command = [sys.executable, "-m", "pytest", "-xq", "-p", "no:cacheprovider", *tests]
-        setting = {**os.environ, "RING": "1", "PYTHONPATH": folder}
+        setting = {**os.environ, "RING": "2", "PYTHONPATH": folder}
         try:
             run = subprocess.run(
                 command, cwd=place, env=setting, capture_output=True, timeout=LIMIT, check=False

@@ -78,7 +78,7 @@ class Ordered:
             else:
                 top = self._pager.page(1)
                 yield top
-            lane = Lane(order, self._pager.size, top.number, 1, top=True)
+            lane = Lane(order, self._pager.size, top.number, 1)
             lane.go_on(until=known)
             lane.take(top, self._keys(top))
             if lane.wanted is None:

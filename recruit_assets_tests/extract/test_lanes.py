@@ -179,6 +179,13 @@ def test_a_list_stood_still_if_all_of_it_came_apart() -> None:
     assert gaps([young, old]) == [(young, old)]
 
 
+def test_lanes_that_share_a_record_have_not_come_apart() -> None:
+    young, old = lane(Order.OLDEST_FIRST, 2, 1), lane(Order.OLDEST_FIRST, 1, 1)
+    take(young, 2, [3, 4, 5], 6)
+    take(old, 1, [1, 2, 3], 6)
+    assert not stood_still([young, old], 6)  # five records, one of them twice
+
+
 def test_lanes_that_do_not_go_from_young_to_old_are_out_of_order() -> None:
     young, old = lane(Order.OLDEST_FIRST, 4, 1), lane(Order.OLDEST_FIRST, 3, 1)
     take(young, 4, [4, 5, 6], 12)

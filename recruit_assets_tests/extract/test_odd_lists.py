@@ -353,3 +353,13 @@ def test_deletions_are_found_in_a_list_that_shows_a_record_twice(
     project.sandbox.world.remove("regions", everything[50])
     rows.remove(everything[50])
     assert project.sync("regions").deleted == 1
+
+
+def test_pages_of_one_record_show_no_order(sandbox: Sandbox, walk: StartWalk) -> None:
+    sandbox.rules.refuse = {"regions": {"sort"}}
+    everything = expected(sandbox, "regions")
+    reading = walk("regions", page_size=1)
+    assert ids(reading) == everything
+    assert reading.report.verdict is Verdict.COMPLETE
+    answered = [each for each in sandbox.requests if each.status == 200]
+    assert len(answered) == 2 * len(everything)  # it was read twice
