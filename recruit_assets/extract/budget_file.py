@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 60  # seconds to wait for the transactions of others, one by one, so that signals end it
+UNSENT = "Nothing more was sent, so nothing was merged."
 SCHEMA = "SELECT name, sql FROM sqlite_master ORDER BY name"
 
 
@@ -68,15 +69,13 @@ class BudgetFile:
                 try:
                     return self._attempt(opened, work)
                 except sqlite3.DatabaseError as error:
-                    if _is_busy(error) or isinstance(error, sqlite3.ProgrammingError):
+                    sound = _is_busy(error) or _is_full(error)
+                    if sound or isinstance(error, sqlite3.ProgrammingError):
                         raise
                     self._close(opened)
                     return self._attempt(opened, work)
             except (sqlite3.Error, OSError, Timeout) as error:
-                raise BadSetting(
-                    f"The request budget cannot be kept in {self._path} ({error}): remove that "
-                    "file, or set TMPDIR to a folder with room."
-                ) from error
+                raise self._unusable(error) from error
 
     def close(self) -> None:
         """Close the file in this process; the count stays."""
@@ -84,6 +83,17 @@ class BudgetFile:
         with opened.lock:
             if opened.database:
                 opened.database.close()  # and kept, so that nothing opens it again
+
+    def _unusable(self, error: Exception) -> BadSetting:
+        if _is_full(error):
+            return BadSetting(
+                f"no space left: make room (at {self._path.parent}), or set TMPDIR to a folder "
+                f"with room, as requests are counted there. {UNSENT} {error}"
+            )
+        return BadSetting(
+            f"The request budget cannot be kept in {self._path} ({error}): remove that file, or "
+            "set TMPDIR to a folder with room."
+        )
 
     def _attempt(self, opened: _Opened, work: Callable[[sqlite3.Connection], Result]) -> Result:
         if opened.database is None:
@@ -142,7 +152,7 @@ class BudgetFile:
                 return database
         except sqlite3.DatabaseError as error:
             # A file that cannot be connected to for locks was emptied while others have it open.
-            if database and _is_busy(error):
+            if _is_full(error) or (database and _is_busy(error)):
                 raise
         if database:
             database.close()
@@ -186,6 +196,11 @@ def _is_busy(error: sqlite3.Error) -> bool:
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
     )
+
+
+def _is_full(error: Exception) -> bool:
+    full = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+    return getattr(error, "sqlite_errorcode", 0) in full
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

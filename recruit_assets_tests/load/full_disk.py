@@ -18,7 +18,7 @@ from typing import Any
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.errors import DatabaseProblem
+from recruit_assets.errors import RecruitError
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.retries import RetryLimits
@@ -65,7 +65,7 @@ class Disk:
         with self.full(left):
             try:
                 work()
-            except DatabaseProblem as error:
+            except RecruitError as error:
                 said = str(error)
         then = self.rows()
         self.sync()
@@ -120,6 +120,16 @@ def staging(disk: Disk) -> Iterator[Found]:
     yield disk.refused(disk.sync)
 
 
+def counting(disk: Disk) -> Iterator[Found]:
+    """Sync with no room for the count of requests, which is kept."""
+    disk.api["requests_per_10s"] = 1000
+    disk.sync("regions")
+    (count,) = disk.folder.glob("*/*.sqlite")
+    before = count.stat().st_ino
+    yield disk.refused(disk.sync)
+    assert count.stat().st_ino == before
+
+
 def large_write(disk: Disk) -> Iterator[Found]:
     """Write more than DuckDB keeps until the commit."""
     disk.sync()
@@ -154,7 +164,7 @@ def report(disk: Disk) -> Iterator[Found]:
 
 PHASES: dict[str, Callable[[Disk], Iterator[Found]]] = {
     each.__name__: each
-    for each in (at_first, in_every_size, large_write, spill, copy, report, staging)
+    for each in (at_first, in_every_size, large_write, spill, copy, report, staging, counting)
 }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from recruit_assets.extract.budget_file import UNSENT
 from recruit_assets.load.disk import KEPT, UNDONE
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import settings_for
@@ -20,6 +21,7 @@ from recruit_assets_tests.load.full_disk import Found
 
 MOUNT = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"'
 AS_BEFORE = "Nothing was changed."
+STATES = (UNDONE, KEPT, UNSENT, AS_BEFORE)
 
 
 @pytest.mark.ring(2)
@@ -31,6 +33,7 @@ AS_BEFORE = "Nothing was changed."
         ("large_write", "database", {UNDONE}),
         ("copy", "database", {AS_BEFORE, UNDONE}),
         ("report", "database", {KEPT}),
+        ("counting", "temporary", {UNSENT}),
         ("staging", "temporary", {UNDONE}),
         ("spill", "temporary", {UNDONE}),
     ],
@@ -44,11 +47,11 @@ def test_a_full_disk_says_where_to_make_room_and_what_is_committed(
     found = list(_happened(sandbox, phase, folders[full], folders))
     count = sandbox.world.count("candidates")
     refused = [each for each in found if each.said]
-    told = {state for state in (UNDONE, KEPT, AS_BEFORE) for each in refused if state in each.said}
+    told = {state for state in STATES for each in refused if state in each.said}
     assert told == states
     for each in refused:
         assert f"no space left: make room (at {folders[full]}" in each.said
-        if phase in ("at_first", "in_every_size", "staging"):
+        if phase in ("at_first", "in_every_size", "staging", "counting"):
             assert each.rows == (count if KEPT in each.said else -1)
         else:
             assert each.rows == count
