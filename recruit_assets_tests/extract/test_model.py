@@ -96,6 +96,7 @@ def test_an_empty_page_hides_no_change_at_the_newest_end() -> None:
     report, came = read(world, 1)
     assert report.verdict is Verdict.WINDOW
     assert came[2] == time_of(world.changed[2])
+    assert world.requests == 7  # five, the page that is empty by now, and the last one
 
 
 class Shrinking(World):

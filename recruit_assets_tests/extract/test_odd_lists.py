@@ -363,3 +363,22 @@ def test_pages_of_one_record_show_no_order(sandbox: Sandbox, walk: StartWalk) ->
     assert reading.report.verdict is Verdict.COMPLETE
     answered = [each for each in sandbox.requests if each.status == 200]
     assert len(answered) == 2 * len(everything)  # it was read twice
+
+
+def test_a_last_page_that_shows_the_first_is_noticed_at_once(
+    sandbox: Sandbox, walk: StartWalk, edited: Callable[[Edit], list[str]]
+) -> None:
+    show = first_page(sandbox, lambda n: 1)
+
+    def repeat(document: Answer, number: int) -> None:
+        show(document, number)
+        counting(document, 60, 2)
+        document["links"]["next"] = leads(2) if number == 1 else None
+
+    everything = edited(repeat)
+    reading = walk("regions")
+    assert ids(reading) == everything[:30]
+    assert reading.report.verdict is Verdict.INCOMPLETE
+    assert "30 records came, and the API counts 60: record " in reading.report.reason
+    # Page 1, the last page, page 2 on the way forward, and page 1 in another size.
+    assert [each.page for each in sandbox.requests] == [1, 2, 2, 1]
