@@ -120,3 +120,21 @@ def test_a_list_that_shrinks_to_one_page_is_still_in_order() -> None:
     assert report.verdict is Verdict.COMPLETE
     assert set(came) == {1, 2, 3}
     assert world.requests == 3  # page 1, page 2, which is empty by now, and page 1 again
+
+
+class Vanishing(World):
+    """Records go at the newest end, one before each request."""
+
+    def live(self) -> None:
+        if self.changed:
+            self.delete(max(self.changed))
+
+
+def test_a_list_that_vanishes_faster_than_it_is_read_proves_nothing() -> None:
+    nature = Nature(size=7, records=0, lanes=16, window=False, newest_first=True, busy=0, ticks=1)
+    world = Vanishing(nature, Random(0))
+    for _ in range(900):
+        world.add()
+    report, _ = read(world, 0)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert report.reason.startswith("records were removed faster than pages could be read")
