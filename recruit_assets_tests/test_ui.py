@@ -13,10 +13,10 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
-from recruit_assets.checks import CHECKS
+from recruit_assets.checks import build_checks
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.marts.mart import MARTS
-from recruit_assets_tests.conftest import KEY
+from recruit_assets_tests.conftest import BY_NAME, KEY
 from recruit_assets_tests.dagster_dev import DagsterDev
 
 pytestmark = pytest.mark.ring(2)
@@ -123,7 +123,7 @@ def test_all_assets_turn_green_and_tell_what_they_hold(
     page.get_by_text("Metadata", exact=True).first.evaluate("each => each.scrollIntoView()")
     picture("ui-plots")
     page.goto("/assets/job_applications?view=checks")
-    shows(page, *(check.name for check in CHECKS))
+    shows(page, *(spec.name for spec in build_checks(BY_NAME["job_applications"])))
     for path, shown in [
         ("/locations/recruit_assets/jobs/sync/playground", "refresh_volatile"),
         ("/locations/recruit_assets/resources/api", "RECRUIT_API_KEY"),

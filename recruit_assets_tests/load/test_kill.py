@@ -10,10 +10,10 @@ from random import Random
 from time import monotonic
 
 import duckdb
-import pyarrow as pa
 import pytest
 
-from recruit_assets.catalogue import Kind
+from recruit_assets.extract.document import Record
+from recruit_assets.extract.records import Flattener
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.history import write_history
 from recruit_assets.load.merge import merge
@@ -31,14 +31,14 @@ KILLS = sized(6, 20, 60)
 def write_version(path: str, version: int) -> None:
     """Merge a version of all rows that differs from every other, with a column of its own."""
     name = f"v{version}"
-    columns = {"id": Kind.KEY, "name": Kind.TEXT, name: Kind.NUMBER}
     numbers = range(ROWS + version)
-    rows = [{"id": str(number), "name": name, name: 1.0} for number in numbers]
+    flattener = Flattener(ENDPOINT)
     with Stage() as stage:
-        stage.add(pa.Table.from_pylist(rows), columns, numbers)
+        table = flattener.table([Record(str(each), {"name": name, name: 1.5}) for each in numbers])
+        stage.add(table, flattener.columns, numbers)
         with connection(path, {}, wait_seconds=60) as database, transaction(database):
             merge(database, ENDPOINT, stage, name)
-            write_history(database, ENDPOINT, name, [], columns, whole=True)
+            write_history(database, ENDPOINT, name, [], flattener.columns, whole=True)
 
 
 def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:
@@ -54,6 +54,7 @@ def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:
         process.join(seconds)
         process.kill()
         process.join()
+        assert seconds is not None or process.exitcode == 0
         return monotonic() - begun
 
     run(0, None)
