@@ -102,7 +102,7 @@ class Lane:
         self._next = first
         self._keys: deque[Key] = deque(maxlen=REMEMBERED)
         self._total: int | None = None
-        self._position = (first - 1) * size  # newest first: how many records lie before the rest
+        self._position = 0  # newest first: how many records lie before the rest
         self._steps_back = 0
 
     @property
