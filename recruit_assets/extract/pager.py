@@ -123,7 +123,9 @@ class Pager:
         """Take the size of the API's pages, if they are all of another one than was asked for."""
         document, came = page.document, len(page.records)
         counted = document.record_count
-        if came and counted and (came == counted or document.page_count == -(-counted // came)):
+        if not came or not counted or came > counted:
+            return  # more than are counted: such a count tells nothing
+        if came == counted or document.page_count == -(-counted // came):
             self.size = came
             self.doubts.clear()
 

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from time import monotonic
 
-from recruit_assets.errors import Unavailable
+from recruit_assets.errors import BadAnswer, ParameterRefused, Rejected, Unavailable
 from recruit_assets.extract import failures
 from recruit_assets.extract.cursor import read_by_cursor
 from recruit_assets.extract.lanes import OutOfOrder
@@ -141,6 +141,8 @@ class Walk:
         Where a full page shows a record twice, another may have been pushed off it.
         """
         counted, rows = page.document.record_count, len(page.records)
+        if (pages := page.document.page_count or 1) > 1:
+            self._doubts.append(f"the API counts {rows:,} records, and {pages:,} pages for them")
         if counted is None or len(_distinct(page)) >= counted or counted == rows < self._pager.size:
             return
         seen = Sightings()
@@ -150,10 +152,14 @@ class Walk:
     def _is_all(self, first: Page) -> Generator[Page, None, bool]:
         """Return whether page 1 shows all that its count says; its link says that there is more."""
         link = first.document.next
-        if by_number(first) or link is None:
-            page = self._source.page(self.query, 2)
-        else:
-            page = self._source.linked(link, 2)
+        try:
+            if by_number(first) or link is None:
+                page = self._source.page(self.query, 2)
+            else:
+                page = self._source.linked(link, 2)
+        except (BadAnswer, Rejected, ParameterRefused, Unavailable) as error:
+            self._source.log.warning(f"{error} Its count says that all records came before.")
+            return True
         yield page
         return _distinct(page) <= _distinct(first)
 

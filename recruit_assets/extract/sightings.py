@@ -32,7 +32,7 @@ class Repeats:
             last: the number of the last page, by the count of this answer; behind it pages are
                 empty, which is no repetition.
         """
-        content = hash(tuple(record.id for record in page.records))
+        content = hash(frozenset(record.id for record in page.records))  # in whatever order
         moved = self._numbers.setdefault(content, page.number) != page.number
         alike = moved if page.records else page.number <= last
         self._alike = self._alike + 1 if alike else 0

@@ -141,13 +141,15 @@ def note_replaced(
     """
     kinds = {**columns_of(database, endpoint), UNPARSED: Kind.JSON}
     personal = personal_columns(endpoint, kinds.keys() - {UNPARSED})
+    # Signed links differ in every answer, and tell nothing of an erasure.
+    changing = {UNPARSED, *(each.name for each in endpoint.columns() if each.volatile)}
     written = personal if names is None else [name for name in personal if name in set(names)]
     present = {*staged, UNPARSED}
     lost, words = [], []
     for name in written:
         old, new = f"t.{quoted(name)}", f"s.{quoted(name)}" if name in present else "NULL"
         lost.append(f"({_filled(old)} AND {_is_lost(kinds[name], old, new)})")
-        if kinds[name] in _WORDS and name != UNPARSED:
+        if kinds[name] in _WORDS and name not in changing:
             words.append((_filled(old), f"{old} IS DISTINCT FROM {new}"))
     if names is None and words:
         had = " + ".join(f"({filled})::INTEGER" for filled, _ in words)

@@ -6,6 +6,7 @@ says why, and a list that does not end is left after a few requests.
 
 from collections.abc import Callable, Sequence
 from itertools import count
+from random import Random
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -382,3 +383,44 @@ def test_a_last_page_that_shows_the_first_is_noticed_at_once(
     assert "30 records came, and the API counts 60: record " in reading.report.reason
     # Page 1, the last page, page 2 on the way forward, and page 1 in another size.
     assert [each.page for each in sandbox.requests] == [1, 2, 2, 1]
+
+
+@pytest.mark.parametrize("counts", [(30, 4), (1, 1), (29, 4)])
+def test_counts_that_contradict_what_came_prove_nothing(
+    sandbox: Sandbox, walk: StartWalk, counts: tuple[int, int]
+) -> None:
+    def lie(document: dict[str, Any]) -> None:
+        document["meta"].update({"record-count": counts[0], "page-count": counts[1]})
+        document["links"].pop("next", None)
+
+    sandbox.alter("candidates", lie)
+    reading = walk("candidates")
+    assert list(reading)
+    assert reading.report.verdict is Verdict.INCOMPLETE
+
+
+def test_pages_that_repeat_in_another_order_end(sandbox: Sandbox, walk: StartWalk) -> None:
+    random, same = Random(3), list[Any]()
+
+    def shuffle(document: dict[str, Any]) -> None:
+        same.extend([] if same else document["data"])
+        document["data"] = random.sample(same, len(same))
+        document["meta"].update({"record-count": 1 << 53, "page-count": 1 << 53})
+
+    sandbox.alter("candidates", shuffle)
+    reading = walk("candidates")
+    assert len(list(reading)) <= 60
+    assert reading.report.verdict is Verdict.INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    "link", ["null", "#", "/", {"href": "null"}, "javascript:void(0)", "https://other.example/v1/x"]
+)
+def test_a_link_to_nowhere_costs_nothing_where_the_count_is_met(
+    sandbox: Sandbox, walk: StartWalk, link: Any
+) -> None:
+    sandbox.alter("jobs", lambda document: document["links"].update(next=link))
+    reading = walk("jobs")
+    came = {str(record.id) for page in reading for record in page.records}
+    assert came == set(sandbox.world.table("jobs"))
+    assert reading.report.verdict is Verdict.COMPLETE
