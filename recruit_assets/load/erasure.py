@@ -13,12 +13,13 @@ import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
 from recruit_assets.load.names import quoted
-from recruit_assets.load.schema import columns_of, count, is_there, table_name
+from recruit_assets.load.schema import columns_found, columns_of, count, table_name
 from recruit_assets.load.syncs import META
 from recruit_assets.load.tables import Table, ensure
 
 ERASURES, COMPACTIONS = "erasures", "compactions"
 OVERDUE = timedelta(hours=48)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 NOTED = Table(
     META,
     ERASURES,
@@ -46,22 +47,31 @@ class Pending:
 
 
 def pending(database: duckdb.DuckDBPyConnection) -> Pending | None:
-    """Return the erasures that no compaction has made final yet, or None."""
-    if not is_there(database, ERASURES, META):
+    """Return the erasures that no compaction has made final yet, or None.
+
+    Columns that were lost or altered hide none: where it is not known when rows lost their values,
+    it counts as long ago.
+    """
+    present = {name for name, _ in columns_found(database, ERASURES, META)}
+    if not present:
         return None
-    ((rows, since),) = database.execute(
-        f"SELECT sum(rows), min(since) FROM {table_name(database, ERASURES, META)}"
+    rows = "sum(TRY_CAST(rows AS BIGINT))" if "rows" in present else "NULL"
+    since = "TRY_CAST(since AS TIMESTAMP WITH TIME ZONE)" if "since" in present else "NULL"
+    ((noted, lost, first),) = database.execute(
+        f"SELECT count(*), {rows}, min(coalesce({since}, TIMESTAMPTZ '{LONG_AGO:%Y-%m-%d}')) "
+        f"FROM {table_name(database, ERASURES, META)}"
     ).fetchall()
-    return Pending(int(rows), min(since, datetime.now(UTC))) if rows else None
+    return Pending(int(lost or noted), min(first, datetime.now(UTC))) if noted else None
 
 
 def was_compacted_on(database: duckdb.DuckDBPyConnection, day: datetime) -> bool:
     """Return whether the file was compacted on that day (UTC), and not in the future."""
-    if not is_there(database, COMPACTIONS, META):
+    if "finished" not in {name for name, _ in columns_found(database, COMPACTIONS, META)}:
         return False
-    table = table_name(database, COMPACTIONS, META)
     ((last,),) = database.execute(
-        f"SELECT max(finished) FROM {table} WHERE finished <= ?", [day]
+        "SELECT max(finished) FROM (SELECT TRY_CAST(finished AS TIMESTAMP WITH TIME ZONE) AS "
+        f"finished FROM {table_name(database, COMPACTIONS, META)}) WHERE finished <= ?",
+        [day],
     ).fetchall()
     return bool(last) and last.astimezone(UTC).date() == day.astimezone(UTC).date()
 
