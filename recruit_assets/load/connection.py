@@ -23,6 +23,7 @@ from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem
 from recruit_assets.load.disk import UNDONE, disk_problem
 from recruit_assets.load.engine import Engine, FileReplaced, opened, prepare_to_write
 from recruit_assets.load.folder import remove_copies
+from recruit_assets.text import one_line
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -137,6 +138,11 @@ def check_path(path: str) -> None:
             "A database in memory would be gone with the run: set RECRUIT_DATABASE to a file."
         )
     file = Path(path)
+    if "?" in os.path.realpath(path):
+        raise DatabaseProblem(
+            f"{one_line(path)} holds a question mark, and DuckDB would put its log in another "
+            "place: set RECRUIT_DATABASE to a path without one."
+        )
     folder = file.absolute().parent
     # os.path answers False for what may not be looked at, where pathlib raises.
     if not os.path.isdir(folder):

@@ -235,3 +235,11 @@ def test_a_signal_during_a_query_is_an_interrupt(tmp_path: Path) -> None:
             write()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("name", ["a?b.duckdb", "q?uery/x.duckdb"])
+def test_a_question_mark_would_put_the_log_elsewhere(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    assert "set RECRUIT_DATABASE to a path without one" in str(problem(path))
+    assert not list(path.parent.glob("*.duckdb*"))
