@@ -79,6 +79,8 @@ def check_base_url(url: str) -> None:
         parts.hostname.encode("idna")
     except (requests.RequestException, UnicodeError) as error:
         raise BadSetting(f"RECRUIT_API_BASE_URL names no host that can be ({error}).") from error
+    if " " in parts.hostname or not parts.hostname.isprintable():  # which requests may let pass
+        raise BadSetting("RECRUIT_API_BASE_URL names no host that can be (it holds a blank).")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise BadSetting(
             f"RECRUIT_API_BASE_URL is http://{parts.hostname}: the key would travel in the clear. "

@@ -122,7 +122,7 @@ def prepare_syncs(database: duckdb.DuckDBPyConnection) -> list[str]:
     if found < VERSION:
         version = table_name(database, "schema_version", META)
         database.execute(f"DELETE FROM {version}")
-        database.execute(f"INSERT INTO {version} VALUES ({VERSION})")
+        database.execute(f"INSERT INTO {version} (version) VALUES ({VERSION})")
     return defects if found == VERSION else []
 
 

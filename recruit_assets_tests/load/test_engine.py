@@ -123,7 +123,8 @@ def test_nothing_is_fetched_or_made_possible_again(tmp_path: Path, *, reads: boo
     path = str(tmp_path / "x.duckdb")
     with connection(path, {}, 0):
         pass
-    with reading(path, 0) if reads else connection(path, {}, 0) as database:
+    own = {"threads": 2}  # an engine that no other test uses, as its limit stays
+    with reading(path, 0) if reads else connection(path, own, 0) as database:
         for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
             assert database.execute(f"SELECT current_setting('{name}')").fetchall() == [(False,)]
             with pytest.raises(duckdb.Error, match="locked"):
