@@ -7,7 +7,7 @@ means is up to `records`, which page comes next up to `pages`.
 import json
 import re
 from math import isfinite
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
@@ -23,6 +23,15 @@ class Linkage(msgspec.Struct, frozen=True, gc=False):
     meta: Any = None
 
 
+if TYPE_CHECKING:
+    Members = dict[str, Any]
+    Relationships = dict[str, Linkage | list[Any] | str | int | float | bool | None]
+else:  # PHP writes an object without members as an empty list
+    Empty = Annotated[list[Any], msgspec.Meta(max_length=0)]
+    Members = dict[str, Any] | Empty
+    Relationships = dict[str, Linkage | list[Any] | str | int | float | bool | None] | Empty
+
+
 class Record(msgspec.Struct, frozen=True, gc=False):
     """A record as it came. A relationship that is no object is read as its keys.
 
@@ -30,9 +39,9 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """
 
     id: Annotated[str, msgspec.Meta(min_length=1)] | int
-    attributes: dict[str, Any] | None = None
-    relationships: dict[str, Linkage | list[Any] | str | int | float | bool | None] | None = None
-    links: dict[str, Any] | None = None
+    attributes: Members | None = None
+    relationships: Relationships | None = None
+    links: Members | None = None
     type: Any = None
     meta: Any = None
 

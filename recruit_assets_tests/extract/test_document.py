@@ -124,3 +124,11 @@ def test_the_end_of_a_list(
     }
     page = Page(msgspec.convert(said, Document), number, 0)
     assert (ends(page, 30), leads_on(page)) == (end, on)
+
+
+@pytest.mark.parametrize("member", ["attributes", "relationships", "links"])
+def test_an_empty_list_in_the_place_of_an_object_has_no_members(member: str) -> None:
+    (record,) = read(f'{{"data":[{{"id":"1","{member}":[]}}]}}'.encode(), Document).data
+    assert not getattr(record, member)
+    with pytest.raises(msgspec.ValidationError):
+        read(f'{{"data":[{{"id":"1","{member}":["x"]}}]}}'.encode(), Document)
