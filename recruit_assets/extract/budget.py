@@ -60,7 +60,7 @@ class Budget:
     def _take(self, database: Connection) -> float:
         now = self._clock()
         database.execute(
-            # A count of before the machine was started anew stands in the future.
+            # A count from before the machine restarted lies in the future.
             "DELETE FROM sent WHERE at <= ? AND answered OR at <= ? OR at > ?",
             (now - WINDOW_SECONDS, now - LONGEST_ANSWER, now),
         )

@@ -142,7 +142,9 @@ class Walk:
         """
         counted, rows = page.document.record_count, len(page.records)
         if (pages := page.document.page_count or 1) > 1:
-            self._doubts.append(f"the API counts {rows:,} records, and {pages:,} pages for them")
+            self._doubts.append(
+                f"one page came with {rows:,} records, and the API counts {pages:,}"
+            )
         if counted is None or len(_distinct(page)) >= counted or counted == rows < self._pager.size:
             return
         seen = Sightings()

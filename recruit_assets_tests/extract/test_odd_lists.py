@@ -397,6 +397,7 @@ def test_counts_that_contradict_what_came_prove_nothing(
     reading = walk("candidates")
     assert list(reading)
     assert reading.report.verdict is Verdict.INCOMPLETE
+    assert reading.report.reason
 
 
 def test_pages_that_repeat_in_another_order_end(sandbox: Sandbox, walk: StartWalk) -> None:
