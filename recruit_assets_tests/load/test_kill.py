@@ -60,8 +60,9 @@ def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:
     run(0, None)
     longest = max(run(1, None), run(2, None))
     whole = [0, 1, 2]  # the versions that came to be
-    for version in range(3, KILLS + 3):
-        run(version, random.uniform(0, longest))
+    moments = [0.0, *(random.uniform(0, longest) for _ in range(KILLS)), None]
+    for version, moment in enumerate(moments, start=3):
+        run(version, moment)
         with duckdb.connect(path) as database:
             rows = database.execute(
                 "SELECT name, _run_id, count(*) FROM recruit.small GROUP BY ALL"
@@ -84,4 +85,5 @@ def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:
         assert versions == [
             (f"v{each}", f"v{each}", each == whole[-1], ROWS + each) for each in whole
         ]
-    assert 3 < len(whole) < KILLS + 3  # some were in time, some were not
+    assert whole[3] > 3  # one that is killed at once writes nothing
+    assert whole[-1] == len(moments) + 2  # one that is left alone ends
