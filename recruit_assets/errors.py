@@ -45,10 +45,12 @@ class RequestFailed(RecruitError):
         happened: what came of it, without secrets or personal data.
         advice: what the user can do.
 
-    `status` is that of the API's answer, if it refused.
+    `status` is that of the API's answer, if it refused; `wait` is how many seconds the answer asks
+    to wait before another try, if it does.
     """
 
     status: int | None = None
+    wait: float | None = None
 
     def __init__(self, subject: str, happened: str, advice: str) -> None:
         super().__init__(subject, happened, advice)
@@ -63,7 +65,7 @@ class RequestFailed(RecruitError):
 
 
 class Transient(RequestFailed):
-    """A failure that can clear by itself; `wait` is in seconds, if the API says how long."""
+    """A failure that can clear by itself, or that the API asks to wait out (`wait`, in seconds)."""
 
     retryable = True
 

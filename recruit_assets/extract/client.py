@@ -154,8 +154,6 @@ class Client:
         finally:
             self._settle(sent, response)
         self._reached = True
-        if response.is_redirect:
-            raise failures.redirected(subject, response)
         if response.status_code != 200:
             raise failures.failed_answer(subject, response, body, self._redaction)
         self._compare_clocks(response)

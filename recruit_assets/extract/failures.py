@@ -1,5 +1,7 @@
 """Which failure can clear by itself, and what to tell the user about each.
 
+A redirect is a failure as well: the key goes to one place only.
+
 What lives here: from an HTTP answer, or from no answer at all, to one error of `errors`. It decides
 nothing about when to ask again (`retries`) and sends nothing (`client`).
 """
@@ -32,33 +34,40 @@ LOOKED_AT = 1 << 20  # bytes of a body, for the start that is shown
 def failed_answer(
     subject: str, response: requests.Response, body: bytes, redaction: Redaction
 ) -> RequestFailed:
-    """The error for an answer that is not 200."""
+    """Return the error for an answer that is not 200; its `wait` is what Retry-After says."""
     status = response.status_code
     refusals = error_objects(body) if status in (400, 406) else []
     said = [redaction.sentence(detail) for _, detail in refusals[:3]]
     shown = "; ".join(said) or redaction.excerpt(body[:LOOKED_AT])
     happened = f"the API answered HTTP {status}" + (f" ({shown})" if shown else "")
-    error = _refusal(subject, status, happened, refusals, wait_asked_for(response))
-    error.status = status
+    advice = _OTHERWISE
+    if response.is_redirect:
+        host = _host(response.headers.get("Location", ""))
+        happened = f"the API redirects to {host} (HTTP {status}), where the key is not sent"
+        advice = "If that is the right place, set RECRUIT_API_BASE_URL to it."
+    wait = wait_asked_for(response)
+    if wait is not None:
+        happened += f", and asks to wait {duration(wait)}"
+    error = _refusal(subject, status, happened, refusals, advice)
+    error.status, error.wait = status, wait
     return error
 
 
 def _refusal(
-    subject: str, status: int, happened: str, refusals: list[tuple[str, str]], wait: float | None
+    subject: str, status: int, happened: str, refusals: list[tuple[str, str]], otherwise: str
 ) -> RequestFailed:
-    """Return the error of a status; `wait` is the seconds that the API asks to wait, if it does."""
-    if status == 429 or status in CAN_CLEAR:
-        happened += "" if wait is None else f", and asks to wait {duration(wait)}"
-        if status == 429:
-            advice = "Lower RECRUIT_API_REQUESTS_PER_10S, or see what else uses the key."
-            return RateLimited(subject, happened, advice, wait)
-        return Transient(subject, happened, AGAIN, wait)
+    """Return the error of a status; `otherwise` is the advice for one that has none of its own."""
+    if status == 429:
+        advice = "Lower RECRUIT_API_REQUESTS_PER_10S, or see what else uses the key."
+        return RateLimited(subject, happened, advice)
+    if status in CAN_CLEAR:
+        return Transient(subject, happened, AGAIN)
     if status == 400:
         advice = "Check RECRUIT_API_VERSION: another version may know other parameters."
         return ParameterRefused(subject, happened, advice, refusals)
     if status in (403, 404):
         return Unavailable(subject, happened, _UNAVAILABLE[status], status)
-    return Rejected(subject, happened, _ADVICE.get(status, _OTHERWISE))
+    return Rejected(subject, happened, _ADVICE.get(status, otherwise))
 
 
 _UNAVAILABLE = {
@@ -79,16 +88,6 @@ _OTHERWISE = (
     "The API does not take this request. Check RECRUIT_API_BASE_URL; if it is right, tell whoever "
     "runs the API."
 )
-
-
-def redirected(subject: str, response: requests.Response) -> Rejected:
-    """The error for a redirect, which is never followed: the key goes to one place only."""
-    host = _host(response.headers.get("Location", ""))
-    return Rejected(
-        subject,
-        f"the API redirects to {host} (HTTP {response.status_code}), where the key is not sent",
-        "If that is the right place, set RECRUIT_API_BASE_URL to it.",
-    )
 
 
 def linked_elsewhere(subject: str, url: str) -> Rejected:

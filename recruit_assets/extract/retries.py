@@ -3,6 +3,8 @@
 Networks and servers fail for moments, so trying again is needed. It is dangerous because clients
 that all do so at once keep a struggling server down. Therefore waits grow, are random over their
 whole length (full jitter), and end: at once when the reading is stopped, else at the limits.
+An answer that asks to wait (Retry-After) is waited out whatever its status is, and asked again; one
+that asks for more than the limits allow ends the trying.
 
 What lives here: the loop and its limits. Which failures can clear is decided in `failures`. No
 retries are left to Dagster, whose retry policies turn a termination into one more try.
@@ -18,10 +20,12 @@ from typing import TypeVar
 import backoff
 
 from recruit_assets.errors import NeverReached, RateLimited, RequestFailed, Transient
+from recruit_assets.extract.no_answer import AGAIN
 from recruit_assets.extract.report import duration
 from recruit_assets.text import OneLineLog
 
 Result = TypeVar("Result")
+_OUTAGES = (Transient, NeverReached)  # failures of the API itself, as opposed to its refusals
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,8 @@ def call_with_retries(
         stopped: ends a wait at once, and all trying.
 
     Raises:
-        RequestFailed: the last failure; its `tries` count all.
+        RequestFailed: the last failure; its `tries` count all. A `Transient`, whatever the status,
+            if the API asks for a longer wait than the limits allow.
     """
     tries = failures = 0  # failures since the last 429, which shows that the API is up
     waits = backoff.expo(factor=limits.first_wait, max_value=limits.longest_wait)
@@ -110,48 +115,55 @@ def call_with_retries(
     while True:
         try:
             result = ask()
-        except (Transient, NeverReached) as error:
+        except RequestFailed as error:
             tries += 1
             error.tries = tries
             failures = 0 if isinstance(error, RateLimited) else failures + 1
-            outage.note(failing=failures > 0)
+            outage.note(failing=failures > 0 and isinstance(error, _OUTAGES))
             if stopped.is_set() or _is_hopeless(error, failures, limits, outage):
                 raise
             seconds = backoff.full_jitter(next(waits))
             if (asked := _wait_asked_for(error, limits)) is not None:
                 left = limits.limited_for - effort.waited
                 if asked >= left:
-                    error.advice = f"{_longest_wait(limits)} {error.advice}".lstrip()
-                    raise
+                    raise _asks_for_too_long(error, limits) from None
                 seconds = min(asked + seconds, left)
             log.warning(f"{error.subject}: {error.happened}; again in {seconds:.1f} s")
             effort.retries += 1
             effort.waited += seconds
             stopped.wait(seconds)
-        except RequestFailed:
-            outage.note(failing=False)
-            raise
         else:
             outage.note(failing=False)
             return result
 
 
 def _is_hopeless(
-    error: Transient | NeverReached, failures: int, limits: RetryLimits, outage: Outage
+    error: RequestFailed, failures: int, limits: RetryLimits, outage: Outage
 ) -> bool:
-    """Return whether tries and the outage have used up their limits; no 429 does."""
+    """Return whether another try cannot help, or tries and the outage have used up their limits.
+
+    A refusal can clear only if it asks to wait, and is no outage. No 429 uses up tries.
+    """
+    if not isinstance(error, _OUTAGES):
+        return error.wait is None or failures >= limits.tries
     tries = limits.tries_to_reach if isinstance(error, NeverReached) else limits.tries
     return failures >= tries and outage.seconds >= limits.outage
 
 
-def _wait_asked_for(error: Transient | NeverReached, limits: RetryLimits) -> float | None:
-    """Return the seconds that the API wants to be left alone, if it does."""
+def _wait_asked_for(error: RequestFailed, limits: RetryLimits) -> float | None:
+    """Return the seconds that the API asks to wait, if it does."""
     if isinstance(error, RateLimited) and error.wait is None:
         return limits.unsaid_wait
-    return error.wait if isinstance(error, Transient) else None
+    return error.wait
 
 
-def _longest_wait(limits: RetryLimits) -> str:
-    if not limits.limited_for:
-        return ""
-    return f"A request waits {duration(limits.limited_for)} at most: run it again later."
+def _asks_for_too_long(error: RequestFailed, limits: RetryLimits) -> Transient:
+    """Return the error for a wait that is longer than the limits: time clears it, a run may not."""
+    later = error
+    if not isinstance(later, Transient):
+        later = Transient(error.subject, error.happened, AGAIN, error.wait)
+        later.status, later.tries = error.status, error.tries
+    if limits.limited_for:
+        most = duration(limits.limited_for)
+        later.advice = f"A request waits {most} at most: run it again later. {later.advice}"
+    return later

@@ -195,7 +195,12 @@ class Source:
         def ask() -> Shape:
             effort.queued += client.wait_for_turn(self.stopped)
             effort.requests += 1
-            return client.get(url, query, subject, shape, effort)
+            try:
+                return client.get(url, query, subject, shape, effort)
+            except RequestFailed as error:
+                if shape is Single and error.status in GONE:
+                    error.wait = None  # a complete list lacks it as well: it is gone, not late
+                raise
 
         try:
             return call_with_retries(

@@ -42,12 +42,13 @@ def ids(sandbox: Sandbox) -> list[str]:
     return [record["id"] for record in sandbox.world.records("regions")]
 
 
+@pytest.mark.parametrize("after", ["", "0", "86400", "soon"])
 @pytest.mark.parametrize("status", [404, 410])
 def test_what_proves_that_a_record_is_gone(
-    sandbox: Sandbox, source: Source, caplog: pytest.LogCaptureFixture, status: int
+    sandbox: Sandbox, source: Source, caplog: pytest.LogCaptureFixture, status: int, after: str
 ) -> None:
     first, second, *_ = ids(sandbox)
-    sandbox.fail(f"regions/{first}", status=status)
+    sandbox.fail(f"regions/{first}", status=status, headers={"Retry-After": after})
     assert found(source, [first, second]) == {first: None, second: [second]}
     assert caplog.messages == []
 

@@ -1,3 +1,5 @@
+"""Retry-After: what counts as a wait, and that it is heeded whatever the status is."""
+
 import string
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -7,7 +9,11 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recruit_assets.errors import RequestFailed, Transient
+from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retry_after import NONSENSE, wait_asked_for
+from recruit_assets.sandbox import Sandbox
+from recruit_assets_tests.extract.test_pages import StartWalk, expected, ids
 
 NOW = datetime(2026, 11, 26, 8, tzinfo=UTC)
 
@@ -100,3 +106,62 @@ def test_no_header_raises_or_makes_a_wait_that_is_none(
 ) -> None:
     found = wait(status, Retry_After=after, X_Rate_Limit_Reset=reset, Date=date)
     assert found is None or 0 <= found < NONSENSE
+
+
+REFUSALS = [202, 301, 304, 400, 401, 403, 404, 409, 410, 423]
+AGO = format_datetime(NOW - timedelta(days=1), usegmt=True)
+
+
+@pytest.mark.parametrize("status", [*REFUSALS, 408, 429, 503])
+def test_a_wait_is_heeded_on_every_status(
+    sandbox: Sandbox, walk: StartWalk, status: int
+) -> None:
+    headers = {"Location": "http://127.0.0.1:9/"} if status < 400 else {}
+    for page, said in ((1, "0"), (2, "0.001"), (2, AGO)):
+        headers = headers | {"Retry-After": said}
+        sandbox.fail("candidates", page=page, status=status, headers=headers)
+    reading = walk("candidates")
+    assert ids(reading) == expected(sandbox, "candidates")
+    assert reading.report.verdict is Verdict.COMPLETE
+    assert reading.report.dropped == []
+    assert reading.effort.retries == 3
+
+
+@pytest.mark.parametrize("status", [301, 400, 403, 404, 409, 429, 503])
+@pytest.mark.parametrize("dated", [False, True])
+def test_a_wait_that_is_too_long_is_named(
+    sandbox: Sandbox, walk: StartWalk, status: int, *, dated: bool
+) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    said = format_datetime(tomorrow, usegmt=True) if dated else "86400"
+    sandbox.fail("regions", status=status, headers={"Retry-After": said}, times=None)
+    with pytest.raises(Transient) as raised:
+        ids(walk("regions"))
+    said = str(raised.value)
+    assert f"HTTP {status}, and asks to wait 24.0 h. A request waits 10 min at most: run it" in said
+    assert raised.value.status == status
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("said", ["soon", "-1", "1e3", "9" * 30, ""])
+@pytest.mark.parametrize("status", [301, 401, 409, 423])
+def test_nonsense_is_no_reason_to_ask_again(
+    sandbox: Sandbox, walk: StartWalk, status: int, said: str
+) -> None:
+    sandbox.fail("regions", status=status, headers={"Retry-After": said}, times=None)
+    with pytest.raises(RequestFailed) as raised:
+        ids(walk("regions"))
+    assert "wait" not in str(raised.value)
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_refusal_that_outlasts_its_waits_is_what_its_status_says(
+    sandbox: Sandbox, walk: StartWalk, status: int
+) -> None:
+    sandbox.fail("regions", status=status, headers={"Retry-After": "0"}, times=None)
+    reading = walk("regions")
+    assert ids(reading) == []
+    assert reading.report.verdict is Verdict.UNAVAILABLE
+    assert f"HTTP {status}" in reading.report.reason
+    assert "and asks to wait 0 s (8 tries)" in reading.report.reason
