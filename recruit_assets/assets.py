@@ -12,8 +12,8 @@ from recruit_assets.checks import build_checks, look
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.io_manager import Delivery
 from recruit_assets.metadata import definition
+from recruit_assets.options import Mode, Options
 from recruit_assets.resources import RecruitApi, RecruitDatabase
-from recruit_assets.sync import Mode, Options
 
 # Late once two runs of the schedule `hourly` were missed, stale once `nightly` was as well.
 FRESHNESS = dg.FreshnessPolicy.time_window(

@@ -21,8 +21,10 @@ from recruit_assets.load.connection import check_path
 from recruit_assets.load.schema import existing_table, missing_table
 from recruit_assets.load.sweep import Remains
 from recruit_assets.metadata import CROWDED, counts, facts, look_of, stored
+from recruit_assets.options import Options
 from recruit_assets.resources import explained
-from recruit_assets.sync import Options, Outcome, Sync
+from recruit_assets.store import Outcome
+from recruit_assets.sync import Sync
 from recruit_assets.text import OneLineLog
 
 

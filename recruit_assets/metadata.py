@@ -17,7 +17,7 @@ from recruit_assets.extract.retries import Effort
 from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of, existing_table
 from recruit_assets.load.sweep import LIVING
-from recruit_assets.sync import Outcome
+from recruit_assets.store import Outcome
 from recruit_assets.text import markdown, one_line
 
 ROWS, COLUMNS = 5, 6  # that a look shows; more do not fit into the UI

@@ -17,8 +17,8 @@ from recruit_assets.catalogue import Endpoint
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load import compact as compaction
 from recruit_assets.mart_assets import MART_ASSETS
+from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitDatabase, explained
-from recruit_assets.sync import Mode
 from recruit_assets.text import message
 
 FAILURE = f"{dg.Failure.__module__}.{dg.Failure.__name__}: "  # how Dagster begins its message

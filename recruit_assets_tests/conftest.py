@@ -34,9 +34,11 @@ from recruit_assets.extract.source import Source
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.connection import connection
 from recruit_assets.load.sweep import Remains
+from recruit_assets.options import Options
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Rules, Sandbox
-from recruit_assets.sync import Options, Outcome, Sync
+from recruit_assets.store import Outcome
+from recruit_assets.sync import Sync
 from recruit_assets_tests.rings import is_beyond, sized
 from recruit_assets_tests.year import Year, live
 

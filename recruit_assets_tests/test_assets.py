@@ -10,8 +10,8 @@ import pytest
 from recruit_assets.assets import ASSETS, build_asset
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.options import Mode
 from recruit_assets.sandbox import Rules, Sandbox
-from recruit_assets.sync import Mode
 from recruit_assets_tests.conftest import KEY, Project, metadata, served
 from recruit_assets_tests.load.test_connection import held_elsewhere
 

@@ -12,8 +12,8 @@ from recruit_assets.errors import RecruitError, Transient
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.sweep import Remains
 from recruit_assets.metadata import facts
+from recruit_assets.options import Mode
 from recruit_assets.sandbox import Rules, Sandbox, World
-from recruit_assets.sync import Mode
 from recruit_assets_tests.conftest import KEY, Project, metadata, served
 
 FAULTS = ["status", "html", "empty", "truncated", "reset", "garbage", "null-data", "no-id"]

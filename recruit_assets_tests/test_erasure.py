@@ -25,9 +25,9 @@ from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.erasure import Pending, note_erasure, pending
 from recruit_assets.load.reading import reading
 from recruit_assets.load.sweep import Remains
+from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Rules, Sandbox
-from recruit_assets.sync import Mode
 from recruit_assets_tests.conftest import BY_NAME, KEY, Project, served, settings_for
 from recruit_assets_tests.rings import sized
 

@@ -7,8 +7,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "recruit_assets"
 WORDS = {"recruit_assets.catalogue", "recruit_assets.errors", "recruit_assets.text"}
+SYNC = {*WORDS, "recruit_assets.extract", "recruit_assets.load", "recruit_assets.options"}
 OWN = {  # what a place may import of this package
-    "extract": {*WORDS, "recruit_assets.extract"},
+    "extract": {*WORDS, "recruit_assets.endpoints", "recruit_assets.extract"},
     "load": {*WORDS, "recruit_assets.load"},
     "marts": {
         *WORDS,
@@ -17,7 +18,10 @@ OWN = {  # what a place may import of this package
         "recruit_assets.marts",
     },
     "sandbox": {"recruit_assets.sandbox"},
-    "sync.py": {*WORDS, "recruit_assets.extract", "recruit_assets.load"},
+    "sync.py": {*SYNC, "recruit_assets.gone", "recruit_assets.store"},
+    "gone.py": SYNC,
+    "store.py": SYNC,
+    "options.py": {"recruit_assets.catalogue", "recruit_assets.load"},
     "endpoints.py": {"recruit_assets.catalogue"},
     "settings.py": {"recruit_assets.errors"},
     "catalogue.py": set(),
@@ -30,6 +34,9 @@ FOREIGN = {  # what it may not import of others
     "marts": {"dagster", "requests"},
     "sandbox": {"dagster", "duckdb"},
     "sync.py": {"dagster", "requests"},
+    "gone.py": {"dagster", "requests"},
+    "store.py": {"dagster", "requests"},
+    "options.py": {"dagster", "requests"},
     "endpoints.py": {"dagster", "duckdb", "requests"},
     "settings.py": {"dagster", "duckdb", "requests"},
     "catalogue.py": {"dagster", "duckdb", "requests"},

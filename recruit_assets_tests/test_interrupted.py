@@ -23,9 +23,9 @@ import pytest
 from recruit_assets.assets import ASSETS, SyncConfig
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.io_manager import DuckDBMergeIOManager
+from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Sandbox
-from recruit_assets.sync import Mode
 from recruit_assets_tests.conftest import BY_NAME, Project, settings_for
 from recruit_assets_tests.rings import sized
 

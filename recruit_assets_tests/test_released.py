@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.sync import Mode
+from recruit_assets.options import Mode
 from recruit_assets_tests.conftest import Project
 from recruit_assets_tests.marts.conftest import answer
 from recruit_assets_tests.released import Company, unpack

@@ -22,8 +22,9 @@ from recruit_assets.load.overview import Overview, overview
 from recruit_assets.load.syncs import VERSION
 from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS
+from recruit_assets.options import Mode
 from recruit_assets.sandbox import World
-from recruit_assets.sync import Mode, Outcome
+from recruit_assets.store import Outcome
 from recruit_assets_tests.conftest import Project
 
 pytestmark = pytest.mark.ring(2)

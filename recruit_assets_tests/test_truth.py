@@ -25,8 +25,10 @@ from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.sweep import Remains
+from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import Rules, Sandbox, World
-from recruit_assets.sync import Mode, Options, Outcome, Sync
+from recruit_assets.store import Outcome
+from recruit_assets.sync import Sync
 from recruit_assets_tests.conftest import BY_NAME, KEY, settings_for
 from recruit_assets_tests.rings import sized
 

@@ -14,7 +14,7 @@ from recruit_assets.catalogue import MOST_UNKNOWN, Kind, snake_case
 from recruit_assets.errors import ShowsMuchLess
 from recruit_assets.extract.values import storable
 from recruit_assets.metadata import CROWDED
-from recruit_assets.sync import Mode
+from recruit_assets.options import Mode
 from recruit_assets_tests.conftest import Project, metadata
 from recruit_assets_tests.extract.test_values import JSON, must_tell
 from recruit_assets_tests.rings import sized

@@ -21,9 +21,10 @@ from recruit_assets.extract.client import Client
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import connection
+from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.sandbox.times import NOW
-from recruit_assets.sync import Mode, Options, Sync
+from recruit_assets.sync import Sync
 from recruit_assets_tests.life import Life
 from recruit_assets_tests.rings import sized
 

@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 from recruit_assets.extract import failures
 from recruit_assets.extract.access import ApiSettings, is_loopback
 from recruit_assets.extract.budget import Budget
-from recruit_assets.extract.document import Shape, read
+from recruit_assets.extract.document import BadId, Shape, read
 from recruit_assets.extract.no_answer import no_answer, not_prepared
 from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.retries import Effort, Outage
@@ -128,6 +128,8 @@ class Client:
             raise failures.too_large(subject, f"{MOST_VALUES:,} values")
         try:
             return read(body, shape)
+        except BadId as error:
+            raise failures.bad_id(subject, str(error)) from None
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise failures.bad_answer(subject, body, str(error), self._redaction) from None
 

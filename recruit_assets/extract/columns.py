@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from recruit_assets.catalogue import Endpoint, snake_case
-from recruit_assets.extract.document import Record
+from recruit_assets.extract.document import Record, members
 
 LONGEST_NAME = 80  # characters of a column name that comes from the API
 SHAPES = 64  # that records of one list may have before their places are looked for again
@@ -30,7 +30,9 @@ class Shape(NamedTuple):
 def shape_of(record: Record) -> Shape:
     """Return the names of a record's attributes, links and relationships."""
     return Shape(
-        tuple(record.attributes or ()), tuple(record.links or ()), tuple(record.relationships or ())
+        tuple(members(record.attributes)),
+        tuple(members(record.links)),
+        tuple(members(record.relationships)),
     )
 
 

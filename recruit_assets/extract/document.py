@@ -7,9 +7,10 @@ means is up to `records`, which page comes next up to `pages`.
 import json
 import re
 from math import isfinite
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import force_setattr
 
 MOST_DIGITS = 4000  # of a whole number that Python reads from text
 MAX_COUNT = 1 << 53  # of records; up to here a float holds every whole number
@@ -23,27 +24,28 @@ class Linkage(msgspec.Struct, frozen=True, gc=False):
     meta: Any = None
 
 
-if TYPE_CHECKING:
-    Members = dict[str, Any]
-    Relationships = dict[str, Linkage | list[Any] | str | int | float | bool | None]
-else:  # PHP writes an object without members as an empty list
-    Empty = Annotated[list[Any], msgspec.Meta(max_length=0)]
-    Members = dict[str, Any] | Empty
-    Relationships = dict[str, Linkage | list[Any] | str | int | float | bool | None] | Empty
+Other = list[Any] | str | int | float | bool | None  # where an object belongs
+Members = dict[str, Any] | Other
+Relationships = dict[str, Linkage | Other] | Other
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """A record as it came. A relationship that is no object is read as its keys.
+    """A record of an answer. A relationship that is no object is read as its keys.
 
-    Records hold no cycles, so the collector of garbage need not look at them.
+    The id is a text that is not empty, or a whole number. Records hold no cycles, so the garbage
+    collector need not look at them.
     """
 
-    id: Annotated[str, msgspec.Meta(min_length=1)] | int
-    attributes: Members | None = None
-    relationships: Relationships | None = None
-    links: Members | None = None
+    id: Any
+    attributes: Members = None
+    relationships: Relationships = None
+    links: Members = None
     type: Any = None
     meta: Any = None
+
+
+class BadId(ValueError):
+    """An id that is neither a text nor a whole number; the message says where and what it is."""
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ Shape = TypeVar("Shape", Document, Single)
 
 
 def read(body: bytes, shape: type[Shape]) -> Shape:
-    """The document that an answer is, of the shape that was asked for.
+    """Return the document that an answer is, of the shape that was asked for.
 
     Values that nothing can hold (half a surrogate pair, numbers beyond all bounds, NaN, which is no
     JSON) do not spoil the page: such a number comes as its text, and what becomes of such a text is
@@ -94,7 +96,41 @@ def read(body: bytes, shape: type[Shape]) -> Shape:
     Raises:
         msgspec.MsgspecError: it is no document, in words without its values.
         UnicodeError: it is not UTF-8.
+        BadId: a record has an id that cannot be one.
     """
+    document = _decoded(body, shape)
+    for number, record in enumerate(records_of(document), 1):
+        if type(record.id) is not str or not record.id:
+            force_setattr(record, "id", _id(record.id, number))
+    return document
+
+
+def records_of(document: Document | Single) -> list[Record]:
+    """Return the records of a document."""
+    return document.data if isinstance(document, Document) else [document.data]
+
+
+def members(value: Members | Relationships) -> dict[str, Any]:
+    """Return the members of an object; anything else in its place has none."""
+    return value if isinstance(value, dict) else {}
+
+
+def _id(value: Any, number: int) -> int:
+    """Return an id that is a whole number, also where it is written as 5.0.
+
+    Raises:
+        msgspec.ValidationError: there is none.
+        BadId: it is something else.
+    """
+    if type(value) is int or (type(value) is float and value == count_in(abs(value))):
+        return int(value)
+    if value is None or value == "":
+        raise msgspec.ValidationError(f"Expected an id, got `{value!r}` - at record {number}")
+    shown = str(value) if isinstance(value, float | bool) else f"a {type(value).__name__}"
+    raise BadId(f"record {number} has the id {shown}, and an id is a text or a whole number")
+
+
+def _decoded(body: bytes, shape: type[Shape]) -> Shape:
     try:
         return msgspec.json.decode(body, type=shape)
     except msgspec.MsgspecError as error:
@@ -105,8 +141,7 @@ def read(body: bytes, shape: type[Shape]) -> Shape:
         except (ValueError, RecursionError):
             raise error from None
         document = msgspec.convert(loose, shape)
-        records = document.data if isinstance(document, Document) else [document.data]
-        if not all(str(record.id).isascii() for record in records):
+        if not all(str(record.id).isascii() for record in records_of(document)):
             raise  # an id must be whole
         return document
 

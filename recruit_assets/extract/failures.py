@@ -20,7 +20,7 @@ from recruit_assets.errors import (
     Transient,
     Unavailable,
 )
-from recruit_assets.extract.no_answer import AGAIN, PROXY_ADVICE
+from recruit_assets.extract.no_answer import AGAIN, ASK, PROXY_ADVICE, TELL
 from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.report import duration
 from recruit_assets.extract.retry_after import wait_asked_for
@@ -85,8 +85,7 @@ _ADVICE = {
     406: "It does not know this version: set RECRUIT_API_VERSION to one that it names.",
 }
 _OTHERWISE = (
-    "The API does not take this request. Check RECRUIT_API_BASE_URL; if it is right, tell whoever "
-    "runs the API."
+    f"The API does not take this request. Check RECRUIT_API_BASE_URL; if it is right, {ASK}."
 )
 
 
@@ -99,12 +98,12 @@ def linked_elsewhere(subject: str, url: str) -> Rejected:
     )
 
 
-def another_record(subject: str, id_: str) -> Rejected:
+def another_record(subject: str, type_: str, id_: str) -> Rejected:
     """Return the error for an answer by id that holds another record."""
     return Rejected(
         subject,
-        f"the API answered with the record {one_line(id_, 60)}",
-        "Tell whoever runs the API.",
+        f"the API answered with the record {one_line(id_, 60)} of the type {one_line(type_, 60)}",
+        f"{TELL}.",
     )
 
 
@@ -118,7 +117,7 @@ def gone_midway(error: Unavailable) -> Rejected:
     return Rejected(
         error.subject,
         f"{error.happened}, though pages before it were there",
-        "Was the key's scope changed just now? If not, tell whoever runs the API.",
+        f"Was the key's scope changed just now? If not, {ASK}.",
     )
 
 
@@ -137,8 +136,32 @@ def too_large(subject: str, most: str) -> Rejected:
     return Rejected(
         subject,
         f"the answer is larger than {most}, the most that is read of one",
-        "The table is as it was. Check that RECRUIT_API_BASE_URL is an API; if it is, ask whoever "
-        "runs it why a page is so large.",
+        f"The table is as it was. Check that RECRUIT_API_BASE_URL is an API; if it is, {ASK} why a "
+        "page is so large.",
+    )
+
+
+def bad_id(subject: str, why: str) -> Rejected:
+    """Return the error for a record with an id that can be none; it would be the same each time."""
+    return Rejected(subject, why, f"The table is as it was. {TELL}.")
+
+
+def another_type(subject: str, found: str, expected: str) -> Rejected:
+    """Return the error for a list that shows a record of another type, such as another list's."""
+    return Rejected(
+        subject,
+        f"the API's list shows a record of the type {one_line(found, 60)}, not {expected}",
+        f"The table is as it was. Check that RECRUIT_API_BASE_URL is right; if it is, {ASK}.",
+    )
+
+
+def one_id_twice(subject: str, id_: str, first: str, second: str) -> Rejected:
+    """Return the error for two records that only one row could be made of, by what each is."""
+    return Rejected(
+        subject,
+        f"two records have the id {one_line(id_, 60)}: {one_line(first, 60)} and "
+        f"{one_line(second, 60)}, and the table has one row for an id",
+        f"The table is as it was. {TELL}.",
     )
 
 

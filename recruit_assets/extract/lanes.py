@@ -27,7 +27,7 @@ from enum import IntEnum
 from itertools import pairwise
 from math import inf
 
-from recruit_assets.extract.document import Record
+from recruit_assets.extract.document import Record, members
 from recruit_assets.extract.links import ends
 from recruit_assets.extract.source import Page
 
@@ -231,6 +231,6 @@ def _number(record: Record) -> int:
 
 def _changed(record: Record) -> float:
     try:
-        return datetime.fromisoformat((record.attributes or {})["updated-at"]).timestamp()
+        return datetime.fromisoformat(members(record.attributes)["updated-at"]).timestamp()
     except (KeyError, TypeError, ValueError):
         raise OutOfOrder from None

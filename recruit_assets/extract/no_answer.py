@@ -12,7 +12,8 @@ from urllib3.exceptions import NewConnectionError
 
 from recruit_assets.errors import NeverReached, Rejected, RequestFailed, Transient
 
-AGAIN = "The table is as it was. Run it again; if it lasts, ask whoever runs the API."
+ASK, TELL = "ask the API's operator", "Tell the API's operator"
+AGAIN = f"The table is as it was. Run it again; if it lasts, {ASK}."
 PROXY_ADVICE = (
     "The proxy wants a user and a password: write them in HTTPS_PROXY, such as "
     "http://user:password@proxy.example.com:3128."
@@ -21,13 +22,13 @@ _REFUSED_BY_PROXY = re.compile(r"Tunnel connection failed: (4\d\d)")
 # What helps against each reason for which a certificate is refused.
 _SECURE = {
     "is not valid for": "Set RECRUIT_API_BASE_URL to a host that the certificate names.",
-    "has expired": "Tell whoever runs the API, unless this machine's clock is wrong.",
-    "not yet valid": "Set this machine's clock; if it is right, tell whoever runs the API.",
+    "has expired": f"{TELL}, unless this machine's clock is wrong.",
+    "not yet valid": f"Set this machine's clock; if it is right, {ASK}.",
     "wrong version": "Nothing speaks TLS there. Check the port in RECRUIT_API_BASE_URL.",
 }
 _UNKNOWN_ISSUER = (
-    "Set REQUESTS_CA_BUNDLE to a file with the certificate of whoever issued it, such as the "
-    "company whose proxy stands between, if you trust them."
+    "Set REQUESTS_CA_BUNDLE to a file with the certificate of its issuer, such as your company's "
+    "proxy, if you trust it."
 )
 _NEVER_SENT = (InvalidProxyURL, InvalidSchema, InvalidURL)
 
@@ -68,7 +69,7 @@ def no_answer(
 def _refused_by_proxy(subject: str, refused: re.Match[str]) -> Rejected:
     """Return the error for a proxy that lets nothing through; another try changes nothing."""
     status = int(refused[1])
-    advice = PROXY_ADVICE if status == 407 else "Ask whoever runs the proxy to let it through."
+    advice = PROXY_ADVICE if status == 407 else "Ask the proxy's operator to let it through."
     return Rejected(subject, f"the proxy of HTTPS_PROXY answered HTTP {status}", advice)
 
 

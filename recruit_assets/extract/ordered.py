@@ -19,8 +19,9 @@ from recruit_assets.extract.lanes import (
     stood_still,
 )
 from recruit_assets.extract.links import counts_end, leads_on
+from recruit_assets.extract.no_answer import TELL
 from recruit_assets.extract.pager import Pager
-from recruit_assets.extract.sightings import TELL, Sightings, too_few
+from recruit_assets.extract.sightings import Sightings, too_few
 from recruit_assets.extract.source import Page
 from recruit_assets.extract.unordered import read_again
 

@@ -12,14 +12,16 @@ from time import monotonic
 from recruit_assets.errors import BadAnswer, ParameterRefused, Rejected, Unavailable
 from recruit_assets.extract import failures
 from recruit_assets.extract.cursor import read_by_cursor
+from recruit_assets.extract.identity import Identities
 from recruit_assets.extract.lanes import OutOfOrder
 from recruit_assets.extract.links import by_number, ends
+from recruit_assets.extract.no_answer import TELL
 from recruit_assets.extract.ordered import Ordered
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.report import Report, Verdict
 from recruit_assets.extract.retries import Effort
-from recruit_assets.extract.sightings import MOST_ALIKE, TELL, Repeats, Sightings, ids_of, too_few
+from recruit_assets.extract.sightings import MOST_ALIKE, Repeats, Sightings, ids_of, too_few
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.unordered import read_twice
 
@@ -46,6 +48,7 @@ class Walk:
         query = Query.everything(source.endpoint, source.page_size, since)
         self._pager = Pager(source, query, self.report)
         self._doubts = self._pager.doubts
+        self._identities = Identities()
         self._begun = self._told = monotonic()
         self._queued = 0.0  # seconds, when it was last told how far it is
 
@@ -67,6 +70,7 @@ class Walk:
             for page in self._bounded(self._pages()):
                 report.pages += 1
                 report.records += len(page.records)
+                self._identities.add(page.records)
                 if monotonic() - self._told > BETWEEN_LOGS:
                     self._tell()
                 yield page
@@ -76,6 +80,8 @@ class Walk:
             self._source.check_that_others_answer(error)
             report.verdict, report.reason = Verdict.UNAVAILABLE, str(error)
         else:
+            if clash := self._identities.clash:
+                raise failures.one_id_twice(self._name, *clash)
             report.began -= self._source.behind
             self._judge()
 

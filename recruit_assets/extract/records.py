@@ -19,10 +19,11 @@ import pyarrow as pa
 
 from recruit_assets.catalogue import META, MORE, MOST_UNKNOWN, TYPE, UNPARSED, Endpoint, Kind
 from recruit_assets.extract.columns import Places, Shape, shape_of
-from recruit_assets.extract.document import Linkage, Record
+from recruit_assets.extract.document import Linkage, Record, members
 from recruit_assets.extract.values import ARROW_TYPES, Values, as_column, as_json, kind_of, storable
 
 _MEMBERS = {"id", "type"}  # of a key
+_OBJECTS = ("attributes", "relationships", "links")  # members of a record
 SOURCES = ("attributes/", "links/", "relationships/")
 
 
@@ -35,7 +36,8 @@ class Flattener:
             catalogue's, so that what is there keeps its type.
 
     `columns` are the columns of the rows so far; it grows when an unknown attribute appears.
-    `unparsed` counts, by column, the values that did not fit, and `more` those put into `_more`.
+    `unparsed` counts, by column, the values that did not fit, and by `attributes`, `relationships`
+    or `links` what a record has there that is no object; `more` counts those put into `_more`.
     """
 
     def __init__(self, endpoint: Endpoint, table: dict[str, Kind] | None = None) -> None:
@@ -75,7 +77,23 @@ class Flattener:
             found[MORE] = [more.get(row) for row in range(done)]
         for column in undecided:
             self.columns[column] = kind_of(found[column])
-        return self._table(found, done)
+        return self._table(found, done, self._misplaced(records))
+
+    def _misplaced(self, records: Sequence[Record]) -> dict[int, dict[str, Any]]:
+        """Return, by row, what stands where an object of members belongs and is none.
+
+        PHP writes an object without members as an empty list, which says nothing.
+        """
+        found: dict[int, dict[str, Any]] = {}
+        for row, record in enumerate(records):
+            for name in _OBJECTS:
+                value = getattr(record, name)
+                if isinstance(value, dict) or value is None or value == []:
+                    continue
+                label = f"record/{name}" if name in self.columns else name
+                found.setdefault(row, {})[label] = storable(value)
+                self.unparsed[label] += 1
+        return found
 
     def _claim(self, column: str, kind: Kind | None, undecided: set[str]) -> bool:
         """Return whether there is such a column, or room for one, which is then added."""
@@ -103,8 +121,9 @@ class Flattener:
                 more.setdefault(row, {})[label] = storable(value)
                 self.more += 1
 
-    def _table(self, found: dict[str, Values], rows: int) -> pa.Table:
-        misfits: dict[int, dict[str, Any]] = {}
+    def _table(
+        self, found: dict[str, Values], rows: int, misfits: dict[int, dict[str, Any]]
+    ) -> pa.Table:
         arrays = {}
         for name, kind in self.columns.items():
             if (values := found.get(name)) is None:
@@ -136,16 +155,16 @@ class Flattener:
         types = [None if each.type == self._type else each.type for each in records]
         yield "type", TYPE, Kind.TEXT, types
         yield "meta", META, Kind.JSON, [each.meta for each in records]
-        attributes = [record.attributes or {} for record in records]
+        attributes = [members(record.attributes) for record in records]
         for name in shape.attributes:
             source = f"attributes/{name}"
             yield source, places[source], None, [each[name] for each in attributes]
-        links = [record.links or {} for record in records]
+        links = [members(record.links) for record in records]
         for name in shape.links:
             if name != "self":
                 source = f"links/{name}"
                 yield source, places[source], None, [each[name] for each in links]
-        related = [record.relationships or {} for record in records]
+        related = [members(record.relationships) for record in records]
         for name in shape.relationships:
             for part, kind, values in _linked(
                 [each[name] for each in related], self._targets.get(name)

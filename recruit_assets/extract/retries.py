@@ -137,9 +137,7 @@ def call_with_retries(
             return result
 
 
-def _is_hopeless(
-    error: RequestFailed, failures: int, limits: RetryLimits, outage: Outage
-) -> bool:
+def _is_hopeless(error: RequestFailed, failures: int, limits: RetryLimits, outage: Outage) -> bool:
     """Return whether another try cannot help, or tries and the outage have used up their limits.
 
     A refusal can clear only if it asks to wait, and is no outage. No 429 uses up tries.

@@ -6,12 +6,12 @@ What lives here: the memory of a reading. What follows from it is up to `pages`.
 from collections.abc import Iterable
 from itertools import islice
 
+from recruit_assets.extract.no_answer import TELL
 from recruit_assets.extract.source import Page
 from recruit_assets.text import one_line
 
 MOST_ALIKE = 10  # pages in a row that show what others showed
 NAMED = 3  # records listed twice, in a reason
-TELL = "Tell whoever runs the API"
 
 
 class Repeats:

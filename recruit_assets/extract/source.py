@@ -19,6 +19,7 @@ from recruit_assets.extract import failures
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.document import Document, Record, Shape, Single
 from recruit_assets.extract.flight import InFlight
+from recruit_assets.extract.identity import Types
 from recruit_assets.extract.query import PAGE_SIZE, Query
 from recruit_assets.extract.retries import ONCE, Effort, RetryLimits, call_with_retries
 from recruit_assets.extract.threads import DaemonPool
@@ -73,6 +74,7 @@ class Source:
         self.stopped = Event()
         self._client, self._limits = client, limits
         self._answers = count()
+        self._types = Types(endpoint)
         self._counting = Lock()
 
     def __enter__(self) -> Self:
@@ -128,7 +130,7 @@ class Source:
 
         def look(id_: str) -> Page | None:
             try:
-                return self._find(id_, query, ONCE if failed else self._limits)
+                return self.record(id_, query, ONCE if failed else None)
             except RequestFailed as error:
                 failed.append(error)
                 return self._page_of([])
@@ -140,6 +142,28 @@ class Source:
                 f"{self.endpoint.name}: {len(failed)} of {len(wanted)} records could not be looked "
                 f"up by id, so their rows stay as they are. The first: {failed[0]}"
             )
+
+    def record(self, id_: str, query: Query, limits: RetryLimits | None = None) -> Page | None:
+        """Return a page that holds one record alone, asked for by its id; None if it is gone.
+
+        Gone means 404 or 410, at once, also with Retry-After.
+
+        Raises:
+            RequestFailed: any other answer, another record's as well; it tells nothing of this one.
+        """
+        subject = f"{self.endpoint.name} {one_line(id_)}"
+        if id_ in (".", ".."):
+            raise failures.not_an_address(subject)
+        url = f"{self.endpoint.path}/{quote(id_, safe='')}"
+        try:
+            found = self._get(url, query.record(), subject, Single, limits).data
+        except (Unavailable, Rejected) as error:
+            if error.status in GONE:
+                return None
+            raise
+        if str(found.id) != id_ or not self._types.fits(found.type):
+            raise failures.another_record(subject, str(found.type), str(found.id))
+        return self._page_of([found])
 
     def check_that_others_answer(self, error: Unavailable) -> None:
         """Tell a missing add-on or scope from a wrong base URL, or a key that may read nothing.
@@ -160,26 +184,14 @@ class Source:
             return  # whatever it does not like, there is something at that address
 
     def _page(self, url: str, query: str, number: int) -> Page:
-        document = self._get(url, query, f"{self.endpoint.name}, page {number}", Document)
+        subject = f"{self.endpoint.name}, page {number}"
+        document = self._get(url, query, subject, Document)
+        if wrong := self._types.wrong(document.data):
+            raise failures.another_type(subject, wrong, self.endpoint.path)
         return Page(document, number, next(self._answers))
 
     def _page_of(self, records: list[Record]) -> Page:
         return Page(Document(records), 1, next(self._answers))
-
-    def _find(self, id_: str, query: Query, limits: RetryLimits) -> Page | None:
-        subject = f"{self.endpoint.name} {one_line(id_)}"
-        if id_ in (".", ".."):
-            raise failures.not_an_address(subject)
-        url = f"{self.endpoint.path}/{quote(id_, safe='')}"
-        try:
-            found = self._get(url, query.record(), subject, Single, limits).data
-        except (Unavailable, Rejected) as error:
-            if error.status in GONE:
-                return None
-            raise
-        if str(found.id) != id_:
-            raise failures.another_record(subject, str(found.id))
-        return self._page_of([found])
 
     def _get(
         self,
@@ -198,7 +210,7 @@ class Source:
             try:
                 return client.get(url, query, subject, shape, effort)
             except RequestFailed as error:
-                if shape is Single and error.status in GONE:
+                if issubclass(shape, Single) and error.status in GONE:
                     error.wait = None  # a complete list lacks it as well: it is gone, not late
                 raise
 

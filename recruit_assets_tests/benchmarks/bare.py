@@ -7,8 +7,9 @@ import dagster as dg
 from recruit_assets import definitions
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.options import Options
 from recruit_assets.resources import RecruitApi, RecruitDatabase
-from recruit_assets.sync import Options, Sync
+from recruit_assets.sync import Sync
 
 
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:

@@ -10,7 +10,7 @@ import trustme
 from recruit_assets.errors import NeverReached, Rejected, RequestFailed, Transient
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.document import Document
+from recruit_assets.extract.document import Document, members
 from recruit_assets.extract.retries import Effort
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import KEY, served
@@ -64,8 +64,7 @@ def test_numbers_beyond_64_bits_arrive_whole(sandbox: Sandbox) -> None:
     )
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
     record = client.get("regions", "", "regions", Document, Effort()).data[0]
-    assert record.attributes is not None
-    assert record.attributes["name"] == 2**70 + 1
+    assert members(record.attributes)["name"] == 2**70 + 1
     client.close()
 
 
@@ -140,7 +139,7 @@ def test_a_port_that_does_not_speak_tls_is_told_to_be_one(sandbox: Sandbox) -> N
     ("status", "final", "advice"),
     [
         (407, True, "The proxy wants a user and a password"),
-        (403, True, "Ask whoever runs the proxy"),
+        (403, True, "Ask the proxy's operator"),
         (502, False, "Is the proxy of HTTPS_PROXY or HTTP_PROXY right"),
     ],
 )

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recruit_assets.extract.document import MAX_COUNT, Document, Single, count_in, read
+from recruit_assets.extract.document import (
+    MAX_COUNT,
+    BadId,
+    Document,
+    Single,
+    count_in,
+    members,
+    read,
+)
 from recruit_assets.extract.links import by_number, ends, leads_on
 from recruit_assets.extract.source import Page
 
@@ -129,6 +137,28 @@ def test_the_end_of_a_list(
 @pytest.mark.parametrize("member", ["attributes", "relationships", "links"])
 def test_an_empty_list_in_the_place_of_an_object_has_no_members(member: str) -> None:
     (record,) = read(f'{{"data":[{{"id":"1","{member}":[]}}]}}'.encode(), Document).data
-    assert not getattr(record, member)
-    with pytest.raises(msgspec.ValidationError):
-        read(f'{{"data":[{{"id":"1","{member}":["x"]}}]}}'.encode(), Document)
+    assert not members(getattr(record, member))
+
+
+@pytest.mark.parametrize("id_", ["5", "5.0", "5e0", "-5.0", "9007199254740992.0"])
+def test_an_id_that_is_a_whole_number_is_one_however_it_is_written(id_: str) -> None:
+    (record,) = read(f'{{"data":[{{"id":{id_}}}]}}'.encode(), Document).data
+    assert record.id == float(id_)
+    assert type(record.id) is int
+
+
+@pytest.mark.parametrize(
+    ("id_", "shown"),
+    [
+        ("1.5", "1.5"),
+        ("1e20", "1e+20"),
+        ("true", "True"),
+        ("[1]", "a list"),
+        ('{"a": "Jane"}', "a dict"),
+    ],
+)
+def test_an_id_that_can_be_none_is_named(id_: str, shown: str) -> None:
+    with pytest.raises(BadId) as raised:
+        read(f'{{"data":[{{"id":"1"}},{{"id":{id_}}}]}}'.encode(), Document)
+    said = f"record 2 has the id {shown}, and an id is a text or a whole number"
+    assert str(raised.value) == said

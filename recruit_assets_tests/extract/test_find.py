@@ -72,7 +72,8 @@ def test_any_other_answer_leaves_the_row_and_warns_once(
         sandbox.fail(f"regions/{id_}", times=None, **fault)
     with caplog.at_level(logging.WARNING):
         assert found(source, [first, second, third]) == {first: [], second: [second], third: []}
-    (warned,) = [text for text in caplog.messages if "again in" not in text]
+    told = [record.getMessage() for record in caplog.records if record.name == "find"]
+    (warned,) = [text for text in told if "again in" not in text]
     assert warned.startswith("regions: 2 of 3 records could not be looked up by id, so their rows")
     assert f"The first: regions {first}: " in warned or f"The first: regions {third}: " in warned
 
@@ -129,3 +130,73 @@ def test_a_sync_goes_on_without_what_could_not_be_looked_up(
     assert len([text for text in caplog.messages if "could not be looked up" in text]) == 1
     project.sandbox.clear_faults()
     assert project.sync("candidates", allow_mass_delete=True).deleted == 1
+
+
+OTHER_ANSWERS: list[dict[str, Any]] = [
+    *({"status": status} for status in (301, 400, 403, 500)),
+    *({"kind": kind} for kind in ("html", "empty", "reset")),
+    {"status": 200, "body": '{"data":null}'},
+    {"status": 200, "body": '{"data":{"id":"999","type":"regions"}}'},
+    {"status": 200, "body": '{"data":{"id":"%s","type":"users"}}'},
+    {"status": 200, "body": '{"data":{"id":1.5}}'},
+    {"status": 503, "headers": {"Retry-After": "86400"}},
+]
+
+
+@pytest.mark.parametrize("fault", OTHER_ANSWERS, ids=str)
+def test_a_row_stays_unless_its_own_record_is_gone(
+    project: Project, caplog: pytest.LogCaptureFixture, fault: dict[str, Any]
+) -> None:
+    project.sync("regions")
+    vanished, *rest = ids(project.sandbox)
+    project.sandbox.world.remove("regions", vanished)
+    body = fault.get("body", "").replace("%s", vanished)
+    for id_ in (vanished, *rest):
+        project.sandbox.fail(f"regions/{id_}", times=None, **fault | {"body": body})
+    project.sandbox.clear_requests()
+    with caplog.at_level(logging.WARNING):
+        outcome = project.sync("regions")
+    assert (outcome.report.verdict.value, outcome.deleted, outcome.kept) == ("complete", 0, 1)
+    assert (vanished,) in project.query("SELECT id FROM recruit.regions WHERE _deleted_at IS NULL")
+    # The list is not read again: two readings are no answer for a record that gave another one.
+    asked = [each.path for each in project.sandbox.requests]
+    assert asked.count("regions") == 1
+    assert set(asked) == {"regions", f"regions/{vanished}"}
+    assert "1 of 1 records could not be looked up by id, so their rows stay" in caplog.text
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 404}, {"kind": "html"}], ids=str)
+def test_a_404_counts_only_where_records_answer_by_id(
+    project: Project, caplog: pytest.LogCaptureFixture, fault: dict[str, Any]
+) -> None:
+    project.sync("regions")
+    gone, hidden, first, *_ = ids(project.sandbox)
+    project.sandbox.world.remove("regions", gone)
+    project.sandbox.fail(f"regions/{first}", times=None, **fault)
+    project.sandbox.fail(f"regions/{hidden}", times=None, status=404)
+
+    def hide(document: dict[str, Any]) -> None:
+        document["data"] = [each for each in document["data"] if each["id"] != hidden]
+        document["meta"]["record-count"] -= 1
+
+    project.sandbox.alter("regions", hide, page=1, times=1)
+    with caplog.at_level(logging.INFO):
+        outcome = project.sync("regions")
+    assert (outcome.deleted, outcome.kept, outcome.gone) == (1, 1, [gone])
+    assert "Alone that proves nothing" in caplog.text
+    assert "could not be looked up" not in caplog.text
+
+
+def test_a_second_reading_that_fails_deletes_nothing(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    project.sync("regions")
+    gone, first, *_ = ids(project.sandbox)
+    project.sandbox.world.remove("regions", gone)
+    project.sandbox.fail(f"regions/{first}", status=404)
+    project.sandbox.before(
+        f"regions/{first}", lambda _: project.sandbox.fail("regions", status=401)
+    )
+    assert (outcome := project.sync("regions")).deleted == 0
+    assert outcome.kept == 1
+    assert "second reading could not prove it (regions, page 1: the API answered" in caplog.text

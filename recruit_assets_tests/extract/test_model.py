@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from recruit_assets.extract.document import members
 from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.report import Report, Verdict
 from recruit_assets.extract.source import Source
@@ -47,7 +48,7 @@ def read(world: World, since: int) -> tuple[Report, dict[int, str]]:
     walk = Walk(cast(Source, SimulatedSource(world)), after)
     for page in walk:
         for record in page.records:
-            changed = (record.attributes or {})["updated-at"]
+            changed = members(record.attributes)["updated-at"]
             came[int(record.id)] = max(came.get(int(record.id), ""), changed)
     return walk.report, came
 

@@ -224,7 +224,7 @@ def test_a_list_that_repeats_itself_is_left(
     assert set(came) <= set(everything)
     assert reading.report.verdict is Verdict.INCOMPLETE
     assert "repeats itself or lies about its length" in reading.report.reason
-    assert "Tell whoever runs the API" in reading.report.reason
+    assert "Tell the API's operator" in reading.report.reason
     assert len(sandbox.requests) <= FEW
 
 
@@ -339,7 +339,7 @@ def test_a_record_in_the_place_of_another_is_no_proof(
     assert reading.report.verdict is Verdict.INCOMPLETE
     assert reading.report.reason == (
         f"94 records came, and the API counts 95: record {every[16]} is listed twice, on pages 1 "
-        "and 3, maybe in place of others. Tell whoever runs the API"
+        "and 3, maybe in place of others. Tell the API's operator"
     )
 
 

@@ -113,9 +113,7 @@ AGO = format_datetime(NOW - timedelta(days=1), usegmt=True)
 
 
 @pytest.mark.parametrize("status", [*REFUSALS, 408, 429, 503])
-def test_a_wait_is_heeded_on_every_status(
-    sandbox: Sandbox, walk: StartWalk, status: int
-) -> None:
+def test_a_wait_is_heeded_on_every_status(sandbox: Sandbox, walk: StartWalk, status: int) -> None:
     headers = {"Location": "http://127.0.0.1:9/"} if status < 400 else {}
     for page, said in ((1, "0"), (2, "0.001"), (2, AGO)):
         headers = headers | {"Retry-After": said}

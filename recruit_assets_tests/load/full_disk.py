@@ -27,7 +27,8 @@ from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.state import rows
 from recruit_assets.marts.report import write
-from recruit_assets.sync import Mode, Options, Sync
+from recruit_assets.options import Mode, Options
+from recruit_assets.sync import Sync
 
 PLAIN = {"force_compression": "uncompressed"}
 STEP = 128 << 10  # bytes

@@ -9,8 +9,8 @@ import dagster as dg
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.mart_assets import MART_ASSETS
+from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitDatabase
-from recruit_assets.sync import Mode
 from recruit_assets_tests.conftest import Project
 from recruit_assets_tests.released import Company
 

@@ -1,0 +1,230 @@
+"""What a sync writes: the merge, the sweep, the history, and its own row, all or nothing.
+
+What lives here: the order of these in one transaction, and what a reading proves of a table that
+was changed in the meantime. Each of them is in `load`.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from recruit_assets.catalogue import Kind
+from recruit_assets.errors import (
+    DatabaseBusy,
+    DatabaseChanged,
+    DatabaseProblem,
+    NoSpaceLeft,
+    NotEnoughMemory,
+    RecruitError,
+)
+from recruit_assets.extract.report import Report, Verdict
+from recruit_assets.extract.source import Source
+from recruit_assets.load.connection import transaction
+from recruit_assets.load.endpoint_table import prepare
+from recruit_assets.load.history import HISTORY, write_history
+from recruit_assets.load.memory import bounded_memory
+from recruit_assets.load.merge import Merged, merge
+from recruit_assets.load.schema import SCHEMA, columns_of
+from recruit_assets.load.stage import Stage
+from recruit_assets.load.state import State, recall, remember, rows, written_since
+from recruit_assets.load.sweep import are_living, living, sweep
+from recruit_assets.load.syncs import META, SYNCS
+from recruit_assets.options import Mode, Options
+
+
+@dataclass
+class Outcome:
+    """What a sync did."""
+
+    report: Report
+    state: State  # before it
+    asked_for_changes: bool
+    mode: Mode = Mode.full  # of the reading
+    merged: Merged = field(default_factory=Merged)
+    gone: list[str] = field(default_factory=list)  # ids proven gone
+    kept: int = 0  # rows that the list did not show and that were not proven gone
+    deleted: int = 0
+    living: int = 0
+    unparsed: dict[str, int] = field(default_factory=dict)
+    crowded: bool = False  # more unknown attributes came than get a column of their own
+    columns: dict[str, Kind] = field(default_factory=dict)
+    cursor: datetime | None = None  # where the next incremental read goes on
+    seconds: float = 0.0  # that it took
+
+
+class Store:
+    """Writes what one sync of one endpoint read.
+
+    Args:
+        source: the endpoint.
+        opened: opens the database for writing.
+        options: what was chosen for the sync.
+        run_id: the Dagster run.
+        started: when the sync began, by our clock.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
+        options: Options,
+        run_id: str,
+        started: datetime,
+    ) -> None:
+        self._source, self._endpoint, self._log = source, source.endpoint, source.log
+        self._opened, self._options = opened, options
+        self._run_id, self._started = run_id, started
+
+    def write(self, stage: Stage, outcome: Outcome) -> None:
+        """Merge, sweep and remember, and note in `outcome` what that did.
+
+        Raises:
+            DatabaseProblem: it cannot be written; the database is as it was.
+        """
+        try:
+            self._write(stage, outcome)
+        except NotEnoughMemory:  # it was bounded too low for these rows, and changed nothing
+            self._log.info(f"{self._endpoint.name}: merged again, with more memory")
+            self._write(stage, outcome, bounded=False)
+        except DatabaseChanged:  # what it met may be over, and what was read need not be lost
+            self._write(stage, outcome)
+
+    def write_failure(self, report: Report, error: RecruitError) -> None:
+        """Note a sync that failed, where there is a database that can be written."""
+        committed = isinstance(error, NoSpaceLeft) and error.committed  # then it is noted
+        if isinstance(error, DatabaseBusy) or committed or self._options.dry_run:
+            return
+        failed = {"verdict": "failed", "reason": str(error)}
+        try:
+            with self._opened() as database, transaction(database):
+                remember(database, self._endpoint, self._row(report) | failed)
+        except DatabaseProblem as problem:
+            self._log.warning(f"{self._endpoint.name}: the failure was not noted: {problem}")
+
+    def _write(self, stage: Stage, outcome: Outcome, *, bounded: bool = True) -> None:
+        """Do it in one transaction, of which nothing is kept in a dry run."""
+        endpoint, options = self._endpoint, self._options
+        with (
+            self._opened() as database,
+            bounded_memory(database, stage.rows, stage.size) if bounded else nullcontext(),
+            transaction(database, keep=not options.dry_run),
+        ):
+            now = recall(database, endpoint, self._source.api)
+            newer = written_since(database, endpoint, outcome.state, now)
+            self._warn(SCHEMA, endpoint.name, prepare(database, endpoint, stage.columns))
+            outcome.merged = merge(
+                database,
+                endpoint,
+                stage,
+                self._run_id,
+                refresh_volatile=options.refresh_volatile,
+                newer=newer or (),
+            )
+            outcome.columns = columns_of(database, endpoint)
+            self._claim(database, outcome, now, newer)
+            outcome.deleted = sweep(
+                database,
+                endpoint,
+                outcome.gone,
+                self._run_id,
+                remains=options.remains,
+                columns=outcome.columns,
+            )
+            outcome.living = living(database, endpoint)
+            lost = write_history(
+                database,
+                endpoint,
+                self._run_id,
+                outcome.gone,
+                outcome.columns,
+                whole=outcome.mode is Mode.full,
+            )
+            row = self._row(outcome.report) | self._results(outcome)
+            row |= {"rows": rows(database, endpoint), "cursor": outcome.cursor}
+            self._warn(HISTORY, endpoint.name, lost)
+            self._warn(META, "syncs", remember(database, endpoint, row))
+
+    def _claim(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        outcome: Outcome,
+        now: State,
+        newer: Sequence[str] | None,
+    ) -> None:
+        """Say what the reading proves, and where the next incremental one goes on.
+
+        It goes on from the start of this one, if that is proven; if not, from where it stood. If
+        the table is not the one that the reading was planned from, and does not agree with what
+        came, nothing is proven, nothing is deleted, and the next sync reads everything.
+
+        Args:
+            database: after the merge.
+            outcome: what is claimed; its verdict, cursor, and the ids that are gone may change.
+            now: the state that the merge has found.
+            newer: the runs that have written since the reading was planned; None if another table
+                is in its place.
+        """
+        report, endpoint = outcome.report, self._endpoint
+        other = "is not the one that it was planned from" if newer is None else "was changed"
+        moved = newer is None or (newer and self._differs(database, outcome))
+        if moved and report.verdict is not Verdict.UNAVAILABLE:
+            by = ": was a backup restored?" if newer is None else " by another sync."
+            report.verdict = Verdict.INCOMPLETE
+            report.reason = f"the table {other} while this sync was reading{by}"
+            outcome.gone, outcome.cursor = [], None
+        elif not endpoint.dated:
+            outcome.cursor = None
+        elif report.verdict.proven:
+            outcome.cursor = report.began
+        else:
+            stood = None if outcome.state.void else now.cursor
+            outcome.cursor = min(stood, report.began) if stood else None
+
+    def _differs(self, database: duckdb.DuckDBPyConnection, outcome: Outcome) -> bool:
+        """Whether the table was not yet what this sync has read."""
+        merged = outcome.merged
+        written = merged.inserted + merged.updated + merged.undeleted + merged.superseded
+        return bool(written or are_living(database, self._endpoint, outcome.gone))
+
+    def _warn(self, schema: str, table: str, lost: Sequence[str]) -> None:
+        """Say which columns were made again."""
+        if lost:
+            self._log.warning(
+                f"{schema}.{table} lacked {', '.join(lost)}, or had another type there: the table "
+                "was repaired."
+            )
+
+    def _row(self, report: Report) -> dict[str, Any]:
+        effort = self._source.effort
+        return {
+            "run_id": self._run_id,
+            "api": self._source.api,
+            "started": self._started,
+            "finished": datetime.now(UTC),
+            "verdict": report.verdict.value,
+            "reason": report.reason or None,
+            "requests": effort.requests,
+            "retries": effort.retries,
+            "waited_for_budget": effort.queued,
+            "waited_to_retry": effort.waited,
+            "received": effort.received,
+            "pages": report.pages,
+            "record_count": report.record_count,
+            "read": report.records,
+        }
+
+    def _results(self, outcome: Outcome) -> dict[str, Any]:
+        report = outcome.report
+        merged = {name: n for name, n in asdict(outcome.merged).items() if name in SYNCS}
+        return {
+            **merged,
+            "mode": outcome.mode.value,
+            "deleted": outcome.deleted,
+            "living": outcome.living,
+            "unparsed": sum(outcome.unparsed.values()),
+            "filter_refused": report.filter_refused if outcome.asked_for_changes else None,
+        }
