@@ -205,7 +205,7 @@ class Client:
         try:
             resolved = urljoin(self.base_url, url)
             parts = urlsplit(resolved)
-            same = _origin(parts) == _origin(self._origin)
+            same = origin(parts) == origin(self._origin)
         except ValueError:
             same = False
         # Libraries disagree where the host ends if there is a backslash or a user.
@@ -214,7 +214,8 @@ class Client:
         return resolved
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+def origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port of a URL; raise ValueError if the port is none."""
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or default
 

@@ -1,6 +1,6 @@
 """A list that is read by its links, one page after the other: its pages have no numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import chain
 
 from recruit_assets.extract.lanes import Key, OutOfOrder, order_of
@@ -33,10 +33,13 @@ class Links:
             yield page
 
 
-def read_by_cursor(pager: Pager, first: Page) -> Iterator[Page]:
+def read_by_cursor(pager: Pager, first: Page) -> Generator[Page, None, bool]:
     """Yield pages by opaque cursors, which stand after a record and so miss none behind it.
 
     A link that leads back ends the reading; by the counts it is all that there is, or not.
+
+    Returns:
+        Whether the links led to the end, as far as the counts tell.
     """
     links, seen, keys, page = Links(pager.source), Sightings(), list[Key](), first
     ordered, short, shown = True, False, set[tuple[str, ...]]()
@@ -61,8 +64,10 @@ def read_by_cursor(pager: Pager, first: Page) -> Iterator[Page]:
         pager.doubts.append(seen.listed_twice or "it has no order")
     if came < counted:
         pager.doubts.append(too_few(came, counted))
-    if links.led_back and (came < counted or not counted):
+    led_back = links.led_back and (came < counted or not counted)
+    if led_back:
         pager.doubts.append(
             f"the link of page {links.led_back:,} to the next page leads back to a page "
             f"already read. {TELL}"
         )
+    return not led_back

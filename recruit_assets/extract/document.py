@@ -122,7 +122,7 @@ def _id(value: Any, number: int) -> int:
         msgspec.ValidationError: there is none.
         BadId: it is something else.
     """
-    if type(value) is int or (type(value) is float and value == count_in(abs(value))):
+    if type(value) is int or (type(value) is float and count_in(abs(value)) is not None):
         return int(value)
     if value is None or value == "":
         raise msgspec.ValidationError(f"Expected an id, got `{value!r}` - at record {number}")

@@ -10,12 +10,13 @@ from recruit_assets.extract.pager import ASKED_FOR_A_SHORT_PAGE
 from recruit_assets.extract.source import Page
 
 
-def requests_for(first: Page, size: int | None) -> int | None:
+def requests_for(first: Page, size: int | None, url: str) -> int | None:
     """How many requests a walk makes, the first page's among them.
 
     Args:
         first: the first page of the list.
         size: records that a page was asked for with; None is the API's own.
+        url: the address of the list.
 
     Returns:
         The number, or None if the page does not tell how long the list is.
@@ -28,7 +29,7 @@ def requests_for(first: Page, size: int | None) -> int | None:
     # A page that is shorter than it was asked for is asked for again before it is believed.
     again = 0 if size in (None, came) else ASKED_FOR_A_SHORT_PAGE
     pages = -(-counted // came)
-    if not by_number(first):
+    if not by_number(first, url):
         return again + pages
     try:
         order = order_of(keys_of(first.records, by_change=False))

@@ -1,7 +1,8 @@
 """What a page says of the pages after it: its counts and `links.next`, also where they disagree."""
 
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urljoin, urlsplit
 
+from recruit_assets.extract.client import origin
 from recruit_assets.extract.source import Page
 
 
@@ -24,12 +25,31 @@ def leads_on(page: Page) -> bool:
     return page.document.next is not None and (number is None or number > page.number)
 
 
-def by_number(page: Page) -> bool:
-    """Return whether later pages can be asked for by number, as opposed to by an opaque link."""
+def by_number(page: Page, url: str) -> bool:
+    """Return whether later pages of the list at `url` are asked for by number, not by a cursor.
+
+    They are if the API counts, unless its link is a cursor.
+    """
     document = page.document
     if document.page_count is None and document.record_count is None:
         return False
-    return document.next is None or _number_in(document.next) is not None
+    return document.next is None or not is_cursor(document.next, url)
+
+
+def leads_elsewhere(page: Page, url: str) -> bool:
+    """Return whether a page of the list at `url` links to what is no page of it."""
+    link = page.document.next
+    return link is not None and _number_in(link) is None and not is_cursor(link, url)
+
+
+def is_cursor(link: str, url: str) -> bool:
+    """Return whether a link leads to a page of the list at `url`, and names no page number."""
+    try:
+        leads, own = urlsplit(urljoin(url, link)), urlsplit(url)
+        same = origin(leads) == origin(own) and leads.path.rstrip("/") == own.path
+    except ValueError:
+        return False
+    return same and leads.query != "" and _number_in(link) is None
 
 
 def _number_in(link: str) -> int | None:

@@ -14,7 +14,7 @@ from recruit_assets.extract import failures
 from recruit_assets.extract.cursor import read_by_cursor
 from recruit_assets.extract.identity import Identities
 from recruit_assets.extract.lanes import OutOfOrder
-from recruit_assets.extract.links import by_number, ends
+from recruit_assets.extract.links import by_number, ends, leads_elsewhere
 from recruit_assets.extract.no_answer import TELL
 from recruit_assets.extract.ordered import Ordered
 from recruit_assets.extract.pager import Pager
@@ -25,6 +25,7 @@ from recruit_assets.extract.sightings import MOST_ALIKE, Repeats, Sightings, ids
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.unordered import read_twice
 
+REFUSED = (BadAnswer, Rejected, ParameterRefused, Unavailable)  # of a link: it leads to no page
 BETWEEN_LOGS = 5.0  # seconds
 ENDLESS = 1_000_000  # pages; 30 million records
 DOUBTS_SHOWN = 3
@@ -131,15 +132,40 @@ class Walk:
             return
         if len(_distinct(first)) == counted and (yield from self._is_all(first)):
             return
-        if not by_number(first):
-            yield from read_by_cursor(pager, first)
-        elif counted is None:
+        numbered = by_number(first, self._source.url)
+        if numbered and leads_elsewhere(first, self._source.url):
+            self._source.log.warning(
+                f"{self._name}: links.next of page 1 leads to no page of this list, so its pages "
+                "are asked for by number."
+            )
+        if not numbered and (yield from self._read_by_cursor(first)):
+            return
+        if counted is None:
             yield from pager.forward(first)
         else:
             try:
                 yield from Ordered(pager, first)
             except OutOfOrder:
                 yield from read_twice(pager, first)
+
+    def _read_by_cursor(self, first: Page) -> Generator[Page, None, bool]:
+        """Yield the pages after the first by their links; return whether there is no other way.
+
+        Where a link leads nowhere, or back too early, page numbers are left if the API counts.
+        """
+        document, doubts = first.document, list(self._doubts)
+        counts = document.record_count is not None or document.page_count is not None
+        try:
+            if (yield from read_by_cursor(self._pager, first)) or not counts:
+                return True
+            why = f"{self._name}: {self._doubts[-1]}."
+        except REFUSED as error:
+            if not counts:
+                raise
+            why = str(error)
+        self._doubts[:] = doubts
+        self._source.log.warning(f"{why} Pages are asked for by number instead.")
+        return False
 
     def _judge_single(self, page: Page) -> None:
         """Judge a list of one page. One that is not full has room for every record.
@@ -161,11 +187,11 @@ class Walk:
         """Return whether page 1 shows all that its count says; its link says that there is more."""
         link = first.document.next
         try:
-            if by_number(first) or link is None:
+            if by_number(first, self._source.url) or link is None:
                 page = self._source.page(self.query, 2)
             else:
                 page = self._source.linked(link, 2)
-        except (BadAnswer, Rejected, ParameterRefused, Unavailable) as error:
+        except REFUSED as error:
             self._source.log.warning(f"{error} Its count says that all records came before.")
             return True
         yield page

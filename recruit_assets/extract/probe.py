@@ -98,16 +98,16 @@ def _ask(found: Probe, source: Source) -> None:
         except Transient as error:
             found.state, found.error = State.FAILING, error
         else:
-            _measure(found, query, page, refusals)
+            _measure(found, query, page, refusals, source.url)
             _ask_for_changes(found, query, source)
             return
 
 
-def _measure(found: Probe, query: Query, page: Page, refusals: int) -> None:
+def _measure(found: Probe, query: Query, page: Page, refusals: int, url: str) -> None:
     """Note what a first page tells of the whole list."""
     found.state, found.error = State.READABLE, None
     found.records = page.document.record_count
-    requests = requests_for(page, query.size)
+    requests = requests_for(page, query.size, url)
     found.requests = None if requests is None else refusals + requests
     if not page.records:
         found.pages, found.bytes = 1, 0.0

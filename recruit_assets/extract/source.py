@@ -90,6 +90,11 @@ class Source:
         return self._client.identity
 
     @property
+    def url(self) -> str:
+        """Return the address of the list."""
+        return self._client.base_url + self.endpoint.path
+
+    @property
     def behind(self) -> timedelta:
         """How far the API's clock was seen behind ours."""
         return self._client.behind
@@ -178,8 +183,7 @@ class Source:
             self._get(other, urlencode({"page[size]": 1}), other, Document)
         except Unavailable as also:
             if also.status == error.status:
-                url = self._client.base_url + self.endpoint.path
-                raise failures.nothing_there(error, url, other) from None
+                raise failures.nothing_there(error, self.url, other) from None
         except (ParameterRefused, Rejected):
             return  # whatever it does not like, there is something at that address
 

@@ -152,6 +152,7 @@ class SimulatedSource:
     """Answers from a world that goes on living; what a walk asks of a `Source`, and no more."""
 
     endpoint = CANDIDATES
+    url = "http://127.0.0.1/v1/candidates"
     log = logging.getLogger("simulated")
     behind = timedelta()
 

@@ -425,3 +425,64 @@ def test_a_link_to_nowhere_costs_nothing_where_the_count_is_met(
     came = {str(record.id) for page in reading for record in page.records}
     assert came == set(sandbox.world.table("jobs"))
     assert reading.report.verdict is Verdict.COMPLETE
+
+
+JUNK: list[Any] = [
+    "null",
+    "#",
+    "5",
+    "/",
+    "regions",
+    "next page",
+    {"href": "http://[bad"},
+    "javascript:void(0)",
+    "https://other.example/v1/regions?page[after]=x",
+    "/v1/users?page[after]=x",
+    "?page[number]=x",
+    "?page[after]=nonsense",
+    "?page[size]=30&sort=id",
+]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("junk", JUNK, ids=str)
+def test_where_links_lead_nowhere_numbers_prove_the_list(
+    sandbox: Sandbox,
+    walk: StartWalk,
+    edited: Callable[[Edit], list[str]],
+    caplog: pytest.LogCaptureFixture,
+    junk: Any,
+    *,
+    newest_first: bool,
+) -> None:
+    if newest_first:
+        sandbox.rules.refuse = {"regions": {"sort"}}
+        sandbox.rules.newest_first = {"regions"}
+    everything = edited(link_all(lambda n: junk))
+    reading = walk("regions")
+    assert ids(reading) == everything
+    assert (reading.report.verdict, reading.report.reason) == (Verdict.COMPLETE, "")
+    assert "asked for by number" in caplog.text
+    assert len(sandbox.requests) <= LAST + 6
+
+
+@pytest.mark.parametrize("link", ["#", "https://other.example/v1/regions?page[after]=x"])
+def test_a_cursor_that_breaks_off_is_given_up_for_numbers(
+    sandbox: Sandbox,
+    walk: StartWalk,
+    edited: Callable[[Edit], list[str]],
+    caplog: pytest.LogCaptureFixture,
+    link: str,
+) -> None:
+    answers = count(1)
+
+    def lead(document: Answer, number: int) -> None:
+        if next(answers) == 2:
+            document["links"]["next"] = link
+
+    sandbox.rules.cursor_paging = {"regions"}
+    everything = edited(lead)
+    reading = walk("regions")
+    assert ids(reading) == everything
+    assert (reading.report.verdict, reading.report.reason) == (Verdict.COMPLETE, "")
+    assert "asked for by number instead" in caplog.text
