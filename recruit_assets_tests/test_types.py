@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import partial
+from time import process_time
 from typing import Any
 from uuid import uuid4
 
@@ -149,3 +150,18 @@ def test_too_many_unknown_attributes_are_kept_in_one_column_and_told_once(
         found = {name: each for name, each in zip(unknown, values, strict=True) if each is not None}
         found |= {name.replace("-", "_"): each for name, each in json.loads(more or "{}").items()}
         assert found == {f"x_{id_}_{each}": each for each in range(150)}
+
+
+@pytest.mark.ring(2)
+def test_the_price_of_a_change_grows_with_the_columns_and_no_faster(project: Project) -> None:
+    """Of processor time, which other processes leave alone; the second sync replaces all values."""
+    prices = []
+    for columns in (40, 40, 160):
+        for value in (5, "five"):
+            attributes = {f"x{columns}-{each}": value for each in range(columns)}
+            sends(project, "departments", partial(give, attributes))
+            before = process_time()
+            project.sync("departments", mode=Mode.full)
+        prices.append(process_time() - before)
+        project.path.unlink()
+    assert prices[2] < 10 * prices[1]
