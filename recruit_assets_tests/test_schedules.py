@@ -213,6 +213,43 @@ def test_the_sensor_posts_what_failed_and_why(
     assert "teams: teams, page 1" in text
 
 
+SLACK = "<!channel> & <http://x|y>\x00\x1b[31m\u202e\r\nforged: all is well"
+
+
+@pytest.mark.ring(2)
+def test_the_sensor_posts_text_of_the_source_as_text(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body, a refusal, an id and the words of a run that died; none is a mention or a line."""
+    sandbox = project.sandbox
+    refusal = {"errors": [{"detail": SLACK}]}
+    sandbox.fail("regions", status=409, times=None, body=SLACK.encode())
+    sandbox.fail("teams", status=406, times=None, body=json.dumps(refusal).encode())
+    sandbox.fail("users", status=200, times=None, body=b"<!here>" + SLACK.encode())
+    sandbox.world.add("departments", {"name": SLACK}, id=SLACK)
+    sandbox.alter("departments", lambda document: document["data"].append({"id": None}))
+    result = project.materialize("regions", "teams", "users", "departments", raises=False)
+    died = project.instance.report_run_failed(result.dagster_run, SLACK)
+    with webhook() as (url, texts):
+        monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
+        tick(project, result)
+        said = dg.build_run_status_sensor_context(
+            sensor_name="tell_of_failures",
+            dagster_instance=project.instance,
+            dagster_run=project.materialize("roles").dagster_run,
+            dagster_event=died,
+        )
+        tell_of_failures(said.for_run_failure())
+    steps, dead = texts
+    assert len(steps.splitlines()) == 1 + 4
+    assert len(dead.splitlines()) == 1 + 1
+    assert steps.count("&lt;!channel&gt; &amp; &lt;http://x|y&gt;") >= 3
+    for text in texts:
+        assert "<" not in text
+        assert text.count("&") == sum(map(text.count, ("&lt;", "&gt;", "&amp;")))
+        assert all(letter.isprintable() for letter in text.replace("\n", ""))
+
+
 def test_the_sensor_tells_of_a_run_that_came_to_no_step(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from recruit_assets.catalogue import Endpoint, snake_case
 from recruit_assets.extract.document import Record, members
+from recruit_assets.text import one_line
 
 LONGEST_NAME = 80  # characters of a column name that comes from the API
 SHAPES = 64  # that records of one list may have before their places are looked for again
@@ -88,7 +89,7 @@ class Places:
         the name, and not on what came first, today or last year. `beside` are the names of the
         same record: where both spellings come at once, each gets a column.
         """
-        plain = snake_case(name)
+        plain = one_line(snake_case(name))  # without letters that show nothing
         kebab = plain.replace("_", "-")
         if name == kebab:
             free = plain not in self._reserved
