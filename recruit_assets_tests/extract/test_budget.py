@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,26 @@ from recruit_assets.extract.budget import BETWEEN_LOOKS, JITTER, WINDOW_SECONDS,
 TAKE = """
 import sys
 from recruit_assets.extract.budget import Budget
+print("ready", flush=True)
+sys.stdin.readline()
 print(Budget(3, "shared").take())
 """
+
+
+def waits_of(processes: int, folder: Path) -> list[float]:
+    """What processes are told that take at the same time, however long each took to start."""
+    env = {**os.environ, "TMPDIR": str(folder)}
+    command = [sys.executable, "-c", TAKE]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    started = [subprocess.Popen(command, env=env, text=True, **pipes) for _ in range(processes)]
+    for each in started:
+        assert each.stdout
+        assert each.stdout.readline() == "ready\n"
+    for each in started:
+        assert each.stdin
+        each.stdin.write("\n")
+        each.stdin.flush()
+    return [float(each.communicate()[0]) for each in started]
 
 
 EXAMPLES = count()
@@ -104,13 +123,7 @@ def test_another_budget_of_the_name_is_the_same(budget: Budget, clock: Clock) ->
 
 
 def test_processes_share_it(tmp_path: Path) -> None:
-    env = {**os.environ, "TMPDIR": str(tmp_path)}
-    commands = [
-        subprocess.Popen([sys.executable, "-c", TAKE], env=env, stdout=subprocess.PIPE, text=True)
-        for _ in range(5)
-    ]
-    waits = [float(command.communicate()[0]) for command in commands]
-    assert waits.count(0.0) == 3
+    assert waits_of(5, tmp_path).count(0.0) == 3
 
 
 def test_a_count_from_before_the_machine_was_started_anew_is_forgotten(
@@ -202,16 +215,16 @@ def directory(file: Path) -> None:
 
 def spoil_log(file: Path) -> None:
     file.write_bytes(b"")
-    file.with_name(f"{file.name}-wal").write_bytes(os.urandom(8192))
-    file.with_name(f"{file.name}-shm").write_bytes(os.urandom(32768))
+    file.with_name(f"{file.name}-wal").write_bytes(Random(7).randbytes(8192))
+    file.with_name(f"{file.name}-shm").write_bytes(Random(7).randbytes(32768))
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
-    "random": lambda file: file.write_bytes(os.urandom(8192)),
+    "random": lambda file: file.write_bytes(Random(7).randbytes(8192)),
     "text": lambda file: file.write_bytes(b"not a database" * 100),
     "empty": lambda file: file.write_bytes(b""),
     "half": lambda file: os.truncate(file, file.stat().st_size // 2),
-    "middle": lambda file: file.write_bytes(file.read_bytes()[:4096] + os.urandom(8192)),
+    "middle": lambda file: file.write_bytes(file.read_bytes()[:4096] + Random(7).randbytes(8192)),
     "gone": lambda file: file.unlink(),
     "directory": directory,
     "other schema": other_schema,
@@ -246,15 +259,10 @@ def test_a_damaged_file_is_made_again_and_the_budget_not_exceeded(
 
 @pytest.mark.ring(2)
 def test_processes_that_find_it_damaged_do_not_exceed_it(tmp_path: Path) -> None:
-    env = {**os.environ, "TMPDIR": str(tmp_path)}
     Budget(3, "shared").close()
     for file in tmp_path.glob("*/*.sqlite"):
-        file.write_bytes(os.urandom(8192))
-    commands = [
-        subprocess.Popen([sys.executable, "-c", TAKE], env=env, stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    waits = [float(command.communicate()[0]) for command in commands]
+        file.write_bytes(Random(7).randbytes(8192))
+    waits = waits_of(4, tmp_path)
     assert waits.count(0.0) == 0  # what was sent just before is not known, so all is used up
     assert max(waits) <= WINDOW_SECONDS
 

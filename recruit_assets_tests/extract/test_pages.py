@@ -194,7 +194,7 @@ def test_an_answer_that_does_not_come_is_asked_for_again(
     sandbox: Sandbox, walk: StartWalk, page: int
 ) -> None:
     sandbox.fail("candidates", kind="hang", page=page, times=2)
-    reading = walk("candidates", timeout=(10.0, 0.2))
+    reading = walk("candidates", timeout=(10.0, 1.0))
     assert ids(reading) == expected(sandbox, "candidates")
     assert reading.effort.retries >= 2
 

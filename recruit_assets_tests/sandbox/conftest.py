@@ -26,7 +26,7 @@ class Client:
         url = path if path.startswith("http") else self.sandbox.base_url + path
         query = {_spelled(name): value for name, value in parameters.items()}
         sent = HEADERS if headers is None else headers
-        return self.session.get(url, params=query, headers=sent, timeout=5)
+        return self.session.get(url, params=query, headers=sent, timeout=60)
 
     def data(self, path: str, **parameters: Any) -> Any:
         """The data of a good answer."""

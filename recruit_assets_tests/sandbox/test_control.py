@@ -13,7 +13,7 @@ from recruit_assets_tests.sandbox.conftest import Client
 
 def control(own: Client, method: str, path: str, json: Any = None) -> requests.Response:
     url = own.sandbox.base_url.replace("/v1/", "/_control/") + path
-    return own.session.request(method, url, json=json, timeout=5)
+    return own.session.request(method, url, json=json, timeout=60)
 
 
 def test_it_is_absent_unless_switched_on(own: Client) -> None:

@@ -31,12 +31,12 @@ def test_it_serves_until_told_to_stop_and_ends_quietly(number: signal.Signals) -
             screen += line
         found = re.search(r"http://127\.0\.0\.1:\d+/v1/", screen)
         assert found
-        answer = requests.get(f"{found[0]}jobs", headers=HEADERS | {"api": "k"}, timeout=5)
+        answer = requests.get(f"{found[0]}jobs", headers=HEADERS | {"api": "k"}, timeout=60)
         assert answer.headers["X-Rate-Limit-Limit"] == "50"
-        missing = requests.get(f"{found[0]}job-offers", headers=HEADERS | {"api": "k"}, timeout=5)
+        missing = requests.get(f"{found[0]}job-offers", headers=HEADERS | {"api": "k"}, timeout=60)
         assert missing.status_code == 404
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "", "")
     assert "key       k" in screen
     assert re.search(r"candidates +20\b", screen)
@@ -52,7 +52,7 @@ def test_a_port_in_use_is_one_sentence() -> None:
             [*COMMAND, "--port", str(port)],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
     assert done.returncode == 1
