@@ -4,9 +4,9 @@
 """
 
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import KEY
+from recruit_assets_tests.rings import sized
 from recruit_assets_tests.test_command_line import ROOT, environment
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -48,12 +49,9 @@ class DagsterDev:
 @contextmanager
 def started(folder: Path, env: dict[str, str]) -> Iterator[str]:
     """Run `dagster dev` in a folder while the block runs; yield its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     dagster = Path(sys.executable).with_name("dagster")
     with subprocess.Popen(
-        [dagster, "dev", "-w", ROOT / "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+        [dagster, "dev", "-w", ROOT / "workspace.yaml", "-h", "127.0.0.1"],
         cwd=folder,
         env=env,
         stdout=subprocess.PIPE,
@@ -63,10 +61,11 @@ def started(folder: Path, env: dict[str, str]) -> Iterator[str]:
     ) as process:
         try:
             assert process.stdout is not None
-            assert any("Serving dagster-webserver" in line for line in process.stdout)
+            served = re.compile(r"Serving dagster-webserver on (http://127\.0\.0\.1:\d+)")
+            found = next(filter(None, map(served.search, process.stdout)))  # it finds a free port
             # Whatever else it prints must be read, or it would stop when the pipe is full.
             Thread(target=process.stdout.read, daemon=True).start()
-            yield f"http://127.0.0.1:{port}"
+            yield found[1]
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # SIGINT may be ignored, as in the background
 
@@ -75,7 +74,7 @@ def started(folder: Path, env: dict[str, str]) -> Iterator[str]:
 def dagster_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
     """Start `dagster dev` once; tests ask for `ui`, which tidies up after each."""
     folder = tmp_path_factory.mktemp("dagster-dev")
-    with Sandbox(candidates=300, rules=Rules(key=KEY)).serve() as company:
+    with Sandbox(candidates=sized(60, 60, 300), rules=Rules(key=KEY)).serve() as company:
         env = environment(company, folder)
         with (folder / "home" / "dagster.yaml").open("a") as settings:
             settings.write("nux:\n  enabled: false\n")  # a newsletter covers the first page

@@ -14,6 +14,7 @@ from recruit_assets.options import Mode
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import KEY, Project, metadata, served
 from recruit_assets_tests.load.test_connection import held_elsewhere
+from recruit_assets_tests.test_checks import must_be_well
 
 TABLES = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
 
@@ -39,7 +40,7 @@ def test_all_18_tables_hold_what_the_api_has(loaded: Project) -> None:
 
 
 @pytest.mark.ring(2)
-def test_a_second_sync_writes_nothing(loaded: Project) -> None:
+def test_a_second_sync_writes_nothing_and_all_is_well(loaded: Project) -> None:
     everything = " UNION ALL ".join(
         f"SELECT '{name}', id, _loaded_at, _run_id, _row_hash FROM recruit.{name}"
         for name in TABLES
@@ -51,6 +52,7 @@ def test_a_second_sync_writes_nothing(loaded: Project) -> None:
         found = metadata(result, name)
         assert (found["inserted"], found["updated"]) == (0, 0)
         assert found["unchanged"] == loaded.sandbox.world.count(path)
+    must_be_well(result)  # keys are only looked at once what they lead to was read
 
 
 @pytest.mark.ring(2)
@@ -209,7 +211,7 @@ def test_duplicates_on_a_page_and_across_pages(project: Project) -> None:
 def test_an_endpoint_that_is_not_available_keeps_its_rows_and_stops_nobody(
     project: Project, status: int
 ) -> None:
-    project.materialize("job_offers", "regions")
+    project.sync("job_offers")
     before = project.counts_of("job_offers")
     project.sandbox.rules.without = {"job-offers": status}
     result = project.materialize("job_offers", "regions")
@@ -227,7 +229,7 @@ def test_an_endpoint_that_was_never_available_has_an_empty_table(project: Projec
 @pytest.mark.ring(2)
 @pytest.mark.parametrize("kind", ["html", "empty", "list", "null-data", "truncated", "no-id"])
 def test_a_bad_answer_leaves_the_table_as_it_was(project: Project, kind: str) -> None:
-    project.materialize("candidates")
+    project.sync("candidates")
     before = sorted(project.query("FROM recruit.candidates"))
     first = project.sandbox.world.records("candidates")[0]["id"]
     project.sandbox.world.change("candidates", first, {"first-name": "Changed"})
@@ -237,7 +239,7 @@ def test_a_bad_answer_leaves_the_table_as_it_was(project: Project, kind: str) ->
     assert "The table is as it was" in said
     assert sorted(project.query("FROM recruit.candidates")) == before
     project.sandbox.clear_faults()
-    assert metadata(project.materialize("candidates"), "candidates")["updated"] == 1
+    assert project.sync("candidates").merged.updated == 1
 
 
 def test_an_outage_is_waited_out_if_the_config_says_so(project: Project) -> None:

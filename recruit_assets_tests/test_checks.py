@@ -7,7 +7,7 @@ import pytest
 from recruit_assets.assets import ASSETS
 from recruit_assets.checks import CHECKS
 from recruit_assets.definitions import defs
-from recruit_assets_tests.conftest import Project
+from recruit_assets_tests.conftest import Project, metadata
 
 REGIONS = [each for each in ASSETS if each.key == dg.AssetKey("regions")]
 ALL = {check.name for check in CHECKS}
@@ -54,10 +54,8 @@ def test_jobs_run_the_checks(job: str) -> None:
     assert dg.AssetCheckKey(dg.AssetKey("regions"), "ids_are_unique") in checks
 
 
-@pytest.mark.ring(2)
-def test_all_is_well_with_an_invented_company(project: Project) -> None:
-    for _ in range(2):  # keys are only looked at once what they lead to was read
-        result = project.materialize()
+def must_be_well(result: dg.ExecuteInProcessResult) -> None:
+    """Every check of every asset passed, and looked at the keys."""
     evaluations = list(result.get_asset_check_evaluations())
     of_one_asset = len(ASSETS) - 1  # erasure_is_final, of the whole file
     assert len(evaluations) == len(ASSETS) * len(CHECKS) - len(KEYLESS) - of_one_asset
@@ -71,6 +69,14 @@ def test_all_is_well_with_an_invented_company(project: Project) -> None:
         "stage_id to stages": 0,
         "reject_reason_id to reject_reasons": 0,
     }
+
+
+def test_all_is_well_after_an_incremental_sync(project: Project) -> None:
+    project.sync("candidates")
+    result = project.materialize("candidates", mode="incremental")
+    assert metadata(result, "candidates")["verdict"] == "window"
+    assert len(evaluated(result, "candidates")) == len(ALL)
+    assert says(result, "candidates") == {}
 
 
 def test_ids_that_repeat_or_are_missing_stop_what_lies_downstream(project: Project) -> None:

@@ -15,9 +15,9 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.sandbox import Sandbox, World
 from recruit_assets_tests.conftest import KEY
+from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
-FULL = pytest.mark.ring(3)  # what differs little from another command that is run
 
 ROOT = Path(__file__).parents[1]
 PATHS = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
@@ -85,12 +85,11 @@ def counts(folder: Path) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("arguments", "loaded"),
     [
-        ([*MATERIALIZE, "*"], list(PATHS)),
-        pytest.param([*MATERIALIZE, "jobs"], ["jobs"], marks=FULL),
+        ([*MATERIALIZE, "jobs"], ["jobs"]),
+        pytest.param([*MATERIALIZE, "*"], list(PATHS), marks=FULL),
         pytest.param([*MATERIALIZE, "group:company"], COMPANY, marks=FULL),
         pytest.param([*JOB, "sync"], list(PATHS), marks=FULL),
         pytest.param([*JOB, "full_sync"], list(PATHS), marks=FULL),
-        ([*JOB, "sync_company"], COMPANY),
     ],
 )
 def test_what_a_command_loads(
@@ -105,8 +104,16 @@ def test_what_a_command_loads(
     ("changed", "said"),
     [
         ({"RECRUIT_API_KEY": ""}, 'variable "RECRUIT_API_KEY" which is not set'),
-        ({"RECRUIT_API_KEY": "wrong"}, "It does not take the key. Check RECRUIT_API_KEY"),
-        ({"RECRUIT_API_CONCURRENCY": "many"}, "RECRUIT_API_CONCURRENCY is 'many': set it to"),
+        pytest.param(
+            {"RECRUIT_API_KEY": "wrong"},
+            "It does not take the key. Check RECRUIT_API_KEY",
+            marks=FULL,
+        ),
+        pytest.param(
+            {"RECRUIT_API_CONCURRENCY": "many"},
+            "RECRUIT_API_CONCURRENCY is 'many': set it to",
+            marks=FULL,
+        ),
         pytest.param({"RECRUIT_API_KEY": " "}, "RECRUIT_API_KEY holds blanks", marks=FULL),
         pytest.param(
             {"RECRUIT_API_VERSION": "20200101"},
@@ -152,13 +159,15 @@ def test_the_other_form_of_the_key_by_settings_alone(dagster: Command, tmp_path:
     assert counts(tmp_path)["regions"] > 0
 
 
-def test_settings_from_a_file(dagster: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_settings_from_a_file_and_a_job_of_one_group(
+    dagster: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
     example = (ROOT / ".env.example").read_text()
     filled = example.replace("BASE_URL=\n", f"BASE_URL={sandbox.base_url}\n")
     (tmp_path / ".env").write_text(filled.replace("KEY=\n", f"KEY={KEY}\n"))
-    done = dagster(*MATERIALIZE, "regions", RECRUIT_API_BASE_URL="", RECRUIT_API_KEY="")
+    done = dagster(*JOB, "sync_company", RECRUIT_API_BASE_URL="", RECRUIT_API_KEY="")
     assert done.returncode == 0, done.stdout
-    assert counts(tmp_path)["regions"] > 0
+    assert counts(tmp_path) == {name: sandbox.world.count(PATHS[name]) for name in COMPANY}
 
 
 @FULL
@@ -175,6 +184,7 @@ def test_two_syncs_at_once_both_end_right(
     assert counts(tmp_path) == {name: sandbox.world.count(path) for name, path in PATHS.items()}
 
 
+@FULL
 def test_a_file_that_is_not_duckdb_is_left_alone(dagster: Command, tmp_path: Path) -> None:
     (tmp_path / "cli.duckdb").write_text("shopping list\n" * 1000)
     done = dagster(*MATERIALIZE, "regions")
@@ -226,6 +236,7 @@ def test_the_key_is_in_nothing_that_a_failing_run_leaves(
     assert not [path for path in left if KEY.encode() in path.read_bytes()]
 
 
+@FULL
 def test_definitions_are_valid_from_any_directory(dagster: Command) -> None:
     done = dagster("definitions", "validate", "-w", str(ROOT / "workspace.yaml"))
     assert done.returncode == 0, done.stdout

@@ -15,6 +15,7 @@ from recruit_assets.metadata import facts
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import Rules, Sandbox, World
 from recruit_assets_tests.conftest import KEY, Project, metadata, served
+from recruit_assets_tests.rings import FULL
 
 FAULTS = ["status", "html", "empty", "truncated", "reset", "garbage", "null-data", "no-id"]
 
@@ -58,8 +59,8 @@ def materialized(project: Project, name: str = "regions", **config: Any) -> dict
 
 
 @pytest.mark.ring(2)
-@pytest.mark.parametrize("concurrency", [1, 4, 16])
-@pytest.mark.parametrize("page", [1, 2, 4])
+@pytest.mark.parametrize("concurrency", [1, 4, pytest.param(16, marks=FULL)])
+@pytest.mark.parametrize("page", [1, 2, pytest.param(4, marks=FULL)])
 @pytest.mark.parametrize("added", [0, 3])
 @pytest.mark.parametrize("newest_first", [False, True])
 def test_deletes_during_a_walk_hide_no_living_row(
@@ -294,7 +295,7 @@ def test_a_list_that_is_forbidden_today(
 
 
 @pytest.mark.ring(2)
-@pytest.mark.parametrize("page", [1, 2, 4])
+@pytest.mark.parametrize("page", [1, pytest.param(2, marks=FULL), 4])
 @pytest.mark.parametrize("kind", FAULTS)
 def test_a_fault_that_does_not_end_changes_nothing_and_the_next_sync_is_right(
     project: Project, kind: str, page: int
@@ -316,7 +317,7 @@ def test_a_fault_that_does_not_end_changes_nothing_and_the_next_sync_is_right(
 
 
 @pytest.mark.ring(2)
-@pytest.mark.parametrize("page", [1, 2, 4])
+@pytest.mark.parametrize("page", [1, pytest.param(2, marks=FULL), 4])
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}, {"X-Rate-Limit-Reset": "0"}])
 @pytest.mark.parametrize("status", [429, 503])
 def test_five_faults_in_a_row_are_got_over(

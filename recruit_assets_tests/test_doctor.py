@@ -82,7 +82,7 @@ def test_a_good_key(run: Run, tmp_path: Path) -> None:
 def test_the_estimate_of_requests_is_what_the_sync_makes(run: Run, project: Project) -> None:
     _, said = run("doctor", "--json")
     told = json.loads(said)
-    project.materialize()
+    project.sync_all()
     ((requests,),) = project.query("SELECT sum(requests) FROM recruit_meta.syncs")
     assert told["full_sync"]["requests"] == requests
     by_name = {each["endpoint"]: each for each in told["endpoints"]}
@@ -205,7 +205,7 @@ def test_status_before_and_after_a_sync(run: Run, project: Project) -> None:
     code, said = run("status")
     assert code == 1
     assert "There is no test.duckdb yet. See what a sync would take" in said
-    project.materialize()
+    project.sync_all()
     before = project.path.read_bytes()
     code, said = run("status")
     assert code == 0
@@ -216,7 +216,7 @@ def test_status_before_and_after_a_sync(run: Run, project: Project) -> None:
 @pytest.mark.ring(2)
 def test_status_tells_what_is_not_proven(run: Run, project: Project) -> None:
     project.sandbox.rules.no_counts = {"regions"}
-    project.materialize()
+    project.sync_all()
     code, said = run("status", "--json")
     assert code == 1
     tables = {each["table"]: each for each in json.loads(said)["tables"]}

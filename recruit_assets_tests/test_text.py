@@ -29,7 +29,7 @@ SNIPPETS = [
     "<http://x.y|z>", "&#33;", "&amp;", "`code`", "```", "**", "~~", "| --- |", "---", "===", "# ",
     "> ", "1. ", "1) ", "- ", "+ ", "\\", "\\|", "[^1]", "[a]: http://b.c", "$x$", "://", "@", "!",
 ]  # fmt: skip
-EXAMPLES = settings(max_examples=sized(100, 300, 3000))
+EXAMPLES = settings(max_examples=sized(100, 150, 3000))
 anything = st.characters(exclude_categories=())
 texts = st.lists(
     st.sampled_from(HOSTILE) | st.sampled_from(SNIPPETS) | st.text(anything, max_size=8),

@@ -95,9 +95,9 @@ SERIES = st.lists(
 
 @pytest.mark.ring(2)
 @settings(
-    max_examples=sized(1, 5, 60),
+    max_examples=sized(1, 3, 60),
     phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(SERIES)
 def test_types_may_change_from_sync_to_sync(

@@ -102,7 +102,8 @@ def test_after_a_failure_the_others_are_asked_for_once(sandbox: Sandbox, source:
 
 
 @settings(
-    max_examples=sized(20, 50, 300), suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=sized(20, 25, 300),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=4, unique=True))
 def test_no_id_leads_elsewhere_or_breaks_a_line(

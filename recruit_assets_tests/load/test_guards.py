@@ -113,7 +113,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=sized(5, 25, 250))
+@settings(max_examples=sized(5, 10, 250))
 @given(VALUES, VALUES)
 def test_a_type_that_changes_in_all_records_is_no_doubt(before: Values, now: Values) -> None:
     """Whatever JSON value takes the place of another, in a column of each kind."""

@@ -277,7 +277,7 @@ DAYS = st.lists(
 )
 
 
-@settings(max_examples=sized(5, 25, 100))
+@settings(max_examples=sized(5, 12, 100))
 @given(DAYS)
 def test_after_any_syncs_versions_follow_each_other_and_the_open_ones_are_what_lives(
     syncs: list[tuple[int, dict[str, dict[str, Any]], Remains, bool]],

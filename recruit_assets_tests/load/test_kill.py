@@ -25,7 +25,7 @@ pytestmark = pytest.mark.ring(2)
 
 ENDPOINT = replace(SMALL, history=("name",))
 ROWS = 5_000
-KILLS = sized(6, 20, 60)
+KILLS = sized(6, 12, 60)
 
 
 def write_version(path: str, version: int) -> None:

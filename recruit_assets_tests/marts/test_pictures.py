@@ -40,7 +40,7 @@ def drawn(seen: Seen) -> str:
     return re.sub(r"clip\d+", "clip", as_svg(seen))
 
 
-@settings(max_examples=sized(5, 25, 1000))
+@settings(max_examples=sized(5, 10, 1000))
 @given(
     st.lists(
         st.builds(lambda name, value: Row(label=name, value=value), labels, values),
@@ -53,7 +53,7 @@ def test_any_labels_and_values_can_be_drawn(rows: list[Row]) -> None:
     assert len(Seen(BARS, rows).words) < 100 * (len(rows) + 1)
 
 
-@settings(max_examples=sized(5, 15, 300))
+@settings(max_examples=sized(5, 10, 300))
 @given(
     st.lists(
         st.tuples(st.dates().map(lambda day: day.replace(day=1)), values), min_size=1, max_size=24
