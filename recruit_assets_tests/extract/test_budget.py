@@ -27,9 +27,11 @@ print(Budget(3, "shared").take())
 def waits_of(processes: int, folder: Path) -> list[float]:
     """What processes are told that take at the same time, however long each took to start."""
     env = {**os.environ, "TMPDIR": str(folder)}
-    command = [sys.executable, "-c", TAKE]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    started = [subprocess.Popen(command, env=env, text=True, **pipes) for _ in range(processes)]
+    command, pipe = [sys.executable, "-c", TAKE], subprocess.PIPE
+    started = [
+        subprocess.Popen(command, env=env, text=True, stdin=pipe, stdout=pipe)
+        for _ in range(processes)
+    ]
     for each in started:
         assert each.stdout
         assert each.stdout.readline() == "ready\n"
