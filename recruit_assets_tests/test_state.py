@@ -26,11 +26,17 @@ from recruit_assets.options import Mode
 from recruit_assets.sandbox import World
 from recruit_assets.store import Outcome
 from recruit_assets_tests.conftest import Project
+from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
 NAME = "job_applications"  # which has a history, and the marts' as_of
 PATH = "job-applications"
 HOURS = (timedelta(minutes=5), timedelta(hours=30), timedelta(days=400))
+WRONG = [  # ahead and behind
+    pytest.param(sign * by, marks=FULL if by == HOURS[1] else ())
+    for by in HOURS
+    for sign in (1, -1)
+]
 
 
 def ids(world: World) -> list[str]:
@@ -60,7 +66,7 @@ def change(project: Project, database: str) -> None:
         connection.execute(database)
 
 
-@pytest.mark.parametrize("wrong", [sign * by for by in HOURS for sign in (1, -1)])
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_clock_that_was_wrong_for_one_sync_hides_nothing_afterwards(
     project: Project, caplog: pytest.LogCaptureFixture, wrong: timedelta
 ) -> None:
@@ -97,7 +103,7 @@ def test_a_clock_that_was_wrong_for_one_sync_hides_nothing_afterwards(
     assert project.query(numbers) == [([1, 2, 3, 4, 5],)]
 
 
-@pytest.mark.parametrize("wrong", [sign * by for by in HOURS for sign in (1, -1)])
+@pytest.mark.parametrize("wrong", WRONG)
 def test_what_vanishes_after_a_wrong_clock_is_seen_by_the_next_full_read(
     project: Project, wrong: timedelta
 ) -> None:
