@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import dagster as dg
 import duckdb
-from dagster._core.execution.plan.objects import ErrorSource
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
@@ -24,6 +23,8 @@ from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.compact import make_erasure_final
 from recruit_assets.load.connection import connection
+
+INTERRUPT = "INTERRUPT"  # what Dagster calls the source of a failure that a signal is
 
 
 @contextmanager
@@ -130,6 +131,8 @@ class RecruitDatabase(DuckDBResource):
         """
         if not (context.run and context.instance and context.log):
             return
+        if isinstance(context.resource_def, dg.IOManagerDefinition):
+            return  # it is the IO manager's, and the run has one of its own
         if _was_stopped(context.run, context.instance):
             return
         over = _is_over(context.run, context.instance)
@@ -154,7 +157,7 @@ def _was_stopped(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
     """Return whether a termination or a signal ended a step, so that the process is to end."""
     failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     events = [entry.dagster_event for entry in failures if entry.dagster_event]
-    return any(event.step_failure_data.error_source is ErrorSource.INTERRUPT for event in events)
+    return any(event.step_failure_data.error_source.value == INTERRUPT for event in events)
 
 
 def _is_over(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:

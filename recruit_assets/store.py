@@ -27,7 +27,7 @@ from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.history import HISTORY, write_history
 from recruit_assets.load.memory import bounded_memory
-from recruit_assets.load.merge import Merged, merge
+from recruit_assets.load.merge import Merged, count_misfits, merge
 from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import State, recall, remember, rows, written_since
@@ -124,6 +124,8 @@ class Store:
                 refresh_volatile=options.refresh_volatile,
                 newer=newer or (),
             )
+            if outcome.unparsed:  # a record that came twice counts once
+                outcome.unparsed = count_misfits(database, stage)
             outcome.columns = columns_of(database, endpoint)
             self._claim(database, outcome, now, newer)
             outcome.deleted = sweep(

@@ -21,7 +21,8 @@ from recruit_assets.extract.report import Verdict, duration
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.gone import Deletions
 from recruit_assets.load.endpoint_table import is_damaged
-from recruit_assets.load.schema import columns_of
+from recruit_assets.load.obstacles import check_names, opening
+from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import State, recall
 from recruit_assets.load.syncs import check_version
@@ -52,10 +53,10 @@ class Sync:
         run_id: str,
     ) -> None:
         self._source, self._endpoint, self._log = source, source.endpoint, source.log
-        self._opened, self._exists = opened, exists
-        self._options = options
+        self._opened = opening(opened, f"{SCHEMA}.{self._endpoint.name}")
+        self._exists, self._options = exists, options
         self._started = datetime.now(UTC)
-        self._store = Store(source, opened, options, run_id, self._started)
+        self._store = Store(source, self._opened, options, run_id, self._started)
 
     def run(self) -> Outcome:
         """Sync; whatever fails leaves the table and the cursor as they were.
@@ -93,6 +94,7 @@ class Sync:
             return State(), {}
         with self._opened() as database:
             check_version(database)
+            check_names(database, self._endpoint)
             state = recall(database, self._endpoint, self._source.api)
             if is_damaged(database, self._endpoint):
                 state = replace(state, void=True, cursor=None)

@@ -56,6 +56,21 @@ def test_signed_links_and_counters_are_volatile() -> None:
     }
 
 
+def test_what_may_lead_to_a_person_is_personal() -> None:
+    personal = {
+        f"{endpoint.name}.{attribute.name}"
+        for endpoint in ENDPOINTS
+        for attribute in endpoint.attributes
+        if attribute.personal
+    }
+    assert personal >= {
+        "candidates.email",
+        "candidates.referring-url",
+        "candidates.tags",
+        "job_applications.referring-url",
+    }
+
+
 def test_history_is_free_of_noise_and_of_personal_data() -> None:
     tracked = {endpoint.name: endpoint.tracked() for endpoint in ENDPOINTS if endpoint.history}
     assert set(tracked) == {"job_applications", "jobs", "job_offers", "stages"}

@@ -37,7 +37,10 @@ def sends(project: Project, name: str, change: Callable[[Record], object]) -> No
 
 PEOPLE = "recruit.candidates"
 KINDS = {kind.sql: kind for kind in Kind if kind not in (Kind.KEY, Kind.KEYS)}
-SENT = JSON.filter(lambda value: value is not None and storable(value) == value)
+NOTHING = ("null", '""', "[]", "{}", '[""]', "[null]")  # where all records send it, it is refused
+SENT = JSON.filter(
+    lambda value: storable(value) == value and json.dumps(value).replace(" ", "") not in NOTHING
+)
 CHANGING = dict.fromkeys(["connected", "created-at", "email", "tags", "fresh"], SENT)
 
 

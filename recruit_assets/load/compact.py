@@ -24,14 +24,23 @@ from recruit_assets.errors import DatabaseBusy, DatabaseProblem, NoSpaceLeft
 from recruit_assets.load.connection import connection, explaining
 from recruit_assets.load.disk import PRIVATE, disk_problem
 from recruit_assets.load.engine import attaching, start
-from recruit_assets.load.erasure import note_compaction, pending, was_compacted_on
+from recruit_assets.load.erasure import (
+    COMPACTIONS,
+    check_notes,
+    note_compaction,
+    pending,
+    was_compacted_on,
+)
 from recruit_assets.load.folder import Folder, copying_folder
-from recruit_assets.load.names import quoted
+from recruit_assets.load.names import quoted, unused
+from recruit_assets.load.obstacles import explaining_tables
 from recruit_assets.load.reading import is_made
+from recruit_assets.load.syncs import META
 
 OLD, COPY = "original", "compacted copy"
 DAY = timedelta(days=1)
 LINGER = 0.2  # seconds
+_ROW = quoted(unused("row"))
 
 _DEFINED = {  # in DuckDB's catalog: what it lists, and what must be the same of each
     "duckdb_tables": "schema_name, table_name, sql, comment",
@@ -119,6 +128,7 @@ def _compact(file: Path, wait_seconds: float, config: dict[str, Any]) -> Sizes:
 def _attempt(file: Path, wait_seconds: float, config: dict[str, Any]) -> None:
     """Copy, compare, and swap, unless somebody writes between the first two of these steps."""
     with connection(str(file), config, wait_seconds) as database:
+        check_notes(database)
         database.execute("CHECKPOINT")  # a killed run may have left something beside the file
     spill = Folder()
     try:
@@ -145,10 +155,18 @@ def _copy(database: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
     _check_room(database, file)
     database.execute(attaching(str(copy), COPY))
     copy.chmod(PRIVATE)
-    database.execute(f"COPY FROM DATABASE {quoted(OLD)} TO {quoted(COPY)}")
+    try:
+        database.execute(f"COPY FROM DATABASE {quoted(OLD)} TO {quoted(COPY)}")
+    except duckdb.ConstraintException as error:  # DuckDB 1.5 copies in the order of names
+        raise DatabaseProblem(
+            f"{file} was not compacted, and is as it was: DuckDB {duckdb.__version__} cannot copy "
+            "a table before the one that its foreign key leads to. Drop the foreign key, or "
+            "upgrade DuckDB to 2.0 or later, then run the job compact."
+        ) from error
     if _content(database, OLD) != _content(database, COPY):
         raise DatabaseProblem(f"A copy of {file} came out different, so it was thrown away.")
-    note_compaction(database, COPY)
+    with explaining_tables(f"{META}.{COMPACTIONS}"):
+        note_compaction(database, COPY)
     database.execute(f"DETACH {quoted(COPY)}")
     owner, made = file.stat(), copy.stat()
     if (owner.st_uid, owner.st_gid) != (made.st_uid, made.st_gid):
@@ -185,7 +203,7 @@ def _content(database: duckdb.DuckDBPyConnection, name: str) -> list[list[tuple[
     ]
     for schema, table, *_ in found[0]:
         rows = f"{quoted(name)}.{quoted(schema)}.{quoted(table)}"
-        digest = f"SELECT count(*), sum(hash(t)::HUGEINT) FROM {rows} t"
+        digest = f"SELECT count(*), sum(hash({_ROW})::HUGEINT) FROM {rows} {_ROW}"
         found.append(database.execute(digest).fetchall())
     return found
 

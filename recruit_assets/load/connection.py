@@ -31,6 +31,9 @@ R = TypeVar("R")
 STILLBORN = 10.0  # seconds after which nobody is making an empty file into a database any more
 SPILL_FULL = "max_temp_directory_size"  # DuckDB says so before the disk does
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
+_CONFLICT = re.compile(
+    r"conflict|(another|different|concurrent) transaction|subject .*deleted", re.IGNORECASE
+)
 INTERRUPTED = "Query interrupted"  # what DuckDB says when a signal ends a query
 
 
@@ -199,9 +202,14 @@ def _problem(
             f"{path} is not a DuckDB database, so it was left alone: set RECRUIT_DATABASE to "
             "another file."
         )
-    if isinstance(error, duckdb.TransactionException):
+    if isinstance(error, duckdb.TransactionException) and _is_conflict(text):
         return DatabaseChanged(f"{path} was changed by another run: {text}")
     return DatabaseProblem(f"DuckDB could not use {path}: {text}")
+
+
+def _is_conflict(text: str) -> bool:
+    """Return whether a transaction met what another one did, and not something of the machine."""
+    return bool(_CONFLICT.search(re.sub(r'"[^"]*"', "", text)))  # names of files and tables apart
 
 
 def _busy(path: str, text: str, wait_seconds: float) -> DatabaseBusy | None:

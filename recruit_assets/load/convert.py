@@ -1,7 +1,8 @@
 """Converting a stored column to another type without losing a value.
 
 What lives here: SQL for one column. A value fits if it can be cast to the new type and back again
-unchanged; one that does not is kept as JSON. How records become columns is in `extract.values`.
+unchanged; one that does not is kept as JSON. A whole number becomes text without a fraction.
+How records become columns is in `extract.values`.
 """
 
 from recruit_assets.catalogue import Kind
@@ -11,7 +12,12 @@ from recruit_assets.load.names import quoted
 _INSTANT = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)"
 _NUMBERS = "'BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT'"
 _TEXTS = (Kind.TEXT.sql, Kind.TEXTS.sql)
-_AS_THEY_ARE = ("INT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")  # numbers and booleans in JSON too
+_WRITTEN_OUT = "'VARCHAR', 'BIGINT', 'UBIGINT'"  # in JSON
+_WHOLE_NUMBERS = ("INT", "INTEGER", "BIGNUM")
+_OTHER_TEXTS = ("VARCHAR", "UUID", "ENUM")
+_FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
+_AS_THEY_ARE = ("INT", *_FRACTIONS, "BOOLEAN")  # numbers and booleans in JSON too
+_EXACT = {"FLOAT": 1 << 24, "DOUBLE": 1 << 53}  # beyond it, several whole numbers look the same
 
 
 def converted(name: str, old: str, new: str) -> str:
@@ -33,7 +39,32 @@ def converted(name: str, old: str, new: str) -> str:
     if (old, new) == (Kind.TEXT.sql, Kind.TIMESTAMP.sql):
         return _instant(value)
     cast = f"TRY_CAST({value} AS {new})"
+    if new == Kind.TEXT.sql and old.startswith(_FRACTIONS):
+        cast = f"coalesce({_whole(value)}, {cast})"
     return f"CASE WHEN TRY_CAST({cast} AS {old}) = {value} THEN {cast} END"
+
+
+def as_id(name: str, old: str) -> str:
+    """Return SQL for a column's values as ids; null where it is not sure what the API sends.
+
+    Args:
+        name: the column.
+        old: the SQL type that it has.
+    """
+    value = quoted(name)
+    if old == Kind.JSON.sql:
+        return f"CASE WHEN json_type({value}) IN ({_WRITTEN_OUT}) THEN {value}->>'$' END"
+    if old.startswith(_FRACTIONS):
+        exact = f"abs({value}) < {_EXACT[old]}" if old in _EXACT else "true"
+        return f"CASE WHEN {exact} THEN {_whole(value)} END"
+    if not _is_nested(old) and (old.endswith(_WHOLE_NUMBERS) or old.startswith(_OTHER_TEXTS)):
+        return f"{value}::VARCHAR"
+    return f"NULL::{Kind.KEY.sql}"
+
+
+def _whole(value: str) -> str:
+    """Return SQL for a number as text without a fraction; null where it has one."""
+    return f"CASE WHEN trunc({value}) = {value} THEN TRY_CAST({value} AS HUGEINT)::VARCHAR END"
 
 
 def as_json(name: str, old: str) -> str:

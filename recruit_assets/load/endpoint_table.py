@@ -17,7 +17,8 @@ from recruit_assets.load.schema import (
     columns_found,
     columns_of,
 )
-from recruit_assets.load.tables import Table, ensure
+from recruit_assets.load.table import Table
+from recruit_assets.load.tables import check_ids, ensure
 
 
 def prepare(
@@ -61,11 +62,13 @@ def is_damaged(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> bool:
     """Return whether the table, which must be there, lacks a column that a sync would make again.
 
     Raises:
-        DatabaseProblem: it has no ids.
+        DatabaseProblem: it has no ids, or they were altered beyond repair.
     """
     found = columns_found(database, endpoint.name)
     _check_ids(endpoint, found)
-    return bool(_table(endpoint, _columns(endpoint), {}, set()).defects(found))
+    table = _table(endpoint, _columns(endpoint), {}, set())
+    check_ids(database, table, found)
+    return bool(table.defects(found))
 
 
 def _columns(endpoint: Endpoint) -> dict[str, tuple[str, str]]:
@@ -109,7 +112,7 @@ def columns_of_the_api(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) 
     known = {column.name for column in endpoint.columns()}
     found = database.execute(
         "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
-        "AND schema_name = ? AND table_name = ? "
+        "AND lower(schema_name) = ? AND lower(table_name) = ? "
         "AND list_contains(?::VARCHAR[], comment)",
         [SCHEMA, endpoint.name, [UNKNOWN, *EXTRAS.values()]],
     ).fetchall()

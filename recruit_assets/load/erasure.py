@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
-from recruit_assets.load.names import quoted
-from recruit_assets.load.schema import columns_found, columns_of, table_name
+from recruit_assets.load.names import literal, quoted
+from recruit_assets.load.schema import columns_found, columns_of, is_there, table_name
 from recruit_assets.load.syncs import META
-from recruit_assets.load.tables import Table, ensure
+from recruit_assets.load.table import Table
+from recruit_assets.load.tables import check_is_table, ensure
 
 ERASURES, COMPACTIONS = "erasures", "compactions"
 OVERDUE = timedelta(hours=48)
@@ -30,13 +31,20 @@ NOTED = Table(
         "since": ("TIMESTAMP WITH TIME ZONE", "When they lost them"),
     },
 )
-BLANK = "('', '[]', '{}', 'null', '\"\"')"  # values that say nothing, as text
+COMPACTED = Table(
+    META,
+    COMPACTIONS,
+    "When the file was compacted last after an erasure",
+    {"finished": ("TIMESTAMP WITH TIME ZONE", "When the copy was whole")},
+)
+# Values that say nothing, as text.
+BLANK = ", ".join(map(literal, ("", "[]", "{}", "null", '""', '[""]', "['']", "[null]", "[NULL]")))
 _WORDS = (Kind.TEXT, Kind.TEXTS, Kind.JSON)
 
 
 @dataclass(frozen=True)
 class Pending:
-    """Rows that lost personal values which the file still holds, since when (never in future)."""
+    """Rows that lost personal values which the file still holds, and since when."""
 
     rows: int
     since: datetime
@@ -50,18 +58,19 @@ def pending(database: duckdb.DuckDBPyConnection) -> Pending | None:
     """Return the erasures that no compaction has made final yet, or None.
 
     Columns that were lost or altered hide none: where it is not known when rows lost their values,
-    it counts as long ago.
+    or a clock that was ahead said so, it counts as long ago.
     """
     present = {name for name, _ in columns_found(database, ERASURES, META)}
     if not present:
         return None
-    rows = "sum(TRY_CAST(rows AS BIGINT))" if "rows" in present else "NULL"
-    since = "TRY_CAST(since AS TIMESTAMP WITH TIME ZONE)" if "since" in present else "NULL"
+    rows = "sum(TRY_CAST(rows::VARCHAR AS BIGINT))" if "rows" in present else "NULL"
+    since = "TRY_CAST(since::VARCHAR AS TIMESTAMP WITH TIME ZONE)" if "since" in present else "NULL"
     ((noted, lost, first),) = database.execute(
-        f"SELECT count(*), {rows}, min(coalesce({since}, TIMESTAMPTZ '{LONG_AGO:%Y-%m-%d}')) "
-        f"FROM {table_name(database, ERASURES, META)}"
+        f"SELECT count(*), {rows}, min(CASE WHEN {since} <= $now THEN {since} ELSE $long_ago END) "
+        f"FROM {table_name(database, ERASURES, META)}",
+        {"now": datetime.now(UTC), "long_ago": LONG_AGO},
     ).fetchall()
-    return Pending(int(lost or noted), min(first, datetime.now(UTC))) if noted else None
+    return Pending(int(lost or noted), first) if noted else None
 
 
 def was_compacted_on(database: duckdb.DuckDBPyConnection, day: datetime) -> bool:
@@ -69,8 +78,8 @@ def was_compacted_on(database: duckdb.DuckDBPyConnection, day: datetime) -> bool
     if "finished" not in {name for name, _ in columns_found(database, COMPACTIONS, META)}:
         return False
     ((last,),) = database.execute(
-        "SELECT max(finished) FROM (SELECT TRY_CAST(finished AS TIMESTAMP WITH TIME ZONE) AS "
-        f"finished FROM {table_name(database, COMPACTIONS, META)}) WHERE finished <= ?",
+        "SELECT max(said) FROM (SELECT TRY_CAST(finished::VARCHAR AS TIMESTAMP WITH TIME ZONE) "
+        f"AS said FROM {table_name(database, COMPACTIONS, META)}) WHERE said <= ?",
         [day],
     ).fetchall()
     return bool(last) and last.astimezone(UTC).date() == day.astimezone(UTC).date()
@@ -88,6 +97,16 @@ def note_erasure(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, rows: 
     )
 
 
+def check_notes(database: duckdb.DuckDBPyConnection) -> None:
+    """Refuse somebody's own view in the place of a table that a compaction writes to.
+
+    Raises:
+        DatabaseProblem: with what to do.
+    """
+    for name in (ERASURES, COMPACTIONS):
+        check_is_table(database, name, META)
+
+
 def note_compaction(database: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Write into a compacted copy that no erasure is pending in it, if any ever was.
 
@@ -95,19 +114,15 @@ def note_compaction(database: duckdb.DuckDBPyConnection, catalog: str) -> None:
         database: a DuckDB that has the copy attached.
         catalog: what the copy is called there.
     """
-    schema = f"{quoted(catalog)}.{quoted(META)}"
-    noted = database.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, ?, ?)",
-        [catalog, META, ERASURES],
-    ).fetchall()
-    if not noted:
-        return
-    database.execute(f"DELETE FROM {schema}.{quoted(ERASURES)}")
-    database.execute(
-        f"CREATE OR REPLACE TABLE {schema}.{quoted(COMPACTIONS)} AS "
-        "SELECT ?::TIMESTAMP WITH TIME ZONE AS finished",
-        [datetime.now(UTC)],
-    )
+    with database.cursor() as copy:
+        copy.execute(f"USE {quoted(catalog)}")
+        if not is_there(copy, ERASURES, META):
+            return
+        compactions = table_name(copy, COMPACTIONS, META)
+        ensure(copy, COMPACTED)
+        copy.execute(f"DELETE FROM {table_name(copy, ERASURES, META)}")
+        copy.execute(f"DELETE FROM {compactions}")
+        copy.execute(f"INSERT INTO {compactions} (finished) VALUES (?)", [datetime.now(UTC)])
 
 
 def personal_columns(endpoint: Endpoint, columns: Iterable[str]) -> list[str]:
@@ -125,7 +140,7 @@ def note_deleted(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, which:
         which: SQL that is true of these rows.
     """
     names = personal_columns(endpoint, columns_of(database, endpoint))
-    filled = " OR ".join(_filled(quoted(name)) for name in names)
+    filled = " OR ".join(is_filled(quoted(name)) for name in names)
     rows = f"{table_name(database, endpoint.name)} WHERE {which}"
     note_erasure(database, endpoint, _count_if(database, filled, rows))
 
@@ -158,9 +173,9 @@ def note_replaced(
     lost, words = [], []
     for name in written:
         old, new = f"t.{quoted(name)}", f"s.{quoted(name)}" if name in present else "NULL"
-        lost.append(f"({_filled(old)} AND {_is_lost(kinds[name], old, new)})")
+        lost.append(f"({is_filled(old)} AND {_is_lost(kinds[name], old, new)})")
         if kinds[name] in _WORDS and name not in changing:
-            words.append((_filled(old), f"{old} IS DISTINCT FROM {new}"))
+            words.append((is_filled(old), f"{old} IS DISTINCT FROM {new}"))
     if names is None and words:
         had = " + ".join(f"({filled})::INTEGER" for filled, _ in words)
         gone = " + ".join(f"({filled} AND {differs})::INTEGER" for filled, differs in words)
@@ -185,8 +200,9 @@ def _is_lost(kind: Kind, old: str, new: str) -> str:
         return f"NOT list_has_all(coalesce({new}, []), {old})"
     if kind is Kind.JSON:
         return f"{old} IS DISTINCT FROM {new}"
-    return f"NOT {_filled(new)}"
+    return f"NOT {is_filled(new)}"
 
 
-def _filled(value: str) -> str:
-    return f"coalesce(trim({value}::VARCHAR), '') NOT IN {BLANK}"
+def is_filled(value: str) -> str:
+    """Return SQL that is true of a value, given as SQL, which says something."""
+    return f"coalesce(replace({value}::VARCHAR, ' ', ''), '') NOT IN ({BLANK})"

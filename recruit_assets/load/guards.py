@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint
+from recruit_assets.load.erasure import is_filled
 from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import count, table_name
 from recruit_assets.load.stage import Stage
@@ -22,6 +23,7 @@ FEW_ROWS = 5  # may go whatever their share, unless they are all
 FEWEST_COMPARED = 20  # rows that must lack a column's values before it counts as emptied
 MOST_NAMED = 5  # columns named in a sentence
 KEYS = ("id", "ids")  # suffixes of a relationship's keys
+_EMPTY = "('\"\"', '[]', '[\"\"]')"  # a misfit that says nothing, as JSON
 SUFFIXES = (*KEYS, "type", "types")  # of all that tells where a relationship leads
 
 
@@ -82,15 +84,25 @@ def too_many(missing: int, alive: int) -> bool:
 def emptied(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage, columns: Iterable[str]
 ) -> list[str]:
-    """Return the columns that had a value in every living row, and have none in all that came."""
+    """Return the columns that had a value in every living row, and have none in all that came.
+
+    The same holds for values that say something, which an empty text or list does not.
+    """
     if not stage.files:
         return []
     shared = [name for name in columns if name in stage.columns]
     table = f"(FROM {table_name(database, endpoint.name)} WHERE {LIVING})"
     rows = count(database, table)
-    before = _filled(database, table, shared)
-    now = _filled(database, stage.sql, list(stage.columns))
-    lacking = [each for each in shared if before[each] >= rows and not _has_values(each, now)]
+    before = _counted(database, table, shared)
+    now = _counted(database, stage.sql, list(stage.columns))
+    lacking = [
+        name
+        for name in shared
+        if any(
+            had[name] >= rows and not _has_values(name, has)
+            for had, has in zip(before, now, strict=True)
+        )
+    ]
     # Records that are new, or that came twice, are no comparison.
     compared = f"(SELECT DISTINCT id FROM {stage.sql}) SEMI JOIN {table} USING (id)"
     return lacking if lacking and count(database, compared) >= FEWEST_COMPARED else []
@@ -114,24 +126,30 @@ def _version(api: str) -> str:
     return " ".join(api.split(" ")[1:-1])
 
 
-def _filled(
+def _counted(
     database: duckdb.DuckDBPyConnection, source: str, columns: Sequence[str]
-) -> Counter[str]:
-    """Count the values of each column, those in `_unparsed` included."""
-    counts = ", ".join(f"count({quoted(name)})" for name in columns)
-    (filled,) = database.execute(f"SELECT {counts} FROM {source}").fetchall()
-    values = Counter(dict(zip(columns, filled, strict=True)))
-    keys = f"SELECT unnest(json_keys({UNPARSED})) AS name FROM {source}"
-    found = database.execute(f"SELECT name, count(*) FROM ({keys}) GROUP BY name").fetchall()
-    values.update(dict(found))
-    return values
+) -> tuple[Counter[str], Counter[str]]:
+    """Count the values of each column, also in `_unparsed`: all, and those that say something."""
+    names = list(map(quoted, columns))
+    counts = [f"count({name})" for name in names]
+    counts += [f"count(*) FILTER ({is_filled(name)})" for name in names]
+    (found,) = database.execute(f"SELECT {', '.join(counts)} FROM {source}").fetchall()
+    values = Counter(dict(zip(columns, found[: len(columns)], strict=True)))
+    saying = Counter(dict(zip(columns, found[len(columns) :], strict=True)))
+    for name, all_, filled in database.execute(
+        f"SELECT key, count(*), count(*) FILTER (replace(value::VARCHAR, ' ', '') NOT IN {_EMPTY}) "
+        f"FROM {source}, json_each({UNPARSED}) GROUP BY key"
+    ).fetchall():
+        values[name] += all_
+        saying[name] += filled
+    return values, saying
 
 
-def _has_values(column: str, filled: Counter[str]) -> bool:
+def _has_values(column: str, values: Counter[str]) -> bool:
     """Return whether a column has values, or the keys of the same relationship have."""
     stem, _, suffix = column.rpartition("_")
     keys = [f"{stem}_{each}" for each in KEYS] if suffix in SUFFIXES else []
-    return any(filled[each] for each in (column, *keys))
+    return any(values[each] for each in (column, *keys))
 
 
 def _listed(names: list[str]) -> str:

@@ -20,7 +20,8 @@ from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import SCHEMA, columns_found, count, table_name
 from recruit_assets.load.sweep import LIVING, living
-from recruit_assets.load.tables import ORDER, Table, ensure
+from recruit_assets.load.table import ORDER, Table
+from recruit_assets.load.tables import ensure
 
 HISTORY = "recruit_history"
 OPEN = "valid_to IS NULL"

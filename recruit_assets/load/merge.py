@@ -84,6 +84,23 @@ def merge(
     return Merged(**arrived, refreshed=refreshed, repeated=repeated)
 
 
+def count_misfits(database: duckdb.DuckDBPyConnection, stage: Stage) -> dict[str, int]:
+    """Return how many of the merged values did not fit, by column.
+
+    Args:
+        database: in the transaction of the merge, after it.
+        stage: the rows; of those with one id only the last counts.
+    """
+    if not stage.files:
+        return {}
+    keys = (
+        f"SELECT unnest(json_keys({UNPARSED})) AS name FROM {stage.sql} "
+        f"ANTI JOIN repeated USING ({POSITION})"
+    )
+    found = database.execute(f"SELECT name, count(*) FROM ({keys}) GROUP BY name")
+    return dict(found.fetchall())
+
+
 def _find_repeated(database: duckdb.DuckDBPyConnection, stage: Stage) -> int:
     """Make `repeated`, the positions of rows whose id came again later; returns how many."""
     latest = f"SELECT id, max({POSITION}) AS latest FROM {stage.sql} GROUP BY id"

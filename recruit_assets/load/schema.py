@@ -54,6 +54,20 @@ def is_there(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHE
     return bool(columns_found(database, table, schema))
 
 
+def is_table(database: duckdb.DuckDBPyConnection, name: str, schema: str = SCHEMA) -> bool | None:
+    """Return whether what has this name is a table and no view; None if there is nothing.
+
+    Only tables have row ids. As in `columns_found`, the query is never run.
+    """
+    try:
+        database.sql(f"SELECT rowid FROM {table_name(database, name, schema)}")
+    except duckdb.CatalogException:
+        return None
+    except duckdb.BinderException:
+        return False
+    return True
+
+
 def count(database: duckdb.DuckDBPyConnection, what: str) -> int:
     """How many rows there are of what stands behind FROM."""
     ((rows,),) = database.execute(f"SELECT count(*) FROM {what}").fetchall()

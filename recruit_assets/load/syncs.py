@@ -15,10 +15,12 @@ import duckdb
 
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.names import literal, quoted
-from recruit_assets.load.schema import columns_found, is_there, table_name
-from recruit_assets.load.tables import ORDER, Table, ensure
+from recruit_assets.load.schema import columns_found, table_name
+from recruit_assets.load.table import ORDER, Table
+from recruit_assets.load.tables import check_is_view, ensure
 
 META = "recruit_meta"
+SYNCS_TABLE, SCHEMA_VERSION, LATEST_VIEW = "syncs", "schema_version", "latest"
 VERSION = 2  # of the layout; files of release 0.1.0, which was version 1, do not say one
 SYNCS = {
     "sync_number": ("BIGINT", "Counts the syncs of the endpoint, in the order they were stored"),
@@ -74,7 +76,7 @@ LATEST = {
 }
 _SYNCS = Table(
     META,
-    "syncs",
+    SYNCS_TABLE,
     "What each sync of each endpoint did",
     SYNCS,
     fills={
@@ -84,7 +86,7 @@ _SYNCS = Table(
 )
 _SCHEMA_VERSION = Table(
     META,
-    "schema_version",
+    SCHEMA_VERSION,
     "The version of the layout of all tables of recruit-assets",
     {"version": ("BIGINT", "Files of a later version than it knows are refused")},
 )
@@ -99,8 +101,8 @@ def check_version(database: duckdb.DuckDBPyConnection) -> None:
     found = _version(database)
     if found > VERSION:
         raise DatabaseProblem(
-            f"The tables have version {found} of their layout, and this recruit-assets knows none "
-            f"after {VERSION}: upgrade recruit-assets. Nothing was changed."
+            f"The tables have version {found:g} of their layout, and this recruit-assets knows "
+            f"none after {VERSION}: upgrade recruit-assets. Nothing was changed."
         )
 
 
@@ -111,16 +113,18 @@ def prepare_syncs(database: duckdb.DuckDBPyConnection) -> list[str]:
         Columns that were missing, or had another type, in a file of this version.
 
     Raises:
-        DatabaseProblem: the file is of a later version.
+        DatabaseProblem: the file is of a later version, or has somebody's own view or table in the
+            place of one of ours.
     """
     check_version(database)
+    check_is_view(database, LATEST_VIEW, META)
     found = _version(database)
     defects = ensure(database, _SYNCS)
     if not _is_latest(database):
         _make_view(database)
     ensure(database, _SCHEMA_VERSION)
     if found < VERSION:
-        version = table_name(database, "schema_version", META)
+        version = table_name(database, SCHEMA_VERSION, META)
         database.execute(f"DELETE FROM {version}")
         database.execute(f"INSERT INTO {version} (version) VALUES ({VERSION})")
     return defects if found == VERSION else []
@@ -133,7 +137,7 @@ def add_sync(database: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> 
         database: open for writing, in a transaction; `recruit_meta` is prepared.
         values: by column of `SYNCS`, `endpoint` among them; what is left out is null.
     """
-    syncs = table_name(database, "syncs", META)
+    syncs = table_name(database, SYNCS_TABLE, META)
     ((number,),) = database.execute(
         f"SELECT coalesce(max(sync_number), 0) + 1 FROM {syncs} WHERE endpoint = ?",
         [values["endpoint"]],
@@ -159,7 +163,9 @@ def numbered(database: duckdb.DuckDBPyConnection) -> str:
 
 def _syncs(database: duckdb.DuckDBPyConnection) -> str:
     """Return SQL for the syncs as they are, with null for each column that is missing."""
-    types = {name.lower(): sql_type for name, sql_type in columns_found(database, "syncs", META)}
+    types = {
+        name.lower(): sql_type for name, sql_type in columns_found(database, SYNCS_TABLE, META)
+    }
     columns = [
         quoted(name)
         if types.get(name) == sql_type
@@ -168,7 +174,7 @@ def _syncs(database: duckdb.DuckDBPyConnection) -> str:
     ]
     if not types:
         return f"(SELECT {', '.join(columns)}, 0 AS rowid WHERE false)"
-    return f"(SELECT {', '.join(columns)}, rowid FROM {table_name(database, 'syncs', META)})"
+    return f"(SELECT {', '.join(columns)}, rowid FROM {table_name(database, SYNCS_TABLE, META)})"
 
 
 def _found(name: str, present: Container[str]) -> str:
@@ -214,31 +220,28 @@ def _latest(syncs: str, now: str) -> str:
 
 def _is_latest(database: duckdb.DuckDBPyConnection) -> bool:
     try:
-        return [name for name, _ in columns_found(database, "latest", META)] == list(LATEST)
+        return [name for name, _ in columns_found(database, LATEST_VIEW, META)] == list(LATEST)
     except duckdb.Error:  # it reads what is no longer there
         return False
 
 
 def _make_view(database: duckdb.DuckDBPyConnection) -> None:
     """Make the view; a view finds the table beside it, whatever the file is called."""
-    view = table_name(database, "latest", META)
-    database.execute(
-        f"CREATE OR REPLACE VIEW {view} AS {_latest('(SELECT *, rowid FROM syncs)', 'now()')}"
-    )
+    view = table_name(database, LATEST_VIEW, META)
+    syncs = f"(SELECT {', '.join(map(quoted, SYNCS))}, rowid FROM {SYNCS_TABLE})"
+    database.execute(f"CREATE OR REPLACE VIEW {view} AS {_latest(syncs, 'now()')}")
     database.execute(f"COMMENT ON VIEW {view} IS 'The last sync of each endpoint'")
     for name, meaning in LATEST.items():
         database.execute(f"COMMENT ON COLUMN {view}.{quoted(name)} IS {literal(meaning)}")
 
 
-def _version(database: duckdb.DuckDBPyConnection) -> int:
-    """Return the version of the layout; 1 where none is said."""
-    if not is_there(database, "schema_version", META):
-        return 1
-    columns = {name for name, _ in columns_found(database, "schema_version", META)}
+def _version(database: duckdb.DuckDBPyConnection) -> float:
+    """Return the version of the layout, however large it is; 1 where none is said."""
+    columns = {name.lower() for name, _ in columns_found(database, SCHEMA_VERSION, META)}
     if "version" not in columns:
         return 1
     ((found,),) = database.execute(
-        "SELECT max(TRY_CAST(version AS BIGINT)) "
-        f"FROM {table_name(database, 'schema_version', META)}"
+        "SELECT max(said) FILTER (isfinite(said)) FROM (SELECT TRY_CAST(version::VARCHAR AS DOUBLE)"
+        f" AS said FROM {table_name(database, SCHEMA_VERSION, META)})"
     ).fetchall()
-    return int(found or 1)
+    return float(found or 1)

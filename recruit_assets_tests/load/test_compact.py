@@ -84,6 +84,22 @@ def test_the_copy_is_smaller_and_holds_the_same(path: Path) -> None:
     }
 
 
+def test_foreign_keys_are_copied_or_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "keys.duckdb"
+    with connection(str(path), {}, 0) as database:
+        database.execute("CREATE TABLE parts (id VARCHAR PRIMARY KEY)")
+        database.execute("CREATE TABLE also (part VARCHAR REFERENCES parts (id))")
+        database.execute("INSERT INTO parts VALUES ('1')")
+        database.execute("INSERT INTO also VALUES ('1')")
+    if duckdb.__version__.startswith("1."):
+        with pytest.raises(DatabaseProblem, match="Drop the foreign key, or upgrade DuckDB"):
+            compact(str(path), 0)
+    else:
+        compact(str(path), 0)
+    with duckdb.connect(str(path), read_only=True) as database:
+        assert database.execute("FROM also").fetchall() == [("1",)]
+
+
 def test_what_a_link_leads_to_is_compacted(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.duckdb"
     link.symlink_to(path)

@@ -28,6 +28,18 @@ THINGS = Endpoint(
     relationships=(Relationship("owner", ("users",)), Relationship("place", ("teams", "jobs"))),
 )
 Values = Mapping[str, Any]
+SAYING: Mapping[Kind, Any] = {
+    Kind.TEXT: "x",
+    Kind.KEY: "1",
+    Kind.INTEGER: 1,
+    Kind.NUMBER: 1.5,
+    Kind.BOOLEAN: False,
+    Kind.TIMESTAMP: "2025-01-02T03:04:05Z",
+    Kind.DATE: "2025-01-02",
+    Kind.TEXTS: ["x"],
+    Kind.KEYS: ["1"],
+    Kind.JSON: {"a": None},
+}
 
 
 def staged(database: duckdb.DuckDBPyConnection, stage: Stage, records: list[Record]) -> None:
@@ -105,9 +117,10 @@ def test_a_column_that_one_row_lacks_or_one_record_has_is_no_doubt() -> None:
     assert not doubted(full, [*empty[1:], full[0]])
 
 
+NOTHING: tuple[Any, ...] = (None, "", [], {}, [""], [None])
 VALUES = st.fixed_dictionaries(
     {
-        name: JSON_VALUES.filter(lambda value: value is not None)
+        name: JSON_VALUES.filter(lambda value: value not in NOTHING and str(value).strip() != "")
         for name in [*(each.name for each in THINGS.attributes), "new"]
     }
 )
@@ -124,7 +137,6 @@ def test_a_type_that_changes_in_all_records_is_no_doubt(before: Values, now: Val
     ("before", "now"),
     [
         ({"owner": {"id": "5"}}, {"owner": [{"id": "5"}]}),
-        ({"owner": {"id": "5"}}, {"owner": []}),
         ({"owner": [{"id": "5"}]}, {"owner": {"id": "5"}}),
         ({"owner": {"id": "5"}}, {"owner": {"id": {}}}),
         ({"owner": {"id": "5"}}, {"owner": [{"id": {}}]}),
@@ -143,6 +155,23 @@ def test_keys_that_are_gone_are_emptied_whatever_is_left_of_them() -> None:
     (doubt,) = doubted(before, records(20, {}, place={"id": None, "type": "jobs"}))
     assert "in owner_id, place_id, and no record" in doubt.says
     assert doubt.refuses
+
+
+@pytest.mark.parametrize("nothing", [None, "", "  ", [], [""]], ids=repr)
+@pytest.mark.parametrize("kind", Kind)
+def test_values_that_say_nothing_empty_a_column(kind: Kind, nothing: Any) -> None:
+    """An unknown attribute is `new`; the row that said nothing before makes it no doubt."""
+    before = {f"a-{kind.value}": SAYING[kind], "new": "x"}
+    now = {f"a-{kind.value}": nothing, "new": nothing}
+    (doubt,) = doubted(records(20, before), records(20, now))
+    assert f"every row has a value in a_{kind.value}, new, and no record" in doubt.says
+    assert not doubted([*records(20, before), Record("x", now)], records(20, now))
+
+
+def test_a_relationship_that_leads_nowhere_any_more_is_emptied() -> None:
+    before, now = records(20, {}, owner={"id": "5"}), records(20, {}, owner=[])
+    (doubt,) = doubted(before, now)
+    assert "in owner_id, and no record" in doubt.says
 
 
 @pytest.mark.parametrize(

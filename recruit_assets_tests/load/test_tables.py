@@ -296,3 +296,64 @@ def test_equal_values_have_equal_json(database: duckdb.DuckDBPyConnection) -> No
     begin(database)
     (row, *_) = stored(database)
     assert row[10] == as_json(VALUES[Kind.JSON])
+
+
+NUMERIC = ("DOUBLE", "FLOAT", "DECIMAL(18,3)", "HUGEINT", "BIGINT", "UINTEGER", "JSON", "UTINYINT")
+
+
+@pytest.mark.parametrize("sql_type", NUMERIC)
+def test_ids_that_were_made_numbers_are_told_as_the_api_does(
+    database: duckdb.DuckDBPyConnection, sql_type: str
+) -> None:
+    begin(database)
+    before = [stored(database), versions(database)]
+    for table in ("recruit.wide", f"{HISTORY}.wide"):
+        database.execute(f"ALTER TABLE {table} ALTER id TYPE {sql_type}")
+    assert is_damaged(database, WIDE)
+    assert sync(database, RECORDS, "c") == Merged(unchanged=4)
+    assert [stored(database), versions(database)] == before
+
+
+@pytest.mark.parametrize(
+    ("sql_type", "value"),
+    [
+        ("DOUBLE", "id::DOUBLE + 0.5"),
+        ("DECIMAL(9,2)", "id::DOUBLE + 0.25"),
+        ("DOUBLE", "1e17"),
+        ("FLOAT", "16777217"),
+        ("DOUBLE", "'nan'"),
+        ("BOOLEAN", "(id = '1')"),
+        ("DATE", "'2025-01-02'"),
+        ("JSON", "'[1]'"),
+        ("VARCHAR[]", "[id]"),
+    ],
+)
+@pytest.mark.parametrize("table", ["recruit.wide", f"{HISTORY}.wide"])
+def test_ids_that_were_altered_beyond_repair_are_a_sentence(
+    database: duckdb.DuckDBPyConnection, table: str, sql_type: str, value: str
+) -> None:
+    begin(database)
+    database.execute(f"ALTER TABLE {table} ALTER id TYPE {sql_type} USING {value}::{sql_type}")
+    rows = "SELECT COLUMNS(*)::VARCHAR FROM recruit.wide ORDER BY ALL"
+    before = database.execute(rows).fetchall()
+    with pytest.raises(DatabaseProblem, match=rf"{table}\.id was made .*restore the table"):
+        sync(database, RECORDS, "c")
+    assert database.execute(rows).fetchall() == before
+
+
+def test_a_new_attribute_is_added_without_building_the_table_again(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    begin(database)
+    made = "SELECT table_oid FROM duckdb_tables() WHERE schema_name = 'recruit'"
+    before = database.execute(made).fetchall()
+    database.execute("ALTER TABLE recruit.wide DROP COLUMN new")
+    more = [{**RECORDS[0], "newer": 5}, *RECORDS[1:]]
+    # The row with the new attribute is written, and those that lost what was in `new`.
+    assert sync(database, more, "c") == Merged(unchanged=1, updated=3)
+    assert database.execute(made).fetchall() == before
+    assert sync(database, more, "d") == Merged(unchanged=4)
+    assert database.execute(
+        "SELECT comment FROM duckdb_columns() WHERE schema_name = 'recruit' "
+        "AND column_name = 'newer'"
+    ).fetchall() == [("Sent by the API, not in the catalogue",)]

@@ -1,0 +1,142 @@
+"""Building a table again with the right columns, filled from the old one, in its place.
+
+DuckDB 1.5, 2 and DuckLake all commit that together with changed rows, and each column is filled in
+the same statement. Whatever else somebody has added stays: columns, defaults, comments,
+constraints, indexes; and views, which DuckDB binds when they are read.
+"""
+
+from collections.abc import Sequence
+
+import duckdb
+
+from recruit_assets.catalogue import UNPARSED
+from recruit_assets.load.convert import as_id, as_json, converted
+from recruit_assets.load.names import literal, quoted, unused
+from recruit_assets.load.schema import table_name
+from recruit_assets.load.table import ID, ORDER, Table, describe
+
+_MISFITS = quoted(unused("misfits"))
+_ENTRIES = "STRUCT(key VARCHAR, value JSON)[]"
+_OF_TABLE = (
+    "database_name = current_database() AND lower(schema_name) = ? AND lower(table_name) = ?"
+)
+
+
+def rebuild(
+    database: duckdb.DuckDBPyConnection,
+    table: Table,
+    found: Sequence[tuple[str, str]],
+    defects: Sequence[str],
+) -> None:
+    """Put a table with the right columns, filled from the old one, in its place.
+
+    Args:
+        database: open for writing, in a transaction.
+        table: what the table must be.
+        found: the columns that it has, and their types.
+        defects: the columns that it must have, and lacks or has in another type.
+    """
+    old = table_name(database, table.name, table.schema)
+    new = table_name(database, unused(table.name), table.schema)
+    lines, meanings = _definition(database, table)
+    lines += _constraints(database, table)
+    indexes = _indexes(database, table)
+    database.execute(f"CREATE TABLE {new} ({', '.join(lines)})")
+    database.execute(f"INSERT INTO {new} BY NAME {_refilled(table, old, found, defects)}")
+    database.execute(f"DROP TABLE {old}")
+    database.execute(f"ALTER TABLE {new} RENAME TO {quoted(table.name)}")
+    for sql in indexes:
+        database.execute(sql)
+    database.execute(f"COMMENT ON TABLE {old} IS {literal(table.comment)}")
+    describe(database, old, meanings)
+
+
+def _definition(
+    database: duckdb.DuckDBPyConnection, table: Table
+) -> tuple[list[str], dict[str, str]]:
+    """Return the lines of the new table, and the comments of its columns."""
+    lines, meanings, present = [], {}, set[str]()
+    for name, sql_type, default, nullable, comment in database.execute(
+        "SELECT column_name, data_type, column_default, is_nullable, comment "
+        f"FROM duckdb_columns() WHERE {_OF_TABLE} ORDER BY column_index",
+        [table.schema, table.name],
+    ).fetchall():
+        present.add(name.lower())
+        extra = f" DEFAULT {default}" * bool(default) + " NOT NULL" * (not nullable)
+        if name.lower() in table.columns:
+            sql_type, meanings[name] = table.columns[name.lower()]  # noqa: PLW2901
+            extra = ""
+        elif comment:
+            meanings[name] = comment
+        lines.append(f"{quoted(name)} {sql_type}{extra}")
+    missing = [name for name in table.columns if name not in present]
+    lines += [f"{quoted(name)} {table.columns[name][0]}" for name in missing]
+    meanings |= {name: table.columns[name][1] for name in missing}
+    return lines, meanings
+
+
+def _constraints(database: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
+    """Return the SQL of constraints that somebody has added, but for NOT NULL."""
+    found = database.execute(
+        f"SELECT constraint_text FROM duckdb_constraints() WHERE {_OF_TABLE} "
+        "AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'CHECK', 'FOREIGN KEY')",
+        [table.schema, table.name],
+    ).fetchall()
+    return [text for (text,) in found]
+
+
+def _indexes(database: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
+    """Return the SQL of indexes that somebody has made."""
+    found = database.execute(
+        f"SELECT sql FROM duckdb_indexes() WHERE {_OF_TABLE} AND sql IS NOT NULL",
+        [table.schema, table.name],
+    ).fetchall()
+    return [sql for (sql,) in found]
+
+
+def _refilled(
+    table: Table, old: str, found: Sequence[tuple[str, str]], defects: Sequence[str]
+) -> str:
+    """Return SQL for the old rows with the new columns.
+
+    Columns are converted first, then `_unparsed` gets what did not fit, then columns are filled,
+    each from all the others.
+    """
+    columns, misfits, present = [], [], set[str]()
+    for name, sql_type in found:
+        present.add(name.lower())
+        column = quoted(name)
+        if name.lower() in defects:
+            wanted, _ = table.columns[name.lower()]
+            is_id = name.lower() == ID
+            column = as_id(name, sql_type) if is_id else converted(name, sql_type, wanted)
+            if name.lower() in table.lossless:
+                kept = f"CASE WHEN ({column}) IS NULL THEN {as_json(name, sql_type)} END"
+                misfits.append(f"{{'key': {literal(name.lower())}, 'value': {kept}}}")
+        columns.append(f"{column} AS {quoted(name)}")
+    missing = [name for name in defects if name not in present]
+    columns += [f"NULL::{table.columns[name][0]} AS {quoted(name)}" for name in missing]
+    columns.append(f"[{', '.join(misfits)}]::{_ENTRIES} AS {_MISFITS}")
+    rows = f"SELECT {', '.join(columns)}, rowid AS {ORDER} FROM {old}"
+    if misfits:
+        rows = f"SELECT * REPLACE ({_KEPT} AS {UNPARSED}) FROM ({rows}) r"
+    for name in [
+        *(each for each in table.fills if each in missing and each not in table.computed),
+        *table.computed,
+    ]:
+        rows = f"SELECT * REPLACE ({table.fills[name]} AS {quoted(name)}) FROM ({rows}) r"
+    return f"SELECT * EXCLUDE ({ORDER}, {_MISFITS}) FROM ({rows}) r"
+
+
+# A map's entries may not share a key, and its JSON is in the order that records are stored with.
+_KEPT = f"""
+    CASE WHEN list_bool_or(list_transform({_MISFITS}, lambda e: e.value IS NOT NULL)) THEN to_json(
+        map_from_entries(list_sort(list_concat(
+            list_filter(
+                map_entries(coalesce(TRY_CAST({UNPARSED} AS MAP(VARCHAR, JSON)), MAP {{}})),
+                lambda e: NOT list_contains(list_transform({_MISFITS}, lambda m: m.key), e.key)
+            ),
+            list_filter({_MISFITS}, lambda e: e.value IS NOT NULL)
+        )))
+    ) ELSE {UNPARSED} END
+"""

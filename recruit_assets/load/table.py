@@ -1,0 +1,55 @@
+"""What a table of ours must be, whichever it is.
+
+What lives here: the definition of one table. Which columns it must have is said in `schema`,
+`history` and `syncs`; tables are made and repaired in `tables`.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from recruit_assets.load.names import literal, quoted, unused
+
+ID = "id"
+ORDER = quoted(unused("row before"))  # in `fills`: where a row stood in the table
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table must be.
+
+    Args:
+        schema: where it is.
+        name: its name.
+        comment: what its rows are.
+        columns: SQL type and meaning of each, by name.
+        fills: SQL for what a column holds in rows that are older than it, over all columns;
+            without it, null.
+        computed: columns that follow from the others, and are filled whenever one is added.
+        lossless: columns whose values are kept in `_unparsed` where they do not fit a new type.
+    """
+
+    schema: str
+    name: str
+    comment: str
+    columns: Mapping[str, tuple[str, str]]
+    fills: Mapping[str, str] = field(default_factory=dict)
+    computed: Sequence[str] = ()
+    lossless: Collection[str] = ()
+
+    def defects(self, found: Sequence[tuple[str, str]]) -> list[str]:
+        """Return the columns that are missing, or have another type, given those found."""
+        types = {name.lower(): sql_type for name, sql_type in found}
+        return [name for name, (sql_type, _) in self.columns.items() if types.get(name) != sql_type]
+
+    def begin_as_null(self, names: Iterable[str], found: Sequence[tuple[str, str]]) -> bool:
+        """Return whether these columns are all missing, and null in the rows that are there."""
+        present = {name.lower() for name, _ in found}
+        return not any(name in present or name in self.fills for name in names)
+
+
+def describe(database: duckdb.DuckDBPyConnection, full: str, meanings: Mapping[str, str]) -> None:
+    """Write into the database what columns mean, by their names."""
+    for name, meaning in meanings.items():
+        database.execute(f"COMMENT ON COLUMN {full}.{quoted(name)} IS {literal(meaning)}")
