@@ -4,6 +4,7 @@ What lives here: the session and the budget. Not here: when to ask again (`retri
 next (`pages`), what went wrong in words (`failures`).
 """
 
+import os
 from concurrent.futures import CancelledError
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -13,7 +14,6 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.utils import requote_uri
 from urllib3.exceptions import HTTPError
@@ -21,8 +21,9 @@ from urllib3.exceptions import HTTPError
 from recruit_assets.extract import failures
 from recruit_assets.extract.access import ApiSettings, is_loopback
 from recruit_assets.extract.budget import Budget
+from recruit_assets.extract.deadline import Adapter, Deadlines
 from recruit_assets.extract.document import BadId, Shape, read
-from recruit_assets.extract.no_answer import no_answer, not_prepared
+from recruit_assets.extract.no_answer import no_answer, not_prepared, too_slow
 from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.retries import Effort, Outage
 from recruit_assets.extract.retry_after import moment_of, wait_asked_for
@@ -32,7 +33,7 @@ AT_ONCE = 1 << 16  # bytes of a body, decoded
 LARGEST_ANSWER = 64 << 20  # bytes, decoded: a page of 30 records has some ten thousand
 LARGEST_REFUSAL = 1 << 20  # bytes; the rest is not read
 MOST_VALUES = 500_000  # of an answer, each of which takes up to 200 bytes of memory
-SURELY_FEW = 1 << 21  # bytes that are too few for so many values
+COUNTED_FROM = 1 << 21  # bytes, below which no answer has too many values
 
 
 class _KeyAuth(AuthBase):
@@ -52,7 +53,7 @@ class Client:
     Args:
         settings: where the API is and how to ask it.
         timeout: seconds to connect, and seconds between two bytes of an answer.
-        longest: seconds that an answer may take in all, so that a drip of bytes ends.
+        longest: seconds from the start of a request to the end of its answer, so that a drip ends.
 
     `identity` tells one API, version and key from another, and nothing of the key. `behind` is how
     far the API's clock was seen behind ours at most, by the `Date` of its answers, and `ahead` how
@@ -81,11 +82,8 @@ class Client:
             if settings.requests_per_10s
             else None
         )
-        self._session = requests.Session()
-        self._session.auth = _KeyAuth(settings.auth_header, settings.auth_prefix + settings.key)
-        self._session.headers["Accept"] = "application/vnd.api+json"
-        self._session.headers["X-Api-Version"] = settings.version
-        self._session.mount(self.base_url, HTTPAdapter(pool_maxsize=settings.concurrency))
+        self._settings = settings
+        self._open()
         # All requests are alike but for their address, so they are prepared once: that is a third
         # of what a request costs. What the environment says of proxies and certificates as well.
         self._prepared = self._session.prepare_request(requests.Request("GET", self.base_url))
@@ -94,6 +92,24 @@ class Client:
         )
         if is_loopback(self._origin.hostname or ""):
             self._surroundings["proxies"] = {}  # they can't reach this machine's loopback
+
+    def _open(self) -> None:
+        """Make the session, and what bounds its requests, of this process."""
+        settings = self._settings
+        self._process = os.getpid()
+        self._deadlines = Deadlines(self._longest)
+        self._session = requests.Session()
+        self._session.auth = _KeyAuth(settings.auth_header, settings.auth_prefix + settings.key)
+        self._session.headers["Accept"] = "application/vnd.api+json"
+        self._session.headers["X-Api-Version"] = settings.version
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, Adapter(pool_maxsize=settings.concurrency))
+
+    def _session_here(self) -> requests.Session:
+        """Return the session; one of its own in a forked process, as two cannot share a socket."""
+        if os.getpid() != self._process:
+            self._open()
+        return self._session
 
     def wait_for_turn(self, stopped: Event) -> float:
         """Wait for room in the budget; return the seconds waited.
@@ -124,7 +140,7 @@ class Client:
         """
         body = self._fetch(self._resolve(url, subject), query, subject)
         effort.received += len(body)
-        if len(body) > SURELY_FEW and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        if len(body) > COUNTED_FROM and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
             raise failures.too_large(subject, f"{MOST_VALUES:,} values")
         try:
             return read(body, shape)
@@ -135,26 +151,33 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._session_here().close()
+        self._deadlines.close()
         if self._budget:
             self._budget.close()
 
     def _fetch(self, url: str, query: str, subject: str) -> bytes:
         request = self._prepared.copy()
         request.url = f"{url}?{query}" if query else requote_uri(url)
-        response, sent = None, monotonic()
-        try:
-            response = self._session.send(
-                request, timeout=self._timeout, allow_redirects=False, **self._surroundings
-            )
-            body = self._drain(response, subject)
-        except requests.exceptions.RequestException as error:
-            host = self._origin.netloc
-            raise no_answer(subject, error, host, reached=self._reached) from error
-        except OSError as error:  # what requests says of a REQUESTS_CA_BUNDLE that is not there
-            raise not_prepared(subject, str(error)) from None
-        finally:
-            self._settle(sent, response)
+        response, sent, host = None, monotonic(), self._origin.netloc
+        session = self._session_here()
+        with self._deadlines.exchange() as exchange:
+            try:
+                response = session.send(
+                    request, timeout=self._timeout, allow_redirects=False, **self._surroundings
+                )
+                body = self._drain(response, subject)
+                if exchange.late:  # then the end of the body may be that of the connection
+                    raise requests.ReadTimeout
+            except OSError as error:  # as all errors of requests are
+                if exchange.late:
+                    raise too_slow(subject, host, self._longest) from None
+                if isinstance(error, requests.RequestException):
+                    raise no_answer(subject, error, host, reached=self._reached) from error
+                # What requests says of a REQUESTS_CA_BUNDLE that is not there.
+                raise not_prepared(subject, str(error)) from None
+            finally:
+                self._settle(sent, response)
         self._reached = True
         if response.status_code != 200:
             raise failures.failed_answer(subject, response, body, self._redaction)
@@ -179,7 +202,7 @@ class Client:
         Raises:
             Rejected: it is larger than any answer should be.
         """
-        end, size, parts = monotonic() + self._longest, 0, []
+        size, parts = 0, []
         is_refusal = response.status_code != 200
         with response:
             try:
@@ -190,8 +213,6 @@ class Client:
                         break
                     if size > LARGEST_ANSWER:
                         raise failures.too_large(subject, f"{LARGEST_ANSWER >> 20} MB")
-                    if monotonic() > end:
-                        raise requests.ReadTimeout(f"still sending after {self._longest:g} s")
             except HTTPError as error:
                 raise requests.exceptions.ChunkedEncodingError(error) from error
         return b"".join(parts)

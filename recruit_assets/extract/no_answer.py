@@ -66,6 +66,12 @@ def no_answer(
     return Transient(subject, happened, AGAIN + (proxy if isinstance(error, ProxyError) else ""))
 
 
+def too_slow(subject: str, host: str, longest: float) -> Transient:
+    """Return the error for an exchange that was cut off after `longest` seconds."""
+    happened = f"{host} was still sending after {longest:g} s, the most that an answer may take"
+    return Transient(subject, happened, AGAIN)
+
+
 def _refused_by_proxy(subject: str, refused: re.Match[str]) -> Rejected:
     """Return the error for a proxy that lets nothing through; another try changes nothing."""
     status = int(refused[1])

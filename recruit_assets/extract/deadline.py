@@ -1,0 +1,185 @@
+"""An end to every exchange: a request whose answer goes on for too long is cut off.
+
+The timeout of a socket starts again with each byte. So headers that drip, interim answers (100
+Continue) without end, and a handshake or a proxy that dawdles would hold a request for ever. Here
+each request has a deadline from its beginning to the last byte of its answer, and a thread shuts
+the connection down when it is over.
+
+What lives here: the thread, and connections that can be shut down from it. What is said of an
+exchange that was cut off is in `client`.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Lock, Thread, local
+from time import monotonic
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+_thread = local()  # `exchange` is the one that the thread is in
+
+
+class Exchange:
+    """One request and its answer, which ends at a time by the clock of `monotonic`."""
+
+    def __init__(self, ends: float) -> None:
+        self.ends = ends
+        self._lock, self._is_cut, self._is_last = Lock(), False, False
+        self._line: socket.socket | None = None
+
+    @property
+    def late(self) -> bool:
+        """Return whether its time is over, so that it was cut off or is about to be."""
+        return monotonic() >= self.ends
+
+    def use(self, line: socket.socket | None) -> None:
+        """Take the connection that it runs over."""
+        with self._lock:
+            self._line = line
+            self._shut()
+
+    def leave(self, line: socket.socket) -> None:
+        """Close a connection's line: at the end of the exchange, if that still reads from it."""
+        with self._lock:
+            self._is_last = line is self._line
+        if not self._is_last:
+            line.close()
+
+    def end(self) -> None:
+        """Let the connection go."""
+        with self._lock:
+            if self._is_last and self._line:
+                self._line.close()
+            self._line = None
+
+    def cut(self) -> None:
+        """Shut the connection down, now or as soon as there is one."""
+        with self._lock:
+            self._is_cut = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._is_cut and self._line:
+            with suppress(OSError):  # it was closed just now
+                self._line.shutdown(socket.SHUT_RDWR)
+
+
+class Deadlines:
+    """Gives each exchange of a client the same time; safe to share between threads.
+
+    Args:
+        seconds: how long an exchange may take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock, self._closed = Lock(), Event()
+        self._running: dict[Exchange, None] = {}  # the oldest first, which ends first
+        self._watched = False  # by the thread
+
+    @contextmanager
+    def exchange(self) -> Iterator[Exchange]:
+        """Cut off what this thread sends and receives in the block, when its time is over."""
+        exchange = _thread.exchange = Exchange(monotonic() + self._seconds)
+        with self._lock:
+            self._running[exchange] = None
+            if not self._watched:
+                self._watched = True
+                Thread(target=self._watch, name="deadlines", daemon=True).start()
+        try:
+            yield exchange
+        finally:
+            _thread.exchange = None
+            with self._lock:
+                self._running.pop(exchange, None)
+            exchange.end()
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._closed.set()
+
+    def _watch(self) -> None:
+        """Cut off exchanges, until there was none for as long as one may take."""
+        while True:
+            with self._lock:
+                oldest = next(iter(self._running), None)
+                left = oldest.ends - monotonic() if oldest else self._seconds
+                if oldest and left <= 0:
+                    del self._running[oldest]
+                    oldest.cut()
+                    continue
+            # An exchange that begins during this wait ends after it.
+            stopped = self._closed.wait(left)
+            with self._lock:
+                if stopped or (oldest is None and not self._running):
+                    self._watched = False
+                    return
+
+
+def _current() -> Exchange | None:
+    return getattr(_thread, "exchange", None)
+
+
+class _Connection(HTTPConnection):
+    """A connection that the exchange of its thread can shut down."""
+
+    _line: socket.socket | None = None
+
+    def _new_conn(self) -> socket.socket:
+        made = super()._new_conn()
+        self._line = made.dup()  # TLS takes the socket itself over
+        self._tell()
+        return made
+
+    def request(self, *args: Any, **options: Any) -> None:
+        """Send a request, over a connection that may have served others before."""
+        self._tell()
+        super().request(*args, **options)
+
+    def close(self) -> None:
+        """Close the connection; the body of its last answer may still be read."""
+        super().close()
+        line, self._line = self._line, None
+        if line and (exchange := _current()):
+            exchange.leave(line)
+        elif line:
+            line.close()
+
+    def _tell(self) -> None:
+        if exchange := _current():
+            exchange.use(self._line)
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+_POOLS = {"http": _Pool, "https": _TLSPool}
+
+
+class Adapter(HTTPAdapter):
+    """The adapter of `requests`, with connections that an exchange can shut down."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make the pools of connections to hosts."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Return the pools of connections through a proxy; one of SOCKS has its own."""
+        manager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = _POOLS
+        return manager

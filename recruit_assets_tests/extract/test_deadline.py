@@ -1,0 +1,147 @@
+"""No exchange goes on for longer than it may, whatever is sent, and none is shared by processes."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from recruit_assets.errors import Transient
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import Client
+from recruit_assets.extract.document import Document
+from recruit_assets.extract.retries import Effort
+from recruit_assets_tests.extract.test_client import GOOD
+
+LONGEST = 0.2  # seconds of an exchange
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+# What is sent at once, and what then goes on without end.
+ENDLESS: dict[str, tuple[str, bytes, bytes]] = {
+    "interim answers": ("http", b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a header": ("http", HEAD + b"X-Long: ", b"a"),
+    "the first line": ("http", b"HTTP/1.1 200 ", b"O"),
+    "a body without a length": ("http", HEAD + b'\r\n{"data":[]}', b" "),
+    "a body of a length": ("http", HEAD + b"Content-Length: 1000000\r\n\r\n", b" "),
+    "chunks": ("http", HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "a chunk's length": ("http", HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+    "a handshake": ("https", b"\x16\x03\x03\x40\x00", b"\x02"),
+}
+
+
+@contextmanager
+def serving(server: ThreadingTCPServer | ThreadingHTTPServer) -> Iterator[int]:
+    """Serve in the background; yield the port. Handlers that go on are left behind."""
+    server.daemon_threads, server.block_on_close = True, False
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield int(server.server_address[1])
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def dripping(first: bytes, more: bytes) -> Callable[..., BaseRequestHandler]:
+    class Drip(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1)
+            try:
+                self.request.sendall(first)
+                for part in repeat(more):
+                    self.request.sendall(part)
+                    Event().wait(0.002)
+            except OSError:  # it was cut off
+                pass
+
+    return Drip
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_an_answer_without_end_is_cut_off(kind: str) -> None:
+    scheme, first, more = ENDLESS[kind]
+    with serving(ThreadingTCPServer(("127.0.0.1", 0), dripping(first, more))) as port:
+        settings = ApiSettings(**GOOD | {"base_url": f"{scheme}://127.0.0.1:{port}/v1/"})
+        client = Client(settings, longest=LONGEST)
+        said = rf"127\.0\.0\.1:{port} was still sending after 0.2 s, the most that an answer may"
+        with pytest.raises(Transient, match=said):
+            client.get("regions", "", "regions, page 1", Document, Effort())
+        client.close()
+
+
+def test_a_proxy_that_goes_on_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    drip = dripping(b"HTTP/1.1 502 ", b"O")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving(ThreadingTCPServer(("127.0.0.1", 0), drip)) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        client = Client(ApiSettings(**GOOD), longest=LONGEST)
+        with pytest.raises(Transient, match=r"was still sending after 0\.2 s"):
+            client.get("regions", "", "regions, page 1", Document, Effort())
+        client.close()
+
+
+class Kept(BaseHTTPRequestHandler):
+    """Answers over connections that are kept, and notes over which."""
+
+    protocol_version = "HTTP/1.1"
+    ports: list[int]
+
+    def do_GET(self) -> None:
+        self.ports.append(self.client_address[1])
+        body = b'{"data":[]}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+        pass
+
+
+def test_a_connection_serves_several_exchanges() -> None:
+    Kept.ports = []
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Kept)) as port:
+        client = Client(ApiSettings(**GOOD | {"base_url": f"http://127.0.0.1:{port}/"}))
+        for _ in range(3):
+            client.get("regions", "", "regions, page 1", Document, Effort())
+        client.close()
+    assert len(Kept.ports) == 3
+    assert len(set(Kept.ports)) == 1
+
+
+FORK = """
+import os, sys
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import Client
+from recruit_assets.extract.document import Document
+from recruit_assets.extract.retries import Effort
+
+client = Client(ApiSettings(sys.argv[1], "key", "20240904", "api", "", 0, 4))
+def get():
+    client.get("regions", "", "regions", Document, Effort())
+get()
+if child := os.fork():
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+else:
+    get()
+    os._exit(0)
+get()
+"""
+
+
+@pytest.mark.ring(2)
+def test_a_forked_process_has_connections_of_its_own() -> None:
+    Kept.ports = []
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Kept)) as port:
+        subprocess.run([sys.executable, "-c", FORK, f"http://127.0.0.1:{port}/"], check=True)
+    parents, childs, again = Kept.ports
+    assert parents == again != childs
