@@ -36,6 +36,7 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+STEP_FAILURE = "STEP_FAILURE"  # why a run failed; a signal has another reason
 LONGEST_SILENCE = 2 * 3600.0  # seconds without an event; a sync logs every few seconds or minutes
 
 # The marts and the report come after whatever they read, in the same run.
@@ -165,9 +166,23 @@ def tell_of_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | Non
     monitored_jobs=SYNCS,
     request_job=answer,
 )
-def answer_after_failure(context: dg.RunFailureSensorContext) -> dg.RunRequest:
-    """A failed endpoint skips what follows it; what is there still has answers."""
-    return dg.RunRequest(run_key=context.dagster_run.run_id)
+def answer_after_failure(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
+    """Request `answer` where a step failed; after a run that was stopped nothing may start.
+
+    A failed endpoint skips what follows it, and the tables that are there still have answers.
+    """
+    run_id = context.dagster_run.run_id
+    ended = context.failure_event.event_specific_data
+    reason = getattr(getattr(ended, "failure_reason", None), "value", "unknown")
+    if reason != STEP_FAILURE or _was_told_to_stop(context.instance, run_id):
+        return dg.SkipReason(f"Run {run_id} was stopped, or ended outside its steps ({reason}).")
+    return dg.RunRequest(run_key=run_id)
+
+
+def _was_told_to_stop(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Return whether somebody terminated a run, also if a step failed before that took effect."""
+    canceling = dg.DagsterEventType.PIPELINE_CANCELING
+    return bool(instance.get_records_for_run(run_id, of_type=canceling, limit=1).records)
 
 
 def _post(webhook: str, text: str) -> None:

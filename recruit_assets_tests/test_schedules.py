@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 import time_machine
 from dagster._core.definitions.dependency import NodeHandle
+from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.remote_origin import (
     RegisteredCodeLocationOrigin,
     RemoteJobOrigin,
@@ -192,11 +193,30 @@ def test_after_a_failed_sync_the_answers_come_from_what_is_there(project: Projec
     assert isinstance(request, dg.RunRequest)
     assert request.run_key == result.run_id
     assert answer_after_failure.job_name == "answer"
+    project.instance.report_run_canceling(result.dagster_run)
+    assert isinstance(answer_after_failure(context), dg.SkipReason)
     job = local.resolve_job_def("answer")
     assert job.execute_in_process(instance=project.instance).success
     assert project.query("SELECT count(*) FROM recruit_marts.applications") == [
         (project.counts_of("job_applications"),)
     ]
+
+
+@pytest.mark.parametrize("reason", [*RunFailureReason, None])
+def test_no_answers_start_after_a_run_that_was_stopped(
+    home: dg.DagsterInstance, reason: RunFailureReason | None
+) -> None:
+    run = go_on(home, "sync", dg.DagsterRunStatus.FAILURE)
+    data = JobFailureData(error=None, failure_reason=reason)
+    event = dg.DagsterEvent("PIPELINE_FAILURE", "sync", event_specific_data=data)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="answer_after_failure",
+        dagster_instance=home,
+        dagster_run=run,
+        dagster_event=event,
+    ).for_run_failure()
+    starts = isinstance(answer_after_failure(context), dg.RunRequest)
+    assert starts == (reason is RunFailureReason.STEP_FAILURE)
 
 
 def test_the_sensor_posts_what_failed_and_why(
