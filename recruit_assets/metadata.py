@@ -146,7 +146,7 @@ def _cell(name: str, value: Any) -> str:
     if name == "_run_id" and value:
         return f"[{markdown(value[:8])}](/runs/{quote(value, safe='')})"
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+        return value.astimezone(UTC).isoformat(" ", "minutes").removesuffix("+00:00")
     if isinstance(value, list):
         value = ", ".join(map(str, value))
     return "" if value in (None, "") else markdown(str(value), LONGEST + 1)

@@ -61,7 +61,7 @@ def look(database: duckdb.DuckDBPyConnection, mart: Mart) -> Seen:
 def label(row: Row) -> str:
     """What a row is called; months as in `Mar 2026`."""
     value = row["label"]
-    return f"{value:%b %Y}" if isinstance(value, date) else one_label(str(value))
+    return f"{value:%b} {value.year:04}" if isinstance(value, date) else one_label(str(value))
 
 
 def number(value: float | None) -> str:
