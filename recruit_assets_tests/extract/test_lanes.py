@@ -40,6 +40,12 @@ def lane(order: Order, first: int, pages: int, *, size: int = 3, top: bool = Fal
     return Lane(order, size, first, pages, top=top)
 
 
+def test_an_id_is_a_place_in_the_order_up_to_18_digits() -> None:
+    assert keys_of([Record("9" * 18)], by_change=False) == [key(10**18 - 1)]
+    with pytest.raises(OutOfOrder):
+        keys_of([Record("9" * 19)], by_change=False)
+
+
 @pytest.mark.parametrize(
     ("ids", "order"),
     [

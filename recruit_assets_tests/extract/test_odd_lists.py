@@ -343,6 +343,40 @@ def test_a_record_in_the_place_of_another_is_no_proof(
     )
 
 
+@pytest.mark.parametrize("page", [1, 3])
+def test_pages_of_another_size_show_what_a_repeated_record_hides(
+    sandbox: Sandbox, walk: StartWalk, edited: Callable[[Edit], list[str]], page: int
+) -> None:
+    every: list[str] = []
+
+    def hide(document: Answer, number: int) -> None:
+        rows_of(every, document, asked_size(document), number)
+        if asked_size(document) == 30 and number == page:
+            document["data"][5] = {"id": every[20], "type": "regions"}
+
+    every += edited(hide)
+    reading = walk("regions")
+    assert ids(reading) == every
+    assert (reading.report.verdict, reading.report.reason) == (Verdict.COMPLETE, "")
+
+
+def test_one_full_page_is_whole_unless_it_shows_a_record_twice(
+    sandbox: Sandbox, walk: StartWalk
+) -> None:
+    size = sandbox.world.count("regions")
+    everything = expected(sandbox, "regions")
+    reading = walk("regions", page_size=size)
+    assert ids(reading) == everything
+    assert (reading.report.verdict, reading.report.reason) == (Verdict.COMPLETE, "")
+    sandbox.alter("regions", lambda document: document["data"][0].update(id=everything[1]))
+    reading = walk("regions", page_size=size)
+    assert ids(reading) == everything[1:]
+    assert reading.report.reason.startswith(
+        f"{size - 1} records came, and the API counts {size}: record {everything[1]} is listed "
+        "twice, on page 1, maybe in place of others"
+    )
+
+
 @pytest.mark.ring(2)
 def test_deletions_are_found_in_a_list_that_shows_a_record_twice(
     project: Project, edited: Callable[[Edit], list[str]]
