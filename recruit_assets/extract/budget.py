@@ -1,4 +1,4 @@
-"""The request budget: at most so many requests in any ten seconds, by all who use a key.
+"""The request budget: a maximum of requests in any ten seconds, for all who use a key.
 
 All threads and all processes of a user on this machine count in one place, an SQLite file, so that
 two runs at once do not spend the budget twice. What others spend elsewhere the API tells in the
@@ -81,10 +81,10 @@ class Budget:
         """Note that a request has ended, and what its answer told of the API's own count.
 
         Args:
-            sent: when it was sent, by the clock. The API counts anew so long after it was asked;
+            sent: when it was sent, by the clock. The API's window restarts `reset` seconds later;
                 since the next request takes as long to get there, the answer's way is not waited.
             remaining: how many more requests the API allows, if it says so.
-            reset: the seconds after which it counts anew, if it says so.
+            reset: the seconds after which its window restarts, if it says so.
             refused: whether it refused this one, which is proof that nothing remains.
         """
 

@@ -1,4 +1,4 @@
-"""Which failure can clear by itself, and what to tell the user about each.
+"""Which failure another try can clear, and what to tell the user about each.
 
 A redirect is a failure as well: the key goes to one place only.
 

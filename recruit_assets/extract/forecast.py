@@ -1,7 +1,7 @@
 """How many requests a full sync will make for a list, told by its first page.
 
 What lives here: the arithmetic of what `pages` does with a list that stands still. Records that
-come or go meanwhile cost a few more, and rows whose records are gone one each.
+are added or removed during the sync cost a few more, and rows whose records are gone one each.
 """
 
 from recruit_assets.extract.lanes import Order, OutOfOrder, keys_of, order_of

@@ -10,7 +10,7 @@ the young end to the old:
   records pull what is still to be read towards where it will be read. Nothing can be stepped over.
 - Newest first, the young end is page 1, and numbers go up. New records push what is to be read on,
   where it comes twice. Removed ones can pull a record past the reader, but then the answers show a
-  smaller record count: the reader goes back by so many records.
+  smaller record count: the reader goes back by as many records.
 
 To have several pages in flight, the list is cut into lanes, each read so, one page after another.
 Between the end of one lane and the beginning of the next a record can slip through. Nothing has if
@@ -35,7 +35,7 @@ Key = tuple[float, int]  # what a list is ordered by: a time or nothing, then th
 YOUNGEST, OLDEST = (inf, 0), (-inf, 0)  # beyond all keys: the ends of the list
 LONGEST_ID = 18  # digits, so that it is one of 64 bits
 REMEMBERED = 400  # keys of a lane, the latest, by which disorder is found
-STEPS_BACK = 20  # of a lane, beside one for each of its pages
+STEPS_BACK = 20  # of a lane, in addition to one for each of its pages
 
 
 class OutOfOrder(Exception):
@@ -53,7 +53,7 @@ def keys_of(records: Sequence[Record], *, by_change: bool) -> list[Key]:
     """The keys of records, in their order.
 
     Args:
-        records: as they came.
+        records: of one page, in its order.
         by_change: whether they are ordered by their last change before their id.
 
     Raises:
@@ -120,7 +120,7 @@ class Lane:
         self._until = until
 
     def take(self, page: Page, keys: Sequence[Key]) -> None:
-        """Cover what the answer to the wanted page proves. An empty page proves nothing by itself.
+        """Cover what the answer to the wanted page proves. An empty page alone proves nothing.
 
         Raises:
             OutOfOrder: the page contradicts the order.

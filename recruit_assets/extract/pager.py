@@ -77,7 +77,7 @@ class Pager:
         return keys_of(page.records, by_change=since)
 
     def last(self, counted: int | None) -> int:
-        """Return the number of the last page, if there are so many records; 1 for none."""
+        """Return the number of the last page of a list of `counted` records; 1 for none."""
         return max(1, -(-(counted or 0) // self.size))
 
     def forward(self, first: Page) -> Iterator[Page]:

@@ -73,7 +73,7 @@ def probe_all(client: Client, endpoints: Sequence[Endpoint]) -> Iterator[Probe]:
 
 
 def probe(source: Source) -> Probe:
-    """Ask an endpoint, twice at most; `source` is one that does not ask again by itself."""
+    """Ask an endpoint, twice at most; `source` is one without retries."""
     found = Probe(source.endpoint)
     try:
         with source:

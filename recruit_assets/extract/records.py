@@ -1,7 +1,7 @@
-"""From records as they came to columns of their table, losing nothing.
+"""From the records of an answer to columns of their table, losing nothing.
 
 What lives here: the values of a record, each with its column. Names of columns are found in
-`columns`. Whether a value fits is up to `values`; if it does not, it is kept as it came in the
+`columns`. Whether a value fits is up to `values`; if it does not, it is kept unchanged in the
 `_unparsed` column. An attribute that the catalogue does not know gets a column of its own, of the
 kind of its first values; those beyond `MOST_UNKNOWN` share the column `_more`.
 

@@ -1,4 +1,4 @@
-"""From values as they came to a column of Arrow, telling what does not fit.
+"""From the values of an answer to a column of Arrow, and the values that do not fit.
 
 What lives here: what a value of each kind must be. A column is checked and converted whole; only
 one that holds a misfit is gone through value by value.
@@ -91,7 +91,7 @@ def as_json(value: Any) -> str:
 
 
 def storable(value: Any) -> Any:
-    """Return the value, or, if it holds half a surrogate pair, the JSON text that it came as."""
+    """Return the value, or, if it holds half a surrogate pair, its JSON text."""
     try:
         _encoded(value)
     except UnicodeEncodeError:
