@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from time import process_time
 from typing import Any
@@ -129,6 +130,21 @@ def must_be_stored(project: Project, expected: dict[str, dict[str, Any]]) -> Non
         kept = json.loads(unparsed or "{}")
         for name, column, stored in zip(CHANGING, columns, values, strict=True):
             must_tell(kinds[column], expected[id_][name], stored, kept.get(column))
+
+
+@pytest.mark.ring(2)
+def test_a_value_of_a_record_that_came_twice_is_counted_once(project: Project) -> None:
+    def repeat(document: Record) -> None:
+        for record in document["data"]:
+            record["attributes"]["name"] = {"odd": 1}
+        document["data"] += deepcopy(document["data"])
+
+    project.sandbox.alter("departments", repeat)
+    outcome = project.sync("departments")
+    rows = project.counts_of("departments")
+    assert outcome.merged.repeated == rows
+    assert outcome.unparsed == {"name": rows}
+    assert project.query("SELECT unparsed FROM recruit_meta.syncs") == [(rows,)]
 
 
 @pytest.mark.ring(2)

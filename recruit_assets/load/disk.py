@@ -18,6 +18,7 @@ _BROKEN = {
     os.strerror(errno.EROFS): "is read-only: mount it for writing, or use another folder",
     os.strerror(errno.EIO): "fails (input/output error): check that disk before the next run",
 }
+_GONE = (os.strerror(errno.ENOENT), "No files found that match")  # the latter is DuckDB's
 KEPT = "What was merged is committed."
 UNDONE = "What was not yet committed is undone: the last good state stays."
 
@@ -41,6 +42,11 @@ def disk_problem(said: str, path: str, *, committed: bool = False) -> DatabasePr
     for phrase, advice in _BROKEN.items():
         if phrase in said:
             return DatabaseProblem(f"The disk at {place} {advice}. {state} {said}")
+    if any(phrase in said for phrase in _GONE):
+        return DatabaseProblem(
+            f"A file or folder that was in use is gone (from {place}): see what removes it, then "
+            f"run again. {state} {said}"
+        )
     return None
 
 

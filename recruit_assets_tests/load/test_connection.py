@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,8 @@ from threading import Timer
 import duckdb
 import pytest
 
-from recruit_assets.errors import DatabaseBusy, DatabaseProblem
-from recruit_assets.load.connection import connection
+from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem
+from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.memory import bounded_memory
 
 HOLD = """
@@ -54,6 +55,33 @@ def problem(path: Path | str, wait_seconds: float = 0) -> DatabaseProblem:
     ):
         database.execute("CREATE TABLE t (i INTEGER)")
     return raised.value
+
+
+def commit_where_the_folder_is_gone(path: Path) -> None:
+    with connection(str(path), {}, 0) as database, transaction(database):
+        database.execute("CREATE TABLE t (i INTEGER)")
+        shutil.rmtree(path.parent)
+
+
+def test_a_file_that_was_removed_is_no_change_by_another_run(tmp_path: Path) -> None:
+    folder = tmp_path / "removed"
+    folder.mkdir()
+    with pytest.raises(DatabaseProblem, match="see what removes it") as raised:
+        commit_where_the_folder_is_gone(folder / "a.duckdb")
+    assert not isinstance(raised.value, DatabaseChanged)
+
+
+def update_twice_at_once(path: Path) -> None:
+    with connection(str(path), {}, 0) as first, connection(str(path), {}, 0) as second:
+        first.execute("CREATE TABLE t AS SELECT 1 AS i")
+        with transaction(first):
+            first.execute("UPDATE t SET i = 2")
+            second.execute("UPDATE t SET i = 3")
+
+
+def test_what_another_transaction_did_is_a_change_by_another_run(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseChanged, match="was changed by another run"):
+        update_twice_at_once(tmp_path / "a.duckdb")
 
 
 def test_a_file_is_made_and_closed(tmp_path: Path) -> None:
