@@ -20,7 +20,7 @@ import backoff
 import duckdb
 
 from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem, NotEnoughMemory
-from recruit_assets.load.disk import UNDONE, disk_problem
+from recruit_assets.load.disk import UNDONE, disk_problem, removal_problem
 from recruit_assets.load.engine import Engine, FileReplaced, opened, prepare_to_write
 from recruit_assets.load.folder import remove_copies
 from recruit_assets.text import one_line
@@ -31,6 +31,7 @@ R = TypeVar("R")
 STILLBORN = 10.0  # seconds after which nobody is making an empty file into a database any more
 SPILL_FULL = "max_temp_directory_size"  # DuckDB says so before the disk does
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
+NO_BLOCK = "could not allocate block"  # DuckDB has no memory left, also where a commit needs it
 _CONFLICT = re.compile(
     r"conflict|(another|different|concurrent) transaction|subject .*deleted", re.IGNORECASE
 )
@@ -195,7 +196,9 @@ def _problem(
     problem = disk_problem(text, folder, committed=committed) or _busy(path, text, wait_seconds)
     if problem:
         return problem
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if removed := removal_problem(text, committed=committed):
+        return removed
+    if isinstance(error, duckdb.OutOfMemoryException) or NO_BLOCK in text:
         return _too_little_memory(path, text)
     if "not a valid DuckDB database" in text:
         return DatabaseProblem(

@@ -42,12 +42,22 @@ def disk_problem(said: str, path: str, *, committed: bool = False) -> DatabasePr
     for phrase, advice in _BROKEN.items():
         if phrase in said:
             return DatabaseProblem(f"The disk at {place} {advice}. {state} {said}")
-    if any(phrase in said for phrase in _GONE):
-        return DatabaseProblem(
-            f"A file or folder that was in use is gone (from {place}): see what removes it, then "
-            f"run again. {state} {said}"
-        )
     return None
+
+
+def removal_problem(said: str, *, committed: bool = False) -> DatabaseProblem | None:
+    """Return that a file was removed as an error, or None if the message is about something else.
+
+    Args:
+        said: DuckDB's message.
+        committed: whether everything that was to be merged is in the database all the same.
+    """
+    if not any(phrase in said for phrase in _GONE):
+        return None
+    return DatabaseProblem(
+        f"A file or folder that was in use is gone: see what removes it, then run again. "
+        f"{KEPT if committed else UNDONE} {said}"
+    )
 
 
 def make_log(database: str) -> None:

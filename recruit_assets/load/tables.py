@@ -16,6 +16,8 @@ from recruit_assets.load.rebuild import rebuild
 from recruit_assets.load.schema import columns_found, count, is_table, schema_name, table_name
 from recruit_assets.load.table import ID, Table, describe
 
+MOST_ADDED = 20  # columns: each takes a block of memory, which a table built again does not
+
 
 def ensure(database: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
     """Make a table if it is missing, and add or rebuild the columns that it should have.
@@ -35,7 +37,7 @@ def ensure(database: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
     defects = table.defects(found)
     if not defects:
         return []
-    if table.begin_as_null(defects, found):
+    if len(defects) <= MOST_ADDED and table.begin_as_null(defects, found):
         _add(database, table, defects)
     else:
         rebuild(database, table, found, defects)
