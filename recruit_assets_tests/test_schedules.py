@@ -33,6 +33,7 @@ from recruit_assets.schedules import (
     tell_of_failures,
 )
 from recruit_assets_tests.conftest import BY_NAME, Project
+from recruit_assets_tests.rings import FULL
 
 
 @contextmanager
@@ -145,7 +146,7 @@ def test_a_run_whose_process_is_gone_keeps_no_schedule_from_ticking(
 
 
 @pytest.mark.ring(2)
-@pytest.mark.parametrize("name", ["hourly", "nightly"])
+@pytest.mark.parametrize("name", ["nightly", pytest.param("hourly", marks=FULL)])
 def test_a_tick_loads_all(project: Project, home: dg.DagsterInstance, name: str) -> None:
     local = dg.Definitions(
         assets=[*ASSETS, *MART_ASSETS],
