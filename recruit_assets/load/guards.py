@@ -137,8 +137,9 @@ def _counted(
     values = Counter(dict(zip(columns, found[: len(columns)], strict=True)))
     saying = Counter(dict(zip(columns, found[len(columns) :], strict=True)))
     for name, all_, filled in database.execute(
-        f"SELECT key, count(*), count(*) FILTER (replace(value::VARCHAR, ' ', '') NOT IN {_EMPTY}) "
-        f"FROM {source}, json_each({UNPARSED}) GROUP BY key"
+        "SELECT misfit.key, count(*), "
+        f"count(*) FILTER (replace(misfit.value::VARCHAR, ' ', '') NOT IN {_EMPTY}) "
+        f"FROM {source}, json_each({UNPARSED}) AS misfit GROUP BY misfit.key"
     ).fetchall():
         values[name] += all_
         saying[name] += filled

@@ -111,6 +111,11 @@ def test_records_that_are_new_or_come_twice_are_no_comparison() -> None:
     assert doubted(before, [*empty, Record("19")])
 
 
+def test_columns_called_key_and_value_are_counted_like_others() -> None:
+    (doubt,) = doubted(records(20, {"key": "x", "value": "y"}), records(20, {}))
+    assert "has a value in key, value, and no record" in doubt.says
+
+
 def test_a_column_that_one_row_lacks_or_one_record_has_is_no_doubt() -> None:
     full, empty = records(25, {"a-text": "x"}), records(25, {})
     assert not doubted([*full[1:], empty[0]], empty)
