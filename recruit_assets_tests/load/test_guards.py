@@ -163,13 +163,12 @@ def test_keys_that_are_gone_are_emptied_whatever_is_left_of_them() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, "", "  ", [], [""]], ids=repr)
-@pytest.mark.parametrize("kind", Kind)
-def test_values_that_say_nothing_empty_a_column(kind: Kind, nothing: Any) -> None:
-    """An unknown attribute is `new`; the row that said nothing before makes it no doubt."""
-    before = {f"a-{kind.value}": SAYING[kind], "new": "x"}
-    now = {f"a-{kind.value}": nothing, "new": nothing}
+def test_values_that_say_nothing_empty_a_column_of_any_kind(nothing: Any) -> None:
+    """An unknown attribute is `new`; a row that said nothing before makes it no doubt."""
+    before = {f"a-{kind.value}": value for kind, value in SAYING.items()} | {"new": "x"}
+    now = dict.fromkeys(before, nothing)
     (doubt,) = doubted(records(20, before), records(20, now))
-    assert f"every row has a value in a_{kind.value}, new, and no record" in doubt.says
+    assert f" and {len(before) - 5} more, and no record" in doubt.says
     assert not doubted([*records(20, before), Record("x", now)], records(20, now))
 
 

@@ -301,6 +301,7 @@ def test_equal_values_have_equal_json(database: duckdb.DuckDBPyConnection) -> No
 NUMERIC = ("DOUBLE", "FLOAT", "DECIMAL(18,3)", "HUGEINT", "BIGINT", "UINTEGER", "JSON", "UTINYINT")
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("sql_type", NUMERIC)
 def test_ids_that_were_made_numbers_are_told_as_the_api_does(
     database: duckdb.DuckDBPyConnection, sql_type: str
@@ -314,6 +315,7 @@ def test_ids_that_were_made_numbers_are_told_as_the_api_does(
     assert [stored(database), versions(database)] == before
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize(
     ("sql_type", "value"),
     [
