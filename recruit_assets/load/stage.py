@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.load.folder import Folder, explained
-from recruit_assets.load.names import literal, quoted
+from recruit_assets.load.names import literal, quoted, unused
 
 ROWS_PER_FILE, BYTES_PER_FILE = 10_000, 8 << 20  # whichever is reached first
 FILES_PER_PART = 4  # that are merged at a time
-POSITION = "_position"  # the order in which rows came: of two with one id, the later answer wins
+_PLACE = unused("place")
+POSITION = quoted(_PLACE)  # the order in which rows came: of two with one id, the later answer wins
 NOTHING = f"(SELECT NULL::VARCHAR AS id, NULL::BIGINT AS {POSITION} WHERE false)"
 
 
@@ -74,7 +75,7 @@ class Stage:
         if not rows.num_rows:
             return
         self.first_id = self.first_id or rows["id"][0].as_py()
-        self._tables.append(rows.append_column(POSITION, pa.array(positions, pa.int64())))
+        self._tables.append(rows.append_column(_PLACE, pa.array(positions, pa.int64())))
         self._waiting += rows.num_rows
         self._bytes += rows.nbytes
         self.rows += rows.num_rows

@@ -14,6 +14,7 @@ from recruit_assets.errors import DatabaseProblem, ShowsMuchLess
 from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.erasure import note_erasure
+from recruit_assets.load.obstacles import explaining_tables
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import BY_NAME, KEY, Project, served
@@ -196,7 +197,11 @@ def survive(project: Project, begun: Path, statements: str, *, erases: bool) -> 
     try:
         project.sync(NAME, mode=Mode.full)
         if erases:
-            with connection(str(project.path), {}, 0) as database, transaction(database):
+            with (
+                connection(str(project.path), {}, 0) as database,
+                explaining_tables("recruit_meta.erasures"),
+                transaction(database),
+            ):
                 note_erasure(database, BY_NAME[NAME], 1)
             compact(str(project.path), 0)
     except (DatabaseProblem, ShowsMuchLess) as problem:
@@ -213,7 +218,7 @@ def survive(project: Project, begun: Path, statements: str, *, erases: bool) -> 
 
 @pytest.mark.ring(2)
 @settings(
-    max_examples=sized(5, 25, 500),
+    max_examples=sized(5, 25, 200),
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
