@@ -8,7 +8,7 @@ from pydantic import Field
 
 from recruit_assets import settings
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.checks import build_checks, look
+from recruit_assets.checks import build_checks, run_checks
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.io_manager import Delivery
 from recruit_assets.metadata import definition
@@ -108,11 +108,11 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[Delivery] | dg.AssetCheckResult]:
         if context.selected_asset_keys:
             source = api.source(endpoint, context.log, config.outage_minutes)
-            # Merged before this goes on.
+            # MergeCounts before this goes on.
             yield dg.Output(Delivery(source, config.options()), endpoint.name)
         chosen = {key.name for key in context.selected_asset_check_keys}
         if chosen and not config.dry_run:
-            yield from look(endpoint, duckdb, chosen)
+            yield from run_checks(endpoint, duckdb, chosen)
 
     return read
 

@@ -17,10 +17,10 @@ from recruit_assets.catalogue import UNPARSED, Endpoint
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.erasure import pending
-from recruit_assets.load.findings import flawed_ids, misfits, orphans
-from recruit_assets.load.guards import MOST_DELETED
+from recruit_assets.load.guards import MAX_DELETED_SHARE
+from recruit_assets.load.quality import flawed_ids, misfits, orphans
 from recruit_assets.load.schema import existing_table
-from recruit_assets.load.state import Past, last_syncs
+from recruit_assets.load.state import PastSync, last_syncs
 from recruit_assets.resources import RecruitDatabase, explained
 from recruit_assets.text import markdown, one_line
 
@@ -28,16 +28,16 @@ LONGEST_ID = 60  # characters shown of an id
 
 
 @dataclass(frozen=True)
-class Evidence:
+class CheckContext:
     """What checks look at: a table, and the last two syncs of it, the last one first."""
 
     database: duckdb.DuckDBPyConnection
     endpoint: Endpoint
-    last: Sequence[Past]
+    last: Sequence[PastSync]
 
 
 @dataclass(frozen=True)
-class Found:
+class CheckResult:
     """What a check found: whether all is well, what to say if not (as Markdown), and numbers."""
 
     passed: bool
@@ -45,7 +45,7 @@ class Found:
     numbers: dict[str, Any] = field(default_factory=dict)
 
 
-UNSYNCED = Found(False, "No sync is remembered: materialize the asset.")
+UNSYNCED = CheckResult(False, "No sync is remembered: materialize the asset.")
 
 
 @dataclass(frozen=True)
@@ -54,46 +54,46 @@ class Check:
 
     name: str
     promise: str
-    look: Callable[[Evidence], Found]
+    evaluate: Callable[[CheckContext], CheckResult]
     blocking: bool = False
 
 
-def ids(table: Evidence) -> Found:
+def ids(table: CheckContext) -> CheckResult:
     """Rows whose id is not theirs alone."""
     repeated, missing = flawed_ids(table.database, table.endpoint)
     says = f"Something else has written to {table.endpoint.name}: drop the table and run full_sync."
     numbers = {"repeated_ids": repeated, "missing_ids": missing}
-    return Found(not (repeated or missing), says, numbers)
+    return CheckResult(not (repeated or missing), says, numbers)
 
 
-def available(table: Evidence) -> Found:
+def available(table: CheckContext) -> CheckResult:
     """Whether the last sync could read the endpoint."""
     if not table.last:
         return UNSYNCED
     there = table.last[0].verdict != Verdict.UNAVAILABLE.value
-    return Found(there, markdown(table.last[0].reason), {"available": int(there)})
+    return CheckResult(there, markdown(table.last[0].reason), {"available": int(there)})
 
 
-def complete(table: Evidence) -> Found:
+def complete(table: CheckContext) -> CheckResult:
     """The verdict of the last sync."""
     if not table.last:
         return UNSYNCED
     proven = table.last[0].verdict in {verdict.value for verdict in Verdict if verdict.proven}
     numbers = {"verdict": table.last[0].verdict, "proven": int(proven)}  # a number makes a plot
-    return Found(proven, markdown(table.last[0].reason), numbers)
+    return CheckResult(proven, markdown(table.last[0].reason), numbers)
 
 
-def not_fewer(table: Evidence) -> Found:
-    """The living rows beside those that the sync before had left."""
-    counted = [each.living for each in table.last]
+def not_fewer(table: CheckContext) -> CheckResult:
+    """The current rows beside those that the sync before had left."""
+    counted = [each.current_rows for each in table.last]
     now = counted[0] if counted else 0
     before = counted[1] if len(counted) > 1 else now
     lost = 1 - now / before if before else 0.0
-    says = f"{before:,} rows were living before, and {now:,} are now: is that right?"
-    return Found(lost <= MOST_DELETED, says, {"rows": now, "rows_before": before})
+    says = f"{before:,} rows were current before, and {now:,} are now: is that right?"
+    return CheckResult(lost <= MAX_DELETED_SHARE, says, {"rows": now, "rows_before": before})
 
 
-def parsed(table: Evidence) -> Found:
+def parsed(table: CheckContext) -> CheckResult:
     """Values that did not fit their column, by column and type; never a value."""
     found = misfits(table.database, table.endpoint)
     values = sum(sum(kinds.values()) for kinds in found.values())
@@ -102,10 +102,10 @@ def parsed(table: Evidence) -> Found:
         f"{markdown(column)} is {' or '.join(kinds)}" for column, kinds in found.items()
     )
     numbers = {one_line(column): kinds for column, kinds in found.items()}
-    return Found(not found, says, {"values": values, **numbers})
+    return CheckResult(not found, says, {"values": values, **numbers})
 
 
-def resolved(table: Evidence) -> Found:
+def resolved(table: CheckContext) -> CheckResult:
     """Foreign keys that lead to no row."""
     found = {
         f"{key.column} to {key.table}": orphaned
@@ -118,27 +118,27 @@ def resolved(table: Evidence) -> Found:
         for name, each in found.items()
         if each.keys
     )
-    return Found(not any(numbers.values()), says, numbers)
+    return CheckResult(not any(numbers.values()), says, numbers)
 
 
-def final(table: Evidence) -> Found:
+def final(table: CheckContext) -> CheckResult:
     """Whether what was erased is out of the bytes of the file, or will be soon."""
     found = pending(table.database)
     if found is None:
-        return Found(True, numbers={"rows": 0})
+        return CheckResult(True, numbers={"rows": 0})
     says = (
         f"{found.rows:,} rows lost personal data that the file still holds, since "
         f"{found.since:%Y-%m-%d %H:%M} UTC: close what has the file open, make room beside it, or "
         "run the job compact."
     )
-    return Found(not found.is_overdue(datetime.now(UTC)), says, {"rows": found.rows})
+    return CheckResult(not found.is_overdue(datetime.now(UTC)), says, {"rows": found.rows})
 
 
 CHECKS = (
     Check("ids_are_unique", "Every row has an id, and no other row has it.", ids, blocking=True),
     Check("is_available", "The API lets the key read this endpoint.", available),
     Check("is_complete", "The last sync could prove that nothing is missing.", complete),
-    Check("rows_did_not_fall", "No more than a fifth fewer rows than before.", not_fewer),
+    Check("row_count_did_not_drop", "No more than a fifth fewer rows than before.", not_fewer),
     Check("everything_parsed", f"Every value fitted its column; {UNPARSED} is empty.", parsed),
     Check("keys_resolve", "Every foreign key leads to a row.", resolved),
     Check("erasure_is_final", "Erased personal data is gone from the file in 48 hours.", final),
@@ -156,12 +156,12 @@ def build_checks(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
             check.name, asset=endpoint.name, description=check.promise, blocking=check.blocking
         )
         for check in CHECKS
-        if not (keyless and check.look is resolved)
-        and (endpoint.name == WHOLE_FILE or check.look is not final)
+        if not (keyless and check.evaluate is resolved)
+        and (endpoint.name == WHOLE_FILE or check.evaluate is not final)
     ]
 
 
-def look(
+def run_checks(
     endpoint: Endpoint, duckdb: RecruitDatabase, chosen: Collection[str]
 ) -> Iterator[dg.AssetCheckResult]:
     """What the chosen checks find in the table as it is now.
@@ -171,8 +171,8 @@ def look(
     """
     with explained(), duckdb.get_connection() as database:
         existing_table(database, endpoint.name)
-        table = Evidence(database, endpoint, last_syncs(database, endpoint, 2))
-        found = [(each, each.look(table)) for each in CHECKS if each.name in chosen]
+        table = CheckContext(database, endpoint, last_syncs(database, endpoint, 2))
+        found = [(each, each.evaluate(table)) for each in CHECKS if each.name in chosen]
     for check, result in found:
         yield dg.AssetCheckResult(
             check_name=check.name,

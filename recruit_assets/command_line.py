@@ -10,11 +10,11 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from recruit_assets import display, settings
-from recruit_assets.doctor import Outlook, examine
+from recruit_assets.doctor import Readiness, examine
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.erasure import Pending, pending
-from recruit_assets.load.overview import Overview, overview
+from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.reading import is_made, reading
 from recruit_assets.text import one_line
 
@@ -36,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("--json", action="store_true", help="print JSON, for machines")
         command.set_defaults(run=run)
     chosen = parser.parse_args(arguments)
-    outlook: Outlook = chosen.run(settings.load_env_file(), as_json=chosen.json)
-    return outlook
+    readiness: Readiness = chosen.run(settings.load_env_file(), as_json=chosen.json)
+    return readiness
 
 
-def doctor(from_file: Collection[str], *, as_json: bool) -> Outlook:
+def doctor(from_file: Collection[str], *, as_json: bool) -> Readiness:
     """Tell what a sync would find; `from_file` are the names that `.env` sets."""
     with display.progress() as progress:
         task = progress.add_task("Asking", total=len(ENDPOINTS), name="")
@@ -51,10 +51,10 @@ def doctor(from_file: Collection[str], *, as_json: bool) -> Outlook:
         _print_json(display.diagnosis_as_json(found))
     else:
         display.show_diagnosis(display.console(), found)
-    return found.outlook
+    return found.readiness
 
 
-def status(_: Collection[str], *, as_json: bool) -> Outlook:
+def status(_: Collection[str], *, as_json: bool) -> Readiness:
     """Tell what is in the tables."""
     path, screen = settings.DATABASE.text(), display.console()
     try:
@@ -64,7 +64,7 @@ def status(_: Collection[str], *, as_json: bool) -> Outlook:
             _print_json({"problem": str(error)})
         else:
             screen.print(str(error))
-        return Outlook.FAILING
+        return Readiness.FAILING
     now = datetime.now(UTC)
     if as_json:
         found = {"database": path, "tables": display.tables_as_json(tables, now)}
@@ -78,12 +78,12 @@ def status(_: Collection[str], *, as_json: bool) -> Outlook:
             "doctor, then run one: dagster asset materialize -m recruit_assets.definitions "
             '--select "*"'
         )
-    return Outlook.GOOD if display.all_proven(tables) else Outlook.RESTRICTED
+    return Readiness.GOOD if display.all_proven(tables) else Readiness.RESTRICTED
 
 
-def _tables(path: str) -> tuple[list[Overview], Pending | None]:
+def _tables(path: str) -> tuple[list[TableStatus], Pending | None]:
     if not is_made(path):
-        return [Overview(each.name) for each in ENDPOINTS], None
+        return [TableStatus(each.name) for each in ENDPOINTS], None
     with reading(path, WAIT_SECONDS) as database:
         return overview(database, ENDPOINTS), pending(database)
 

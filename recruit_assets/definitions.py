@@ -5,25 +5,25 @@ import dagster as dg
 from recruit_assets import settings
 from recruit_assets.assets import ASSETS
 from recruit_assets.io_manager import DuckDBMergeIOManager
-from recruit_assets.load.sweep import Remains
+from recruit_assets.load.sweep import DeletionPolicy
 from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.schedules import (
     SCHEDULES,
     SYNCS,
-    answer,
-    answer_after_failure,
+    build_marts,
+    build_marts_after_failure,
     compact,
-    tell_of_failures,
+    notify_on_failure,
 )
 
 database = RecruitDatabase(database=settings.DATABASE.text())
 
 defs = dg.Definitions(
     assets=[*ASSETS, *MART_ASSETS],
-    jobs=[*SYNCS, answer, compact],
+    jobs=[*SYNCS, build_marts, compact],
     schedules=SCHEDULES,
-    sensors=[tell_of_failures, answer_after_failure],
+    sensors=[notify_on_failure, build_marts_after_failure],
     resources={
         "api": RecruitApi(
             base_url=dg.EnvVar(settings.BASE_URL.name),
@@ -36,7 +36,7 @@ defs = dg.Definitions(
         ),
         "duckdb": database,
         "duckdb_merge": DuckDBMergeIOManager(
-            database=database, deleted_rows=settings.DELETED_ROWS.one_of(Remains)
+            database=database, deleted_rows=settings.DELETED_ROWS.one_of(DeletionPolicy)
         ),
     },
     # A process for each step would cost two seconds each and queue for the one DuckDB file.

@@ -13,18 +13,20 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from recruit_assets.doctor import Diagnosis, Outlook
+from recruit_assets.doctor import Diagnosis, Readiness
 from recruit_assets.extract.probe import Probe, State
 from recruit_assets.extract.report import Verdict, duration
 from recruit_assets.load.erasure import Pending
-from recruit_assets.load.overview import Overview
+from recruit_assets.load.overview import TableStatus
 from recruit_assets.text import one_line
 
 UNKNOWN, NONE = "?", "-"
 RESULTS = {
-    Outlook.GOOD: "All is well: a sync would bring everything.",
-    Outlook.RESTRICTED: "A sync would work, with the restrictions above.",
-    Outlook.FAILING: "A sync would fail: mend what is said above, then ask the doctor again.",
+    Readiness.GOOD: "All is well: a sync would bring everything.",
+    Readiness.RESTRICTED: "A sync would work, with the restrictions above.",
+    Readiness.FAILING: (
+        "A sync would fail: fix the problem above and run `recruit-assets doctor` again."
+    ),
 }
 MEANINGS = (
     "changes: whether it can be asked for changed records alone; - where records tell no change.\n"
@@ -70,14 +72,14 @@ def show_diagnosis(screen: Console, found: Diagnosis) -> None:
         _paragraph(screen, _forecast(found))
     _heading(screen, "Database")
     _paragraph(screen, found.database_problem or _database(found))
-    screen.print(f"\n{RESULTS[found.outlook]}", style="bold")
+    screen.print(f"\n{RESULTS[found.readiness]}", style="bold")
 
 
 def diagnosis_as_json(found: Diagnosis) -> dict[str, Any]:
     """What the doctor found, for machines; times in ISO 8601, sizes in bytes."""
     tables = {each.table: each for each in found.tables}
     return {
-        "outlook": found.outlook.name.lower(),
+        "readiness": found.readiness.name.lower(),
         "settings": {
             each.name: {"value": each.value, "from": each.origin} for each in found.settings
         },
@@ -97,7 +99,7 @@ def diagnosis_as_json(found: Diagnosis) -> dict[str, Any]:
     }
 
 
-def show_tables(screen: Console, tables: Sequence[Overview], now: datetime) -> None:
+def show_tables(screen: Console, tables: Sequence[TableStatus], now: datetime) -> None:
     """Print the state of the tables."""
     grid = _table("table", ">rows", ">deleted", "last sync (UTC)", "verdict", ">behind by")
     for each in tables:
@@ -127,7 +129,7 @@ def show_tables(screen: Console, tables: Sequence[Overview], now: datetime) -> N
         _paragraph(screen, "What was never synced can be materialized: see the README.")
 
 
-def tables_as_json(tables: Sequence[Overview], now: datetime) -> list[dict[str, Any]]:
+def tables_as_json(tables: Sequence[TableStatus], now: datetime) -> list[dict[str, Any]]:
     """The state of the tables, for machines; times in ISO 8601."""
     return [
         {
@@ -157,12 +159,12 @@ def erasure_as_json(erased: Pending | None) -> dict[str, Any] | None:
     return {"rows": erased.rows, "since": _iso(erased.since)} if erased else None
 
 
-def all_proven(tables: Iterable[Overview]) -> bool:
+def all_proven(tables: Iterable[TableStatus]) -> bool:
     """Whether the last sync of every table proved what it brought."""
     return all(map(_is_proven, tables))
 
 
-def _is_proven(table: Overview) -> bool:
+def _is_proven(table: TableStatus) -> bool:
     return table.verdict in {each.value for each in Verdict if each.proven}
 
 
@@ -226,7 +228,7 @@ def _database(found: Diagnosis) -> str:
     return f"{path} can be written, and nobody holds it." + f"\n{room}" * found.is_bloated
 
 
-def _probe_as_json(found: Probe, tables: dict[str, Overview]) -> dict[str, Any]:
+def _probe_as_json(found: Probe, tables: dict[str, TableStatus]) -> dict[str, Any]:
     table = tables.get(found.endpoint.name)
     return {
         "endpoint": found.endpoint.name,
@@ -268,7 +270,7 @@ def _number(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,}"
 
 
-def _ended(table: Overview) -> str:
+def _ended(table: TableStatus) -> str:
     """Return when the last sync ended, if there was one and its clock can be believed."""
     if table.synced_at is None:
         return UNKNOWN if table.verdict else "never"

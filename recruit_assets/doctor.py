@@ -15,13 +15,13 @@ from recruit_assets import settings
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting, DatabaseProblem, RecruitError
 from recruit_assets.extract.access import ApiSettings
-from recruit_assets.extract.budget import WINDOW_SECONDS
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.probe import Probe, State, probe_all
-from recruit_assets.load.findings import rows_in_file
-from recruit_assets.load.overview import Overview, overview
+from recruit_assets.extract.rate_limit import WINDOW_SECONDS
+from recruit_assets.load.overview import TableStatus, overview
+from recruit_assets.load.quality import rows_in_file
 from recruit_assets.load.reading import check_writable, is_made, reading
-from recruit_assets.load.sweep import Remains
+from recruit_assets.load.sweep import DeletionPolicy
 from recruit_assets.settings import Setting
 
 Number = TypeVar("Number", int, float)
@@ -34,7 +34,7 @@ FEW_ROWS = 100_000  # that a file may keep before anybody minds
 PACKED = 0.35  # of what the rows take in memory
 
 
-class Outlook(IntEnum):
+class Readiness(IntEnum):
     """What a sync would come to; the exit code."""
 
     GOOD = 0
@@ -43,7 +43,7 @@ class Outlook(IntEnum):
 
 
 @dataclass(frozen=True)
-class Told:
+class SettingShown:
     """A setting, as it may be shown."""
 
     name: str
@@ -55,14 +55,14 @@ class Told:
 class Diagnosis:
     """What the doctor found."""
 
-    settings: list[Told]
+    settings: list[SettingShown]
     database: str  # the file
     setting_problem: str = ""
     api_problem: str = ""  # of all endpoints alike
     probes: list[Probe] = field(default_factory=list)
     database_problem: str = ""
     database_made: bool = False
-    tables: list[Overview] = field(default_factory=list)  # empty if they could not be read
+    tables: list[TableStatus] = field(default_factory=list)  # empty if they could not be read
     is_bloated: bool = False  # whether replaced rows take more room than those that are there
     requests_per_10s: int = 0
 
@@ -85,16 +85,16 @@ class Diagnosis:
         return None if rows is None else len(self.probes) * BYTES_OF_A_TABLE + PACKED * rows
 
     @property
-    def outlook(self) -> Outlook:
+    def readiness(self) -> Readiness:
         """What a sync would come to."""
         states = {each.state for each in self.probes}
         if self.setting_problem or self.api_problem or self.database_problem:
-            return Outlook.FAILING
+            return Readiness.FAILING
         if State.FAILING in states:
-            return Outlook.FAILING
+            return Readiness.FAILING
         if states != {State.READABLE} or any(each.refused for each in self.probes):
-            return Outlook.RESTRICTED
-        return Outlook.GOOD
+            return Readiness.RESTRICTED
+        return Readiness.GOOD
 
 
 def examine(from_file: Collection[str], tell: Callable[[Probe], None]) -> Diagnosis:
@@ -104,11 +104,14 @@ def examine(from_file: Collection[str], tell: Callable[[Probe], None]) -> Diagno
         from_file: the names that `.env` sets.
         tell: hears of each endpoint as soon as it has answered.
     """
-    told = [Told(each.name, _shown(each), _origin(each, from_file)) for each in settings.SETTINGS]
+    told = [
+        SettingShown(each.name, _shown(each), _origin(each, from_file))
+        for each in settings.SETTINGS
+    ]
     found = Diagnosis(told, settings.DATABASE.text())
     _examine_database(found, found.database)
     try:
-        settings.DELETED_ROWS.one_of(Remains)
+        settings.DELETED_ROWS.one_of(DeletionPolicy)
         settings.owners()
         client = Client(_api_settings(found))
     except BadSetting as error:

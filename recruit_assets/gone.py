@@ -15,10 +15,10 @@ from contextlib import AbstractContextManager, contextmanager
 import duckdb
 
 from recruit_assets.errors import RequestFailed, ShowsMuchLess
-from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.report import Report, Verdict
 from recruit_assets.extract.source import Page, Source
+from recruit_assets.extract.walk import Walk
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import columns_of_the_api, prepare
 from recruit_assets.load.guards import Compared, doubts

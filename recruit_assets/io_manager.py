@@ -19,11 +19,11 @@ from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import check_path
 from recruit_assets.load.schema import existing_table, missing_table
-from recruit_assets.load.sweep import Remains
+from recruit_assets.load.sweep import DeletionPolicy
 from recruit_assets.metadata import CROWDED, counts, facts, look_of, stored
 from recruit_assets.options import Options
 from recruit_assets.resources import explained
-from recruit_assets.store import Outcome
+from recruit_assets.store import SyncResult
 from recruit_assets.sync import Sync
 from recruit_assets.text import OneLineLog
 
@@ -44,7 +44,9 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
     """
 
     database: dg.ResourceDependency[DuckDBResource]
-    deleted_rows: Remains = Field(default=Remains.erase, description=settings.DELETED_ROWS.meaning)
+    deleted_rows: DeletionPolicy = Field(
+        default=DeletionPolicy.erase, description=settings.DELETED_ROWS.meaning
+    )
 
     def handle_output(self, context: dg.OutputContext, obj: Delivery) -> None:
         """Sync the endpoint: read, merge in one transaction, and report.
@@ -62,7 +64,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
             self._store(context, obj)
 
     def load_input(self, context: dg.InputContext) -> pa.Table:
-        """The living rows of an upstream asset's table, every column.
+        """The current rows of an upstream asset's table, every column.
 
         Raises:
             dagster.Failure: the asset was never materialized, or the database cannot be used.
@@ -73,23 +75,23 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
                 raise missing_table(name)
             with self.database.get_connection() as database:
                 table = existing_table(database, name)
-                living = f"SELECT * FROM {table} WHERE _deleted_at IS NULL"
-                return database.sql(living).to_arrow_table()
+                current = f"SELECT * FROM {table} WHERE _deleted_at IS NULL"
+                return database.sql(current).to_arrow_table()
 
     def _store(self, context: dg.OutputContext, delivery: Delivery) -> None:
         endpoint = delivery.source.endpoint
-        options = replace(delivery.options, remains=self.deleted_rows)
+        options = replace(delivery.options, deletion_policy=self.deleted_rows)
         connect, exists = self.database.get_connection, self._is_there
-        outcome = Sync(delivery.source, connect, exists, options, context.run_id).run()
-        _log(context, endpoint, outcome, options)
+        result = Sync(delivery.source, connect, exists, options, context.run_id).run()
+        _log(context, endpoint, result, options)
         context.add_output_metadata(
             {
-                **facts(outcome),
-                **counts(outcome, delivery.source.effort),
+                **facts(result),
+                **counts(result, delivery.source.stats),
                 **(
-                    {"would_be_deleted": outcome.gone}
+                    {"would_be_deleted": result.gone}
                     if options.dry_run
-                    else stored(endpoint, outcome) | self._shown(endpoint)
+                    else stored(endpoint, result) | self._shown(endpoint)
                 ),
             }
         )
@@ -104,22 +106,24 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         return Path(self.database.database).exists()
 
 
-def _log(context: dg.OutputContext, endpoint: Endpoint, outcome: Outcome, options: Options) -> None:
-    name, report, merged = endpoint.name, outcome.report, outcome.merged
+def _log(
+    context: dg.OutputContext, endpoint: Endpoint, result: SyncResult, options: Options
+) -> None:
+    name, report, merged = endpoint.name, result.report, result.merged
     log = OneLineLog(context.log)
     if report.verdict is Verdict.UNAVAILABLE:
         log.warning(f"{report.reason} The rows of {name} stay as they are.")
-        if last := outcome.state.complete_at:
+        if last := result.state.complete_at:
             log.warning(
                 f"{name} could be read until {last:%Y-%m-%d %H:%M} UTC. Was the key's scope "
                 "reduced, or did an add-on end?"
             )
         return
-    for column, times in sorted(outcome.unparsed.items()):
+    for column, times in sorted(result.unparsed.items()):
         log.warning(
             f"{name}.{column}: {times} values did not fit the column and are kept in _unparsed"
         )
-    if outcome.crowded:
+    if result.crowded:
         context.log.warning(f"{name}: {CROWDED}")
     if report.verdict is Verdict.INCOMPLETE:
         log.warning(
@@ -131,7 +135,7 @@ def _log(context: dg.OutputContext, endpoint: Endpoint, outcome: Outcome, option
         f"{name}: {dry}{report.verdict.value}; "
         f"{report.records:,} records, pages: {report.pages:,}; "
         f"{merged.inserted:,} inserted, {merged.updated:,} updated, {merged.unchanged:,} "
-        f"unchanged, {outcome.deleted:,} deleted, {merged.undeleted:,} undeleted"
+        f"unchanged, {result.deleted:,} deleted, {merged.undeleted:,} undeleted"
     )
-    if outcome.kept:
-        log.info(f"{name}: {outcome.kept:,} rows were not in the list, and are there")
+    if result.kept:
+        log.info(f"{name}: {result.kept:,} rows were not in the list, and are there")

@@ -11,8 +11,8 @@ import dagster as dg
 
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
+from recruit_assets.marts.charts import ChartData, as_markdown, look
 from recruit_assets.marts.mart import MARTS, Mart
-from recruit_assets.marts.pictures import Seen, as_markdown, look
 from recruit_assets.marts.report import gather, render, report_path, write
 from recruit_assets.resources import RecruitDatabase, explained
 
@@ -99,7 +99,7 @@ def explanation(wrong: list[Built]) -> str:
     )
 
 
-def metadata(built: Built, seen: Seen) -> dict[str, Any]:
+def metadata(built: Built, seen: ChartData) -> dict[str, Any]:
     """What Dagster shows of a mart: rows, columns and the picture."""
     meanings = built.mart.columns
     columns = [dg.TableColumn(name, kind, meanings[name]) for name, kind in built.types.items()]

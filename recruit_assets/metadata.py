@@ -13,11 +13,11 @@ import dagster as dg
 import duckdb
 
 from recruit_assets.catalogue import EXTRAS, MORE, MOST_UNKNOWN, Endpoint, Kind
-from recruit_assets.extract.retries import Effort
-from recruit_assets.load.names import quoted
+from recruit_assets.extract.retries import RequestStats
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of, existing_table
-from recruit_assets.load.sweep import LIVING
-from recruit_assets.store import Outcome
+from recruit_assets.load.sql import quoted
+from recruit_assets.load.sweep import CURRENT
+from recruit_assets.store import SyncResult
 from recruit_assets.text import markdown, one_line
 
 ROWS, COLUMNS = 5, 6  # that a look shows; more do not fit into the UI
@@ -39,48 +39,48 @@ def definition(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def facts(outcome: Outcome) -> dict[str, Any]:
+def facts(result: SyncResult) -> dict[str, Any]:
     """What a sync has proven, and of what."""
-    report = outcome.report
+    report = result.report
     known = {
         "reason": one_line(report.reason),
         "refused_parameters": [one_line(each) for each in report.dropped],
     }
-    known |= {"unknown_attributes": CROWDED} if outcome.crowded else {}
+    known |= {"unknown_attributes": CROWDED} if result.crowded else {}
     return {
         "verdict": report.verdict.value,
-        "mode": outcome.mode.value,
+        "mode": result.mode.value,
         **{name: value for name, value in known.items() if value},
     }
 
 
-def stored(endpoint: Endpoint, outcome: Outcome) -> dict[str, Any]:
+def stored(endpoint: Endpoint, result: SyncResult) -> dict[str, Any]:
     """What a sync has left in the table, unless it was a dry run."""
-    cursor = outcome.cursor
+    cursor = result.cursor
     return {
-        "dagster/row_count": outcome.living,
-        "dagster/column_schema": column_schema(endpoint, outcome.columns),
+        "dagster/row_count": result.current_rows,
+        "dagster/column_schema": column_schema(endpoint, result.columns),
     } | ({"cursor": dg.MetadataValue.timestamp(cursor)} if cursor else {})
 
 
-def counts(outcome: Outcome, effort: Effort) -> dict[str, float]:
+def counts(result: SyncResult, stats: RequestStats) -> dict[str, float]:
     """The numbers of a sync."""
-    report, merged = outcome.report, asdict(outcome.merged)
-    if not outcome.merged.superseded:
+    report, merged = result.report, asdict(result.merged)
+    if not result.merged.superseded:
         del merged["superseded"]  # which few syncs have
     return {
         "read": report.records,
         **merged,
-        "deleted": outcome.deleted,
-        "unparsed": sum(outcome.unparsed.values()),
+        "deleted": result.deleted,
+        "unparsed": sum(result.unparsed.values()),
         "pages": report.pages,
-        "requests": effort.requests,
-        "retries": effort.retries,
-        "bytes": effort.received,
-        "seconds": round(outcome.seconds, 2),
-        "records_per_second": round(report.records / outcome.seconds) if outcome.seconds else 0,
-        "seconds_waited_for_budget": round(effort.queued, 1),
-        "seconds_waited_to_retry": round(effort.waited, 1),
+        "requests": stats.requests,
+        "retries": stats.retries,
+        "bytes": stats.bytes,
+        "seconds": round(result.seconds, 2),
+        "records_per_second": round(report.records / result.seconds) if result.seconds else 0,
+        "seconds_waited_for_budget": round(stats.seconds_waited_for_budget, 1),
+        "seconds_waited_to_retry": round(stats.seconds_waited_to_retry, 1),
     } | ({} if report.record_count is None else {"record_count": report.record_count})
 
 
@@ -103,7 +103,7 @@ def preview(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, table: str)
     present = columns_of(database, endpoint)
     names = ["_run_id", *(name for name in harmless if name in present)]
     rows = database.execute(
-        f"SELECT {', '.join(map(quoted, names))} FROM {table} WHERE {LIVING} "
+        f"SELECT {', '.join(map(quoted, names))} FROM {table} WHERE {CURRENT} "
         f"ORDER BY _loaded_at DESC, id LIMIT {ROWS}"
     ).fetchall()
     if not rows:

@@ -9,7 +9,7 @@ from enum import Enum
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.state import State
-from recruit_assets.load.sweep import Remains
+from recruit_assets.load.sweep import DeletionPolicy
 
 OVERLAP = timedelta(minutes=10)  # that an incremental read begins before its cursor
 
@@ -31,7 +31,7 @@ class Options:
     refresh_volatile: bool = False
     allow_mass_delete: bool = False
     dry_run: bool = False
-    remains: Remains = Remains.erase
+    deletion_policy: DeletionPolicy = DeletionPolicy.erase
 
 
 def since(endpoint: Endpoint, options: Options, state: State, now: datetime) -> datetime | None:

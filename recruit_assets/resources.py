@@ -17,8 +17,8 @@ from recruit_assets import settings
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import RecruitError
 from recruit_assets.extract.access import ApiSettings
-from recruit_assets.extract.budget import WINDOW_SECONDS
 from recruit_assets.extract.client import Client
+from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.compact import make_erasure_final

@@ -77,8 +77,8 @@ GROUP_JOBS = [
 ]
 SYNCS = [sync, full_sync, *GROUP_JOBS]
 
-answer = dg.define_asset_job(
-    "answer",
+build_marts = dg.define_asset_job(
+    "build_marts",
     selection=ANSWERS,
     description="Make the marts and the report anew, from the tables as they are.",
 )
@@ -146,10 +146,10 @@ SCHEDULES = [
 
 
 @dg.run_failure_sensor(
-    name="tell_of_failures",
+    name="notify_on_failure",
     description=f"Posts each failed run to the webhook in {settings.FAILURE_WEBHOOK.name}.",
 )
-def tell_of_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+def notify_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
     """Post one sentence for each step that failed; skipped while no webhook is set."""
     webhook = settings.FAILURE_WEBHOOK.text().strip()
     if not webhook:
@@ -161,13 +161,13 @@ def tell_of_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | Non
 
 
 @dg.run_failure_sensor(
-    name="answer_after_failure",
-    description="Runs the job answer when a sync failed, from the last good tables.",
+    name="build_marts_after_failure",
+    description="Runs the job build_marts when a sync failed, from the last good tables.",
     monitored_jobs=SYNCS,
-    request_job=answer,
+    request_job=build_marts,
 )
-def answer_after_failure(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """Request `answer` where a step failed; after a run that was stopped nothing may start.
+def build_marts_after_failure(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
+    """Request `build_marts` where a step failed; after a run that was stopped nothing may start.
 
     A failed endpoint skips what follows it, and the tables that are there still have answers.
     """

@@ -27,28 +27,28 @@ from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.history import HISTORY, write_history
 from recruit_assets.load.memory import bounded_memory
-from recruit_assets.load.merge import Merged, count_misfits, merge
+from recruit_assets.load.merge import MergeCounts, count_misfits, merge
 from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import State, recall, remember, rows, written_since
-from recruit_assets.load.sweep import are_living, living, sweep
+from recruit_assets.load.sweep import any_current, count_current, sweep
 from recruit_assets.load.syncs import META, SYNCS
 from recruit_assets.options import Mode, Options
 
 
 @dataclass
-class Outcome:
+class SyncResult:
     """What a sync did."""
 
     report: Report
     state: State  # before it
     asked_for_changes: bool
     mode: Mode = Mode.full  # of the reading
-    merged: Merged = field(default_factory=Merged)
+    merged: MergeCounts = field(default_factory=MergeCounts)
     gone: list[str] = field(default_factory=list)  # ids proven gone
     kept: int = 0  # rows that the list did not show and that were not proven gone
     deleted: int = 0
-    living: int = 0
+    current_rows: int = 0
     unparsed: dict[str, int] = field(default_factory=dict)
     crowded: bool = False  # more unknown attributes came than get a column of their own
     columns: dict[str, Kind] = field(default_factory=dict)
@@ -79,19 +79,19 @@ class Store:
         self._opened, self._options = opened, options
         self._run_id, self._started = run_id, started
 
-    def write(self, stage: Stage, outcome: Outcome) -> None:
-        """Merge, sweep and remember, and note in `outcome` what that did.
+    def write(self, stage: Stage, result: SyncResult) -> None:
+        """Merge, sweep and remember, and note in `result` what that did.
 
         Raises:
             DatabaseProblem: it cannot be written; the database is as it was.
         """
         try:
-            self._write(stage, outcome)
+            self._write(stage, result)
         except NotEnoughMemory:  # it was bounded too low for these rows, and changed nothing
             self._log.info(f"{self._endpoint.name}: merged again, with more memory")
-            self._write(stage, outcome, bounded=False)
+            self._write(stage, result, bounded=False)
         except DatabaseChanged:  # what it met may be over, and what was read need not be lost
-            self._write(stage, outcome)
+            self._write(stage, result)
 
     def write_failure(self, report: Report, error: RecruitError) -> None:
         """Note a sync that failed, where there is a database that can be written."""
@@ -105,7 +105,7 @@ class Store:
         except DatabaseProblem as problem:
             self._log.warning(f"{self._endpoint.name}: the failure was not noted: {problem}")
 
-    def _write(self, stage: Stage, outcome: Outcome, *, bounded: bool = True) -> None:
+    def _write(self, stage: Stage, result: SyncResult, *, bounded: bool = True) -> None:
         """Do it in one transaction, of which nothing is kept in a dry run."""
         endpoint, options = self._endpoint, self._options
         with (
@@ -114,9 +114,9 @@ class Store:
             transaction(database, keep=not options.dry_run),
         ):
             now = recall(database, endpoint, self._source.api)
-            newer = written_since(database, endpoint, outcome.state, now)
+            newer = written_since(database, endpoint, result.state, now)
             self._warn(SCHEMA, endpoint.name, prepare(database, endpoint, stage.columns))
-            outcome.merged = merge(
+            result.merged = merge(
                 database,
                 endpoint,
                 stage,
@@ -124,36 +124,36 @@ class Store:
                 refresh_volatile=options.refresh_volatile,
                 newer=newer or (),
             )
-            if outcome.unparsed:  # a record that came twice counts once
-                outcome.unparsed = count_misfits(database, stage)
-            outcome.columns = columns_of(database, endpoint)
-            self._claim(database, outcome, now, newer)
-            outcome.deleted = sweep(
+            if result.unparsed:  # a record that came twice counts once
+                result.unparsed = count_misfits(database, stage)
+            result.columns = columns_of(database, endpoint)
+            self._claim(database, result, now, newer)
+            result.deleted = sweep(
                 database,
                 endpoint,
-                outcome.gone,
+                result.gone,
                 self._run_id,
-                remains=options.remains,
-                columns=outcome.columns,
+                deletion_policy=options.deletion_policy,
+                columns=result.columns,
             )
-            outcome.living = living(database, endpoint)
+            result.current_rows = count_current(database, endpoint)
             lost = write_history(
                 database,
                 endpoint,
                 self._run_id,
-                outcome.gone,
-                outcome.columns,
-                whole=outcome.mode is Mode.full,
+                result.gone,
+                result.columns,
+                whole=result.mode is Mode.full,
             )
-            row = self._row(outcome.report) | self._results(outcome)
-            row |= {"rows": rows(database, endpoint), "cursor": outcome.cursor}
+            row = self._row(result.report) | self._results(result)
+            row |= {"rows": rows(database, endpoint), "cursor": result.cursor}
             self._warn(HISTORY, endpoint.name, lost)
             self._warn(META, "syncs", remember(database, endpoint, row))
 
     def _claim(
         self,
         database: duckdb.DuckDBPyConnection,
-        outcome: Outcome,
+        result: SyncResult,
         now: State,
         newer: Sequence[str] | None,
     ) -> None:
@@ -165,32 +165,32 @@ class Store:
 
         Args:
             database: after the merge.
-            outcome: what is claimed; its verdict, cursor, and the ids that are gone may change.
+            result: what is claimed; its verdict, cursor, and the ids that are gone may change.
             now: the state that the merge has found.
             newer: the runs that have written since the reading was planned; None if another table
                 is in its place.
         """
-        report, endpoint = outcome.report, self._endpoint
+        report, endpoint = result.report, self._endpoint
         other = "is not the one that it was planned from" if newer is None else "was changed"
-        moved = newer is None or (newer and self._differs(database, outcome))
+        moved = newer is None or (newer and self._differs(database, result))
         if moved and report.verdict is not Verdict.UNAVAILABLE:
             by = ": was a backup restored?" if newer is None else " by another sync."
             report.verdict = Verdict.INCOMPLETE
             report.reason = f"the table {other} while this sync was reading{by}"
-            outcome.gone, outcome.cursor = [], None
+            result.gone, result.cursor = [], None
         elif not endpoint.dated:
-            outcome.cursor = None
+            result.cursor = None
         elif report.verdict.proven:
-            outcome.cursor = report.began
+            result.cursor = report.began
         else:
-            stood = None if outcome.state.void else now.cursor
-            outcome.cursor = min(stood, report.began) if stood else None
+            stood = None if result.state.void else now.cursor
+            result.cursor = min(stood, report.began) if stood else None
 
-    def _differs(self, database: duckdb.DuckDBPyConnection, outcome: Outcome) -> bool:
+    def _differs(self, database: duckdb.DuckDBPyConnection, result: SyncResult) -> bool:
         """Whether the table was not yet what this sync has read."""
-        merged = outcome.merged
+        merged = result.merged
         written = merged.inserted + merged.updated + merged.undeleted + merged.superseded
-        return bool(written or are_living(database, self._endpoint, outcome.gone))
+        return bool(written or any_current(database, self._endpoint, result.gone))
 
     def _warn(self, schema: str, table: str, lost: Sequence[str]) -> None:
         """Say which columns were made again."""
@@ -201,7 +201,7 @@ class Store:
             )
 
     def _row(self, report: Report) -> dict[str, Any]:
-        effort = self._source.effort
+        stats = self._source.stats
         return {
             "run_id": self._run_id,
             "api": self._source.api,
@@ -209,24 +209,24 @@ class Store:
             "finished": datetime.now(UTC),
             "verdict": report.verdict.value,
             "reason": report.reason or None,
-            "requests": effort.requests,
-            "retries": effort.retries,
-            "waited_for_budget": effort.queued,
-            "waited_to_retry": effort.waited,
-            "received": effort.received,
+            "requests": stats.requests,
+            "retries": stats.retries,
+            "seconds_waited_for_budget": stats.seconds_waited_for_budget,
+            "seconds_waited_to_retry": stats.seconds_waited_to_retry,
+            "bytes": stats.bytes,
             "pages": report.pages,
             "record_count": report.record_count,
             "read": report.records,
         }
 
-    def _results(self, outcome: Outcome) -> dict[str, Any]:
-        report = outcome.report
-        merged = {name: n for name, n in asdict(outcome.merged).items() if name in SYNCS}
+    def _results(self, result: SyncResult) -> dict[str, Any]:
+        report = result.report
+        merged = {name: n for name, n in asdict(result.merged).items() if name in SYNCS}
         return {
             **merged,
-            "mode": outcome.mode.value,
-            "deleted": outcome.deleted,
-            "living": outcome.living,
-            "unparsed": sum(outcome.unparsed.values()),
-            "filter_refused": report.filter_refused if outcome.asked_for_changes else None,
+            "mode": result.mode.value,
+            "deleted": result.deleted,
+            "current_rows": result.current_rows,
+            "unparsed": sum(result.unparsed.values()),
+            "filter_refused": report.filter_refused if result.asked_for_changes else None,
         }

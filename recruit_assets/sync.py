@@ -1,7 +1,7 @@
 """One sync of one endpoint: look at the state, read, prove what is gone, merge, remember.
 
 What lives here: the order of things. Reading is done in `extract`, what is proven gone in `gone`,
-writing in `store`; Dagster calls this from the IO manager and reports the outcome.
+writing in `store`; Dagster calls this from the IO manager and reports the result.
 """
 
 import gc
@@ -15,10 +15,10 @@ import duckdb
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import DatabaseChanged, RecruitError
-from recruit_assets.extract.pages import Walk
-from recruit_assets.extract.records import Flattener
+from recruit_assets.extract.records import RecordTable
 from recruit_assets.extract.report import Verdict, duration
 from recruit_assets.extract.source import Page, Source
+from recruit_assets.extract.walk import Walk
 from recruit_assets.gone import Deletions
 from recruit_assets.load.endpoint_table import is_damaged
 from recruit_assets.load.obstacles import check_names, opening
@@ -27,7 +27,7 @@ from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import State, recall
 from recruit_assets.load.syncs import check_version
 from recruit_assets.options import Mode, Options, since
-from recruit_assets.store import Outcome, Store
+from recruit_assets.store import Store, SyncResult
 
 CLOCKS_APART = timedelta(minutes=1)  # more is worth a warning
 PAGES_PER_BATCH = 10  # pages converted to Arrow together
@@ -58,7 +58,7 @@ class Sync:
         self._started = datetime.now(UTC)
         self._store = Store(source, self._opened, options, run_id, self._started)
 
-    def run(self) -> Outcome:
+    def run(self) -> SyncResult:
         """Sync; whatever fails leaves the table and the cursor as they were.
 
         Raises:
@@ -66,14 +66,14 @@ class Sync:
         """
         with self._source, _rare_collections():
             try:
-                outcome = self._attempt()
+                result = self._attempt()
             except DatabaseChanged as changed:
                 self._log.warning(f"{self._endpoint.name}: {changed} It is read again.")
-                outcome = self._attempt()
-        outcome.seconds = (datetime.now(UTC) - self._started).total_seconds()
-        return outcome
+                result = self._attempt()
+        result.seconds = (datetime.now(UTC) - self._started).total_seconds()
+        return result
 
-    def _attempt(self) -> Outcome:
+    def _attempt(self) -> SyncResult:
         state, columns = self._look()
         walk = Walk(self._source, since(self._endpoint, self._options, state, self._started))
         try:
@@ -102,28 +102,28 @@ class Sync:
                 columns |= {each.name: each.kind for each in self._endpoint.columns()}
             return state, columns
 
-    def _run(self, walk: Walk, state: State, columns: dict[str, Kind], stage: Stage) -> Outcome:
-        outcome = Outcome(walk.report, state, asked_for_changes=walk.query.since is not None)
-        flattener = Flattener(self._endpoint, columns)
+    def _run(self, walk: Walk, state: State, columns: dict[str, Kind], stage: Stage) -> SyncResult:
+        result = SyncResult(walk.report, state, asked_for_changes=walk.query.since is not None)
+        record_table = RecordTable(self._endpoint, columns)
 
         def add(pages: Iterable[Page]) -> None:
             for batch in _batches(pages):
                 records = [record for page in batch for record in page.records]
                 positions = [place for page in batch for place in page.positions]
-                stage.add(flattener.table(records), flattener.columns, positions)
+                stage.add(record_table.table(records), record_table.columns, positions)
 
         add(walk)
         self._compare_clocks()
-        outcome.mode = Mode.incremental if walk.query.since else Mode.full
-        whole = outcome.mode is Mode.full and walk.report.verdict is not Verdict.UNAVAILABLE
+        result.mode = Mode.incremental if walk.query.since else Mode.full
+        whole = result.mode is Mode.full and walk.report.verdict is not Verdict.UNAVAILABLE
         deletions = Deletions(self._source, self._opened, self._options, stage, add)
         missing = deletions.missing(walk.report, state) if whole and columns else []
         if missing:
-            outcome.gone = deletions.proven(missing, walk.query)
-            outcome.kept = len(missing) - len(outcome.gone)
-        outcome.unparsed, outcome.crowded = dict(flattener.unparsed), flattener.more > 0
-        self._store.write(stage, outcome)
-        return outcome
+            result.gone = deletions.proven(missing, walk.query)
+            result.kept = len(missing) - len(result.gone)
+        result.unparsed, result.crowded = dict(record_table.unparsed), record_table.more > 0
+        self._store.write(stage, result)
+        return result
 
     def _compare_clocks(self) -> None:
         """Warn of a clock that is wrong, ours or the API's."""

@@ -27,17 +27,17 @@ from recruit_assets.assets import ASSETS, SyncConfig
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.query import PAGE_SIZE
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
+from recruit_assets.extract.walk import Walk
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.connection import connection
-from recruit_assets.load.sweep import Remains
+from recruit_assets.load.sweep import DeletionPolicy
 from recruit_assets.options import Options
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Rules, Sandbox
-from recruit_assets.store import Outcome
+from recruit_assets.store import SyncResult
 from recruit_assets.sync import Sync
 from recruit_assets_tests.rings import is_beyond, sized
 from recruit_assets_tests.year import Year, live
@@ -148,7 +148,7 @@ class Project:
     path: Path
     instance: dg.DagsterInstance
     settings: dict[str, Any] = field(default_factory=dict)
-    deleted_rows: Remains = Remains.erase
+    deleted_rows: DeletionPolicy = DeletionPolicy.erase
 
     def materialize(
         self, *names: str, raises: bool = True, **config: Any
@@ -163,13 +163,13 @@ class Project:
             run_config=dg.RunConfig({each.key.path[-1]: SyncConfig(**config) for each in selected}),
         )
 
-    def sync(self, name: str, **options: Any) -> Outcome:
+    def sync(self, name: str, **options: Any) -> SyncResult:
         """Sync one endpoint without a Dagster run, which takes three times as long."""
         client = Client(ApiSettings(**settings_for(self.sandbox, **self.settings)))
         limits = RetryLimits(first_wait=0, unsaid_wait=0)
         source = Source(client, BY_NAME[name], limits, logging.getLogger("sync"))
         opened = partial(connection, str(self.path), {}, wait_seconds=0.1)
-        exists, chosen = self.path.exists, Options(remains=self.deleted_rows, **options)
+        exists, chosen = self.path.exists, Options(deletion_policy=self.deleted_rows, **options)
         try:
             return Sync(source, opened, exists, chosen, str(uuid4())).run()
         finally:

@@ -25,9 +25,9 @@ ROOT = Path(__file__).parents[1]
 NEAR = {  # files and the tests that must find their faults
     "recruit_assets/extract/lanes.py": ["extract/test_lanes.py", "extract/test_model.py"],
     "recruit_assets/extract/ordered.py": ["extract/test_model.py", "extract/test_odd_lists.py"],
-    "recruit_assets/extract/pages.py": ["extract/test_odd_lists.py", "extract/test_report.py"],
-    "recruit_assets/extract/unordered.py": ["extract/test_odd_lists.py", "extract/test_pages.py"],
-    "recruit_assets/extract/cursor.py": ["extract/test_odd_lists.py", "extract/test_pages.py"],
+    "recruit_assets/extract/walk.py": ["extract/test_odd_lists.py", "extract/test_report.py"],
+    "recruit_assets/extract/unordered.py": ["extract/test_odd_lists.py", "extract/test_walk.py"],
+    "recruit_assets/extract/cursor.py": ["extract/test_odd_lists.py", "extract/test_walk.py"],
     "recruit_assets/load/merge.py": ["load/test_merge.py", "test_state.py", "test_erasure.py"],
     "recruit_assets/load/sweep.py": ["test_erasure.py", "test_complete.py"],
 }

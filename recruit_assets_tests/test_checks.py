@@ -121,7 +121,7 @@ def test_rows_that_became_fewer_are_told(project: Project) -> None:
         world.remove("regions", record["id"])
     result = project.materialize("regions", allow_mass_delete=True)
     assert says(result, "regions") == {
-        "rows_did_not_fall": "4 rows were living before, and 2 are now: is that right?"
+        "row_count_did_not_drop": "4 rows were current before, and 2 are now: is that right?"
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from recruit_assets.errors import RecruitError, Transient
 from recruit_assets.extract.report import Verdict
-from recruit_assets.load.sweep import Remains
+from recruit_assets.load.sweep import DeletionPolicy
 from recruit_assets.metadata import facts
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import Rules, Sandbox, World
@@ -29,7 +29,7 @@ def ids(world: World, path: str) -> list[str]:
     return [record["id"] for record in world.records(path)]
 
 
-def living(project: Project, name: str) -> set[str]:
+def current(project: Project, name: str) -> set[str]:
     found = project.query(f"SELECT id FROM recruit.{name} WHERE _deleted_at IS NULL")
     return {id_ for (id_,) in found}
 
@@ -48,9 +48,9 @@ def remove_first(count: int, then_add: int = 0) -> Callable[[World], None]:
 
 def synced(project: Project, name: str = "regions", **config: Any) -> dict[str, Any]:
     """Sync one endpoint; return what its metadata tells, without a Dagster run."""
-    outcome = project.sync(name, **config)
-    told = {"deleted": outcome.deleted, "dagster/row_count": outcome.living}
-    return facts(outcome) | asdict(outcome.merged) | told
+    result = project.sync(name, **config)
+    told = {"deleted": result.deleted, "dagster/row_count": result.current_rows}
+    return facts(result) | asdict(result.merged) | told
 
 
 def materialized(project: Project, name: str = "regions", **config: Any) -> dict[str, Any]:
@@ -74,10 +74,10 @@ def test_deletes_during_a_walk_hide_no_living_row(
     throughout = set(ids(project.sandbox.world, "regions")[3:])
     project.sandbox.before("regions", remove_first(3, added), page=page)
     found = project.sync("regions")
-    assert throughout <= living(project, "regions")
+    assert throughout <= current(project, "regions")
     assert found.report.verdict is Verdict.COMPLETE
     project.sync("regions")
-    assert living(project, "regions") == set(ids(project.sandbox.world, "regions"))
+    assert current(project, "regions") == set(ids(project.sandbox.world, "regions"))
 
 
 def test_deletes_while_links_are_followed_delete_nothing_and_are_told(project: Project) -> None:
@@ -87,7 +87,7 @@ def test_deletes_while_links_are_followed_delete_nothing_and_are_told(project: P
     project.sandbox.before("regions", remove_first(3), page=2)
     found = synced(project)
     assert (found["verdict"], found["deleted"]) == ("incomplete", 0)
-    assert len(living(project, "regions")) == 100
+    assert len(current(project, "regions")) == 100
     assert found["reason"] == "the API does not say how many records there are"
 
 
@@ -101,11 +101,11 @@ def test_a_short_read_deletes_nobody(project: Project) -> None:
     project.sandbox.alter("regions", one_record, times=1)
     said = project.failure("regions")
     assert said == (
-        "regions: 99 of the 100 living rows are not in the API's list. Nothing was changed. If "
+        "regions: 99 of the 100 current rows are not in the API's list. Nothing was changed. If "
         "that is right, run it once with allow_mass_delete (in the launchpad, or as the asset's "
         "config)."
     )
-    assert len(living(project, "regions")) == 100
+    assert len(current(project, "regions")) == 100
 
 
 @pytest.mark.ring(2)
@@ -118,7 +118,7 @@ def test_a_short_page_loses_nothing(project: Project, page: int, times: int | No
         "regions", lambda page: page.update(data=page["data"][:3]), page=page, times=times
     )
     report = project.sync("regions").report
-    assert len(living(project, "regions")) == 100
+    assert len(current(project, "regions")) == 100
     assert report.verdict is (Verdict.COMPLETE if times else Verdict.INCOMPLETE)
     if not times:
         assert f"page {page} has 3 records where" in report.reason
@@ -142,19 +142,23 @@ def test_a_delete_is_seen_and_a_return_as_well(project: Project) -> None:
     assert project.query(
         f"SELECT email, _deleted_at FROM recruit.candidates WHERE id = '{first['id']}'"
     ) == [(first["attributes"]["email"], None)]
-    assert second["id"] in living(project, "candidates")
+    assert second["id"] in current(project, "candidates")
 
 
 @pytest.mark.ring(2)
-@pytest.mark.parametrize(("remains", "rows"), [(Remains.keep, 40), (Remains.drop, 39)])
-def test_what_is_left_of_a_deleted_row(project: Project, remains: Remains, rows: int) -> None:
-    project.deleted_rows = remains
+@pytest.mark.parametrize(
+    ("deletion_policy", "rows"), [(DeletionPolicy.keep, 40), (DeletionPolicy.drop, 39)]
+)
+def test_what_is_left_of_a_deleted_row(
+    project: Project, deletion_policy: DeletionPolicy, rows: int
+) -> None:
+    project.deleted_rows = deletion_policy
     synced(project, "candidates")
     gone = project.sandbox.world.records("candidates")[0]
     project.sandbox.world.remove("candidates", gone["id"])
     assert synced(project, "candidates", mode=Mode.full)["deleted"] == 1
     assert project.counts_of("candidates") == rows
-    kept = [(gone["attributes"]["email"],)] if remains is Remains.keep else []
+    kept = [(gone["attributes"]["email"],)] if deletion_policy is DeletionPolicy.keep else []
     assert kept == project.query(f"SELECT email FROM recruit.candidates WHERE id = '{gone['id']}'")
 
 
@@ -169,7 +173,7 @@ def test_a_record_that_answers_by_its_id_is_not_gone(project: Project) -> None:
 
     project.sandbox.alter("regions", hide)
     assert synced(project)["deleted"] == 0
-    assert hidden in living(project, "regions")
+    assert hidden in current(project, "regions")
 
 
 @pytest.mark.ring(2)
@@ -205,12 +209,12 @@ def test_a_mass_delete_needs_a_person(project: Project) -> None:
     synced(project)
     for id_ in ids(project.sandbox.world, "regions")[:21]:
         project.sandbox.world.remove("regions", id_)
-    assert "21 of the 100 living rows" in project.failure("regions")
+    assert "21 of the 100 current rows" in project.failure("regions")
     dry = materialized(project, dry_run=True)
     assert (dry["deleted"], len(dry["would_be_deleted"])) == (21, 21)
-    assert len(living(project, "regions")) == 100
+    assert len(current(project, "regions")) == 100
     assert synced(project, allow_mass_delete=True)["deleted"] == 21
-    assert living(project, "regions") == set(ids(project.sandbox.world, "regions"))
+    assert current(project, "regions") == set(ids(project.sandbox.world, "regions"))
 
 
 def test_a_dry_run_writes_nothing(project: Project) -> None:
@@ -258,15 +262,15 @@ def test_an_empty_list_wipes_nothing(project: Project, *, counted: bool) -> None
         document["links"].pop("next", None)
 
     synced(project)
-    before = living(project, "regions")
+    before = current(project, "regions")
     project.sandbox.alter("regions", empty)
     if counted:
-        said = f"{len(before)} of the {len(before)} living rows are not in the API's list"
+        said = f"{len(before)} of the {len(before)} current rows are not in the API's list"
         assert said in project.failure("regions")
     else:
         found = synced(project)
         assert (found["verdict"], found["deleted"]) == ("incomplete", 0)
-    assert living(project, "regions") == before
+    assert current(project, "regions") == before
 
 
 def test_a_key_revoked_in_the_middle(project: Project) -> None:
@@ -274,7 +278,7 @@ def test_a_key_revoked_in_the_middle(project: Project) -> None:
     synced(project)
     project.sandbox.fail("regions", status=401, page=2, times=None)
     assert "Check RECRUIT_API_KEY" in project.failure("regions")
-    assert len(living(project, "regions")) == 100
+    assert len(current(project, "regions")) == 100
     ((reason, cursor),) = project.query(
         "SELECT reason, cursor FROM recruit_meta.syncs WHERE verdict = 'failed'"
     )
@@ -286,11 +290,11 @@ def test_a_list_that_is_forbidden_today(
     project: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:
     synced(project)
-    before = living(project, "regions")
+    before = current(project, "regions")
     project.sandbox.rules.without = {"regions": 403}
     found = materialized(project)
     assert found["verdict"] == "unavailable"
-    assert living(project, "regions") == before
+    assert current(project, "regions") == before
     assert "regions could be read until 20" in capfd.readouterr().err
 
 
@@ -327,7 +331,7 @@ def test_five_faults_in_a_row_are_got_over(
     project.sandbox.fail("regions", status=status, headers=headers, page=page, times=5)
     project.sync("regions")
     assert project.query("SELECT verdict, retries FROM recruit_meta.syncs") == [("complete", 5)]
-    assert len(living(project, "regions")) == 100
+    assert len(current(project, "regions")) == 100
 
 
 @pytest.mark.ring(2)
@@ -350,7 +354,7 @@ def test_one_odd_answer_proves_nothing_wrong(
     fill(project, "regions", 100)
     project.sandbox.alter("regions", lambda document: document.update(odd), page=page, times=1)
     verdict = project.sync("regions").report.verdict
-    assert verdict is Verdict.INCOMPLETE or len(living(project, "regions")) == 100
+    assert verdict is Verdict.INCOMPLETE or len(current(project, "regions")) == 100
 
 
 @pytest.mark.ring(2)
@@ -364,7 +368,7 @@ def test_a_table_that_somebody_dropped_is_read_whole_even_after_a_failure(
     synced(project, "candidates")
     project.sandbox.rules.without = {}
     assert synced(project, "candidates", mode=Mode.incremental)["mode"] == "full"
-    assert len(living(project, "candidates")) == 40
+    assert len(current(project, "candidates")) == 40
 
 
 def test_another_key_reads_all_again(project: Project) -> None:
@@ -380,7 +384,7 @@ def test_a_record_that_may_not_be_read_by_its_id_stays(project: Project) -> None
     project.sandbox.world.remove("regions", gone)
     project.sandbox.fail(f"regions/{gone}", status=403, times=None)
     assert synced(project)["deleted"] == 0
-    assert gone in living(project, "regions")
+    assert gone in current(project, "regions")
 
 
 def requests_of(project: Project, name: str, **config: Any) -> tuple[int, dict[str, Any]]:
@@ -402,7 +406,7 @@ def test_an_incremental_sync_asks_for_what_changed(project: Project) -> None:
     assert project.query(f"SELECT first_name FROM recruit.candidates WHERE id = '{changed}'") == [
         ("Changed",)
     ]
-    assert added in living(project, "candidates")
+    assert added in current(project, "candidates")
 
 
 @pytest.mark.ring(2)

@@ -22,7 +22,7 @@ from recruit_assets.display import show_diagnosis
 from recruit_assets.doctor import examine
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection
-from recruit_assets.load.findings import rows_in_file
+from recruit_assets.load.quality import rows_in_file
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.settings import SETTINGS
 from recruit_assets_tests.conftest import KEY, Project
@@ -113,7 +113,7 @@ def test_settings_that_cannot_work(run: Run, environment: dict[str, str], advice
     code, said = run("doctor", **environment)
     assert code == 2
     assert advice in said
-    assert "A sync would fail: mend what is said above" in said
+    assert "A sync would fail: fix the problem above" in said
 
 
 def test_a_wrong_address(run: Run, sandbox: Sandbox) -> None:
@@ -297,6 +297,6 @@ def test_the_command_reads_the_file_that_dagster_reads(sandbox: Sandbox, tmp_pat
         check=False,
     )
     told: dict[str, Any] = json.loads(done.stdout)
-    assert (done.returncode, told["outlook"]) == (0, "good")
+    assert (done.returncode, told["readiness"]) == (0, "good")
     assert told["settings"]["RECRUIT_API_KEY"] == {"value": "set", "from": ".env"}
     assert KEY not in done.stdout + done.stderr

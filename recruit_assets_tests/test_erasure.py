@@ -17,14 +17,14 @@ import pytest
 from filelock import FileLock
 
 from recruit_assets.assets import ASSETS, SyncConfig
-from recruit_assets.checks import look
+from recruit_assets.checks import run_checks
 from recruit_assets.command_line import main
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.compact import compact, make_erasure_final
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.erasure import Pending, note_erasure, pending
 from recruit_assets.load.reading import reading
-from recruit_assets.load.sweep import Remains
+from recruit_assets.load.sweep import DeletionPolicy
 from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Rules, Sandbox
@@ -80,9 +80,9 @@ def yesterday(project: Project) -> None:
 
 
 @pytest.mark.ring(2)
-@pytest.mark.parametrize("remains", [Remains.erase, Remains.drop])
+@pytest.mark.parametrize("deletion_policy", [DeletionPolicy.erase, DeletionPolicy.drop])
 def test_erased_values_are_gone_from_the_bytes_after_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remains: Remains
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deletion_policy: DeletionPolicy
 ) -> None:
     home, temporary = tmp_path / "home", tmp_path / "temporary"
     for each in (home, temporary, tmp_path / "data"):
@@ -95,7 +95,7 @@ def test_erased_values_are_gone_from_the_bytes_after_the_run(
         dg.DagsterInstance.local_temp(str(home)) as instance,
     ):
         path = tmp_path / "data" / "x.duckdb"
-        project = Project(sandbox, path, instance, deleted_rows=remains)
+        project = Project(sandbox, path, instance, deleted_rows=deletion_policy)
         ids = sorted(sandbox.world.table("candidates"))[:40]
         for number, id_ in enumerate(ids):
             sandbox.world.change("candidates", id_, planted(number))
@@ -115,7 +115,9 @@ def test_erased_values_are_gone_from_the_bytes_after_the_run(
         names = " || ".join(f"coalesce({field.replace('-', '_')}, '')" for field in FIELDS)
         said = f"SELECT count(*) FROM recruit.candidates WHERE contains({names}, 'Zyxgone')"
         assert project.query(said) == [(0,)]
-        assert project.counts_of("candidates") == rows - 10 * (remains is Remains.drop)
+        assert project.counts_of("candidates") == rows - 10 * (
+            deletion_policy is DeletionPolicy.drop
+        )
 
 
 @pytest.fixture
@@ -200,15 +202,15 @@ def test_which_changes_erase(
 
 
 @pytest.mark.ring(2)
-@pytest.mark.parametrize("remains", list(Remains))
+@pytest.mark.parametrize("deletion_policy", list(DeletionPolicy))
 def test_deleted_rows_are_noted_where_something_is_erased(
-    project: Project, remains: Remains
+    project: Project, deletion_policy: DeletionPolicy
 ) -> None:
-    project.deleted_rows = remains
+    project.deleted_rows = deletion_policy
     project.sync("candidates")
     project.sandbox.world.remove("candidates", first(project))
     project.sync("candidates", mode=Mode.full)
-    assert bool(left(project)) is (remains is not Remains.keep)
+    assert bool(left(project)) is (deletion_policy is not DeletionPolicy.keep)
     assert not Path(f"{project.path}.wal").exists()
 
 
@@ -273,7 +275,7 @@ with connection({str(erased.path)!r}, {{}}, SECONDS):
 def test_the_check_fails_when_it_is_pending_for_two_days(erased: Project) -> None:
     def passes() -> bool:
         database = RecruitDatabase(database=str(erased.path), wait_seconds=0.1)
-        (found,) = look(BY_NAME["candidates"], database, {"erasure_is_final"})
+        (found,) = run_checks(BY_NAME["candidates"], database, {"erasure_is_final"})
         assert found.severity is dg.AssetCheckSeverity.ERROR
         return bool(found.passed)
 

@@ -15,7 +15,7 @@ from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.options import Mode
 from recruit_assets_tests.conftest import BY_NAME, Project, metadata
-from recruit_assets_tests.extract.test_values import must_tell
+from recruit_assets_tests.extract.test_arrow import must_tell
 
 pytestmark = pytest.mark.ring(3)
 

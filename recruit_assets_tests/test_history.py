@@ -122,8 +122,8 @@ def test_much_happens_in_the_year(year: Year) -> None:
 @pytest.mark.parametrize("endpoint", WEEKLY)
 def test_what_is_known_at_the_end_is_what_lives(year: Year, endpoint: str) -> None:
     rows = found(year, f"FROM recruit.{endpoint} WHERE _deleted_at IS NULL")
-    living = {each["id"]: story(endpoint, each) for each in rows}
-    assert living == {id_: story(endpoint, row) for id_, row in year.living(endpoint).items()}
+    current = {each["id"]: story(endpoint, each) for each in rows}
+    assert current == {id_: story(endpoint, row) for id_, row in year.current(endpoint).items()}
 
 
 def test_nothing_of_a_person_is_in_the_history(year: Year) -> None:

@@ -145,7 +145,7 @@ def ids_of(sandbox: Sandbox) -> dict[str, list[str]]:
 
 
 def living_ids(project: Project) -> dict[str, list[str]]:
-    """The ids of living rows, each as often as it is there, by table."""
+    """The ids of current rows, each as often as it is there, by table."""
     return {
         name: sorted(
             id_

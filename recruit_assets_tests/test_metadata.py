@@ -46,11 +46,11 @@ def test_a_sync_tells_its_numbers(project: Project) -> None:
     assert found["bytes"] > 1000 * found["pages"]
     assert found["seconds_since_newest_change"] >= 0
     assert (found["verdict"], found["mode"]) == ("complete", "full")
-    ((cursor, received, living),) = project.query(
-        "SELECT epoch(cursor), received, living FROM recruit_meta.syncs"
+    ((cursor, received, current_rows),) = project.query(
+        "SELECT epoch(cursor), bytes, current_rows FROM recruit_meta.syncs"
     )
     assert found["cursor"] == pytest.approx(cursor)
-    assert (found["bytes"], found["dagster/row_count"]) == (received, living)
+    assert (found["bytes"], found["dagster/row_count"]) == (received, current_rows)
     numbers = {name for name, value in found.items() if isinstance(value, int | float)}
     assert numbers >= {"updated", "unchanged", "deleted", "requests", "retries", "unparsed"}
 

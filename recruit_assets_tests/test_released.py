@@ -43,10 +43,10 @@ def test_a_sync_of_a_released_database_changes_nothing(released: Project) -> Non
     before, versions = rows(released), sorted(released.query(HISTORIES), key=str)
     assert len({name for name, *_ in before}) == len(ENDPOINTS)
     for endpoint in ENDPOINTS:
-        outcome = released.sync(endpoint.name, mode=Mode.full)
-        assert (outcome.merged.inserted, outcome.merged.updated, outcome.deleted) == (0, 0, 0)
-        outcome = released.sync(endpoint.name, mode=Mode.incremental)
-        assert (outcome.merged.inserted, outcome.merged.updated, outcome.deleted) == (0, 0, 0)
+        result = released.sync(endpoint.name, mode=Mode.full)
+        assert (result.merged.inserted, result.merged.updated, result.deleted) == (0, 0, 0)
+        result = released.sync(endpoint.name, mode=Mode.incremental)
+        assert (result.merged.inserted, result.merged.updated, result.deleted) == (0, 0, 0)
     assert rows(released) == before
     assert sorted(released.query(HISTORIES), key=str) == versions
 

@@ -28,9 +28,9 @@ from recruit_assets.schedules import (
     SCHEDULES,
     SYNCS,
     UNFINISHED,
-    answer,
-    answer_after_failure,
-    tell_of_failures,
+    build_marts,
+    build_marts_after_failure,
+    notify_on_failure,
 )
 from recruit_assets_tests.conftest import BY_NAME, Project
 from recruit_assets_tests.rings import FULL
@@ -63,24 +63,24 @@ def tick(project: Project, result: dg.ExecuteInProcessResult) -> Any:
     """What the sensor does about a failed run."""
     (failure,) = [event for event in result.all_events if event.is_run_failure]
     context = dg.build_run_status_sensor_context(
-        sensor_name="tell_of_failures",
+        sensor_name="notify_on_failure",
         dagster_instance=project.instance,
         dagster_run=result.dagster_run,
         dagster_event=failure,
     ).for_run_failure()
-    return tell_of_failures(context)
+    return notify_on_failure(context)
 
 
 def test_everything_is_off_until_switched_on() -> None:
     assert [each.default_status.value for each in SCHEDULES] == ["STOPPED", "STOPPED"]
-    assert tell_of_failures.default_status is dg.DefaultSensorStatus.STOPPED
+    assert notify_on_failure.default_status is dg.DefaultSensorStatus.STOPPED
 
 
 def test_schedules_say_their_time_zone() -> None:
     assert {each.execution_timezone for each in SCHEDULES} == {"UTC"}
 
 
-@pytest.mark.parametrize("name", [*(job.name for job in SYNCS), "answer", "compact"])
+@pytest.mark.parametrize("name", [*(job.name for job in SYNCS), "build_marts", "compact"])
 def test_a_job_waits_out_an_outage_itself_and_leaves_no_retry_to_dagster(name: str) -> None:
     job = defs.resolve_job_def(name)
     nodes = job.graph.node_dict
@@ -174,7 +174,7 @@ def test_a_tick_loads_all(project: Project, home: dg.DagsterInstance, name: str)
 @pytest.mark.ring(2)
 def test_after_a_failed_sync_the_answers_come_from_what_is_there(project: Project) -> None:
     local = dg.Definitions(
-        [*ASSETS, *MART_ASSETS], jobs=[*SYNCS, answer], resources=project.resources()
+        [*ASSETS, *MART_ASSETS], jobs=[*SYNCS, build_marts], resources=project.resources()
     )
     project.materialize("job_applications", "stages")
     project.sandbox.fail("regions", status=409, times=None)
@@ -185,18 +185,18 @@ def test_after_a_failed_sync_the_answers_come_from_what_is_there(project: Projec
     assert not project.path.with_name("test-report.html").exists()
     (failure,) = [event for event in result.all_events if event.is_run_failure]
     context = dg.build_run_status_sensor_context(
-        sensor_name="answer_after_failure",
+        sensor_name="build_marts_after_failure",
         dagster_instance=project.instance,
         dagster_run=result.dagster_run,
         dagster_event=failure,
     ).for_run_failure()
-    request = answer_after_failure(context)
+    request = build_marts_after_failure(context)
     assert isinstance(request, dg.RunRequest)
     assert request.run_key == result.run_id
-    assert answer_after_failure.job_name == "answer"
+    assert build_marts_after_failure.job_name == "build_marts"
     project.instance.report_run_canceling(result.dagster_run)
-    assert isinstance(answer_after_failure(context), dg.SkipReason)
-    job = local.resolve_job_def("answer")
+    assert isinstance(build_marts_after_failure(context), dg.SkipReason)
+    job = local.resolve_job_def("build_marts")
     assert job.execute_in_process(instance=project.instance).success
     assert project.query("SELECT count(*) FROM recruit_marts.applications") == [
         (project.counts_of("job_applications"),)
@@ -211,12 +211,12 @@ def test_no_answers_start_after_a_run_that_was_stopped(
     data = JobFailureData(error=None, failure_reason=reason)
     event = dg.DagsterEvent("PIPELINE_FAILURE", "sync", event_specific_data=data)
     context = dg.build_run_status_sensor_context(
-        sensor_name="answer_after_failure",
+        sensor_name="build_marts_after_failure",
         dagster_instance=home,
         dagster_run=run,
         dagster_event=event,
     ).for_run_failure()
-    starts = isinstance(answer_after_failure(context), dg.RunRequest)
+    starts = isinstance(build_marts_after_failure(context), dg.RunRequest)
     assert starts == (reason is RunFailureReason.STEP_FAILURE)
 
 
@@ -255,12 +255,12 @@ def test_the_sensor_posts_text_of_the_source_as_text(
         monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
         tick(project, result)
         said = dg.build_run_status_sensor_context(
-            sensor_name="tell_of_failures",
+            sensor_name="notify_on_failure",
             dagster_instance=project.instance,
             dagster_run=project.materialize("roles").dagster_run,
             dagster_event=died,
         )
-        tell_of_failures(said.for_run_failure())
+        notify_on_failure(said.for_run_failure())
     steps, dead = texts
     assert len(steps.splitlines()) == 1 + 4
     assert len(dead.splitlines()) == 1 + 1
@@ -322,12 +322,12 @@ def test_the_sensor_tells_of_a_run_whose_process_died(
     run = project.materialize("regions").dagster_run
     event = project.instance.report_run_failed(run, "The worker died.")
     context = dg.build_run_status_sensor_context(
-        sensor_name="tell_of_failures",
+        sensor_name="notify_on_failure",
         dagster_instance=project.instance,
         dagster_run=run,
         dagster_event=event,
     ).for_run_failure()
     with webhook() as (url, texts):
         monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
-        tell_of_failures(context)
+        notify_on_failure(context)
     assert texts == [f"{run.job_name} failed (run {run.run_id})\nThe worker died."]

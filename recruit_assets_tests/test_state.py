@@ -18,13 +18,13 @@ from recruit_assets.display import tables_as_json
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem, RecruitError
 from recruit_assets.extract.report import Verdict
-from recruit_assets.load.overview import Overview, overview
+from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.syncs import VERSION
 from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import World
-from recruit_assets.store import Outcome
+from recruit_assets.store import SyncResult
 from recruit_assets_tests.conftest import Project
 from recruit_assets_tests.rings import FULL
 
@@ -43,12 +43,12 @@ def ids(world: World) -> list[str]:
     return list(world.table(PATH))
 
 
-def living(project: Project) -> set[str]:
+def current(project: Project) -> set[str]:
     found = project.query(f"SELECT id FROM recruit.{NAME} WHERE _deleted_at IS NULL")
     return {id_ for (id_,) in found}
 
 
-def status(project: Project) -> tuple[Overview, dict[str, Any]]:
+def status(project: Project) -> tuple[TableStatus, dict[str, Any]]:
     """What the command `status` is told of the table, and what it shows."""
     with duckdb.connect(str(project.path), read_only=True) as database:
         tables = overview(database, ENDPOINTS)
@@ -87,9 +87,9 @@ def test_a_clock_that_was_wrong_for_one_sync_hides_nothing_afterwards(
     if wrong > timedelta(0):  # it says nothing rather than something untrue
         assert shown["behind_by_seconds"] is shown["last_complete"] is None
     project.sync(NAME)
-    outcome = project.sync(NAME, mode=Mode.full)
-    assert outcome.report.verdict is Verdict.COMPLETE
-    assert living(project) == set(ids(world))
+    result = project.sync(NAME, mode=Mode.full)
+    assert result.report.verdict is Verdict.COMPLETE
+    assert current(project) == set(ids(world))
     assert project.query(f"SELECT cover_letter FROM recruit.{NAME} WHERE id = '{second}'") == [
         ("afterwards",)
     ]
@@ -114,7 +114,7 @@ def test_what_vanishes_after_a_wrong_clock_is_seen_by_the_next_full_read(
     world.add(PATH)
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=25), tick=True):
         project.sync(NAME)  # a day later, of which nobody asked for more than the usual
-    assert living(project) == set(ids(world))
+    assert current(project) == set(ids(world))
 
 
 @pytest.mark.parametrize("by", HOURS)
@@ -202,12 +202,12 @@ def test_a_backup_that_is_restored_while_a_sync_reads_loses_nothing(
     world.remove(PATH, gone)
     project.sync(NAME, mode=Mode.full)
     project.sandbox.before(PATH, restore, times=1)
-    outcome = project.sync(NAME, mode=mode)
-    assert outcome.report.verdict is Verdict.INCOMPLETE
-    assert "was a backup restored?" in outcome.report.reason
-    assert (outcome.deleted, outcome.cursor) == (0, None)
+    result = project.sync(NAME, mode=mode)
+    assert result.report.verdict is Verdict.INCOMPLETE
+    assert "was a backup restored?" in result.report.reason
+    assert (result.deleted, result.cursor) == (0, None)
     assert project.sync(NAME).mode is Mode.full
-    assert living(project) == set(ids(world))
+    assert current(project) == set(ids(world))
     assert project.query(f"SELECT cover_letter FROM recruit.{NAME} WHERE id = '{changed}'") == [
         ("after the backup",)
     ]
@@ -240,18 +240,18 @@ def test_a_backup_that_other_syncs_went_on_from_is_another_table(project: Projec
 
 
 def interrupted(
-    project: Project, meanwhile: Callable[[], Outcome], **options: Any
-) -> tuple[Outcome, Outcome]:
+    project: Project, meanwhile: Callable[[], SyncResult], **options: Any
+) -> tuple[SyncResult, SyncResult]:
     """Sync, and let another sync be stored after the first page of this one was asked for."""
-    others: list[Outcome] = []
+    others: list[SyncResult] = []
 
     def happen(_: World) -> None:
         if not others:
             others.append(meanwhile())
 
     project.sandbox.before(PATH, happen, page=None, times=1)
-    outcome = project.sync(NAME, **options)
-    return outcome, others[0]
+    result = project.sync(NAME, **options)
+    return result, others[0]
 
 
 @pytest.mark.parametrize("mode", [Mode.auto, Mode.full])
@@ -295,12 +295,12 @@ def test_what_a_later_sync_has_stored_is_not_overwritten_by_an_earlier_reading(
     project.settings = {"concurrency": 1}
     pages = -(-world.count(PATH) // 30)
     project.sandbox.before(PATH, happen, page=pages - 1, times=1)
-    outcome = project.sync(NAME, mode=Mode.full)
+    result = project.sync(NAME, mode=Mode.full)
     rows = dict(project.query(f"SELECT id, cover_letter FROM recruit.{NAME}"))
     assert rows[first] == "newer"
-    assert living(project) == set(ids(world))
-    if outcome.report.verdict is Verdict.INCOMPLETE:
-        assert outcome.cursor is None
+    assert current(project) == set(ids(world))
+    if result.report.verdict is Verdict.INCOMPLETE:
+        assert result.cursor is None
         assert project.sync(NAME).mode is Mode.full
 
 

@@ -24,10 +24,10 @@ from recruit_assets.extract.client import Client
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
-from recruit_assets.load.sweep import Remains
+from recruit_assets.load.sweep import DeletionPolicy
 from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import Rules, Sandbox, World
-from recruit_assets.store import Outcome
+from recruit_assets.store import SyncResult
 from recruit_assets.sync import Sync
 from recruit_assets_tests.conftest import BY_NAME, KEY, settings_for
 from recruit_assets_tests.rings import sized
@@ -62,7 +62,7 @@ class Story:
     concurrency: int
     newest_first: bool
     filter_refused: bool
-    remains: Remains
+    deletion_policy: DeletionPolicy
     scenes: list[Scene]
 
 
@@ -73,7 +73,7 @@ stories = st.builds(
     concurrency=st.sampled_from([1, 2, 3, 4, 5, 8, 16]),
     newest_first=st.booleans(),
     filter_refused=st.booleans(),
-    remains=st.sampled_from(Remains),
+    deletion_policy=st.sampled_from(DeletionPolicy),
     scenes=st.lists(
         st.builds(
             Scene,
@@ -146,19 +146,21 @@ class Play:
     def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
         yield self.database
 
-    def sync(self, mode: Mode, *, believe: bool = True) -> Outcome:
+    def sync(self, mode: Mode, *, believe: bool = True) -> SyncResult:
         settings = settings_for(self.sandbox, concurrency=self.story.concurrency)
         client = Client(ApiSettings(**settings))
         limits = RetryLimits(first_wait=0, unsaid_wait=0)
         source = Source(client, ENDPOINT, limits, LOG, self.story.page_size)
-        options = Options(mode=mode, allow_mass_delete=believe, remains=self.story.remains)
+        options = Options(
+            mode=mode, allow_mass_delete=believe, deletion_policy=self.story.deletion_policy
+        )
         try:
             run = f"run {next(self._runs)}"
             return Sync(source, self.opened, lambda: True, options, run).run()
         finally:
             client.close()
 
-    def living(self) -> set[str]:
+    def current(self) -> set[str]:
         return {row["id"] for row in self.rows("id, _deleted_at") if row["_deleted_at"] is None}
 
     def rows(self, columns: str = "*") -> list[dict[str, Any]]:
@@ -175,22 +177,22 @@ class Play:
         self.sandbox.before(PATH, judge.step, times=None)
         for kind, page, times in scene.faults:
             self.sandbox.fail(PATH, kind=kind, page=page, times=times)
-        before = self.living()
+        before = self.current()
         try:
-            outcome = self.sync(scene.mode, believe=False)
+            result = self.sync(scene.mode, believe=False)
         except ShowsMuchLess:
-            assert self.living() == before
+            assert self.current() == before
             return
         finally:
             self.sandbox.clear_faults()
-        living = self.living()
-        assert not (before - living) & judge.lived_throughout()
-        assert set(outcome.gone) == before - living
-        assert set(outcome.gone) <= judge.died | (before - judge.at_first)
-        if outcome.report.verdict is Verdict.COMPLETE:
-            assert judge.lived_throughout() <= living
+        current = self.current()
+        assert not (before - current) & judge.lived_throughout()
+        assert set(result.gone) == before - current
+        assert set(result.gone) <= judge.died | (before - judge.at_first)
+        if result.report.verdict is Verdict.COMPLETE:
+            assert judge.lived_throughout() <= current
         else:
-            assert not outcome.gone
+            assert not result.gone
 
 
 @pytest.fixture(scope="module")
@@ -233,11 +235,14 @@ def must_be_true(play: Play) -> None:
     assert {row["id"]: told(row) for row in play.rows() if row["_deleted_at"] is None} == {
         record["id"]: told_by_the_api(record) for record in play.world.records(PATH)
     }
-    remains = play.story.remains
+    deletion_policy = play.story.deletion_policy
     for row in play.rows():
         if row["_deleted_at"] is not None:
-            assert remains is not Remains.drop
-            assert remains is Remains.keep or row["cover_letter"] is row["_row_hash"] is None
+            assert deletion_policy is not DeletionPolicy.drop
+            assert (
+                deletion_policy is DeletionPolicy.keep
+                or row["cover_letter"] is row["_row_hash"] is None
+            )
 
 
 def told(row: dict[str, Any]) -> dict[str, Any]:

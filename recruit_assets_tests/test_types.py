@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from recruit_assets.catalogue import MOST_UNKNOWN, Kind, snake_case
 from recruit_assets.errors import ShowsMuchLess
-from recruit_assets.extract.values import storable
+from recruit_assets.extract.arrow import storable
 from recruit_assets.metadata import CROWDED
 from recruit_assets.options import Mode
 from recruit_assets_tests.conftest import Project, metadata
-from recruit_assets_tests.extract.test_values import JSON, must_tell
+from recruit_assets_tests.extract.test_arrow import JSON, must_tell
 from recruit_assets_tests.rings import sized
 
 Record = dict[str, Any]
@@ -64,8 +64,8 @@ def test_a_type_that_changes_in_all_records_is_stored_and_heals(
     columns = f"SELECT count({column}), count(_unparsed->'{column}') FROM recruit.candidates"
     for value, stored in [(before, (40, 0)), (now, (0, 40)), (now, (0, 40)), (before, (40, 0))]:
         sends(project, "candidates", partial(give, {attribute: value}))
-        outcome = project.sync("candidates", mode=Mode.full)
-        assert set(outcome.unparsed) == ({column} if value == now else set())
+        result = project.sync("candidates", mode=Mode.full)
+        assert set(result.unparsed) == ({column} if value == now else set())
         assert project.query(columns) == [stored]
 
 
@@ -140,10 +140,10 @@ def test_a_value_of_a_record_that_came_twice_is_counted_once(project: Project) -
         document["data"] += deepcopy(document["data"])
 
     project.sandbox.alter("departments", repeat)
-    outcome = project.sync("departments")
+    result = project.sync("departments")
     rows = project.counts_of("departments")
-    assert outcome.merged.repeated == rows
-    assert outcome.unparsed == {"name": rows}
+    assert result.merged.repeated == rows
+    assert result.unparsed == {"name": rows}
     assert project.query("SELECT unparsed FROM recruit_meta.syncs") == [(rows,)]
 
 

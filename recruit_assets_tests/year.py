@@ -72,7 +72,7 @@ class Year:
         return [seen for seen in self.log if seen.endpoint == endpoint]
 
     def known(self, endpoint: str) -> list[dict[str, Row]]:
-        """After each sync of an endpoint in order, the living rows by id as they must be known.
+        """After each sync of an endpoint in order, the current rows by id as they must be known.
 
         A row has `id`, the attributes and the keys of to-one relationships under their names in
         the table; times are datetimes. What is gone is known to be after a whole reading only.
@@ -87,8 +87,8 @@ class Year:
             after.append(before | {key: rows[id(each)] for key, each in seen.records.items()})
         return after
 
-    def living(self, endpoint: str) -> dict[str, Row]:
-        """The living rows by id as they must be after the last sync."""
+    def current(self, endpoint: str) -> dict[str, Row]:
+        """The current rows by id as they must be after the last sync."""
         return self.known(endpoint)[-1]
 
 
@@ -133,8 +133,8 @@ def sync_all(sandbox: Sandbox, path: Path, number: int, at: datetime) -> list[Se
             mode, run_id = Mode.full if whole else Mode.incremental, f"week {number}"
             source = Source(client, endpoint, RetryLimits(first_wait=0, unsaid_wait=0), LOG)
             records = dict(sandbox.world.table(endpoint.path))
-            outcome = Sync(source, opened, path.exists, Options(mode), run_id).run()
-            assert outcome.mode is mode
+            result = Sync(source, opened, path.exists, Options(mode), run_id).run()
+            assert result.mode is mode
             log.append(Seen(endpoint.name, number, at, run_id, whole, records))
         client.close()
     return log

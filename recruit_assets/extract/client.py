@@ -1,7 +1,7 @@
 """One GET and its checked answer, and how the key is sent.
 
 What lives here: the session and the budget. Not here: when to ask again (`retries`), what to ask
-next (`pages`), what went wrong in words (`failures`).
+next (`walk`), what went wrong in words (`http_errors`).
 """
 
 import os
@@ -18,14 +18,14 @@ from requests.auth import AuthBase
 from requests.utils import requote_uri
 from urllib3.exceptions import HTTPError
 
-from recruit_assets.extract import failures
+from recruit_assets.extract import http_errors
 from recruit_assets.extract.access import ApiSettings, is_loopback
-from recruit_assets.extract.budget import Budget
 from recruit_assets.extract.deadline import Adapter, Deadlines
-from recruit_assets.extract.document import BadId, Shape, read
+from recruit_assets.extract.jsonapi import BadId, Shape, read
 from recruit_assets.extract.no_answer import no_answer, not_prepared, too_slow
+from recruit_assets.extract.rate_limit import RateLimiter
 from recruit_assets.extract.redaction import Redaction
-from recruit_assets.extract.retries import Effort, Outage
+from recruit_assets.extract.retries import Outage, RequestStats
 from recruit_assets.extract.retry_after import moment_of, wait_asked_for
 
 COUNTS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
@@ -77,8 +77,8 @@ class Client:
         self.behind = self.ahead = timedelta(0)
         self.outage = Outage()
         self._reached = False
-        self._budget = (
-            Budget(settings.requests_per_10s, f"{self.base_url} {settings.key}")
+        self._limiter = (
+            RateLimiter(settings.requests_per_10s, f"{self.base_url} {settings.key}")
             if settings.requests_per_10s
             else None
         )
@@ -119,13 +119,15 @@ class Client:
         """
         begun = monotonic()
         while not stopped.is_set():
-            seconds = self._budget.take() if self._budget else 0.0
+            seconds = self._limiter.take() if self._limiter else 0.0
             if not seconds:
                 return monotonic() - begun
             stopped.wait(seconds)
         raise CancelledError
 
-    def get(self, url: str, query: str, subject: str, shape: type[Shape], effort: Effort) -> Shape:
+    def get(
+        self, url: str, query: str, subject: str, shape: type[Shape], stats: RequestStats
+    ) -> Shape:
         """Ask once for a list or a record.
 
         Args:
@@ -133,28 +135,28 @@ class Client:
             query: the query string; empty for a link, which has its own.
             subject: what is asked for, for messages.
             shape: what the answer must be.
-            effort: where what came is counted.
+            stats: where what came is counted.
 
         Raises:
             RequestFailed: one of its kinds; see `errors`.
         """
         body = self._fetch(self._resolve(url, subject), query, subject)
-        effort.received += len(body)
+        stats.bytes += len(body)
         if len(body) > COUNTED_FROM and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
-            raise failures.too_large(subject, f"{MOST_VALUES:,} values")
+            raise http_errors.too_large(subject, f"{MOST_VALUES:,} values")
         try:
             return read(body, shape)
         except BadId as error:
-            raise failures.bad_id(subject, str(error)) from None
+            raise http_errors.bad_id(subject, str(error)) from None
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise failures.bad_answer(subject, body, str(error), self._redaction) from None
+            raise http_errors.bad_answer(subject, body, str(error), self._redaction) from None
 
     def close(self) -> None:
         """Close the connections."""
         self._session_here().close()
         self._deadlines.close()
-        if self._budget:
-            self._budget.close()
+        if self._limiter:
+            self._limiter.close()
 
     def _fetch(self, url: str, query: str, subject: str) -> bytes:
         request = self._prepared.copy()
@@ -180,21 +182,21 @@ class Client:
                 self._settle(sent, response)
         self._reached = True
         if response.status_code != 200:
-            raise failures.failed_answer(subject, response, body, self._redaction)
+            raise http_errors.failed_answer(subject, response, body, self._redaction)
         self._compare_clocks(response)
         return body
 
     def _settle(self, sent: float, response: requests.Response | None) -> None:
         """Tell the budget what came of a request."""
-        if self._budget is None:
+        if self._limiter is None:
             return
         if response is None:
-            self._budget.settle(sent)
+            self._limiter.settle(sent)
         elif response.status_code == 429:
-            self._budget.settle(sent, 0, wait_asked_for(response), refused=True)
+            self._limiter.settle(sent, 0, wait_asked_for(response), refused=True)
         else:
             remaining, reset = (_whole(response.headers.get(name, "")) for name in COUNTS)
-            self._budget.settle(sent, remaining, reset)
+            self._limiter.settle(sent, remaining, reset)
 
     def _drain(self, response: requests.Response, subject: str) -> bytes:
         """Return the body, decoded part by part; of a refusal no more than tells what it says.
@@ -212,7 +214,7 @@ class Client:
                     if is_refusal and size > LARGEST_REFUSAL:
                         break
                     if size > LARGEST_ANSWER:
-                        raise failures.too_large(subject, f"{LARGEST_ANSWER >> 20} MB")
+                        raise http_errors.too_large(subject, f"{LARGEST_ANSWER >> 20} MB")
             except HTTPError as error:
                 raise requests.exceptions.ChunkedEncodingError(error) from error
         return b"".join(parts)
@@ -231,7 +233,7 @@ class Client:
             same = False
         # Libraries disagree where the host ends if there is a backslash or a user.
         if not same or "\\" in url or "@" in parts.netloc:
-            raise failures.linked_elsewhere(subject, url)
+            raise http_errors.linked_elsewhere(subject, url)
         return resolved
 
 

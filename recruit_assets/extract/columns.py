@@ -1,7 +1,7 @@
 """Which column each part of a record goes to; no two parts of a record share one.
 
 What lives here: names only. Which values there are is up to `records`, and whether they fit up to
-`values`.
+`arrow`.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from recruit_assets.catalogue import Endpoint, snake_case
-from recruit_assets.extract.document import Record, members
+from recruit_assets.extract.jsonapi import Record, members
 from recruit_assets.text import one_line
 
 LONGEST_NAME = 80  # characters of a column name that comes from the API

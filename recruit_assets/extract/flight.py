@@ -1,7 +1,7 @@
 """Requests in flight: several pages asked for at once, each handed over as it is answered.
 
 What lives here: whose answer is whose. The threads live in `threads`; which pages are asked for is
-up to `pages`.
+up to `walk`.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 """How many requests a full sync will make for a list, told by its first page.
 
-What lives here: the arithmetic of what `pages` does with a list that stands still. Records that
+What lives here: the arithmetic of what `walk` does with a list that stands still. Records that
 are added or removed during the sync cost a few more, and rows whose records are gone one each.
 """
 

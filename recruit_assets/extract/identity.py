@@ -1,7 +1,7 @@
 """What makes a record itself: its type and its id, of which the table keeps the id alone.
 
 What lives here: which types a list may show, and whether two of its records share an id. What an
-id may be is checked in `document`.
+id may be is checked in `jsonapi`.
 """
 
 from array import array
@@ -10,7 +10,7 @@ from typing import Any
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.extract.document import Record
+from recruit_assets.extract.jsonapi import Record
 
 
 class Types:

@@ -1,14 +1,14 @@
 """How a list that changes while it is read is read without missing a record, and the proof of it.
 
 Records come and go while pages are fetched, and each that goes pulls all later ones to the front:
-who reads on by number steps over as many living records as were removed before. Two facts allow
+who reads on by number steps over as many current records as were removed before. Two facts allow
 better: the order is by a key that never changes for a record, and a new record's key is greater
 than all before. So the list grows at one end only, the young one, and everything here reads from
-the young end to the old:
+the newest end to the old:
 
-- Oldest first (`sort=id`), the young end is the last page, and page numbers go down. Removed
+- Oldest first (`sort=id`), the newest end is the last page, and page numbers go down. Removed
   records pull what is still to be read towards where it will be read. Nothing can be stepped over.
-- Newest first, the young end is page 1, and numbers go up. New records push what is to be read on,
+- Newest first, the newest end is page 1, and numbers go up. New records push what is to be read on,
   where it comes twice. Removed ones can pull a record past the reader, but then the answers show a
   smaller record count: the reader goes back by as many records.
 
@@ -27,7 +27,7 @@ from enum import IntEnum
 from itertools import pairwise
 from math import inf
 
-from recruit_assets.extract.document import Record, members
+from recruit_assets.extract.jsonapi import Record, members
 from recruit_assets.extract.links import ends
 from recruit_assets.extract.source import Page
 
@@ -83,7 +83,7 @@ class Lane:
         size: records of a full page.
         first: the number of its first page.
         pages: how many pages it has.
-        top: whether it begins at the young end.
+        top: whether it begins at the newest end.
 
     `youngest` and `oldest` are the ends of what it has covered: every record between them that
     lived all the while has come. `records` counts those that came, once each.
@@ -178,12 +178,12 @@ class Lane:
 def spread(order: Order, size: int, top: int, pages: int, lanes: int) -> list[Lane]:
     """Lanes over a list, the young ones first, that together read each page once.
 
-    The last goes on to the old end, wherever that is by then.
+    The last goes on to the oldest end, wherever that is by then.
 
     Args:
         order: how the list is ordered.
         size: records of a full page.
-        top: the number of the page at the young end, which is the first lane's first.
+        top: the number of the page at the newest end, which is the first lane's first.
         pages: how many pages the list has.
         lanes: how many there may be.
     """

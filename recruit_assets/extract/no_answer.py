@@ -1,7 +1,7 @@
 """What to tell the user where no answer came: the network, proxies and certificates.
 
 What lives here: from what the HTTP library raised to one error of `errors`. What an answer says is
-in `failures`.
+in `http_errors`.
 """
 
 import re

@@ -1,7 +1,7 @@
 """A list that is asked for by page number: its pages, each held against its own count.
 
 What lives here: the first page and what the account refuses, pages that are short or empty, and
-why nothing is proven. Which page is asked for next, and what an order proves, is up to `pages`.
+why nothing is proven. Which page is asked for next, and what an order proves, is up to `walk`.
 """
 
 from collections.abc import Iterator

@@ -14,11 +14,11 @@ from enum import Enum
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import ParameterRefused, RequestFailed, Transient, Unavailable
-from recruit_assets.extract import failures
+from recruit_assets.extract import http_errors
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.forecast import requests_for
 from recruit_assets.extract.query import WINDOW, Query
-from recruit_assets.extract.records import Flattener
+from recruit_assets.extract.records import RecordTable
 from recruit_assets.extract.retries import ONCE
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.threads import DaemonPool
@@ -87,7 +87,7 @@ def probe(source: Source) -> Probe:
 
 def _ask(found: Probe, source: Source) -> None:
     query, refusals = Query.everything(source.endpoint, source.page_size), 0
-    while source.effort.requests < MOST_REQUESTS:
+    while source.stats.requests < MOST_REQUESTS:
         try:
             page = source.page(query, 1)
         except ParameterRefused as refused:
@@ -113,13 +113,13 @@ def _measure(found: Probe, query: Query, page: Page, refusals: int, url: str) ->
         found.pages, found.bytes = 1, 0.0
     elif found.records is not None:
         found.pages = -(-found.records // len(page.records))
-        rows = Flattener(found.endpoint).table(page.records)
+        rows = RecordTable(found.endpoint).table(page.records)
         found.bytes = rows.nbytes / len(page.records) * found.records
 
 
 def _ask_for_changes(found: Probe, query: Query, source: Source) -> None:
     """Whether the list takes the filter for changed records, if a request is left to ask."""
-    if not found.endpoint.dated or source.effort.requests >= MOST_REQUESTS:
+    if not found.endpoint.dated or source.stats.requests >= MOST_REQUESTS:
         return
     recent = replace(query, since=datetime.now(UTC).replace(microsecond=0))
     try:
@@ -141,5 +141,5 @@ def _common(probes: Sequence[Probe], base_url: str) -> RequestFailed | None:
     error = errors[0]
     if isinstance(error, Unavailable):
         other = probes[-1].endpoint
-        return failures.nothing_there(error, base_url + probes[0].endpoint.path, other.name)
+        return http_errors.nothing_there(error, base_url + probes[0].endpoint.path, other.name)
     return error

@@ -1,7 +1,7 @@
 """From the records of an answer to columns of their table, losing nothing.
 
 What lives here: the values of a record, each with its column. Names of columns are found in
-`columns`. Whether a value fits is up to `values`; if it does not, it is kept unchanged in the
+`columns`. Whether a value fits is up to `arrow`; if it does not, it is kept unchanged in the
 `_unparsed` column. An attribute that the catalogue does not know gets a column of its own, of the
 kind of its first values; those beyond `MOST_UNKNOWN` share the column `_more`.
 
@@ -18,16 +18,16 @@ from typing import Any
 import pyarrow as pa
 
 from recruit_assets.catalogue import META, MORE, MOST_UNKNOWN, TYPE, UNPARSED, Endpoint, Kind
+from recruit_assets.extract.arrow import ARROW_TYPES, Values, as_column, as_json, kind_of, storable
 from recruit_assets.extract.columns import Places, Shape, shape_of
-from recruit_assets.extract.document import Linkage, Record, members
-from recruit_assets.extract.values import ARROW_TYPES, Values, as_column, as_json, kind_of, storable
+from recruit_assets.extract.jsonapi import Linkage, Record, members
 
 _MEMBERS = {"id", "type"}  # of a key
 _OBJECTS = ("attributes", "relationships", "links")  # members of a record
 SOURCES = ("attributes/", "links/", "relationships/")
 
 
-class Flattener:
+class RecordTable:
     """Makes columns of one endpoint's records.
 
     Args:

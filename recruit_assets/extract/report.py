@@ -1,6 +1,6 @@
 """What a walk did: its counts, how far it is, and its verdict.
 
-What lives here: the account of a reading. The reading itself is in `pages`.
+What lives here: the account of a reading. The reading itself is in `walk`.
 """
 
 from dataclasses import dataclass, field

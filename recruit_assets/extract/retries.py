@@ -6,7 +6,7 @@ whole length (full jitter), and end: at once when the reading is stopped, else a
 An answer that asks to wait (Retry-After) is waited out whatever its status is, and asked again; one
 that asks for more than the limits allow ends the trying.
 
-What lives here: the loop and its limits. Which failures can clear is decided in `failures`. No
+What lives here: the loop and its limits. Which failures can clear is decided in `http_errors`. No
 retries are left to Dagster, whose retry policies turn a termination into one more try.
 """
 
@@ -45,22 +45,22 @@ ONCE = RetryLimits(tries=1, tries_to_reach=1, limited_for=0)
 
 
 @dataclass
-class Effort:
+class RequestStats:
     """What one or more requests took."""
 
     requests: int = 0
     retries: int = 0
-    queued: float = 0.0  # seconds waited for the budget; pages in flight each count their own
-    waited: float = 0.0  # seconds waited between tries
-    received: int = 0  # bytes of answers
+    bytes: int = 0  # of answers
+    seconds_waited_for_budget: float = 0.0  # pages in flight each count their own
+    seconds_waited_to_retry: float = 0.0
 
-    def add(self, other: "Effort") -> None:
-        """Count another effort into this one."""
+    def add(self, other: "RequestStats") -> None:
+        """Add the statistics of another request."""
         self.requests += other.requests
         self.retries += other.retries
-        self.queued += other.queued
-        self.waited += other.waited
-        self.received += other.received
+        self.seconds_waited_for_budget += other.seconds_waited_for_budget
+        self.seconds_waited_to_retry += other.seconds_waited_to_retry
+        self.bytes += other.bytes
 
 
 class Outage:
@@ -88,7 +88,7 @@ class Outage:
 
 def call_with_retries(
     ask: Callable[[], Result],
-    effort: Effort,
+    stats: RequestStats,
     limits: RetryLimits,
     *,
     outage: Outage,
@@ -99,7 +99,7 @@ def call_with_retries(
 
     Args:
         ask: makes the request.
-        effort: counts the tries after the first, and their waits.
+        stats: counts the tries after the first, and their waits.
         limits: when to give up.
         outage: of the API that is asked.
         log: gets a warning before each wait.
@@ -124,13 +124,13 @@ def call_with_retries(
                 raise
             seconds = backoff.full_jitter(next(waits))
             if (asked := _wait_asked_for(error, limits)) is not None:
-                left = limits.limited_for - effort.waited
+                left = limits.limited_for - stats.seconds_waited_to_retry
                 if asked >= left:
                     raise _asks_for_too_long(error, limits) from None
                 seconds = min(asked + seconds, left)
             log.warning(f"{error.subject}: {error.happened}; again in {seconds:.1f} s")
-            effort.retries += 1
-            effort.waited += seconds
+            stats.retries += 1
+            stats.seconds_waited_to_retry += seconds
             stopped.wait(seconds)
         else:
             outage.note(failing=False)

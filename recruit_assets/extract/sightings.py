@@ -1,6 +1,6 @@
 """Where records were seen: pages that repeat others, and records that are listed twice.
 
-What lives here: the memory of a reading. What follows from it is up to `pages`.
+What lives here: the memory of a reading. What follows from it is up to `walk`.
 """
 
 from collections.abc import Iterable

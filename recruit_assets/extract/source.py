@@ -1,7 +1,7 @@
 """One endpoint as it can be asked: a page of its list, a link, a record by its id.
 
 What lives here: each request is made by `client`, asked again by `retries`, and counted. Which
-page to ask for next is up to `pages`.
+page to ask for next is up to `walk`.
 """
 
 import logging
@@ -15,13 +15,13 @@ from urllib.parse import quote, urlencode
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import ParameterRefused, Rejected, RequestFailed, Unavailable
-from recruit_assets.extract import failures
+from recruit_assets.extract import http_errors
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.document import Document, Record, Shape, Single
 from recruit_assets.extract.flight import InFlight
 from recruit_assets.extract.identity import Types
+from recruit_assets.extract.jsonapi import Document, Record, Shape, Single
 from recruit_assets.extract.query import PAGE_SIZE, Query
-from recruit_assets.extract.retries import ONCE, Effort, RetryLimits, call_with_retries
+from recruit_assets.extract.retries import ONCE, RequestStats, RetryLimits, call_with_retries
 from recruit_assets.extract.threads import DaemonPool
 from recruit_assets.text import OneLineLog, one_line
 
@@ -50,7 +50,7 @@ class Page:
 
 
 class Source:
-    """One endpoint of the API, safe to ask from several threads; `effort` counts what it took.
+    """One endpoint of the API, safe to ask from several threads; `stats` counts what it took.
 
     Args:
         client: how the API is asked.
@@ -70,7 +70,7 @@ class Source:
     ) -> None:
         self.endpoint, self.log, self.page_size = endpoint, OneLineLog(log), page_size
         self.concurrency = client.concurrency
-        self.effort = Effort()
+        self.stats = RequestStats()
         self.stopped = Event()
         self._client, self._limits = client, limits
         self._answers = count()
@@ -158,7 +158,7 @@ class Source:
         """
         subject = f"{self.endpoint.name} {one_line(id_)}"
         if id_ in (".", ".."):
-            raise failures.not_an_address(subject)
+            raise http_errors.not_an_address(subject)
         url = f"{self.endpoint.path}/{quote(id_, safe='')}"
         try:
             found = self._get(url, query.record(), subject, Single, limits).data
@@ -167,7 +167,7 @@ class Source:
                 return None
             raise
         if str(found.id) != id_ or not self._types.fits(found.type):
-            raise failures.another_record(subject, str(found.type), str(found.id))
+            raise http_errors.another_record(subject, str(found.type), str(found.id))
         return self._page_of([found])
 
     def check_that_others_answer(self, error: Unavailable) -> None:
@@ -183,7 +183,7 @@ class Source:
             self._get(other, urlencode({"page[size]": 1}), other, Document)
         except Unavailable as also:
             if also.status == error.status:
-                raise failures.nothing_there(error, self.url, other) from None
+                raise http_errors.nothing_there(error, self.url, other) from None
         except (ParameterRefused, Rejected):
             return  # whatever it does not like, there is something at that address
 
@@ -191,7 +191,7 @@ class Source:
         subject = f"{self.endpoint.name}, page {number}"
         document = self._get(url, query, subject, Document)
         if wrong := self._types.wrong(document.data):
-            raise failures.another_type(subject, wrong, self.endpoint.path)
+            raise http_errors.another_type(subject, wrong, self.endpoint.path)
         return Page(document, number, next(self._answers))
 
     def _page_of(self, records: list[Record]) -> Page:
@@ -206,13 +206,13 @@ class Source:
         limits: RetryLimits | None = None,
     ) -> Shape:
         """Make a request, with retries within `limits`, or else those of the source."""
-        effort, client = Effort(), self._client
+        stats, client = RequestStats(), self._client
 
         def ask() -> Shape:
-            effort.queued += client.wait_for_turn(self.stopped)
-            effort.requests += 1
+            stats.seconds_waited_for_budget += client.wait_for_turn(self.stopped)
+            stats.requests += 1
             try:
-                return client.get(url, query, subject, shape, effort)
+                return client.get(url, query, subject, shape, stats)
             except RequestFailed as error:
                 if issubclass(shape, Single) and error.status in GONE:
                     error.wait = None  # a complete list lacks it as well: it is gone, not late
@@ -221,7 +221,7 @@ class Source:
         try:
             return call_with_retries(
                 ask,
-                effort,
+                stats,
                 limits or self._limits,
                 outage=client.outage,
                 log=self.log,
@@ -229,4 +229,4 @@ class Source:
             )
         finally:
             with self._counting:
-                self.effort.add(effort)
+                self.stats.add(stats)

@@ -21,7 +21,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem, NoSpaceLeft
-from recruit_assets.load.connection import connection, explaining
+from recruit_assets.load.connection import connection, translate_duckdb_errors
 from recruit_assets.load.disk import PRIVATE, disk_problem
 from recruit_assets.load.engine import attaching, start
 from recruit_assets.load.erasure import (
@@ -31,10 +31,10 @@ from recruit_assets.load.erasure import (
     pending,
     was_compacted_on,
 )
-from recruit_assets.load.folder import Folder, copying_folder
-from recruit_assets.load.names import quoted, unused
 from recruit_assets.load.obstacles import explaining_tables
 from recruit_assets.load.reading import is_made
+from recruit_assets.load.scratch import Folder, copying_folder
+from recruit_assets.load.sql import quoted, unused
 from recruit_assets.load.syncs import META
 
 OLD, COPY = "original", "compacted copy"
@@ -133,7 +133,7 @@ def _attempt(file: Path, wait_seconds: float, config: dict[str, Any]) -> None:
     spill = Folder()
     try:
         with (
-            explaining(str(file), wait_seconds),
+            translate_duckdb_errors(str(file), wait_seconds),
             start({"temp_directory": str(spill.path / "spill"), **config}) as database,
         ):
             database.execute(attaching(str(file), OLD, "READ_ONLY"))

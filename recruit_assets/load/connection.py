@@ -22,7 +22,7 @@ import duckdb
 from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem, NotEnoughMemory
 from recruit_assets.load.disk import UNDONE, disk_problem, removal_problem
 from recruit_assets.load.engine import Engine, FileReplaced, opened, prepare_to_write
-from recruit_assets.load.folder import remove_copies
+from recruit_assets.load.scratch import remove_copies
 from recruit_assets.text import one_line
 
 P = ParamSpec("P")
@@ -57,13 +57,13 @@ def connection(
     engine = patient(wait_seconds)(_open)(file, config, wait_seconds)
     try:
         remove_copies(file)
-        with explaining(path, wait_seconds), engine.cursor() as database:
+        with translate_duckdb_errors(path, wait_seconds), engine.cursor() as database:
             yield database
     except BaseException:
         with suppress(duckdb.Error):  # of a file that is not well, which has been said
             engine.close()
         raise
-    with explaining(path, wait_seconds, committed=True):
+    with translate_duckdb_errors(path, wait_seconds, committed=True):
         engine.close()
 
 
@@ -80,7 +80,9 @@ def patient(wait_seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 @contextmanager
-def explaining(path: str, wait_seconds: float, *, committed: bool = False) -> Iterator[None]:
+def translate_duckdb_errors(
+    path: str, wait_seconds: float, *, committed: bool = False
+) -> Iterator[None]:
     """Turn what DuckDB says of a file into a sentence.
 
     Args:
@@ -119,7 +121,7 @@ def _raising_interrupts() -> Iterator[None]:
 
 @contextmanager
 def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> Iterator[None]:
-    """All or nothing of what is done in the block; nothing also if it is not to be kept."""
+    """Run the block in a transaction; roll back on error, or if nothing is to be kept."""
     prepare_to_write(database)
     database.execute("BEGIN TRANSACTION")
     try:

@@ -2,11 +2,11 @@
 
 What lives here: SQL for one column. A value fits if it can be cast to the new type and back again
 unchanged; one that does not is kept as JSON. A whole number becomes text without a fraction.
-How records become columns is in `extract.values`.
+How records become columns is in `extract.arrow`.
 """
 
 from recruit_assets.catalogue import Kind
-from recruit_assets.load.names import quoted
+from recruit_assets.load.sql import quoted
 
 # A time with its offset and no more than microseconds: nothing else tells an instant.
 _INSTANT = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)"

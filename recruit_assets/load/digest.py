@@ -7,7 +7,7 @@ there.
 from collections.abc import Mapping
 
 from recruit_assets.catalogue import UNPARSED, Kind
-from recruit_assets.load.names import literal, quoted
+from recruit_assets.load.sql import literal, quoted
 
 _AS_TEXT = {
     Kind.TIMESTAMP: "epoch_us({})::VARCHAR",

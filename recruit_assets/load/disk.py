@@ -1,7 +1,7 @@
 """What the disk refuses, as sentences, and who may read the files that hold personal data.
 
 What lives here: the system's own words for a full or broken disk, in one place, and the modes of
-files that DuckDB makes. Folders that must not outlive a run are in `folder`.
+files that DuckDB makes. Folders that must not outlive a run are in `scratch`.
 """
 
 import errno

@@ -22,8 +22,8 @@ from weakref import WeakKeyDictionary
 import duckdb
 
 from recruit_assets.load.disk import PRIVATE, inode, make_log, remove_unused_log, set_mode
-from recruit_assets.load.folder import Folder
-from recruit_assets.load.names import literal, quoted
+from recruit_assets.load.scratch import Folder
+from recruit_assets.load.sql import literal, quoted
 
 ALIAS = "recruit_assets"  # what the file is called in DuckDB
 # What DuckDB 2 writes by default, 1.5 and the tools built on it cannot open.

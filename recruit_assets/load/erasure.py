@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
-from recruit_assets.load.names import literal, quoted
 from recruit_assets.load.schema import columns_found, columns_of, is_there, table_name
+from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.syncs import META
 from recruit_assets.load.table import Table
 from recruit_assets.load.tables import check_is_table, ensure

@@ -13,12 +13,12 @@ import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint
 from recruit_assets.load.erasure import is_filled
-from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import count, table_name
+from recruit_assets.load.sql import quoted
 from recruit_assets.load.stage import Stage
-from recruit_assets.load.sweep import LIVING, living
+from recruit_assets.load.sweep import CURRENT, count_current
 
-MOST_DELETED = 0.2  # share of the living rows that may go without a person's word
+MAX_DELETED_SHARE = 0.2  # of the current rows; above this, allow_mass_delete is required
 FEW_ROWS = 5  # may go whatever their share, unless they are all
 FEWEST_COMPARED = 20  # rows that must lack a column's values before it counts as emptied
 MOST_NAMED = 5  # columns named in a sentence
@@ -32,7 +32,7 @@ class Compared:
     """What a whole reading is compared with, and what it lacks."""
 
     columns: Collection[str]  # of the table, bookkeeping left out
-    missing: int  # living rows that did not come
+    missing: int  # current rows that did not come
     api_before: str  # what identified the API at the last good sync; "" if that is unknown
     api: str  # what identifies it now
 
@@ -56,11 +56,11 @@ def doubts(
         stage: the rows that came, flushed.
         compared: what they are compared with.
     """
-    name, alive = endpoint.name, living(database, endpoint)
+    name, alive = endpoint.name, count_current(database, endpoint)
     changed = difference(compared.api_before, compared.api)
     if too_many(compared.missing, alive):
         says = (
-            f"{name}: {compared.missing:,} of the {alive:,} living rows are not in the API's list."
+            f"{name}: {compared.missing:,} of the {alive:,} current rows are not in the API's list."
         )
         yield Doubt(says + changed)
     if lacking := emptied(database, endpoint, stage, compared.columns):
@@ -75,23 +75,23 @@ def doubts(
 
 
 def too_many(missing: int, alive: int) -> bool:
-    """Return whether so many of the living rows are missing that a person must decide."""
+    """Return whether so many of the current rows are missing that a person must decide."""
     if missing == alive:
         return missing > 1
-    return missing > FEW_ROWS and missing > MOST_DELETED * alive
+    return missing > FEW_ROWS and missing > MAX_DELETED_SHARE * alive
 
 
 def emptied(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage, columns: Iterable[str]
 ) -> list[str]:
-    """Return the columns that had a value in every living row, and have none in all that came.
+    """Return the columns that had a value in every current row, and have none in all that came.
 
     The same holds for values that say something, which an empty text or list does not.
     """
     if not stage.files:
         return []
     shared = [name for name in columns if name in stage.columns]
-    table = f"(FROM {table_name(database, endpoint.name)} WHERE {LIVING})"
+    table = f"(FROM {table_name(database, endpoint.name)} WHERE {CURRENT})"
     rows = count(database, table)
     before = _counted(database, table, shared)
     now = _counted(database, stage.sql, list(stage.columns))

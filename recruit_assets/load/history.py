@@ -5,7 +5,7 @@ the columns that an endpoint tracks are other than before: the version that held
 begins. What is tracked stands in `endpoints`.
 
 A sync of what has changed looks only at the rows that it wrote. If it read the whole list, or if
-afterwards there are not as many open versions as living rows (the table is older than its history,
+afterwards there are not as many open versions as current rows (the table is older than its history,
 or something else took rows from either), all are compared.
 """
 
@@ -17,9 +17,9 @@ import duckdb
 
 from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import SCHEMA, columns_found, count, table_name
-from recruit_assets.load.sweep import LIVING, living
+from recruit_assets.load.sql import quoted
+from recruit_assets.load.sweep import CURRENT, count_current
 from recruit_assets.load.table import ORDER, Table
 from recruit_assets.load.tables import ensure
 
@@ -76,8 +76,8 @@ def write_history(
     begun = _begun(endpoint, table, history, columns)
     _end(database, history, "id IN (SELECT unnest($gone::VARCHAR[]))", values, gone=list(gone))
     _begin(database, history, begun, values, of_run=True)
-    if whole or count(database, f"{history} WHERE {OPEN}") != living(database, endpoint):
-        there = f"SELECT id FROM {table} WHERE {LIVING} AND id IS NOT NULL"
+    if whole or count(database, f"{history} WHERE {OPEN}") != count_current(database, endpoint):
+        there = f"SELECT id FROM {table} WHERE {CURRENT} AND id IS NOT NULL"
         _end(database, history, f"id NOT IN ({there})", values)
         _begin(database, history, begun, values, of_run=False)
     return defects
@@ -115,7 +115,7 @@ def _begin(
 
 
 def _begun(endpoint: Endpoint, table: str, history: str, columns: Container[str]) -> str:
-    """SQL for the versions that begin: living rows that no open version equals.
+    """SQL for the versions that begin: current rows that no open version equals.
 
     A version begins at the latest of its own times that lies between the beginning (or the end) of
     the version before and now: then the application was moved, or the offer answered. Without one
@@ -132,7 +132,7 @@ def _begun(endpoint: Endpoint, table: str, history: str, columns: Container[str]
                 f"CASE WHEN r.{name} <= $now AND "
                 f"r.{name} > coalesce(h.valid_to, h.valid_from, '-infinity') THEN r.{name} END"
             )
-    written = f"SELECT {', '.join(rows)} FROM {table} WHERE {LIVING} AND id IS NOT NULL"
+    written = f"SELECT {', '.join(rows)} FROM {table} WHERE {CURRENT} AND id IS NOT NULL"
     return (
         f"WITH r AS ({written} AND (_run_id = $run OR NOT $of_run)), "
         f"h AS (SELECT * FROM {history} WHERE id IN (SELECT id FROM r) QUALIFY row_number() "
@@ -162,7 +162,7 @@ def _prepare(
         )
     fills = {
         name: f"CASE WHEN valid_to IS NULL THEN (SELECT any_value(TRY_CAST(o.{quoted(name)} AS "
-        f"{sql_type})) FROM {table} o WHERE o.id = r.id AND o.{LIVING}) END"
+        f"{sql_type})) FROM {table} o WHERE o.id = r.id AND o.{CURRENT}) END"
         for name, (sql_type, _) in tracked.items()
         if name in columns
     }

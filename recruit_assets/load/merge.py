@@ -18,13 +18,13 @@ from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
 from recruit_assets.load.digest import digest
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.erasure import note_replaced
-from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import count, table_name
+from recruit_assets.load.sql import quoted
 from recruit_assets.load.stage import POSITION, Stage
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergeCounts:
     """What a merge did, in rows."""
 
     inserted: int = 0
@@ -46,7 +46,7 @@ def merge(
     *,
     refresh_volatile: bool = False,
     newer: Sequence[str] = (),
-) -> Merged:
+) -> MergeCounts:
     """Merge the staged rows.
 
     Args:
@@ -81,7 +81,7 @@ def merge(
             came = f"(SELECT * FROM {part} SEMI JOIN arrived USING ({POSITION}))"
             note_replaced(database, endpoint, came, stage.columns, {*volatile, UNPARSED})
             refreshed += _refresh(database, table, part, volatile)
-    return Merged(**arrived, refreshed=refreshed, repeated=repeated)
+    return MergeCounts(**arrived, refreshed=refreshed, repeated=repeated)
 
 
 def count_misfits(database: duckdb.DuckDBPyConnection, stage: Stage) -> dict[str, int]:

@@ -8,16 +8,16 @@ import duckdb
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.schema import count, is_there, table_name
-from recruit_assets.load.sweep import LIVING
+from recruit_assets.load.sweep import CURRENT
 from recruit_assets.load.syncs import check_version, latest
 
 
 @dataclass(frozen=True)
-class Overview:
+class TableStatus:
     """A table and its last syncs; times are None if there was none, or a wrong clock wrote them."""
 
     table: str
-    rows: int = 0  # living ones
+    rows: int = 0  # current ones
     deleted: int = 0
     synced_at: datetime | None = None  # when the last sync ended, however it did
     verdict: str | None = None  # of that; None if there was no sync
@@ -26,7 +26,9 @@ class Overview:
     complete_at: datetime | None = None  # when the last complete one began
 
 
-def overview(database: duckdb.DuckDBPyConnection, endpoints: Iterable[Endpoint]) -> list[Overview]:
+def overview(
+    database: duckdb.DuckDBPyConnection, endpoints: Iterable[Endpoint]
+) -> list[TableStatus]:
     """Return what is known of each endpoint's table, there or not.
 
     Raises:
@@ -35,7 +37,8 @@ def overview(database: duckdb.DuckDBPyConnection, endpoints: Iterable[Endpoint])
     check_version(database)
     syncs = _last_syncs(database)
     return [
-        Overview(each.name, *_rows(database, each), *syncs.get(each.name, ())) for each in endpoints
+        TableStatus(each.name, *_rows(database, each), *syncs.get(each.name, ()))
+        for each in endpoints
     ]
 
 
@@ -43,8 +46,8 @@ def _rows(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> tuple[int,
     if not is_there(database, endpoint.name):
         return 0, 0
     table = table_name(database, endpoint.name)
-    living = count(database, f"{table} WHERE {LIVING}")
-    return living, count(database, table) - living
+    current = count(database, f"{table} WHERE {CURRENT}")
+    return current, count(database, table) - current
 
 
 def _last_syncs(

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import duckdb
 
-from recruit_assets.load.connection import check_path, explaining, patient
+from recruit_assets.load.connection import check_path, patient, translate_duckdb_errors
 from recruit_assets.load.engine import ALIAS, attaching, start
-from recruit_assets.load.names import quoted
+from recruit_assets.load.sql import quoted
 
 
 def is_made(path: str) -> bool:
@@ -34,7 +34,7 @@ def reading(path: str, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnectio
     """
     with start({}) as database:
         patient(wait_seconds)(_attach)(database, path, wait_seconds, "READ_ONLY")
-        with explaining(path, wait_seconds):
+        with translate_duckdb_errors(path, wait_seconds):
             database.execute(f"USE {quoted(ALIAS)}")
             database.execute("SET TimeZone = 'UTC'")
             yield database
@@ -63,5 +63,5 @@ def check_writable(path: str, wait_seconds: float) -> None:
 def _attach(
     database: duckdb.DuckDBPyConnection, path: str, wait_seconds: float, *options: str
 ) -> None:
-    with explaining(path, wait_seconds):
+    with translate_duckdb_errors(path, wait_seconds):
         database.execute(attaching(os.path.realpath(path), ALIAS, *options))

@@ -11,8 +11,8 @@ import duckdb
 
 from recruit_assets.catalogue import UNPARSED
 from recruit_assets.load.convert import as_id, as_json, converted
-from recruit_assets.load.names import literal, quoted, unused
 from recruit_assets.load.schema import table_name
+from recruit_assets.load.sql import literal, quoted, unused
 from recruit_assets.load.table import ID, ORDER, Table, describe
 
 _MISFITS = quoted(unused("misfits"))

@@ -10,7 +10,7 @@ import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.load.names import quoted
+from recruit_assets.load.sql import quoted
 
 SCHEMA = "recruit"
 UNKNOWN = "Sent by the API, not in the catalogue"

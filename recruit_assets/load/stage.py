@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recruit_assets.catalogue import Kind
-from recruit_assets.load.folder import Folder, explained
-from recruit_assets.load.names import literal, quoted, unused
+from recruit_assets.load.scratch import Folder, explained
+from recruit_assets.load.sql import literal, quoted, unused
 
 ROWS_PER_FILE, BYTES_PER_FILE = 10_000, 8 << 20  # whichever is reached first
 FILES_PER_PART = 4  # that are merged at a time

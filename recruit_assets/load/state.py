@@ -33,23 +33,25 @@ class State:
 
 
 @dataclass(frozen=True)
-class Past:
+class PastSync:
     """What is remembered of one sync that did not fail."""
 
     verdict: str
     reason: str
-    living: int
+    current_rows: int
 
 
-def last_syncs(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, number: int) -> list[Past]:
+def last_syncs(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, number: int
+) -> list[PastSync]:
     """Return the last syncs of an endpoint that did not fail, at most `number`, the last first."""
     found = database.execute(
-        f"SELECT verdict, coalesce(reason, ''), living FROM {numbered(database)} "
-        "WHERE endpoint = ? AND living IS NOT NULL AND verdict IS NOT NULL "
+        f"SELECT verdict, coalesce(reason, ''), current_rows FROM {numbered(database)} "
+        "WHERE endpoint = ? AND current_rows IS NOT NULL AND verdict IS NOT NULL "
         "ORDER BY place DESC LIMIT ?",
         [endpoint.name, number],
     ).fetchall()
-    return [Past(*each) for each in found]
+    return [PastSync(*each) for each in found]
 
 
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, api: str) -> State:

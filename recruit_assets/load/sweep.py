@@ -1,6 +1,6 @@
 """The sweep: rows of records that the API no longer has become tombstones, or go.
 
-What lives here: which living rows did not come, and what is left of a row whose record is proven
+What lives here: which current rows did not come, and what is left of a row whose record is proven
 gone. The proof itself is in `sync`.
 """
 
@@ -12,14 +12,14 @@ import duckdb
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.erasure import note_deleted, personal_columns
-from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import count, table_name
+from recruit_assets.load.sql import quoted
 from recruit_assets.load.stage import Stage
 
-LIVING = "_deleted_at IS NULL"
+CURRENT = "_deleted_at IS NULL"
 
 
-class Remains(Enum):
+class DeletionPolicy(Enum):
     """What is left of a deleted row; lower case, as it is set."""
 
     erase = "erase"  # all but its personal columns and those that nobody knows
@@ -28,28 +28,30 @@ class Remains(Enum):
 
 
 def absent(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage) -> list[str]:
-    """The ids of living rows that are not among the staged ones; the table must be there."""
+    """The ids of current rows that are not among the staged ones; the table must be there."""
     found = database.execute(
         f"SELECT t.id FROM {table_name(database, endpoint.name)} t "
         f"ANTI JOIN {stage.sql} s ON s.id = t.id "
-        f"WHERE t.{LIVING} AND t.id IS NOT NULL ORDER BY ALL"
+        f"WHERE t.{CURRENT} AND t.id IS NOT NULL ORDER BY ALL"
     ).fetchall()
     return [id_ for (id_,) in found]
 
 
-def are_living(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, ids: Sequence[str]) -> bool:
-    """Return whether any of these ids has a living row."""
+def any_current(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, ids: Sequence[str]
+) -> bool:
+    """Return whether any of these ids has a current row."""
     table = table_name(database, endpoint.name)
     ((found,),) = database.execute(
-        f"SELECT count(*) FROM {table} WHERE {LIVING} AND id IN (SELECT unnest($ids::VARCHAR[]))",
+        f"SELECT count(*) FROM {table} WHERE {CURRENT} AND id IN (SELECT unnest($ids::VARCHAR[]))",
         {"ids": list(ids)},
     ).fetchall()
     return bool(found)
 
 
-def living(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
-    """How many living rows a table has."""
-    return count(database, f"{table_name(database, endpoint.name)} WHERE {LIVING}")
+def count_current(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
+    """How many current rows a table has."""
+    return count(database, f"{table_name(database, endpoint.name)} WHERE {CURRENT}")
 
 
 def sweep(
@@ -58,35 +60,35 @@ def sweep(
     gone: Sequence[str],
     run_id: str,
     *,
-    remains: Remains,
+    deletion_policy: DeletionPolicy,
     columns: Iterable[str],
 ) -> int:
-    """Mark living rows deleted, and leave of all deleted rows what may remain.
+    """Mark current rows deleted, and leave of all deleted rows what may remain.
 
     Args:
         database: open for writing, in the transaction of the merge.
         endpoint: whose table it is.
         gone: the ids that are proven gone.
         run_id: the Dagster run, remembered with each row.
-        remains: what is left of deleted rows.
+        deletion_policy: what is left of deleted rows.
         columns: those of the table, bookkeeping left out.
 
     Returns:
-        How many rows were living until now.
+        How many rows were current until now.
     """
     table = table_name(database, endpoint.name)
     deleted = 0
     if gone:
         ((deleted,),) = database.execute(
             f"UPDATE {table} SET _deleted_at = $now, _loaded_at = $now, _run_id = $run "
-            f"WHERE {LIVING} AND id IN (SELECT unnest($gone::VARCHAR[]))",
+            f"WHERE {CURRENT} AND id IN (SELECT unnest($gone::VARCHAR[]))",
             {"now": datetime.now(UTC), "run": run_id, "gone": list(gone)},
         ).fetchall()
-    if remains is not Remains.keep:
-        note_deleted(database, endpoint, f"NOT {LIVING}")
-    if remains is Remains.drop:
-        database.execute(f"DELETE FROM {table} WHERE NOT {LIVING}")
-    elif remains is Remains.erase:
+    if deletion_policy is not DeletionPolicy.keep:
+        note_deleted(database, endpoint, f"NOT {CURRENT}")
+    if deletion_policy is DeletionPolicy.drop:
+        database.execute(f"DELETE FROM {table} WHERE NOT {CURRENT}")
+    elif deletion_policy is DeletionPolicy.erase:
         _erase(database, endpoint, columns)
     return deleted
 
@@ -97,6 +99,6 @@ def _erase(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, columns: Ite
     database.execute(
         f"UPDATE {table_name(database, endpoint.name)} "
         f"SET {', '.join(f'{name} = NULL' for name in names)} "
-        f"WHERE NOT {LIVING} AND coalesce({', '.join(f'{name}::VARCHAR' for name in names)}) "
+        f"WHERE NOT {CURRENT} AND coalesce({', '.join(f'{name}::VARCHAR' for name in names)}) "
         "IS NOT NULL"
     )

@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.load.names import literal, quoted
 from recruit_assets.load.schema import columns_found, table_name
-from recruit_assets.load.table import ORDER, Table
+from recruit_assets.load.sql import literal, quoted
+from recruit_assets.load.table import ORDER, Table, describe
 from recruit_assets.load.tables import check_is_view, ensure
 
 META = "recruit_meta"
@@ -34,9 +34,9 @@ SYNCS = {
     "finished": ("TIMESTAMP WITH TIME ZONE", "When it was merged, or failed"),
     "requests": ("BIGINT", "Requests made"),
     "retries": ("BIGINT", "Tries after a first one"),
-    "waited_for_budget": ("DOUBLE", "Seconds waited for the budget, pages in flight added up"),
-    "waited_to_retry": ("DOUBLE", "Seconds waited between tries, pages in flight added up"),
-    "received": ("BIGINT", "Bytes of answers"),
+    "seconds_waited_for_budget": ("DOUBLE", "Waited for the rate limit, by all pages in flight"),
+    "seconds_waited_to_retry": ("DOUBLE", "Waited between tries, by all pages in flight"),
+    "bytes": ("BIGINT", "Bytes of answers"),
     "pages": ("BIGINT", "Pages read"),
     "record_count": ("BIGINT", "How many records the API counted when the reading began"),
     "read": ("BIGINT", "Records that came, repeated ones included"),
@@ -48,7 +48,7 @@ SYNCS = {
     "undeleted": ("BIGINT", "Deleted rows whose record came back"),
     "unparsed": ("BIGINT", "Values that did not fit their column"),
     "rows": ("BIGINT", "Rows in the table afterwards, deleted ones included"),
-    "living": ("BIGINT", "Rows in the table afterwards, without deleted ones"),
+    "current_rows": ("BIGINT", "Rows in the table afterwards, without deleted ones"),
     "filter_refused": ("BOOLEAN", "Whether the API refuses to be asked for changed records"),
     "cursor": ("TIMESTAMP WITH TIME ZONE", "What had changed by then is in the table"),
 }
@@ -66,13 +66,19 @@ LATEST = {
     "read_from": "When it began; null if the clock was wrong",
     "read_at": "When it was merged; null if the clock was wrong",
     "rows": "Rows in the table afterwards, deleted ones included",
-    "living": "Rows in the table afterwards, without deleted ones",
+    "current_rows": "Rows in the table afterwards, without deleted ones",
     "api": "The API that it read",
     "cursor": "What had changed by then is in the table",
     "filter_refused": "Whether the API refuses to be asked for changed records",
     "proven_at": "When the last sync began that was complete or a window",
     "proven_api": "The API that it read",
     "complete_at": "When the last complete one began",
+}
+RENAMED = {  # since version 1: the name that a column had
+    "seconds_waited_for_budget": "waited_for_budget",
+    "seconds_waited_to_retry": "waited_to_retry",
+    "bytes": "received",
+    "current_rows": "living",
 }
 _SYNCS = Table(
     META,
@@ -119,6 +125,8 @@ def prepare_syncs(database: duckdb.DuckDBPyConnection) -> list[str]:
     check_version(database)
     check_is_view(database, LATEST_VIEW, META)
     found = _version(database)
+    if found < VERSION:
+        _rename_columns(database)
     defects = ensure(database, _SYNCS)
     if not _is_latest(database):
         _make_view(database)
@@ -178,7 +186,18 @@ def _syncs(database: duckdb.DuckDBPyConnection) -> str:
 
 
 def _found(name: str, present: Container[str]) -> str:
-    return quoted(name) if name in present else "NULL"
+    names = [each for each in (name, RENAMED.get(name, name)) if each in present]
+    return quoted(names[0]) if names else "NULL"
+
+
+def _rename_columns(database: duckdb.DuckDBPyConnection) -> None:
+    """Give the columns of a file of version 1 their names of today."""
+    present = {name.lower() for name, _ in columns_found(database, SYNCS_TABLE, META)}
+    syncs = table_name(database, SYNCS_TABLE, META)
+    for name, before in RENAMED.items():
+        if before in present and name not in present:
+            database.execute(f"ALTER TABLE {syncs} RENAME COLUMN {before} TO {quoted(name)}")
+            describe(database, syncs, {name: SYNCS[name][1]})
 
 
 def _numbered(syncs: str) -> str:
@@ -207,7 +226,7 @@ def _latest(syncs: str, now: str) -> str:
         "stored_run_id": last("run_id", stored),
         "read_from": past("started", stored),
         "read_at": past("finished", stored),
-        **{name: last(name, stored) for name in ("rows", "living", "api")},
+        **{name: last(name, stored) for name in ("rows", "current_rows", "api")},
         "cursor": past("cursor", stored),
         "filter_refused": last("filter_refused", "filter_refused IS NOT NULL"),
         "proven_at": past("started", proven),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from recruit_assets.load.names import literal, quoted, unused
+from recruit_assets.load.sql import literal, quoted, unused
 
 ID = "id"
 ORDER = quoted(unused("row before"))  # in `fills`: where a row stood in the table

@@ -11,9 +11,9 @@ import duckdb
 
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.convert import as_id
-from recruit_assets.load.names import literal, quoted
 from recruit_assets.load.rebuild import rebuild
 from recruit_assets.load.schema import columns_found, count, is_table, schema_name, table_name
+from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.table import ID, Table, describe
 
 MOST_ADDED = 20  # columns: each takes a block of memory, which a table built again does not

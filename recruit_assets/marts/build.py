@@ -16,7 +16,6 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.history import HISTORY, SPAN
-from recruit_assets.load.names import literal, quoted
 from recruit_assets.load.schema import (
     BOOKKEEPING,
     SCHEMA,
@@ -26,6 +25,7 @@ from recruit_assets.load.schema import (
     schema_name,
     table_name,
 )
+from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.syncs import META, SYNCS, check_version, latest
 from recruit_assets.marts.mart import NAMED, Mart
 

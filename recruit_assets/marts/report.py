@@ -23,8 +23,8 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.disk import disk_problem
 from recruit_assets.marts.build import Row, ask
+from recruit_assets.marts.charts import ChartData, NotDrawn, as_svg, look, number
 from recruit_assets.marts.mart import MARTS
-from recruit_assets.marts.pictures import NotDrawn, Seen, as_svg, look, number
 from recruit_assets.text import one_line
 
 HERE = Path(__file__).parent
@@ -44,7 +44,7 @@ class Answer:
 
     section: Mapping[str, Any]
     said: str | None
-    seen: Seen
+    seen: ChartData
     table: list[Row]
 
 
@@ -157,7 +157,7 @@ def _is_wordy(value: Any) -> bool:
     return isinstance(value, str) and any(letter.isalpha() for letter in value)
 
 
-def _drawn(seen: Seen) -> Markup | str:
+def _drawn(seen: ChartData) -> Markup | str:
     """Return a drawing, or a sentence where there can be none."""
     try:
         return Markup(as_svg(seen))  # noqa: S704 - a drawing of ours, which escapes what it shows

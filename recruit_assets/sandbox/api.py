@@ -20,7 +20,7 @@ from recruit_assets.sandbox.paging import Slice
 from recruit_assets.sandbox.problems import Problem, bad_version, no_path, no_record
 from recruit_assets.sandbox.query import Query, Reader
 from recruit_assets.sandbox.render import Renderer
-from recruit_assets.sandbox.rules import Budget, Rules
+from recruit_assets.sandbox.rules import RateLimiter, Rules
 from recruit_assets.sandbox.schema import ENDPOINTS, RESOURCES, VERSIONS, may_list
 from recruit_assets.sandbox.selection import Selections, visible
 from recruit_assets.sandbox.world import World
@@ -67,7 +67,7 @@ class Api:
         self.rules = rules
         self.plan = Plan()
         self.asked: list[Asked] = []
-        self._budget = Budget(rules)
+        self._limiter = RateLimiter(rules)
         self._selections = Selections(world)
         self._signatures = itertools.count(1)
 
@@ -83,7 +83,7 @@ class Api:
                 await run_in_threadpool(action.run, self.world)
             fault = self.plan.fault(call.path, call.page)
             response = self._answer(call, fault)
-        response.headers.update(self._budget.headers())
+        response.headers.update(self._limiter.headers())
         if call.version in VERSIONS:
             response.headers["X-Api-Version"] = call.version
         if fault:
@@ -101,7 +101,7 @@ class Api:
         type_ = call.path.partition("/")[0]
         if type_ in ENDPOINTS and not may_list(self.rules.scope, type_):
             return Response(status_code=403)
-        if not self._budget.spend():
+        if not self._limiter.spend():
             return Response(status_code=429)
         if missing := self.rules.missing(type_):
             return _problem(no_path(call.path)) if missing == 404 else Response(status_code=missing)

@@ -38,7 +38,7 @@ class Rules:
         return not spelled.isdisjoint(self.refuse.get(path, ()))
 
 
-class Budget:
+class RateLimiter:
     """Requests spent in the running window of ten seconds; the rules may change meanwhile."""
 
     def __init__(self, rules: Rules, clock: Callable[[], float] = time.monotonic) -> None:

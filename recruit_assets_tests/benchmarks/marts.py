@@ -16,8 +16,8 @@ from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.history import HISTORY
 from recruit_assets.load.schema import schema_name
 from recruit_assets.marts.build import build
+from recruit_assets.marts.charts import as_markdown, look
 from recruit_assets.marts.mart import MARTS
-from recruit_assets.marts.pictures import as_markdown, look
 from recruit_assets.marts.report import gather, render, report_path, write
 
 MILLION, MOST_SECONDS, MOST_MB = 1_000_000, 30, 2_000

@@ -42,7 +42,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the destination holds as living after a sync, and the exit code of the sync."""
+    """What the destination holds as current after a sync, and the exit code of the sync."""
 
     held: set[str]
     exit: int
@@ -66,16 +66,16 @@ class Result:
     """The outcome beside the truth: what lived in the sandbox all the while, and what has gone."""
 
     outcome: Outcome
-    living: set[str]
+    current: set[str]
     gone: set[str]
 
     def missing(self) -> str:
-        """How many of the living the destination lacks."""
-        lacking = self.living - self.outcome.held
-        return f"{len(lacking)} of {len(self.living)} living rows missing, {self._exit}"
+        """How many of the current the destination lacks."""
+        lacking = self.current - self.outcome.held
+        return f"{len(lacking)} of {len(self.current)} current rows missing, {self._exit}"
 
     def kept(self) -> str:
-        """How many of the gone the destination still has as living."""
+        """How many of the gone the destination still has as current."""
         kept = self.gone & self.outcome.held
         return f"{len(kept)} of {len(self.gone)} deleted rows kept, {self._exit}"
 
@@ -94,14 +94,14 @@ class Case:
     tells: Callable[[Result], str]
 
 
-def living(world: World) -> list[str]:
+def current(world: World) -> list[str]:
     """The ids of the list, ascending."""
     return [record["id"] for record in world.records(LIST)]
 
 
 def remove_first(world: World, count: int) -> None:
     """Remove records from the beginning of the list."""
-    for id_ in living(world)[:count]:
+    for id_ in current(world)[:count]:
         world.remove(LIST, id_)
 
 
@@ -181,7 +181,7 @@ def quiet(folder: Path) -> dict[str, str]:
 
 
 def syncing(python: Path, script: str, query: Callable[[Way], str]) -> Sync:
-    """A sync by a script beside this one; the query asks its database for the living ids."""
+    """A sync by a script beside this one; the query asks its database for the current ids."""
 
     def sync(sandbox: Sandbox, folder: Path, way: Way) -> Outcome:
         database = folder / "destination.duckdb"
@@ -254,8 +254,8 @@ def with_ours() -> Tool:
                 raise_on_error=False,
             )
         with duckdb.connect(str(path), read_only=True) as connection:
-            living = f"SELECT id FROM recruit.{LIST} WHERE _deleted_at IS NULL"
-            held = {id_ for (id_,) in connection.sql(living).fetchall()}
+            current = f"SELECT id FROM recruit.{LIST} WHERE _deleted_at IS NULL"
+            held = {id_ for (id_,) in connection.sql(current).fetchall()}
         return Outcome(held, int(not result.success))
 
     return Tool("recruit-assets", walks=("lanes",), writes=("merge",), sync=sync)
@@ -278,12 +278,12 @@ def measure(case: Case, tool: Tool, way: Way) -> str:
     with Sandbox().serve() as sandbox, TemporaryDirectory() as folder:
         while sandbox.world.count(LIST) < RECORDS:
             sandbox.world.add(LIST)
-        before = set(living(sandbox.world))
+        before = set(current(sandbox.world))
         if case.second and tool.sync(sandbox, Path(folder), way) != Outcome(before, 0):
             raise RuntimeError(f"{tool.name} did not sync a list at rest, with {way}")
         case.happens(sandbox)
         outcome = tool.sync(sandbox, Path(folder), way)
-        after = set(living(sandbox.world))
+        after = set(current(sandbox.world))
         return case.tells(Result(outcome, before & after, before - after))
 
 

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from recruit_assets.sandbox import Rules, World
 from recruit_assets.sandbox.api import Api
 from recruit_assets.sandbox.invent import build
-from recruit_assets.sandbox.rules import Budget
+from recruit_assets.sandbox.rules import RateLimiter
 
 HOST = "127.0.0.1"
 CHANGED = ("candidates", "job-applications", "jobs", "todos")  # types that say when they changed
@@ -43,7 +43,7 @@ class Server:
         self.requests = self.refused = 0
         self.first = self.last = 0.0
         self.busy = process_time()
-        self.budget = Budget(self.rules)
+        self.budget = RateLimiter(self.rules)
 
     async def answer(self, head: bytes) -> bytes:
         """The whole response to a request."""

@@ -14,9 +14,9 @@ from random import Random
 from typing import Any, Self, TypeVar
 
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.extract.document import Document, Record
+from recruit_assets.extract.jsonapi import Document, Record
 from recruit_assets.extract.query import Query
-from recruit_assets.extract.retries import Effort
+from recruit_assets.extract.retries import RequestStats
 from recruit_assets.extract.source import Page
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
@@ -159,7 +159,7 @@ class SimulatedSource:
     def __init__(self, world: World) -> None:
         self.world = world
         self.page_size, self.concurrency = world.nature.size, world.nature.lanes
-        self.effort = Effort()
+        self.stats = RequestStats()
         self._answers = count()
 
     def in_flight(self) -> InFlight:
@@ -170,7 +170,7 @@ class SimulatedSource:
         """Let the world live on, and answer."""
         world = self.world
         world.live()
-        self.effort.requests += 1
+        self.stats.requests += 1
         since = round((query.since - BEGINNING).total_seconds()) if query.since else 0
         size = query.size or self.page_size
         ids, total = world.page(number, size, since)

@@ -14,8 +14,8 @@ import pytest
 from recruit_assets.errors import Rejected
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import LARGEST_ANSWER, MOST_VALUES, Client
-from recruit_assets.extract.document import Document
-from recruit_assets.extract.retries import Effort
+from recruit_assets.extract.jsonapi import Document
+from recruit_assets.extract.retries import RequestStats
 from recruit_assets_tests.extract.test_client import GOOD
 
 MEMORY = 400  # MB of a process that has everything imported
@@ -26,14 +26,14 @@ import recruit_assets.definitions
 from recruit_assets.errors import RequestFailed
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.document import Document
-from recruit_assets.extract.retries import Effort
+from recruit_assets.extract.jsonapi import Document
+from recruit_assets.extract.retries import RequestStats
 
 url, *paths = sys.argv[1:]
 client = Client(ApiSettings(url, "key", "20240904", "api", "", 0, 4))
 for path in paths:
     try:
-        client.get(path, "", path, Document, Effort())
+        client.get(path, "", path, Document, RequestStats())
         print(path, "was read")
     except RequestFailed as error:
         print(path, type(error).__name__, error)
@@ -111,7 +111,7 @@ def url() -> Iterator[str]:
 def test_an_answer_ends_at_its_bound_and_is_not_asked_for_again(url: str, kind: str) -> None:
     client = Client(ApiSettings(**GOOD | {"base_url": url}))
     with pytest.raises(Rejected, match=r"larger than 64 MB, the most .* as it was\. Check that"):
-        client.get(kind, "", "things, page 1", Document, Effort())
+        client.get(kind, "", "things, page 1", Document, RequestStats())
     client.close()
 
 

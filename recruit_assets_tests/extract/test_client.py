@@ -10,8 +10,8 @@ import trustme
 from recruit_assets.errors import NeverReached, Rejected, RequestFailed, Transient
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.document import Document, members
-from recruit_assets.extract.retries import Effort
+from recruit_assets.extract.jsonapi import Document, members
+from recruit_assets.extract.retries import RequestStats
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import KEY, served
 
@@ -44,7 +44,7 @@ def test_a_netrc_file_does_not_replace_the_key(
     }
     client = Client(ApiSettings(**settings))
     client._session.trust_env = True  # off on loopback, on everywhere else
-    assert client.get("regions", "", "regions", Document, Effort()).data
+    assert client.get("regions", "", "regions", Document, RequestStats()).data
     client.close()
 
 
@@ -54,7 +54,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_loopback(
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
-    assert client.get("regions", "", "regions", Document, Effort()).data
+    assert client.get("regions", "", "regions", Document, RequestStats()).data
     client.close()
 
 
@@ -63,7 +63,7 @@ def test_numbers_beyond_64_bits_arrive_whole(sandbox: Sandbox) -> None:
         "regions", lambda document: document["data"][0]["attributes"].update(name=2**70 + 1)
     )
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
-    record = client.get("regions", "", "regions", Document, Effort()).data[0]
+    record = client.get("regions", "", "regions", Document, RequestStats()).data[0]
     assert members(record.attributes)["name"] == 2**70 + 1
     client.close()
 
@@ -76,13 +76,13 @@ def test_the_budget_is_kept(
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url, "requests_per_10s": 3}))
     for _ in range(3):
         assert client.wait_for_turn(Event()) < 10
-        client.get("regions", "", "regions", Document, Effort())
+        client.get("regions", "", "regions", Document, RequestStats())
     stopped = Event()
     stopped.set()
     with pytest.raises(CancelledError):
         client.wait_for_turn(stopped)  # would wait for ten seconds, were it not stopped
-    assert client._budget is not None
-    assert client._budget.take()
+    assert client._limiter is not None
+    assert client._limiter.take()
     client.close()
 
 
@@ -105,12 +105,12 @@ def test_certificates_of_the_environment_count_on_loopback_and_its_proxies_do_no
         settings = GOOD | {"base_url": sandbox.base_url.replace("127.0.0.1", host)}
         client = Client(ApiSettings(**settings))
         with pytest.raises(Rejected, match="Set REQUESTS_CA_BUNDLE to a file"):
-            client.get("regions", "", "regions", Document, Effort())
+            client.get("regions", "", "regions", Document, RequestStats())
         client.close()
         authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
         monkeypatch.setenv(variable, str(tmp_path / "ca.pem"))
         client = Client(ApiSettings(**settings))
-        assert client.get("regions", "", "regions", Document, Effort()).data
+        assert client.get("regions", "", "regions", Document, RequestStats()).data
         client.close()
 
 
@@ -123,7 +123,7 @@ def test_a_certificate_for_another_name_is_told_to_be_one(
     with served(Sandbox(candidates=1), certificate=file) as sandbox:
         client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
         with pytest.raises(Rejected, match=r"not valid for .*BASE_URL to a host that the cert"):
-            client.get("regions", "", "regions", Document, Effort())
+            client.get("regions", "", "regions", Document, RequestStats())
         client.close()
 
 
@@ -131,7 +131,7 @@ def test_a_port_that_does_not_speak_tls_is_told_to_be_one(sandbox: Sandbox) -> N
     url = sandbox.base_url.replace("http:", "https:")
     client = Client(ApiSettings(**GOOD | {"base_url": url}))
     with pytest.raises(Rejected, match="Check the port in RECRUIT_API_BASE_URL"):
-        client.get("regions", "", "regions", Document, Effort())
+        client.get("regions", "", "regions", Document, RequestStats())
     client.close()
 
 
@@ -161,7 +161,7 @@ def test_what_a_proxy_refuses_is_final_unless_it_can_clear(
         monkeypatch.delenv("no_proxy", raising=False)
         client = Client(ApiSettings(**GOOD))
         with pytest.raises(RequestFailed, match=advice) as raised:
-            client.get("regions", "", "regions", Document, Effort())
+            client.get("regions", "", "regions", Document, RequestStats())
         assert isinstance(raised.value, Rejected if final else Transient | NeverReached)
         client.close()
         proxy.shutdown()

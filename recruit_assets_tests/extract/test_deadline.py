@@ -16,8 +16,8 @@ import pytest
 from recruit_assets.errors import Transient
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.document import Document
-from recruit_assets.extract.retries import Effort
+from recruit_assets.extract.jsonapi import Document
+from recruit_assets.extract.retries import RequestStats
 from recruit_assets_tests.extract.test_client import GOOD
 
 LONGEST = 0.2  # seconds of an exchange
@@ -75,7 +75,7 @@ def test_an_answer_without_end_is_cut_off(kind: str) -> None:
         client = Client(settings, longest=LONGEST)
         said = rf"127\.0\.0\.1:{port} was still sending after 0.2 s, the most that an answer may"
         with pytest.raises(Transient, match=said):
-            client.get("regions", "", "regions, page 1", Document, Effort())
+            client.get("regions", "", "regions, page 1", Document, RequestStats())
         client.close()
     if scheme == "https":
         gc.collect()  # here, where that is no error
@@ -89,7 +89,7 @@ def test_a_proxy_that_goes_on_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         client = Client(ApiSettings(**GOOD), longest=LONGEST)
         with pytest.raises(Transient, match=r"was still sending after 0\.2 s"):
-            client.get("regions", "", "regions, page 1", Document, Effort())
+            client.get("regions", "", "regions, page 1", Document, RequestStats())
         client.close()
 
 
@@ -116,7 +116,7 @@ def test_a_connection_serves_several_exchanges() -> None:
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), Kept)) as port:
         client = Client(ApiSettings(**GOOD | {"base_url": f"http://127.0.0.1:{port}/"}))
         for _ in range(3):
-            client.get("regions", "", "regions, page 1", Document, Effort())
+            client.get("regions", "", "regions, page 1", Document, RequestStats())
         client.close()
     assert len(Kept.ports) == 3
     assert len(set(Kept.ports)) == 1
@@ -126,12 +126,12 @@ FORK = """
 import os, sys
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.document import Document
-from recruit_assets.extract.retries import Effort
+from recruit_assets.extract.jsonapi import Document
+from recruit_assets.extract.retries import RequestStats
 
 client = Client(ApiSettings(sys.argv[1], "key", "20240904", "api", "", 0, 4))
 def get():
-    client.get("regions", "", "regions", Document, Effort())
+    client.get("regions", "", "regions", Document, RequestStats())
 get()
 if child := os.fork():
     _, status = os.waitpid(child, 0)

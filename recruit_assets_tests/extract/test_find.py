@@ -126,8 +126,8 @@ def test_a_sync_goes_on_without_what_could_not_be_looked_up(
     for id_ in (first, second):
         project.sandbox.world.remove("candidates", id_)
     project.sandbox.fail(f"candidates/{second}", status=500, times=None)
-    outcome = project.sync("candidates", allow_mass_delete=True)
-    assert (outcome.report.verdict.value, outcome.deleted, outcome.kept) == ("complete", 1, 1)
+    result = project.sync("candidates", allow_mass_delete=True)
+    assert (result.report.verdict.value, result.deleted, result.kept) == ("complete", 1, 1)
     assert len([text for text in caplog.messages if "could not be looked up" in text]) == 1
     project.sandbox.clear_faults()
     assert project.sync("candidates", allow_mass_delete=True).deleted == 1
@@ -156,8 +156,8 @@ def test_a_row_stays_unless_its_own_record_is_gone(
         project.sandbox.fail(f"regions/{id_}", times=None, **fault | {"body": body})
     project.sandbox.clear_requests()
     with caplog.at_level(logging.WARNING):
-        outcome = project.sync("regions")
-    assert (outcome.report.verdict.value, outcome.deleted, outcome.kept) == ("complete", 0, 1)
+        result = project.sync("regions")
+    assert (result.report.verdict.value, result.deleted, result.kept) == ("complete", 0, 1)
     assert (vanished,) in project.query("SELECT id FROM recruit.regions WHERE _deleted_at IS NULL")
     # The list is not read again: two readings are no answer for a record that gave another one.
     asked = [each.path for each in project.sandbox.requests]
@@ -182,8 +182,8 @@ def test_a_404_counts_only_where_records_answer_by_id(
 
     project.sandbox.alter("regions", hide, page=1, times=1)
     with caplog.at_level(logging.INFO):
-        outcome = project.sync("regions")
-    assert (outcome.deleted, outcome.kept, outcome.gone) == (1, 1, [gone])
+        result = project.sync("regions")
+    assert (result.deleted, result.kept, result.gone) == (1, 1, [gone])
     assert "Alone that proves nothing" in caplog.text
     assert "could not be looked up" not in caplog.text
 
@@ -198,6 +198,6 @@ def test_a_second_reading_that_fails_deletes_nothing(
     project.sandbox.before(
         f"regions/{first}", lambda _: project.sandbox.fail("regions", status=401)
     )
-    assert (outcome := project.sync("regions")).deleted == 0
-    assert outcome.kept == 1
+    assert (result := project.sync("regions")).deleted == 0
+    assert result.kept == 1
     assert "second reading could not prove it (regions, page 1: the API answered" in caplog.text

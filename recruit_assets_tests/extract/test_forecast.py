@@ -8,10 +8,10 @@ import pytest
 
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.probe import MOST_REQUESTS, Probe, State, probe
 from recruit_assets.extract.retries import ONCE
 from recruit_assets.extract.source import Source
+from recruit_assets.extract.walk import Walk
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.sandbox.faults import Document
 from recruit_assets_tests.conftest import BY_NAME, settings_for
@@ -98,7 +98,7 @@ def test_the_forecast_is_what_a_walk_makes(
     assert len(sandbox.requests) <= MOST_REQUESTS
     read = walk("notes", page_size=page_size)
     assert forecast.pages in (None, len({page.number for page in read}))
-    assert forecast.requests == read.effort.requests
+    assert forecast.requests == read.stats.requests
 
 
 def test_two_refusals_leave_it_unclear(sandbox: Sandbox, found: Callable[..., Probe]) -> None:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import Rejected
-from recruit_assets.extract.document import Record
 from recruit_assets.extract.identity import Identities, Types
+from recruit_assets.extract.jsonapi import Record
 from recruit_assets.extract.report import Verdict
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import Project
-from recruit_assets_tests.extract.test_pages import StartWalk, expected, ids
+from recruit_assets_tests.extract.test_walk import StartWalk, expected, ids
 
 Edit = Callable[[list[dict[str, Any]]], object]  # of the records of a page
 

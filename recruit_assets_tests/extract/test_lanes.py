@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from recruit_assets.extract.document import Document, Record
+from recruit_assets.extract.jsonapi import Document, Record
 from recruit_assets.extract.lanes import (
     OLDEST,
     REMEMBERED,

@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
-from recruit_assets.extract.document import members
-from recruit_assets.extract.pages import Walk
+from recruit_assets.extract.jsonapi import members
 from recruit_assets.extract.report import Report, Verdict
 from recruit_assets.extract.source import Source
+from recruit_assets.extract.walk import Walk
 from recruit_assets_tests.extract.simulated_api import (
     BEGINNING,
     Nature,

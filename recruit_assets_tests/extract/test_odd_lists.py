@@ -15,7 +15,7 @@ import pytest
 from recruit_assets.extract.report import Verdict
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import Project
-from recruit_assets_tests.extract.test_pages import StartWalk, expected, ids
+from recruit_assets_tests.extract.test_walk import StartWalk, expected, ids
 
 Answer = dict[str, Any]
 Edit = Callable[[Answer, int], object]  # of the document of a page, by its number
@@ -155,7 +155,7 @@ def test_a_count_is_a_whole_number_or_not_said(
     assert ids(reading) == everything
     assert reading.report.record_count == counted
     assert reading.report.verdict is (Verdict.COMPLETE if counted else Verdict.INCOMPLETE)
-    assert reading.effort.retries == 0
+    assert reading.stats.retries == 0
 
 
 @pytest.mark.parametrize("meta", [[], None, "95", 5, [{"record-count": 95}]])

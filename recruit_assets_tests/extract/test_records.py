@@ -15,10 +15,10 @@ from recruit_assets.catalogue import (
     Relationship,
     snake_case,
 )
+from recruit_assets.extract.arrow import as_json
 from recruit_assets.extract.columns import LONGEST_NAME
-from recruit_assets.extract.document import Linkage, Record
-from recruit_assets.extract.records import Flattener
-from recruit_assets.extract.values import as_json
+from recruit_assets.extract.jsonapi import Linkage, Record
+from recruit_assets.extract.records import RecordTable
 
 THINGS = Endpoint(
     "things",
@@ -43,17 +43,17 @@ JSON_VALUES = st.recursive(
 )
 
 
-def rows(flattener: Flattener, *records: Record) -> list[dict[str, Any]]:
+def rows(record_table: RecordTable, *records: Record) -> list[dict[str, Any]]:
     """The rows of records, without what is null in them."""
     return [
         {column: value for column, value in row.items() if value is not None}
-        for row in flattener.table(records).to_pylist()
+        for row in record_table.table(records).to_pylist()
     ]
 
 
 def row(attributes: dict[str, Any] | None = None, **rest: Any) -> dict[str, Any]:
     record = msgspec.convert({"id": "1", "attributes": attributes, **rest}, Record)
-    return rows(Flattener(THINGS), record)[0]
+    return rows(RecordTable(THINGS), record)[0]
 
 
 @pytest.mark.parametrize(
@@ -135,10 +135,10 @@ def test_a_value_that_fits_its_column_is_stored_there(kind: str, value: Any, sto
     ],
 )
 def test_a_value_that_does_not_fit_is_kept_as_it_came(kind: str, value: Any) -> None:
-    flattener = Flattener(THINGS)
-    (found,) = rows(flattener, Record(id="1", attributes={f"a-{kind}": value}))
+    record_table = RecordTable(THINGS)
+    (found,) = rows(record_table, Record(id="1", attributes={f"a-{kind}": value}))
     assert found == {"id": "1", "_unparsed": as_json({f"a_{kind}": value})}
-    assert flattener.unparsed == {f"a_{kind}": 1}
+    assert record_table.unparsed == {f"a_{kind}": 1}
 
 
 def test_null_missing_and_absent_attributes_are_null() -> None:
@@ -146,7 +146,7 @@ def test_null_missing_and_absent_attributes_are_null() -> None:
 
 
 def test_an_id_that_is_a_number_becomes_text() -> None:
-    assert rows(Flattener(THINGS), Record(id=7)) == [{"id": "7"}]
+    assert rows(RecordTable(THINGS), Record(id=7)) == [{"id": "7"}]
 
 
 @pytest.mark.parametrize(
@@ -170,17 +170,17 @@ def test_an_unknown_attribute_gets_a_column_that_its_first_values_fit(
     values: list[Any], kind: Kind
 ) -> None:
     for ordered in (values, values[::-1]):
-        flattener = Flattener(THINGS)
-        assert rows(flattener, Record(id="0", attributes={"new-one": None})) == [{"id": "0"}]
-        found = rows(flattener, *(Record("1", {"new-one": each}) for each in [None, *ordered]))
+        record_table = RecordTable(THINGS)
+        assert rows(record_table, Record(id="0", attributes={"new-one": None})) == [{"id": "0"}]
+        found = rows(record_table, *(Record("1", {"new-one": each}) for each in [None, *ordered]))
         assert all("new_one" in each for each in found[1:])
-        assert flattener.columns["new_one"] is kind
-        assert not flattener.unparsed
+        assert record_table.columns["new_one"] is kind
+        assert not record_table.unparsed
 
 
 def test_a_column_that_the_table_has_keeps_its_kind() -> None:
-    flattener = Flattener(THINGS, {"new_one": Kind.TEXT, "a_integer": Kind.NUMBER})
-    (found,) = rows(flattener, Record(id="1", attributes={"new-one": 1, "a-integer": 1}))
+    record_table = RecordTable(THINGS, {"new_one": Kind.TEXT, "a_integer": Kind.NUMBER})
+    (found,) = rows(record_table, Record(id="1", attributes={"new-one": 1, "a-integer": 1}))
     assert found == {"id": "1", "a_integer": 1.0, "_unparsed": '{"new_one":1}'}
 
 
@@ -313,11 +313,11 @@ def test_keys_that_are_numbers_fit_a_column_of_texts_that_the_table_has() -> Non
     """In the table a key cannot be told from a text."""
     relationships = {"pet": Linkage({"id": 5, "type": "dogs"}), "pets": Linkage([{"id": 5}])}
     records = [Record("1", None, dict[str, Any](relationships))]
-    first = Flattener(THINGS)
+    first = RecordTable(THINGS)
     before = rows(first, *records)
     kinds = {Kind.KEY: Kind.TEXT, Kind.KEYS: Kind.TEXTS}
     found = {name: kinds.get(kind, kind) for name, kind in first.columns.items()}
-    assert rows(Flattener(THINGS, found), *records) == before
+    assert rows(RecordTable(THINGS, found), *records) == before
     assert before == [{"id": "1", "pet_id": "5", "pet_type": "dogs", "pets_ids": ["5"]}]
 
 
@@ -360,9 +360,9 @@ def test_attributes_links_and_relationships_never_share_a_column(
 
 @given(st.text())
 def test_the_column_of_a_name_depends_on_nothing_that_came_before(name: str) -> None:
-    used = Flattener(THINGS)
+    used = RecordTable(THINGS)
     rows(used, Record(id="0", attributes={snake_case(name): 1, name.upper(): 2, "other": 3}))
-    fresh = Flattener(THINGS)
+    fresh = RecordTable(THINGS)
     record = Record(id="1", attributes={name: [1]})
     assert set(rows(used, record)[0]) - {"_unparsed"} <= set(rows(fresh, record)[0])
 
@@ -419,10 +419,10 @@ def several_records(draw: Any) -> list[Record]:
 
 @given(several_records())
 def test_records_together_become_what_each_becomes_alone(records: list[Record]) -> None:
-    decided = Flattener(THINGS, {"new": Kind.TEXT})
+    decided = RecordTable(THINGS, {"new": Kind.TEXT})
     rows(decided, *records)  # the batch decides the kinds of unknown columns
     columns = dict(decided.columns)
-    together, apart = Flattener(THINGS, columns), Flattener(THINGS, columns)
+    together, apart = RecordTable(THINGS, columns), RecordTable(THINGS, columns)
     assert rows(together, *records) == [row for each in records for row in rows(apart, each)]
     assert together.columns == apart.columns
     assert together.unparsed == apart.unparsed
@@ -432,25 +432,25 @@ def test_records_together_become_what_each_becomes_alone(records: list[Record]) 
 def test_a_whole_column_is_converted_as_value_by_value(records: list[Record]) -> None:
     """One misfit in each column has them all gone through one by one."""
     misfits = {f"a-{kind.value}": {"no": 1} for kind in Kind if kind is not Kind.JSON}
-    kinds = {**Flattener(THINGS).columns, "new": Kind.TEXT, "mentor_id": Kind.KEY}
-    whole, single = Flattener(THINGS, kinds), Flattener(THINGS, kinds)
+    kinds = {**RecordTable(THINGS).columns, "new": Kind.TEXT, "mentor_id": Kind.KEY}
+    whole, single = RecordTable(THINGS, kinds), RecordTable(THINGS, kinds)
     spoilt = Record(id="spoilt", attributes=misfits)
     assert rows(single, *records, spoilt)[:-1] == rows(whole, *records)
 
 
 def test_unknown_attributes_beyond_the_bound_share_a_column() -> None:
     names = [f"new-{number}" for number in range(MOST_UNKNOWN + 2)]
-    flattener = Flattener(THINGS, {"old": Kind.TEXT})
+    record_table = RecordTable(THINGS, {"old": Kind.TEXT})
     record = {name: number for number, name in enumerate(names)} | {"old": "x", "a-text": "y"}
     links = {"apply": "z", "self": "s"}
-    (found,) = rows(flattener, Record("1", record, None, links))
+    (found,) = rows(record_table, Record("1", record, None, links))
     last = MOST_UNKNOWN - 2
     more = {f"new-{number}": number for number in range(last + 1, MOST_UNKNOWN + 2)}
     assert found.pop("_more") == as_json({**more, "links/apply": "z"})
     assert (found["old"], found["a_text"], found[f"new_{last}"]) == ("x", "y", float(last))
-    assert flattener.more == 4
+    assert record_table.more == 4
     # The next sync finds the columns in the table, and puts each value where it was.
-    again = Flattener(THINGS, dict(flattener.columns))
+    again = RecordTable(THINGS, dict(record_table.columns))
     assert rows(again, Record("1", dict(reversed(record.items())), None, links)) == [
         {**found, "_more": as_json({**more, "links/apply": "z"})}
     ]
@@ -470,14 +470,14 @@ def test_what_goes_beyond_the_bound_is_kept_by_its_own_name(
     names = {each.name for each in THINGS.attributes} | {
         snake_case(each.name) for each in THINGS.attributes
     }
-    flattener = Flattener(THINGS, full)
+    record_table = RecordTable(THINGS, full)
     attributes = {
         name: value for name, value in attributes.items() if name not in names | set(full)
     }
-    (found,) = rows(flattener, Record("1", attributes, None, links))
+    (found,) = rows(record_table, Record("1", attributes, None, links))
     kept = json.loads(found.get("_more", "{}"))
     assert set(found) <= {"id", "_more"}
-    assert len(kept) == flattener.more == len(attributes) + len(links)
+    assert len(kept) == record_table.more == len(attributes) + len(links)
     assert sorted(map(as_json, kept.values())) == sorted(
         map(as_json, [*attributes.values(), *links.values()])
     )

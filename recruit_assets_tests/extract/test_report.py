@@ -5,12 +5,12 @@ from typing import cast
 
 import pytest
 
-from recruit_assets.extract import pages
-from recruit_assets.extract.pages import Walk
+from recruit_assets.extract import walk
 from recruit_assets.extract.report import Report, Verdict
 from recruit_assets.extract.source import Source
+from recruit_assets.extract.walk import Walk
 from recruit_assets_tests.extract.simulated_api import Nature, SimulatedSource, World
-from recruit_assets_tests.extract.test_pages import StartWalk
+from recruit_assets_tests.extract.test_walk import StartWalk
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -48,7 +48,7 @@ def test_what_is_proven() -> None:
 def test_a_walk_says_how_far_it_is(
     walk: StartWalk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "BETWEEN_LOGS", 0.0)
+    monkeypatch.setattr(walk, "BETWEEN_LOGS", 0.0)
     with caplog.at_level(logging.INFO, "walk"):
         read = list(walk("candidates"))
     said = [each.getMessage() for each in caplog.records]
@@ -59,7 +59,7 @@ def test_a_walk_says_how_far_it_is(
 def test_a_walk_that_waits_for_nothing_names_no_limit(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "BETWEEN_LOGS", 0.0)
+    monkeypatch.setattr(walk, "BETWEEN_LOGS", 0.0)
     nature = Nature(size=2, records=9, lanes=1, window=False, newest_first=False, busy=0, ticks=1)
     source = SimulatedSource(World(nature, Random(0)))
     with caplog.at_level(logging.INFO, "simulated"):

@@ -15,7 +15,7 @@ from recruit_assets.errors import (
     RequestFailed,
     Transient,
 )
-from recruit_assets.extract.retries import Effort, Outage, RetryLimits, call_with_retries
+from recruit_assets.extract.retries import Outage, RequestStats, RetryLimits, call_with_retries
 
 LOG = logging.getLogger("test")
 AT_ONCE = RetryLimits(first_wait=0)
@@ -66,25 +66,25 @@ def tried(
     limits: RetryLimits = AT_ONCE,
     stopped: Event | None = None,
     outage: Outage | None = None,
-) -> tuple[str, Effort]:
+) -> tuple[str, RequestStats]:
     """What came of a request that goes as told, and what it took."""
-    effort = Effort()
+    stats = RequestStats()
     answer = call_with_retries(
         asks(outcomes),
-        effort,
+        stats,
         limits,
         outage=outage or Outage(),
         log=LOG,
         stopped=stopped or Event(),
     )
-    return answer, effort
+    return answer, stats
 
 
 def retries(outcomes: Iterable[RequestFailed | str], limits: RetryLimits = AT_ONCE) -> int:
     """After how many retries a request that goes as told was answered."""
-    answer, effort = tried(outcomes, limits)
+    answer, stats = tried(outcomes, limits)
     assert answer == "ok"
-    return effort.retries
+    return stats.retries
 
 
 def test_what_works_is_asked_once() -> None:
@@ -143,8 +143,8 @@ def test_a_wait_longer_than_the_limit_is_not_begun_and_named(
 
 def test_a_wait_that_the_api_asks_for_is_waited() -> None:
     time = FakeTime()
-    _, effort = tried([transient(90), limited(20), "ok"], stopped=time)
-    assert effort.waited == time.now == 110
+    _, stats = tried([transient(90), limited(20), "ok"], stopped=time)
+    assert stats.seconds_waited_to_retry == time.now == 110
 
 
 def test_a_wait_ends_when_the_reading_is_stopped() -> None:
@@ -155,7 +155,7 @@ def test_a_wait_ends_when_the_reading_is_stopped() -> None:
         raise limited(500)
 
     with pytest.raises(RateLimited):
-        call_with_retries(ask, Effort(), AT_ONCE, outage=Outage(), log=LOG, stopped=stopped)
+        call_with_retries(ask, RequestStats(), AT_ONCE, outage=Outage(), log=LOG, stopped=stopped)
 
 
 @pytest.mark.parametrize("failure", [transient, never_reached])
@@ -192,17 +192,17 @@ def test_an_outage_is_waited_out_once_for_all_requests(
 def test_no_request_waits_longer_than_its_limits(
     failures: list[RequestFailed], limited_for: float
 ) -> None:
-    time, effort = FakeTime(), Effort()
+    time, stats = FakeTime(), RequestStats()
     limits = RetryLimits(limited_for=limited_for)
     with suppress(RequestFailed):
         call_with_retries(
-            asks([*failures, "ok"]), effort, limits, outage=Outage(time), log=LOG, stopped=time
+            asks([*failures, "ok"]), stats, limits, outage=Outage(time), log=LOG, stopped=time
         )
-    assert effort.waited == pytest.approx(time.now)
-    assert math.isfinite(effort.waited)
+    assert stats.seconds_waited_to_retry == pytest.approx(time.now)
+    assert math.isfinite(stats.seconds_waited_to_retry)
     asked = any(isinstance(each, Transient) and each.wait is not None for each in failures)
     unasked = limits.tries * limits.longest_wait  # of a streak of failures that name no wait
     if asked or any(isinstance(each, RateLimited) for each in failures):
-        assert effort.waited <= limited_for + unasked
+        assert stats.seconds_waited_to_retry <= limited_for + unasked
     else:
-        assert effort.waited <= unasked
+        assert stats.seconds_waited_to_retry <= unasked

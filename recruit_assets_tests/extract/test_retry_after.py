@@ -13,7 +13,7 @@ from recruit_assets.errors import RequestFailed, Transient
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retry_after import NONSENSE, wait_asked_for
 from recruit_assets.sandbox import Sandbox
-from recruit_assets_tests.extract.test_pages import StartWalk, expected, ids
+from recruit_assets_tests.extract.test_walk import StartWalk, expected, ids
 
 NOW = datetime(2026, 11, 26, 8, tzinfo=UTC)
 
@@ -122,7 +122,7 @@ def test_a_wait_is_heeded_on_every_status(sandbox: Sandbox, walk: StartWalk, sta
     assert ids(reading) == expected(sandbox, "candidates")
     assert reading.report.verdict is Verdict.COMPLETE
     assert reading.report.dropped == []
-    assert reading.effort.retries == 3
+    assert reading.stats.retries == 3
 
 
 @pytest.mark.parametrize("status", [301, 400, 403, 404, 409, 429, 503])

@@ -14,11 +14,11 @@ import pytest
 
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.threads import DaemonPool
+from recruit_assets.extract.walk import Walk
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import BY_NAME, settings_for
 

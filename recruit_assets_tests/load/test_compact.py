@@ -11,7 +11,7 @@ from filelock import FileLock
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
 from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection
-from recruit_assets.load.folder import Folder
+from recruit_assets.load.scratch import Folder
 from recruit_assets_tests.load.test_connection import held_elsewhere
 
 pytestmark = pytest.mark.ring(2)

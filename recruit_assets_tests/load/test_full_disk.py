@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from recruit_assets.extract.budget_file import UNSENT
+from recruit_assets.extract.rate_limit_file import UNSENT
 from recruit_assets.load.disk import KEPT, UNDONE
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import settings_for

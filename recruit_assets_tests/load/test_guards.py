@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recruit_assets.catalogue import Attribute, Endpoint, Kind, Relationship
-from recruit_assets.extract.document import Linkage, Record
-from recruit_assets.extract.records import Flattener
+from recruit_assets.extract.jsonapi import Linkage, Record
+from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.guards import Compared, Doubt, doubts, too_many
 from recruit_assets.load.merge import merge
@@ -43,8 +43,8 @@ SAYING: Mapping[Kind, Any] = {
 
 
 def staged(database: duckdb.DuckDBPyConnection, stage: Stage, records: list[Record]) -> None:
-    flattener = Flattener(THINGS, columns_of(database, THINGS))
-    stage.add(flattener.table(records), flattener.columns, range(len(records)))
+    record_table = RecordTable(THINGS, columns_of(database, THINGS))
+    stage.add(record_table.table(records), record_table.columns, range(len(records)))
     stage.flush()
 
 
@@ -205,7 +205,7 @@ def test_what_differs_from_the_last_good_sync_is_named(
 ) -> None:
     before, after = records(30, {"a-text": "x"}), records(30, {})
     rows, column = doubted(before, after, missing=7, api=(API, now))
-    assert rows.says.startswith("things: 7 of the 30 living rows are not in the API's list.")
+    assert rows.says.startswith("things: 7 of the 30 current rows are not in the API's list.")
     assert (rows.refuses, column.refuses) == (True, refuses)
     for doubt in (rows, column):
         assert doubt.says.endswith(f" Since the last good sync {says}.")

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recruit_assets.catalogue import Attribute, Endpoint, Kind
-from recruit_assets.extract.document import Record
-from recruit_assets.extract.records import Flattener
+from recruit_assets.extract.jsonapi import Record
+from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.history import write_history
 from recruit_assets.load.merge import merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
-from recruit_assets.load.sweep import Remains, sweep
+from recruit_assets.load.sweep import DeletionPolicy, sweep
 from recruit_assets_tests.rings import sized
 
 TOLD = Endpoint(
@@ -59,24 +59,26 @@ class Story:
         today: float,
         *records: dict[str, Any],
         gone: tuple[str, ...] = (),
-        remains: Remains = Remains.erase,
+        deletion_policy: DeletionPolicy = DeletionPolicy.erase,
         keep: bool = True,
         whole: bool = False,
     ) -> None:
         """Merge records given as attributes with an `id`, sweep, and write down."""
         self.runs.append(f"run {len(self.runs)}")
         database, endpoint, run = self.database, self.endpoint, self.runs[-1]
-        flattener = Flattener(endpoint, columns_of(database, endpoint))
+        record_table = RecordTable(endpoint, columns_of(database, endpoint))
         found = [
             Record(id=each["id"], attributes={k: v for k, v in each.items() if k != "id"})
             for each in records
         ]
         with Stage() as stage, time_machine.travel(day(today), tick=False):
-            stage.add(flattener.table(found), flattener.columns, range(len(found)))
+            stage.add(record_table.table(found), record_table.columns, range(len(found)))
             with transaction(database, keep=keep):
                 merge(database, endpoint, stage, run)
                 columns = columns_of(database, endpoint)
-                sweep(database, endpoint, gone, run, remains=remains, columns=columns)
+                sweep(
+                    database, endpoint, gone, run, deletion_policy=deletion_policy, columns=columns
+                )
                 write_history(database, endpoint, run, gone, columns, whole=whole)
 
     def told(self, columns: str = "state") -> list[tuple[Any, ...]]:
@@ -149,13 +151,15 @@ def test_what_is_gone_ends_and_may_come_back(story: Story) -> None:
     ]
 
 
-@pytest.mark.parametrize("remains", Remains)
-def test_whatever_is_left_of_a_row_its_versions_stay(story: Story, remains: Remains) -> None:
-    story.sync(1, {"id": "1", "state": "a"}, {"id": "2"}, remains=remains)
-    story.sync(2, {"id": "2"}, gone=("1",), remains=remains)
-    story.sync(3, {"id": "2"}, remains=remains)
+@pytest.mark.parametrize("deletion_policy", DeletionPolicy)
+def test_whatever_is_left_of_a_row_its_versions_stay(
+    story: Story, deletion_policy: DeletionPolicy
+) -> None:
+    story.sync(1, {"id": "1", "state": "a"}, {"id": "2"}, deletion_policy=deletion_policy)
+    story.sync(2, {"id": "2"}, gone=("1",), deletion_policy=deletion_policy)
+    story.sync(3, {"id": "2"}, deletion_policy=deletion_policy)
     assert story.told() == [("a", 1, 2), (None, 1, None)]
-    story.sync(4, {"id": "1", "state": "a"}, remains=remains)
+    story.sync(4, {"id": "1", "state": "a"}, deletion_policy=deletion_policy)
     assert story.told() == [("a", 1, 2), ("a", 4, None), (None, 1, None)]
 
 
@@ -273,32 +277,33 @@ RECORDS = st.dictionaries(
     ),
 )
 DAYS = st.lists(
-    st.tuples(st.integers(0, 10), RECORDS, st.sampled_from(Remains), st.booleans()), max_size=6
+    st.tuples(st.integers(0, 10), RECORDS, st.sampled_from(DeletionPolicy), st.booleans()),
+    max_size=6,
 )
 
 
 @settings(max_examples=sized(5, 12, 100))
 @given(DAYS)
 def test_after_any_syncs_versions_follow_each_other_and_the_open_ones_are_what_lives(
-    syncs: list[tuple[int, dict[str, dict[str, Any]], Remains, bool]],
+    syncs: list[tuple[int, dict[str, dict[str, Any]], DeletionPolicy, bool]],
 ) -> None:
     with duckdb.connect(":memory:") as database:
         database.execute("SET TimeZone = 'UTC'")
         story = Story(database)
         story.sync(0)
-        for today, records, remains, keep in syncs:
-            gone = tuple({id_ for id_, *_ in living(database)} - records.keys())
+        for today, records, deletion_policy, keep in syncs:
+            gone = tuple({id_ for id_, *_ in current(database)} - records.keys())
             found = [{"id": id_, **attributes} for id_, attributes in records.items()]
-            story.sync(today, *found, gone=gone, remains=remains, keep=keep)
-            assert living(database) == open_versions(database)
+            story.sync(today, *found, gone=gone, deletion_policy=deletion_policy, keep=keep)
+            assert current(database) == open_versions(database)
             if keep:
                 held = story.told()
-                story.sync(today + 1, *found, remains=remains)
+                story.sync(today + 1, *found, deletion_policy=deletion_policy)
                 assert story.told() == held
         must_follow_each_other(database)
 
 
-def living(database: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+def current(database: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
     return database.execute(
         "SELECT id, state, moved_at FROM recruit.told WHERE _deleted_at IS NULL ORDER BY id"
     ).fetchall()

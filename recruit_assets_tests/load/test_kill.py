@@ -12,8 +12,8 @@ from time import monotonic
 import duckdb
 import pytest
 
-from recruit_assets.extract.document import Record
-from recruit_assets.extract.records import Flattener
+from recruit_assets.extract.jsonapi import Record
+from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.history import write_history
 from recruit_assets.load.merge import merge
@@ -32,13 +32,15 @@ def write_version(path: str, version: int) -> None:
     """Merge a version of all rows that differs from every other, with a column of its own."""
     name = f"v{version}"
     numbers = range(ROWS + version)
-    flattener = Flattener(ENDPOINT)
+    record_table = RecordTable(ENDPOINT)
     with Stage() as stage:
-        table = flattener.table([Record(str(each), {"name": name, name: 1.5}) for each in numbers])
-        stage.add(table, flattener.columns, numbers)
+        table = record_table.table(
+            [Record(str(each), {"name": name, name: 1.5}) for each in numbers]
+        )
+        stage.add(table, record_table.columns, numbers)
         with connection(path, {}, wait_seconds=60) as database, transaction(database):
             merge(database, ENDPOINT, stage, name)
-            write_history(database, ENDPOINT, name, [], flattener.columns, whole=True)
+            write_history(database, ENDPOINT, name, [], record_table.columns, whole=True)
 
 
 def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from recruit_assets.catalogue import UNPARSED, Attribute, Endpoint, Kind
 from recruit_assets.errors import DatabaseChanged, DatabaseProblem
-from recruit_assets.extract.document import Record
-from recruit_assets.extract.records import Flattener
-from recruit_assets.extract.values import as_json
+from recruit_assets.extract.arrow import as_json
+from recruit_assets.extract.jsonapi import Record
+from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.digest import digest
 from recruit_assets.load.memory import bounded_memory
-from recruit_assets.load.merge import Merged, merge
+from recruit_assets.load.merge import MergeCounts, merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import FILES_PER_PART, ROWS_PER_FILE, Stage
 from recruit_assets_tests.extract.test_records import JSON_VALUES, THINGS, rows
@@ -46,15 +46,15 @@ def sync(
     endpoint: Endpoint = SMALL,
     run: str = "run",
     refresh_volatile: bool = False,
-) -> Merged:
+) -> MergeCounts:
     """Merge records given as attributes with an `id`."""
-    flattener = Flattener(endpoint, columns_of(database, endpoint))
+    record_table = RecordTable(endpoint, columns_of(database, endpoint))
     found = [
         Record(id=each["id"], attributes={k: v for k, v in each.items() if k != "id"})
         for each in records
     ]
     with Stage() as stage:
-        stage.add(flattener.table(found), flattener.columns, range(len(found)))
+        stage.add(record_table.table(found), record_table.columns, range(len(found)))
         with transaction(database):
             return merge(database, endpoint, stage, run, refresh_volatile=refresh_volatile)
 
@@ -67,7 +67,7 @@ def table(
 
 def test_an_empty_table_takes_all(database: duckdb.DuckDBPyConnection) -> None:
     merged = sync(database, {"id": "1", "name": "a"}, {"id": "2"})
-    assert merged == Merged(inserted=2)
+    assert merged == MergeCounts(inserted=2)
     assert table(database) == [("1", "a"), ("2", None)]
 
 
@@ -81,7 +81,7 @@ def test_only_what_differs_is_written(database: duckdb.DuckDBPyConnection) -> No
         {"id": "3", "name": "c"},
         run="second",
     )
-    assert merged == Merged(inserted=1, updated=1, unchanged=1)
+    assert merged == MergeCounts(inserted=1, updated=1, unchanged=1)
     assert table(database, "id, name, _run_id") == [
         ("1", "a", "first"),
         ("2", "B", "second"),
@@ -96,17 +96,17 @@ def test_rows_that_fill_several_files_are_merged_as_one(
     database: duckdb.DuckDBPyConnection,
 ) -> None:
     latest = FILES_PER_PART
-    flattener = Flattener(SMALL)
+    record_table = RecordTable(SMALL)
     with Stage() as stage:
         for answer in range(latest, -1, -1):
             attributes = {"name": "late", "new": "x"} if answer == latest else {"name": "early"}
             records = [Record(str(number), attributes) for number in range(ROWS_PER_FILE)]
             positions = range(answer * ROWS_PER_FILE, (answer + 1) * ROWS_PER_FILE)
-            stage.add(flattener.table(records), flattener.columns, positions)
+            stage.add(record_table.table(records), record_table.columns, positions)
         with transaction(database):
             merged = merge(database, SMALL, stage, "run")
         assert len(list(stage.parts())) == 2
-    assert merged == Merged(inserted=ROWS_PER_FILE, repeated=latest * ROWS_PER_FILE)
+    assert merged == MergeCounts(inserted=ROWS_PER_FILE, repeated=latest * ROWS_PER_FILE)
     assert set(table(database, "name, new")) == {("late", "x")}
 
 
@@ -119,24 +119,24 @@ def test_little_memory_is_enough_for_many_threads_and_wide_rows(
     path, config = str(tmp_path / "x.duckdb"), {"threads": threads}
     texts = [f"{number:08} " * (width // 9) for number in range(rows)]
     records = [Record(str(number), {"name": text}) for number, text in enumerate(texts)]
-    flattener = Flattener(SMALL)
+    record_table = RecordTable(SMALL)
     with Stage() as stage, connection(path, config, 0) as database:
-        stage.add(flattener.table(records), flattener.columns, range(rows))
+        stage.add(record_table.table(records), record_table.columns, range(rows))
         with bounded_memory(database, rows, stage.size), transaction(database):
             assert merge(database, SMALL, stage, "run").inserted == rows
 
 
 def test_rows_that_did_not_come_stay(database: duckdb.DuckDBPyConnection) -> None:
     sync(database, {"id": "1"}, {"id": "2"})
-    assert sync(database, {"id": "2"}) == Merged(unchanged=1)
-    assert sync(database) == Merged()
+    assert sync(database, {"id": "2"}) == MergeCounts(unchanged=1)
+    assert sync(database) == MergeCounts()
 
 
 def test_of_two_answers_for_one_id_the_later_counts(database: duckdb.DuckDBPyConnection) -> None:
     merged = sync(
         database, {"id": "1", "name": "a"}, {"id": 1, "name": "b"}, {"id": "1", "name": "c"}
     )
-    assert merged == Merged(inserted=1, repeated=2)
+    assert merged == MergeCounts(inserted=1, repeated=2)
     assert table(database) == [("1", "c")]
 
 
@@ -155,7 +155,7 @@ def test_volatile_values_are_refreshed_on_demand(database: duckdb.DuckDBPyConnec
         run="second",
         refresh_volatile=True,
     )
-    assert merged == Merged(unchanged=2, refreshed=1)
+    assert merged == MergeCounts(unchanged=2, refreshed=1)
     assert table(database, "id, url, _run_id") == [
         ("1", "new", "first"),
         ("2", "same", "first"),
@@ -225,7 +225,7 @@ def test_a_new_attribute_becomes_a_column_and_changes_nobody_else(
 ) -> None:
     sync(database, {"id": "1"}, {"id": "2"})
     merged = sync(database, {"id": "1"}, {"id": "2", "size": 1.5})
-    assert merged == Merged(updated=1, unchanged=1)
+    assert merged == MergeCounts(updated=1, unchanged=1)
     assert table(database, "id, size") == [("1", None), ("2", 1.5)]
 
 
@@ -248,9 +248,11 @@ def test_lists_that_read_alike_differ(database: duckdb.DuckDBPyConnection) -> No
 
 def test_a_failure_leaves_the_table_as_it_was(database: duckdb.DuckDBPyConnection) -> None:
     sync(database, {"id": "1", "name": "a"})
-    flattener = Flattener(SMALL)
+    record_table = RecordTable(SMALL)
     with Stage() as stage:
-        stage.add(flattener.table([Record(id="1", attributes={"new": 1})]), flattener.columns, [0])
+        stage.add(
+            record_table.table([Record(id="1", attributes={"new": 1})]), record_table.columns, [0]
+        )
         stage.flush()
         Path(stage.files[0]).unlink()
         with pytest.raises(duckdb.Error), transaction(database):
@@ -260,9 +262,11 @@ def test_a_failure_leaves_the_table_as_it_was(database: duckdb.DuckDBPyConnectio
 
 
 def test_a_column_that_another_run_made_meanwhile(database: duckdb.DuckDBPyConnection) -> None:
-    flattener = Flattener(SMALL, columns_of(database, SMALL))
+    record_table = RecordTable(SMALL, columns_of(database, SMALL))
     with Stage() as stage:
-        stage.add(flattener.table([Record(id="1", attributes={"new": 1})]), flattener.columns, [0])
+        stage.add(
+            record_table.table([Record(id="1", attributes={"new": 1})]), record_table.columns, [0]
+        )
         sync(database, {"id": "2", "new": "text"})
         with (
             pytest.raises(DatabaseChanged, match=r"small\.new .* run it again") as raised,
@@ -347,10 +351,10 @@ def test_nothing_that_came_is_lost_on_the_way_to_the_table(
         database.execute("SET TimeZone = 'UTC'")
         sync(database, *records, endpoint=THINGS)
         columns = columns_of(database, THINGS)
-        flattener = Flattener(THINGS, columns)
+        record_table = RecordTable(THINGS, columns)
         for record in records:
             attributes = {k: v for k, v in record.items() if k != "id"}
-            (row,) = rows(flattener, Record(id=record["id"], attributes=attributes))
+            (row,) = rows(record_table, Record(id=record["id"], attributes=attributes))
             (stored,) = (
                 database.sql("SELECT * FROM recruit.things WHERE id = ?", params=[record["id"]])
                 .to_arrow_table()

@@ -8,7 +8,7 @@ import pytest
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.load.folder import FOLDER, LOCK, clear_leftovers
+from recruit_assets.load.scratch import FOLDER, LOCK, clear_leftovers
 from recruit_assets.load.stage import Stage
 
 LEAVE = """

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recruit_assets.catalogue import UNPARSED, Attribute, Endpoint, Kind, snake_case
-from recruit_assets.extract.document import Record
-from recruit_assets.extract.records import Flattener
+from recruit_assets.extract.jsonapi import Record
+from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import transaction
-from recruit_assets.load.merge import Merged, merge
+from recruit_assets.load.merge import MergeCounts, merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
-from recruit_assets_tests.extract.test_values import JSON, must_tell
+from recruit_assets_tests.extract.test_arrow import JSON, must_tell
 from recruit_assets_tests.rings import sized
 
 THINGS = Endpoint(
@@ -36,11 +36,11 @@ ANSWER = st.lists(
 )
 
 
-def synced(database: duckdb.DuckDBPyConnection, answer: list[Attributes]) -> Merged:
-    flattener = Flattener(THINGS, columns_of(database, THINGS))
+def synced(database: duckdb.DuckDBPyConnection, answer: list[Attributes]) -> MergeCounts:
+    record_table = RecordTable(THINGS, columns_of(database, THINGS))
     records = [Record(str(number), attributes) for number, attributes in enumerate(answer)]
     with Stage() as stage:
-        stage.add(flattener.table(records), flattener.columns, range(len(records)))
+        stage.add(record_table.table(records), record_table.columns, range(len(records)))
         with transaction(database):
             return merge(database, THINGS, stage, "run")
 
@@ -71,7 +71,7 @@ def test_a_table_tells_the_last_answer_and_heals_when_the_types_come_back(
         for answer in (one, other, one):
             synced(database, answer)
             must_tell_all(database, answer)
-            assert synced(database, answer) == Merged(unchanged=2)
+            assert synced(database, answer) == MergeCounts(unchanged=2)
         at_last = [unparsed for _, unparsed in stored(database)]
         assert [set(each) & {f"a_{kind.value}" for kind in Kind} for each in at_last] == [
             {f"a_{kind.value}" for kind in Kind if misfit(kind, each[f"a-{kind.value}"])}
@@ -81,6 +81,6 @@ def test_a_table_tells_the_last_answer_and_heals_when_the_types_come_back(
 
 def misfit(kind: Kind, value: Any) -> bool:
     """Whether a value does not fit a column of its own that never held another."""
-    flattener = Flattener(THINGS)
-    flattener.table([Record("1", {f"a-{kind.value}": value})])
-    return bool(flattener.unparsed)
+    record_table = RecordTable(THINGS)
+    record_table.table([Record("1", {f"a-{kind.value}": value})])
+    return bool(record_table.unparsed)

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from recruit_assets.catalogue import UNPARSED, Attribute, Endpoint, Kind
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.extract.document import Record
-from recruit_assets.extract.records import Flattener
-from recruit_assets.extract.values import as_json
+from recruit_assets.extract.arrow import as_json
+from recruit_assets.extract.jsonapi import Record
+from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import is_damaged
 from recruit_assets.load.history import HISTORY, SPAN, write_history
-from recruit_assets.load.merge import Merged, merge
+from recruit_assets.load.merge import MergeCounts, merge
 from recruit_assets.load.schema import BOOKKEEPING, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import recall, remember
-from recruit_assets.load.sweep import Remains, living, sweep
+from recruit_assets.load.sweep import DeletionPolicy, count_current, sweep
 from recruit_assets.load.syncs import SYNCS
 from recruit_assets_tests.rings import sized
 
@@ -75,25 +75,30 @@ def sync(
     gone: tuple[str, ...] = (),
     *,
     keep: bool = True,
-) -> Merged:
+) -> MergeCounts:
     """Do what a sync of the whole list does with the database, in its order."""
     known = {column.name: column.kind for column in WIDE.columns()}
-    flattener = Flattener(WIDE, columns_of(database, WIDE) | known)
+    record_table = RecordTable(WIDE, columns_of(database, WIDE) | known)
     found = [Record(each["id"], {k: v for k, v in each.items() if k != "id"}) for each in records]
     with Stage() as stage:
-        stage.add(flattener.table(found), flattener.columns, range(len(found)))
+        stage.add(record_table.table(found), record_table.columns, range(len(found)))
         with transaction(database, keep=keep):
             merged = merge(database, WIDE, stage, run)
             columns = columns_of(database, WIDE)
-            sweep(database, WIDE, gone, run, remains=Remains.erase, columns=columns)
+            sweep(database, WIDE, gone, run, deletion_policy=DeletionPolicy.erase, columns=columns)
             write_history(database, WIDE, run, gone, columns, whole=True)
-            row = {"run_id": run, "api": "api", "rows": 5, "living": living(database, WIDE)}
+            row = {
+                "run_id": run,
+                "api": "api",
+                "rows": 5,
+                "current_rows": count_current(database, WIDE),
+            }
             remember(database, WIDE, row | {"verdict": "complete"})
     return merged
 
 
 def stored(database: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
-    """Everything that the living rows say."""
+    """Everything that the current rows say."""
     return database.execute(
         "SELECT id, text, key, integer, number, boolean, timestamp, date, texts, keys, "
         "json::VARCHAR, new, _unparsed::VARCHAR FROM recruit.wide "
@@ -164,7 +169,7 @@ def test_bookkeeping_that_was_lost_is_made_again(
         assert stored(database) == expected
         assert versions(database) == [(*each[:2], each[3]) for each in expected]
         again = sync(database, RECORDS, "d")
-        assert again == Merged(unchanged=4)
+        assert again == MergeCounts(unchanged=4)
         assert stored(database) == expected
         numbers = (
             "SELECT list(sync_number ORDER BY sync_number) FROM recruit_meta.syncs "
@@ -209,7 +214,7 @@ def test_a_column_of_another_type_is_rebuilt_and_loses_nothing(
             assert value is None or found is not None or kept is not None, (kind, before[id_])
     sync(database, RECORDS, "d")
     assert stored(database) == expected
-    assert sync(database, RECORDS, "e") == Merged(unchanged=4)
+    assert sync(database, RECORDS, "e") == MergeCounts(unchanged=4)
     assert not is_damaged(database, WIDE)
 
 
@@ -220,7 +225,7 @@ def test_a_column_that_was_made_text_comes_back_and_no_row_is_written(
 ) -> None:
     begin(database)
     database.execute(f"ALTER TABLE recruit.wide ALTER {KINDS[kind]} TYPE VARCHAR")
-    assert sync(database, RECORDS, "c") == Merged(unchanged=4)
+    assert sync(database, RECORDS, "c") == MergeCounts(unchanged=4)
 
 
 def test_a_misfit_joins_those_that_are_kept_already(database: duckdb.DuckDBPyConnection) -> None:
@@ -250,7 +255,7 @@ def test_what_somebody_has_added_stays(database: duckdb.DuckDBPyConnection) -> N
         'CREATE INDEX "By id" ON recruit.wide (id)',
     ):
         database.execute(statement)
-    assert sync(database, RECORDS, "c") == Merged(unchanged=4)
+    assert sync(database, RECORDS, "c") == MergeCounts(unchanged=4)
     assert database.execute("SELECT DISTINCT mine FROM again WHERE id <> '5'").fetchall() == [
         ("it's",)
     ]
@@ -311,7 +316,7 @@ def test_ids_that_were_made_numbers_are_told_as_the_api_does(
     for table in ("recruit.wide", f"{HISTORY}.wide"):
         database.execute(f"ALTER TABLE {table} ALTER id TYPE {sql_type}")
     assert is_damaged(database, WIDE)
-    assert sync(database, RECORDS, "c") == Merged(unchanged=4)
+    assert sync(database, RECORDS, "c") == MergeCounts(unchanged=4)
     assert [stored(database), versions(database)] == before
 
 
@@ -352,9 +357,9 @@ def test_a_new_attribute_is_added_without_building_the_table_again(
     database.execute("ALTER TABLE recruit.wide DROP COLUMN new")
     more = [{**RECORDS[0], "newer": 5}, *RECORDS[1:]]
     # The row with the new attribute is written, and those that lost what was in `new`.
-    assert sync(database, more, "c") == Merged(unchanged=1, updated=3)
+    assert sync(database, more, "c") == MergeCounts(unchanged=1, updated=3)
     assert database.execute(made).fetchall() == before
-    assert sync(database, more, "d") == Merged(unchanged=4)
+    assert sync(database, more, "d") == MergeCounts(unchanged=4)
     assert database.execute(
         "SELECT comment FROM duckdb_columns() WHERE schema_name = 'recruit' "
         "AND column_name = 'newer'"

@@ -73,13 +73,13 @@ class Company:
             }
             for name in {seen.endpoint for seen in year.log}
         }
-        self.living = {
-            name.replace("_", "-"): set(year.living(name))
+        self.current = {
+            name.replace("_", "-"): set(year.current(name))
             for name in {seen.endpoint for seen in year.log}
         }
         self.as_of = self.today = year.end
         self.deleted_at = self._deleted_at(year)
-        gone = self.records["job-applications"].keys() - self.living["job-applications"]
+        gone = self.records["job-applications"].keys() - self.current["job-applications"]
         assert self.deleted_at.keys() == gone != set()
         self.interview = self._interviews()
         self.passed = self._passed(year)
@@ -384,7 +384,7 @@ def offers(company: Company) -> list[Record]:
                 "month": month(sent),
                 "status": attributes["status"],
                 "open": attributes["status"] == "sent"
-                and record["id"] in company.living["job-offers"],
+                and record["id"] in company.current["job-offers"],
                 "sent": sent is not None,
                 "days": days(sent, answered),
             }

@@ -3,7 +3,7 @@
 import pytest
 
 from recruit_assets.sandbox import Rules
-from recruit_assets.sandbox.rules import Budget
+from recruit_assets.sandbox.rules import RateLimiter
 from recruit_assets.sandbox.schema import ENDPOINTS, RESOURCES, VERSIONS
 from recruit_assets_tests.sandbox.conftest import HEADERS, Client
 
@@ -115,7 +115,7 @@ def test_the_budget_is_told_and_kept(own: Client) -> None:
 
 def test_a_window_opens_anew_after_ten_seconds() -> None:
     now = [100.0]
-    budget = Budget(Rules(requests_per_10s=2), lambda: now[0])
+    budget = RateLimiter(Rules(requests_per_10s=2), lambda: now[0])
     assert [budget.spend() for _ in range(3)] == [True, True, False]
     now[0] += 7.5
     assert budget.headers() == {

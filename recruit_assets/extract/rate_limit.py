@@ -20,7 +20,7 @@ from tempfile import gettempdir
 from time import monotonic
 
 from recruit_assets.errors import BadSetting
-from recruit_assets.extract.budget_file import BudgetFile
+from recruit_assets.extract.rate_limit_file import RateLimitFile
 
 WINDOW_SECONDS = 10.0  # that the API counts requests in
 JITTER = 0.05  # seconds that a request may take less to get there than another
@@ -36,7 +36,7 @@ _TABLES = """
 """
 
 
-class Budget:
+class RateLimiter:
     """A budget of requests; safe to share between threads, and shared by name with processes.
 
     Args:
@@ -51,7 +51,7 @@ class Budget:
     def __init__(self, limit: int, name: str, clock: Callable[[], float] = monotonic) -> None:
         self._limit, self._clock = limit, clock
         path = _folder() / f"{sha256(name.encode()).hexdigest()[:16]}.sqlite"
-        self._file = BudgetFile(path, _TABLES, self._use_up)
+        self._file = RateLimitFile(path, _TABLES, self._use_up)
 
     def take(self) -> float:
         """Take one request; 0 if it may be sent now, else the seconds after which to try again."""

@@ -11,7 +11,6 @@ from typing import Any
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, ForeignKey, Kind
-from recruit_assets.load.names import quoted
 from recruit_assets.load.schema import (
     columns_of,
     count,
@@ -19,7 +18,8 @@ from recruit_assets.load.schema import (
     is_there,
     table_name,
 )
-from recruit_assets.load.sweep import LIVING
+from recruit_assets.load.sql import quoted
+from recruit_assets.load.sweep import CURRENT
 from recruit_assets.load.syncs import latest
 
 EXAMPLES = 5
@@ -27,7 +27,7 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Orphans:
-    """Keys of living rows that lead to no row of a table."""
+    """Keys of current rows that lead to no row of a table."""
 
     keys: int
     examples: list[str]
@@ -53,12 +53,12 @@ def rows_in_file(database: duckdb.DuckDBPyConnection) -> tuple[int, int]:
 
 
 def misfits(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, dict[str, int]]:
-    """How many values of living rows did not fit, by column and by the JSON type that they have."""
+    """Return how many values of current rows did not fit, by column and JSON type."""
     table = existing_table(database, endpoint.name)
     found: dict[str, dict[str, int]] = {}
     for column, kind, values in database.execute(
         f"SELECT misfit.key, lower(misfit.type), count(*) FROM {table}, "
-        f"json_each({UNPARSED}) AS misfit WHERE {LIVING} GROUP BY ALL ORDER BY ALL"
+        f"json_each({UNPARSED}) AS misfit WHERE {CURRENT} GROUP BY ALL ORDER BY ALL"
     ).fetchall():
         found.setdefault(column, {})[kind] = values
     return found
@@ -93,7 +93,7 @@ def _last_read(database: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
 def _orphans(
     database: duckdb.DuckDBPyConnection, table: str, key: ForeignKey, read: datetime
 ) -> Orphans:
-    where, values = f"{LIVING} AND _loaded_at < ?", list[Any]([read])
+    where, values = f"{CURRENT} AND _loaded_at < ?", list[Any]([read])
     if key.type_column:
         where += f" AND {quoted(key.type_column)} = ?"
         values.append(key.type)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recruit_assets.catalogue import Kind
-from recruit_assets.extract.document import Single, members, read
-from recruit_assets.extract.values import as_column, as_json, kind_of, storable
+from recruit_assets.extract.arrow import as_column, as_json, kind_of, storable
+from recruit_assets.extract.jsonapi import Single, members, read
 from recruit_assets_tests.rings import sized
 
 NUMBERS = (

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from recruit_assets.errors import BadAnswer, ParameterRefused, Rejected, Unavailable
-from recruit_assets.extract import failures
+from recruit_assets.extract import http_errors
 from recruit_assets.extract.cursor import read_by_cursor
 from recruit_assets.extract.identity import Identities
 from recruit_assets.extract.lanes import OutOfOrder
@@ -20,7 +20,7 @@ from recruit_assets.extract.ordered import Ordered
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.report import Report, Verdict
-from recruit_assets.extract.retries import Effort
+from recruit_assets.extract.retries import RequestStats
 from recruit_assets.extract.sightings import MOST_ALIKE, Repeats, Sightings, ids_of, too_few
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.unordered import read_twice
@@ -59,9 +59,9 @@ class Walk:
         return self._pager.query
 
     @property
-    def effort(self) -> Effort:
+    def stats(self) -> RequestStats:
         """What it took, and whatever else was asked of the source."""
-        return self._source.effort
+        return self._source.stats
 
     def __iter__(self) -> Iterator[Page]:
         report = self.report
@@ -77,18 +77,18 @@ class Walk:
                 yield page
         except Unavailable as error:
             if report.pages:
-                raise failures.gone_midway(error) from None
+                raise http_errors.gone_midway(error) from None
             self._source.check_that_others_answer(error)
             report.verdict, report.reason = Verdict.UNAVAILABLE, str(error)
         else:
             if clash := self._identities.clash:
-                raise failures.one_id_twice(self._name, *clash)
+                raise http_errors.one_id_twice(self._name, *clash)
             report.began -= self._source.behind
             self._judge()
 
     def _tell(self) -> None:
         """Say in the log how far the walk is."""
-        queued, self._told = self.effort.queued, monotonic()
+        queued, self._told = self.stats.seconds_waited_for_budget, monotonic()
         so_far = self.report.so_far(
             self._pager.size, self._told - self._begun, waited=queued > self._queued
         )

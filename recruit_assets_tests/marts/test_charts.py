@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recruit_assets.marts.build import Row
+from recruit_assets.marts.charts import ChartData, as_markdown, as_svg, number
 from recruit_assets.marts.mart import Picture
-from recruit_assets.marts.pictures import Seen, as_markdown, as_svg, number
 from recruit_assets.text import label
 from recruit_assets_tests.rings import sized
 
@@ -30,12 +30,14 @@ labels = st.text(st.characters(exclude_categories=())) | st.builds(
 values = st.integers(-1000, 1000) | st.sampled_from(INFINITE)
 
 
-def bars(*names: str) -> Seen:
+def bars(*names: str) -> ChartData:
     """A picture of rows of these names."""
-    return Seen(BARS, [{"label": name, "value": 7 + place} for place, name in enumerate(names)])
+    return ChartData(
+        BARS, [{"label": name, "value": 7 + place} for place, name in enumerate(names)]
+    )
 
 
-def drawn(seen: Seen) -> str:
+def drawn(seen: ChartData) -> str:
     """The drawing, without the numbers that the library counts up from one to the next."""
     return re.sub(r"clip\d+", "clip", as_svg(seen))
 
@@ -49,8 +51,8 @@ def drawn(seen: Seen) -> str:
     )
 )
 def test_any_labels_and_values_can_be_drawn(rows: list[Row]) -> None:
-    ElementTree.fromstring(as_svg(Seen(BARS, rows)))
-    assert len(Seen(BARS, rows).words) < 100 * (len(rows) + 1)
+    ElementTree.fromstring(as_svg(ChartData(BARS, rows)))
+    assert len(ChartData(BARS, rows).words) < 100 * (len(rows) + 1)
 
 
 @settings(max_examples=sized(5, 10, 300))
@@ -63,7 +65,7 @@ def test_any_months_can_be_drawn(months: list[tuple[date, Any]]) -> None:
     rows: list[Row] = [
         {"label": day, "value": value} for day, value in sorted(dict(months).items())
     ]
-    svg = as_svg(Seen(MONTHS, rows))
+    svg = as_svg(ChartData(MONTHS, rows))
     ElementTree.fromstring(svg)
     assert svg.count("<text") < 60  # no tick for each month of centuries
 

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from recruit_assets.event_log import FILES_OPEN, EventLog
+from recruit_assets.dagster_event_log import FILES_OPEN, EventLog
 
 pytestmark = pytest.mark.ring(2)
 

@@ -35,7 +35,7 @@ Spec = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Seen:
+class ChartData:
     """A picture with its rows, as they are now."""
 
     picture: Picture
@@ -48,14 +48,14 @@ class Seen:
         return f"{self.picture.title}: {', '.join(shown)}." if shown else "There is nothing yet."
 
 
-def look(database: duckdb.DuckDBPyConnection, mart: Mart) -> Seen:
+def look(database: duckdb.DuckDBPyConnection, mart: Mart) -> ChartData:
     """The picture of a mart, as it is now; of months the last two years."""
     rows = ask(database, mart.picture.sql)
     if mart.picture.months:
-        return Seen(
+        return ChartData(
             mart.picture, [row for row in rows if isinstance(row["label"], date)][-LONGEST:]
         )
-    return Seen(mart.picture, rows)
+    return ChartData(mart.picture, rows)
 
 
 def label(row: Row) -> str:
@@ -77,7 +77,7 @@ class NotDrawn(Exception):
     """The library cannot draw a picture; says why."""
 
 
-def as_svg(seen: Seen) -> str:
+def as_svg(seen: ChartData) -> str:
     """Draw a picture for a page that defines the colours.
 
     Raises:
@@ -92,7 +92,7 @@ def as_svg(seen: Seen) -> str:
     return svg.replace("<svg ", f'<svg aria-hidden="true" font-family="{FONT}" ', 1)
 
 
-def as_markdown(seen: Seen) -> str:
+def as_markdown(seen: ChartData) -> str:
     """The drawing and its words for Dagster's UI, whose own colours are not known."""
     if not seen.rows:
         return seen.words

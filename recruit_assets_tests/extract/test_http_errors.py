@@ -4,7 +4,7 @@ import pytest
 import requests
 
 from recruit_assets.errors import Rejected, Transient
-from recruit_assets.extract.failures import error_objects
+from recruit_assets.extract.http_errors import error_objects
 from recruit_assets.extract.no_answer import no_answer
 
 

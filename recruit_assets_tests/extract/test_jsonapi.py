@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recruit_assets.extract.document import (
+from recruit_assets.extract.jsonapi import (
     MAX_COUNT,
     BadId,
     Document,

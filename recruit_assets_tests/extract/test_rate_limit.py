@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recruit_assets.errors import BadSetting
-from recruit_assets.extract.budget import BETWEEN_LOOKS, JITTER, WINDOW_SECONDS, Budget
+from recruit_assets.extract.rate_limit import BETWEEN_LOOKS, JITTER, WINDOW_SECONDS, RateLimiter
 
 TAKE = """
 import sys
-from recruit_assets.extract.budget import Budget
+from recruit_assets.extract.rate_limit import RateLimiter
 print("ready", flush=True)
 sys.stdin.readline()
-print(Budget(3, "shared").take())
+print(RateLimiter(3, "shared").take())
 """
 
 
@@ -66,14 +66,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def budget(clock: Clock) -> Iterator[Budget]:
+def budget(clock: Clock) -> Iterator[RateLimiter]:
     """Three requests in ten seconds."""
-    budget = Budget(3, "test", clock)
+    budget = RateLimiter(3, "test", clock)
     yield budget
     budget.close()
 
 
-def take_all(budget: Budget) -> int:
+def take_all(budget: RateLimiter) -> int:
     """How many requests may be sent at once."""
     taken = 0
     while not budget.take():
@@ -82,7 +82,7 @@ def take_all(budget: Budget) -> int:
 
 
 def test_the_fourth_request_waits_until_the_first_is_ten_seconds_old(
-    budget: Budget, clock: Clock
+    budget: RateLimiter, clock: Clock
 ) -> None:
     assert take_all(budget) == 3
     clock.now += 4
@@ -99,7 +99,7 @@ def test_no_ten_seconds_hold_more_than_the_limit_and_no_wait_is_longer_than_need
     limit: int, waits: list[float]
 ) -> None:
     clock, sent = Clock(), list[float]()
-    budget = Budget(limit, f"example {next(EXAMPLES)}", clock)
+    budget = RateLimiter(limit, f"example {next(EXAMPLES)}", clock)
     for wait in waits:
         clock.now += wait
         if seconds := budget.take():
@@ -113,13 +113,13 @@ def test_no_ten_seconds_hold_more_than_the_limit_and_no_wait_is_longer_than_need
         assert last - first >= WINDOW_SECONDS
 
 
-def test_another_budget_of_the_name_is_the_same(budget: Budget, clock: Clock) -> None:
-    other = Budget(3, "test", clock)
+def test_another_budget_of_the_name_is_the_same(budget: RateLimiter, clock: Clock) -> None:
+    other = RateLimiter(3, "test", clock)
     assert not budget.take()
     assert take_all(other) == 2
     assert budget.take() == WINDOW_SECONDS
     other.close()
-    elsewhere = Budget(3, "other", clock)
+    elsewhere = RateLimiter(3, "other", clock)
     assert take_all(elsewhere) == 3
     elsewhere.close()
 
@@ -129,7 +129,7 @@ def test_processes_share_it(tmp_path: Path) -> None:
 
 
 def test_a_count_from_before_the_machine_was_started_anew_is_forgotten(
-    budget: Budget, clock: Clock
+    budget: RateLimiter, clock: Clock
 ) -> None:
     take_all(budget)
     budget.settle(clock.now, 0, 5, refused=True)
@@ -138,7 +138,7 @@ def test_a_count_from_before_the_machine_was_started_anew_is_forgotten(
 
 
 def test_while_the_api_says_that_nothing_remains_nothing_is_sent(
-    budget: Budget, clock: Clock
+    budget: RateLimiter, clock: Clock
 ) -> None:
     assert not budget.take()
     budget.settle(clock.now, remaining=1, reset=7)
@@ -150,7 +150,7 @@ def test_while_the_api_says_that_nothing_remains_nothing_is_sent(
 
 
 def test_what_is_on_its_way_counts_too(clock: Clock) -> None:
-    budget = Budget(9, "test", clock)
+    budget = RateLimiter(9, "test", clock)
     assert not budget.take()
     assert not budget.take()
     budget.settle(clock.now, remaining=2, reset=7)
@@ -164,7 +164,7 @@ def test_what_is_on_its_way_counts_too(clock: Clock) -> None:
 def test_a_request_of_a_killed_run_is_on_its_way_for_two_minutes(
     clock: Clock, seconds: float, wait: float
 ) -> None:
-    budget = Budget(9, "test", clock)
+    budget = RateLimiter(9, "test", clock)
     assert not budget.take()
     budget.settle(clock.now, remaining=5, reset=7)
     assert not budget.take()  # and nothing ever tells what came of it
@@ -175,7 +175,7 @@ def test_a_request_of_a_killed_run_is_on_its_way_for_two_minutes(
     budget.close()
 
 
-def test_of_whole_seconds_the_earliest_end_is_taken(budget: Budget, clock: Clock) -> None:
+def test_of_whole_seconds_the_earliest_end_is_taken(budget: RateLimiter, clock: Clock) -> None:
     assert not budget.take()
     budget.settle(clock.now, remaining=9, reset=7)
     clock.now += 0.9
@@ -184,21 +184,23 @@ def test_of_whole_seconds_the_earliest_end_is_taken(budget: Budget, clock: Clock
     assert budget.take() == pytest.approx(6.1 + JITTER)
 
 
-def test_numbers_that_never_move_are_not_believed(budget: Budget, clock: Clock) -> None:
+def test_numbers_that_never_move_are_not_believed(budget: RateLimiter, clock: Clock) -> None:
     for _ in range(3):
         assert not budget.take()
         budget.settle(clock.now, remaining=0, reset=10)
 
 
-def test_a_refusal_holds_everybody(budget: Budget, clock: Clock) -> None:
-    other = Budget(3, "test", clock)
+def test_a_refusal_holds_everybody(budget: RateLimiter, clock: Clock) -> None:
+    other = RateLimiter(3, "test", clock)
     assert not budget.take()
     budget.settle(clock.now, 0, 4, refused=True)
     assert other.take() == pytest.approx(4 + JITTER)
     other.close()
 
 
-def test_a_refusal_is_believed_before_what_was_told_earlier(budget: Budget, clock: Clock) -> None:
+def test_a_refusal_is_believed_before_what_was_told_earlier(
+    budget: RateLimiter, clock: Clock
+) -> None:
     assert not budget.take()
     budget.settle(clock.now, remaining=2, reset=2)
     budget.settle(clock.now, 0, 8, refused=True)
@@ -241,7 +243,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 def test_a_damaged_file_is_made_again_and_the_budget_not_exceeded(
     clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str, in_use: bool
 ) -> None:
-    users = [Budget(3, "test", clock), Budget(3, "test", clock)]
+    users = [RateLimiter(3, "test", clock), RateLimiter(3, "test", clock)]
     assert not users[0].take()
     if not in_use:
         for user in users:
@@ -249,7 +251,7 @@ def test_a_damaged_file_is_made_again_and_the_budget_not_exceeded(
     (file,) = tmp_path.glob("*/*.sqlite")
     DAMAGES[damage](file)
     if not in_use:
-        users = [Budget(3, "test", clock), Budget(3, "test", clock)]
+        users = [RateLimiter(3, "test", clock), RateLimiter(3, "test", clock)]
     sent = 1 + sum(take_all(user) for user in users)
     assert sent <= 3
     clock.now += WINDOW_SECONDS
@@ -261,7 +263,7 @@ def test_a_damaged_file_is_made_again_and_the_budget_not_exceeded(
 
 @pytest.mark.ring(2)
 def test_processes_that_find_it_damaged_do_not_exceed_it(tmp_path: Path) -> None:
-    Budget(3, "shared").close()
+    RateLimiter(3, "shared").close()
     for file in tmp_path.glob("*/*.sqlite"):
         file.write_bytes(Random(7).randbytes(8192))
     waits = waits_of(4, tmp_path)
@@ -270,12 +272,12 @@ def test_processes_that_find_it_damaged_do_not_exceed_it(tmp_path: Path) -> None
 
 
 def test_a_file_that_cannot_be_made_again_is_a_sentence(tmp_path: Path) -> None:
-    Budget(3, "test").close()
+    RateLimiter(3, "test").close()
     (lock,) = tmp_path.glob("*/*.lock")
     lock.unlink()
     lock.mkdir()
     with pytest.raises(BadSetting, match="remove that file, or set TMPDIR"):
-        Budget(3, "test")
+        RateLimiter(3, "test")
 
 
 @pytest.mark.ring(2)
@@ -284,8 +286,8 @@ def test_a_forked_process_counts_in_the_same_file_by_a_connection_of_its_own(
 ) -> None:
     code = (
         "import multiprocessing, sys\n"
-        "from recruit_assets.extract.budget import Budget\n"
-        "budget = Budget(3, 'fork')\n"
+        "from recruit_assets.extract.rate_limit import RateLimiter\n"
+        "budget = RateLimiter(3, 'fork')\n"
         "def child(): sys.exit(bool(budget.take()))\n"
         "start = multiprocessing.get_context('fork').Process\n"
         "print(bool(budget.take()))\n"
@@ -301,7 +303,7 @@ def test_a_forked_process_counts_in_the_same_file_by_a_connection_of_its_own(
     assert done.stdout == "False\n[0, 0, 1] True\n"
 
 
-def test_nobody_is_held_longer_than_a_window(budget: Budget, clock: Clock) -> None:
+def test_nobody_is_held_longer_than_a_window(budget: RateLimiter, clock: Clock) -> None:
     assert not budget.take()
     budget.settle(clock.now, 0, 86_400, refused=True)
     assert budget.take() == WINDOW_SECONDS
@@ -310,10 +312,10 @@ def test_nobody_is_held_longer_than_a_window(budget: Budget, clock: Clock) -> No
 def test_a_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / f"recruit-assets-{os.getuid()}").symlink_to(tmp_path)
     with pytest.raises(BadSetting, match="is somebody else's: remove it"):
-        Budget(3, "test")
+        RateLimiter(3, "test")
 
 
-def test_the_folder_is_for_its_user_alone(budget: Budget, tmp_path: Path) -> None:
+def test_the_folder_is_for_its_user_alone(budget: RateLimiter, tmp_path: Path) -> None:
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o077 == 0
     assert "test" not in {file.stem for file in folder.iterdir()}

@@ -1,7 +1,7 @@
 """The file in which a request budget is counted: SQLite, shared by all processes of a user.
 
 What lives here: opening it in each process for itself, transactions, and a new file where it cannot
-be used. What is counted is up to `budget`.
+be used. What is counted is up to `rate_limit`.
 """
 
 import logging
@@ -35,7 +35,7 @@ class _Opened:
         self.file: tuple[int, int] | None = None
 
 
-class BudgetFile:
+class RateLimitFile:
     """An SQLite file that is made again if it is damaged; safe for threads, processes and forks.
 
     Args:

@@ -1,7 +1,7 @@
 """What an answer looks like: the shapes that a list and its records must have.
 
 What lives here: structures that msgspec decodes an answer into and checks it by. What a record
-means is up to `records`, which page comes next up to `pages`.
+means is up to `records`, which page comes next up to `walk`.
 """
 
 import json

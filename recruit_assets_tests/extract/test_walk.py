@@ -12,9 +12,9 @@ from recruit_assets.errors import (
     RequestFailed,
     Transient,
 )
-from recruit_assets.extract.pages import Walk
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
+from recruit_assets.extract.walk import Walk
 from recruit_assets.sandbox import Sandbox
 
 StartWalk = Callable[..., Walk]
@@ -77,7 +77,7 @@ def test_an_opaque_cursor_is_followed(sandbox: Sandbox, walk: StartWalk) -> None
     sandbox.rules.cursor_paging.add("candidates")
     reading = walk("candidates")
     assert ids(reading) == expected(sandbox, "candidates")
-    assert reading.effort.requests == 2
+    assert reading.stats.requests == 2
     assert reading.report.verdict is Verdict.COMPLETE
 
 
@@ -176,7 +176,7 @@ def test_a_bad_answer_is_asked_for_again(
     sandbox.fail("candidates", kind=kind, page=page, times=5)
     reading = walk("candidates")
     assert ids(reading) == expected(sandbox, "candidates")
-    assert reading.effort.retries == (0 if kind == "drip" else 5)
+    assert reading.stats.retries == (0 if kind == "drip" else 5)
 
 
 @pytest.mark.parametrize("value", [b"Jane \xff Doe", b"\\ud83d"])
@@ -186,7 +186,7 @@ def test_an_id_or_a_text_that_is_no_unicode_is_asked_for_again(
     sandbox.fail("regions", status=200, body=b'{"data":[{"id":"' + value + b'"}]}', times=2)
     reading = walk("regions")
     assert ids(reading) == expected(sandbox, "regions")
-    assert reading.effort.retries == 2
+    assert reading.stats.retries == 2
 
 
 @pytest.mark.parametrize("page", [1, 2])
@@ -196,7 +196,7 @@ def test_an_answer_that_does_not_come_is_asked_for_again(
     sandbox.fail("candidates", kind="hang", page=page, times=2)
     reading = walk("candidates", timeout=(10.0, 1.0))
     assert ids(reading) == expected(sandbox, "candidates")
-    assert reading.effort.retries >= 2
+    assert reading.stats.retries >= 2
 
 
 @pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504])
@@ -214,7 +214,7 @@ def test_a_rate_limit_is_sat_out(
     sandbox.fail("candidates", status=429, headers=headers, times=20)
     reading = walk("candidates")
     assert ids(reading) == expected(sandbox, "candidates")
-    assert reading.effort.retries == 20
+    assert reading.stats.retries == 20
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_several_refused_parameters_are_dropped_one_after_the_other(
     reading = walk("candidates")
     assert sorted(ids(reading), key=int) == expected(sandbox, "candidates")
     assert len(reading.report.dropped) == 4
-    assert reading.effort.requests == len(sandbox.requests)
+    assert reading.stats.requests == len(sandbox.requests)
     assert sandbox.requests[-1].query["include"] == "department,locations,regions"
 
 
