@@ -16,7 +16,7 @@ import duckdb
 
 from recruit_assets.errors import RequestFailed, ShowsMuchLess
 from recruit_assets.extract.query import Query
-from recruit_assets.extract.report import Report, Verdict
+from recruit_assets.extract.report import Verdict, WalkReport
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.walk import Walk
 from recruit_assets.load.connection import transaction
@@ -54,7 +54,7 @@ class Deletions:
         self._opened, self._options = opened, options
         self._stage, self._add = stage, add
 
-    def missing(self, report: Report, state: State) -> list[str]:
+    def missing(self, report: WalkReport, state: State) -> list[str]:
         """Return the ids of current rows that a whole reading did not show, if it proves anything.
 
         Raises:

@@ -21,7 +21,7 @@ from recruit_assets.errors import (
     NotEnoughMemory,
     RecruitError,
 )
-from recruit_assets.extract.report import Report, Verdict
+from recruit_assets.extract.report import Verdict, WalkReport
 from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import prepare
@@ -40,7 +40,7 @@ from recruit_assets.options import Mode, Options
 class SyncResult:
     """What a sync did."""
 
-    report: Report
+    report: WalkReport
     state: State  # before it
     asked_for_changes: bool
     mode: Mode = Mode.full  # of the reading
@@ -93,7 +93,7 @@ class Store:
         except DatabaseChanged:  # what it met may be over, and what was read need not be lost
             self._write(stage, result)
 
-    def write_failure(self, report: Report, error: RecruitError) -> None:
+    def write_failure(self, report: WalkReport, error: RecruitError) -> None:
         """Note a sync that failed, where there is a database that can be written."""
         committed = isinstance(error, NoSpaceLeft) and error.committed  # then it is noted
         if isinstance(error, DatabaseBusy) or committed or self._options.dry_run:
@@ -200,7 +200,7 @@ class Store:
                 "was repaired."
             )
 
-    def _row(self, report: Report) -> dict[str, Any]:
+    def _row(self, report: WalkReport) -> dict[str, Any]:
         stats = self._source.stats
         return {
             "run_id": self._run_id,

@@ -11,7 +11,7 @@ from recruit_assets.errors import ParameterRefused
 from recruit_assets.extract.lanes import Key, OutOfOrder, keys_of
 from recruit_assets.extract.links import leads_on
 from recruit_assets.extract.query import WINDOW, Query
-from recruit_assets.extract.report import Report
+from recruit_assets.extract.report import WalkReport
 from recruit_assets.extract.source import Page, Source
 
 ASKED_FOR_A_SHORT_PAGE = 3  # times
@@ -25,7 +25,7 @@ class Pager:
     whether all answers counted the same.
     """
 
-    def __init__(self, source: Source, query: Query, report: Report) -> None:
+    def __init__(self, source: Source, query: Query, report: WalkReport) -> None:
         self.source, self.query, self._report = source, query, report
         self.name = source.endpoint.name
         self.size = source.page_size

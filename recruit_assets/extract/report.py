@@ -23,7 +23,7 @@ class Verdict(Enum):
 
 
 @dataclass
-class Report:
+class WalkReport:
     """What a walk did; whole once it has ended."""
 
     began: datetime  # by the API's clock or ours, whichever is behind once it has ended
@@ -54,7 +54,7 @@ class Report:
         if rate and self.record_count is not None:
             parts.append(f"about {duration((self.record_count - self.records) / rate)} left")
         if waited:
-            parts.append("at the limit of the request budget")
+            parts.append("at the rate limit")
         return ", ".join(parts)
 
 

@@ -19,7 +19,7 @@ from recruit_assets.extract.no_answer import TELL
 from recruit_assets.extract.ordered import Ordered
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.query import Query
-from recruit_assets.extract.report import Report, Verdict
+from recruit_assets.extract.report import Verdict, WalkReport
 from recruit_assets.extract.retries import RequestStats
 from recruit_assets.extract.sightings import MOST_ALIKE, Repeats, Sightings, ids_of, too_few
 from recruit_assets.extract.source import Page, Source
@@ -44,7 +44,7 @@ class Walk:
     """
 
     def __init__(self, source: Source, since: datetime | None = None) -> None:
-        self.report = Report(datetime.now(UTC))
+        self.report = WalkReport(datetime.now(UTC))
         self._source, self._name = source, source.endpoint.name
         query = Query.everything(source.endpoint, source.page_size, since)
         self._pager = Pager(source, query, self.report)

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from recruit_assets.extract.jsonapi import members
-from recruit_assets.extract.report import Report, Verdict
+from recruit_assets.extract.report import Verdict, WalkReport
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.walk import Walk
 from recruit_assets_tests.extract.simulated_api import (
@@ -24,7 +24,7 @@ from recruit_assets_tests.rings import sized
 BATCHES = 10  # of worlds, so that several workers share them
 
 
-def walked(seed: int) -> tuple[Nature, Report, list[int]]:
+def walked(seed: int) -> tuple[Nature, WalkReport, list[int]]:
     """Read a world; returns what is untrue of a proven verdict: the ids that did not come.
 
     A proven reading has brought every record that was there before its first request, in a window
@@ -41,7 +41,7 @@ def walked(seed: int) -> tuple[Nature, Report, list[int]]:
     return nature, report, lost
 
 
-def read(world: World, since: int) -> tuple[Report, dict[int, str]]:
+def read(world: World, since: int) -> tuple[WalkReport, dict[int, str]]:
     """Walk the list from a tick on, 0 for all; return what came, by the time of its last change."""
     came: dict[int, str] = {}
     after = BEGINNING + timedelta(seconds=since) if since else None

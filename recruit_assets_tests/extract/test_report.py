@@ -5,8 +5,7 @@ from typing import cast
 
 import pytest
 
-from recruit_assets.extract import walk
-from recruit_assets.extract.report import Report, Verdict
+from recruit_assets.extract.report import Verdict, WalkReport
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.walk import Walk
 from recruit_assets_tests.extract.simulated_api import Nature, SimulatedSource, World
@@ -24,20 +23,19 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
             9000,
             600,
             True,
-            "page 20 of 40, 600 of 1,200 records, 0 a second, about 2.5 h left, "
-            "at the limit of the request budget",
+            "page 20 of 40, 600 of 1,200 records, 0 a second, about 2.5 h left, at the rate limit",
         ),
         (10, 1230, False, "page 20 of 40, 1,230 of 1,200 records, 123 a second, about 0 s left"),
         (0, 0, False, "page 20 of 40, 0 of 1,200 records, 0 a second"),
     ],
 )
 def test_how_far_a_walk_is(seconds: float, records: int, waited: bool, said: str) -> None:
-    report = Report(BEGAN, pages=20, records=records, record_count=1200)
+    report = WalkReport(BEGAN, pages=20, records=records, record_count=1200)
     assert report.so_far(30, seconds, waited=waited) == said
 
 
 def test_how_far_a_walk_is_that_nobody_counts() -> None:
-    report = Report(BEGAN, pages=2, records=60)
+    report = WalkReport(BEGAN, pages=2, records=60)
     assert report.so_far(30, 6, waited=False) == "2 pages, 60 records, 10 a second"
 
 
@@ -48,7 +46,7 @@ def test_what_is_proven() -> None:
 def test_a_walk_says_how_far_it_is(
     walk: StartWalk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "BETWEEN_LOGS", 0.0)
+    monkeypatch.setattr("recruit_assets.extract.walk.BETWEEN_LOGS", 0.0)
     with caplog.at_level(logging.INFO, "walk"):
         read = list(walk("candidates"))
     said = [each.getMessage() for each in caplog.records]
@@ -59,7 +57,7 @@ def test_a_walk_says_how_far_it_is(
 def test_a_walk_that_waits_for_nothing_names_no_limit(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "BETWEEN_LOGS", 0.0)
+    monkeypatch.setattr("recruit_assets.extract.walk.BETWEEN_LOGS", 0.0)
     nature = Nature(size=2, records=9, lanes=1, window=False, newest_first=False, busy=0, ticks=1)
     source = SimulatedSource(World(nature, Random(0)))
     with caplog.at_level(logging.INFO, "simulated"):
