@@ -48,7 +48,7 @@ test-lowest: $(LOWEST)/installed
 
 # The pictures of the README, as its tests see them; needs Chromium.
 pictures: $(VENV)/installed-dev
-	RING=3 $(BIN)/python -m pytest recruit_assets_tests/test_ui.py recruit_assets_tests/test_doctor.py \
+	RING=3 $(BIN)/python -m pytest recruit_assets_tests/test_ui.py recruit_assets_tests/cli/test_doctor.py \
 	  recruit_assets_tests/marts/test_report.py --pictures docs
 
 lint: $(VENV)/installed-dev

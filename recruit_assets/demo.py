@@ -19,7 +19,7 @@ import dagster as dg
 import duckdb
 
 from recruit_assets import settings
-from recruit_assets.display import progress
+from recruit_assets.cli.display import progress
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.marts.report import report_path

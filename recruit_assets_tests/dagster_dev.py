@@ -20,9 +20,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from recruit_assets.sandbox import Rules, Sandbox
+from recruit_assets_tests.cli.test_command_line import ROOT, environment
 from recruit_assets_tests.conftest import KEY
 from recruit_assets_tests.rings import sized
-from recruit_assets_tests.test_command_line import ROOT, environment
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 # Without these Chromium calls its maker's servers at every start.

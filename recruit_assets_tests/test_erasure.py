@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from recruit_assets.assets import ASSETS, SyncConfig
 from recruit_assets.checks import run_checks
-from recruit_assets.command_line import main
+from recruit_assets.cli.main import main
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.compact import compact, make_erasure_final
 from recruit_assets.load.connection import connection, transaction

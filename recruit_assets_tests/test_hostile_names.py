@@ -9,7 +9,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recruit_assets.command_line import main
+from recruit_assets.cli.main import main
 from recruit_assets.extract.columns import LONGEST_NAME, Places, Shape
 from recruit_assets.extract.query import Query
 from recruit_assets.options import Mode

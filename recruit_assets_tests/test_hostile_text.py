@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from playwright.sync_api import Browser
 
 from recruit_assets.assets import ASSETS
-from recruit_assets.command_line import main
+from recruit_assets.cli.main import main
 from recruit_assets.extract.query import Query
 from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.marts.mart import MARTS

@@ -15,10 +15,10 @@ import requests
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.sandbox import Sandbox
+from recruit_assets_tests.cli.test_command_line import JOB, MATERIALIZE, environment, start
 from recruit_assets_tests.dagster_dev import DagsterDev
 from recruit_assets_tests.load.test_connection import held_elsewhere
 from recruit_assets_tests.rings import FULL
-from recruit_assets_tests.test_command_line import JOB, MATERIALIZE, environment, start
 
 CONCURRENCY = 4
 GUARD = 300.0  # seconds; what is waited for here would last longer

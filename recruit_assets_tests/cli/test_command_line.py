@@ -19,7 +19,7 @@ from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PATHS = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
 COMPANY = [endpoint.name for endpoint in ENDPOINTS if endpoint.group == "company"]
 MATERIALIZE = ["asset", "materialize", "-m", "recruit_assets.definitions", "--select"]

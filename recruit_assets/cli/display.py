@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from recruit_assets.doctor import Diagnosis, Readiness
+from recruit_assets.cli.doctor import Diagnosis, Readiness
 from recruit_assets.extract.probe import Probe, State
 from recruit_assets.extract.report import Verdict, duration
 from recruit_assets.load.erasure import Pending

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from recruit_assets import display, settings
-from recruit_assets.doctor import Readiness, examine
+from recruit_assets import settings
+from recruit_assets.cli import display
+from recruit_assets.cli.doctor import Readiness, examine
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.erasure import Pending, pending

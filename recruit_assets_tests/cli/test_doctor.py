@@ -17,17 +17,17 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from recruit_assets.command_line import main
-from recruit_assets.display import show_diagnosis
-from recruit_assets.doctor import examine
+from recruit_assets.cli.display import show_diagnosis
+from recruit_assets.cli.doctor import examine
+from recruit_assets.cli.main import main
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.settings import SETTINGS
+from recruit_assets_tests.cli.test_command_line import ROOT
 from recruit_assets_tests.conftest import KEY, Project
 from recruit_assets_tests.load.test_connection import held_elsewhere
-from recruit_assets_tests.test_command_line import ROOT
 
 Run = Callable[..., tuple[int, str]]
 
