@@ -1,1 +1,1 @@
-"""Reading the API: HTTP and JSON:API, knowing neither Dagster nor DuckDB."""
+"""Reading the API over HTTP and JSON:API, without any knowledge of Dagster or DuckDB."""

@@ -1,6 +1,6 @@
-"""Where the API is and how it lets us in: settings that are checked before anything is sent.
+"""Settings of the API: address, key and limits, checked before any request is sent.
 
-What lives here: what makes a setting impossible or unsafe. The requests are made by `client`.
+What lives here: the checks for values that cannot work or are unsafe. `client` sends the requests.
 """
 
 import ipaddress
@@ -17,10 +17,10 @@ SET_IT = "export it or set it in .env (which wins, also with an empty value)"
 
 @dataclass(frozen=True)
 class ApiSettings:
-    """Where the API is and how to ask it.
+    """Hold the address of the API, the key and the limits on requests, all validated.
 
     Raises:
-        BadSetting: a value cannot work; the sentence says which and why, never the key.
+        BadSetting: a value cannot work; the message names the setting and why, never the key.
     """
 
     base_url: str
@@ -53,10 +53,10 @@ class ApiSettings:
 
 
 def check_base_url(url: str) -> None:
-    """Refuse a base URL that cannot work or would show the key to others.
+    """Reject a base URL that cannot work or would expose the key.
 
     Raises:
-        BadSetting: with what is wrong with it.
+        BadSetting: the message says what is wrong.
     """
     if not url:
         raise BadSetting(
@@ -64,7 +64,7 @@ def check_base_url(url: str) -> None:
         )
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it is what checks it
+        parts.port  # noqa: B018 - reading the port validates it
     except ValueError as error:
         raise BadSetting(f"RECRUIT_API_BASE_URL is not a URL ({error}).") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -79,7 +79,7 @@ def check_base_url(url: str) -> None:
         parts.hostname.encode("idna")
     except (requests.RequestException, UnicodeError) as error:
         raise BadSetting(f"RECRUIT_API_BASE_URL names no host that can be ({error}).") from error
-    if " " in parts.hostname or not parts.hostname.isprintable():  # which requests may let pass
+    if " " in parts.hostname or not parts.hostname.isprintable():  # requests may accept these
         raise BadSetting("RECRUIT_API_BASE_URL names no host that can be (it holds a blank).")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise BadSetting(
@@ -89,7 +89,7 @@ def check_base_url(url: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name is this machine."""
+    """Return whether a host name refers to this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,17 +1,17 @@
-"""From the values of an answer to a column of Arrow, and the values that do not fit.
+"""Conversion of JSON values to Arrow columns, with the values that do not fit set apart.
 
-What lives here: what a value of each kind must be. A column is checked and converted whole; only
-one that holds a misfit is gone through value by value.
+What lives here: the rule for each kind of column. A column is checked and converted as a whole;
+only a column with a misfit is checked value by value.
 
-A value fits if it can be told from what is stored, up to these forms:
-- a number in a column of numbers may have come as its shortest decimal text, and a whole one with a
-  zero behind the point: 52000 as "52000" or 52000.0; "0052", "52000.00" and " 5" do not fit;
-- a key may have come as a number;
-- a time is stored as its instant, without its offset; dates and times of any ISO 8601 spelling fit;
-- JSON is stored with its names sorted, and null is as good as absent;
-- half a surrogate pair, which no database stores, makes its value the JSON text of it.
-A number in a column of texts does not fit, as the same text could come next; nor does "true" in
-one of flags.
+A value fits if it can be recovered from what is stored, up to these forms:
+- a number column accepts a number as its shortest decimal text, and an integer with a zero
+  fraction: 52000 as "52000" or 52000.0; "0052", "52000.00" and " 5" do not fit;
+- a key may arrive as a number;
+- a timestamp is stored as an instant, without its offset; any ISO 8601 date or time fits;
+- JSON is stored with sorted names, and null is equivalent to absent;
+- a value with an unpaired surrogate, which no database stores, is replaced by its JSON text.
+A number does not fit a text column, because the same text could be the next value; "true" does not
+fit a boolean column.
 """
 
 import json
@@ -28,8 +28,8 @@ import pyarrow.compute as pc
 
 from recruit_assets.catalogue import Kind
 
-Values = list[Any]  # one for each record; None where it has none
-MOST_EXACT = 2**53  # up to it every whole number is a float of its own
+Values = list[Any]  # one per record; None if the record has no value
+MOST_EXACT = 2**53  # floats hold every integer up to this exactly
 _BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
@@ -55,10 +55,10 @@ _BOUNDS = {
 
 
 def as_column(kind: Kind, values: Values) -> tuple[pa.Array, dict[int, Any]]:
-    """The values as Arrow, and by row those that do not fit, in whose place is null."""
+    """Convert values to Arrow; return the array and, by row, the misfits, which are null in it."""
     try:
         return _as_arrow(kind, values), {}
-    except (ValueError, TypeError, OverflowError):  # there are some that do not fit
+    except (ValueError, TypeError, OverflowError):  # some values do not fit
         fitting: Values = [None] * len(values)
     misfits = {}
     for row, value in enumerate(values):
@@ -70,9 +70,9 @@ def as_column(kind: Kind, values: Values) -> tuple[pa.Array, dict[int, Any]]:
 
 
 def kind_of(values: Values) -> Kind:
-    """Return the kind of a column whose first values these are: the plainest that all of them fit.
+    """Return the kind of a new column: the simplest one that all its first values fit.
 
-    Values of several types make it JSON, whatever their order.
+    Values of different JSON types make it JSON, in any order.
     """
     types = set(map(type, values)) - {type(None)}
     if types == {bool}:
@@ -86,12 +86,12 @@ def kind_of(values: Values) -> Kind:
 
 
 def as_json(value: Any) -> str:
-    """Return JSON text, the same for the same value: keys sorted, whole numbers exact."""
+    """Return canonical JSON text: sorted keys, exact integers."""
     return _encoded(storable(value)).decode()
 
 
 def storable(value: Any) -> Any:
-    """Return the value, or, if it holds half a surrogate pair, its JSON text."""
+    """Return the value, or its JSON text if it contains an unpaired surrogate."""
     try:
         _encoded(value)
     except UnicodeEncodeError:
@@ -102,19 +102,19 @@ def storable(value: Any) -> Any:
 def _encoded(value: Any) -> bytes:
     try:
         return _ENCODER.encode(value)
-    except RecursionError:  # it was decoded with fewer calls around it: a new thread has none
+    except RecursionError:  # decoding had a shallower stack; a new thread starts empty
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(_ENCODER.encode, value).result()
 
 
-# From a value to what its column stores; ValueError and OverflowError say that it does not fit.
+# Converters of one value; ValueError and OverflowError mean that it does not fit.
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError
     if not value.isascii():
-        value.encode()  # raises for half a surrogate pair, which no database stores
+        value.encode()  # raises for an unpaired surrogate, which no database stores
     return value
 
 
@@ -124,7 +124,7 @@ def _key(value: Any) -> str:
 
 def _integer(value: Any) -> int:
     number = _spelled(value) if type(value) is str else value
-    # As text: -0.0 differs from 0, and beyond 2^53 a float is no longer written out.
+    # Compare as text: -0.0 differs from 0, and beyond 2^53 a float is not written out.
     if type(number) is float and abs(number) <= MOST_EXACT and str(number) == f"{int(number)}.0":
         return int(number)
     if type(number) is int and -(2**63) <= number < 2**63:
@@ -140,7 +140,7 @@ def _number(value: Any) -> float:
 
 
 def _spelled(text: str) -> int | float:
-    """Return the number whose shortest decimal text this is."""
+    """Parse a number; raise ValueError unless the text is its shortest decimal form."""
     number = float(text) if {".", "e"} & set(text) else int(text)
     if str(number) != text:
         raise ValueError
@@ -154,7 +154,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _timestamp(value: Any) -> datetime:
-    # Without an offset it is no instant; with more digits than microseconds it would be cut.
+    # Without an offset it is not an instant; beyond microseconds it would be truncated.
     moment = datetime.fromisoformat(_text(value))
     if moment.tzinfo is None or _BEYOND_MICROSECONDS.search(value):
         raise ValueError
@@ -192,8 +192,8 @@ _FIT: dict[Kind, Callable[[Any], Any]] = {
     Kind.JSON: as_json,
 }
 
-# From a whole column to Arrow, if nothing in it is a misfit; else ValueError, TypeError or
-# OverflowError. Arrow alone would take 1.5 for a whole number and a text for a list of letters.
+# Converters of a whole column; ValueError, TypeError or OverflowError mean that it has a misfit.
+# Arrow alone would accept 1.5 as an integer and a text as a list of letters.
 
 _TYPES: dict[Kind, frozenset[type]] = {
     Kind.TEXT: frozenset({str}),
@@ -225,7 +225,7 @@ def _hold_texts(lists: Values) -> bool:
 
 
 def _within_bounds(times: pa.Array, kind: Kind) -> pa.Array:
-    """The times, if Python can hold them as well: Arrow knows the year 0 and the year 10,000."""
+    """Return the times if Python can hold them too; Arrow accepts the years 0 and 10,000."""
     ends = pc.min_max(times)
     first, last = _BOUNDS[kind]
     if ends["min"].is_valid and not (first <= ends["min"].value and ends["max"].value <= last):

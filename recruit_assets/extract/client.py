@@ -1,7 +1,7 @@
-"""One GET and its checked answer, and how the key is sent.
+"""HTTP client: one GET with the key, and the check of its answer.
 
-What lives here: the session and the budget. Not here: when to ask again (`retries`), what to ask
-next (`walk`), what went wrong in words (`http_errors`).
+What lives here: the session and the rate limit. Not here: when to retry (`retries`), what to
+request next (`walk`), how a failure is described (`http_errors`).
 """
 
 import os
@@ -29,15 +29,15 @@ from recruit_assets.extract.retries import Outage, RequestStats
 from recruit_assets.extract.retry_after import moment_of, wait_asked_for
 
 COUNTS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
-AT_ONCE = 1 << 16  # bytes of a body, decoded
-LARGEST_ANSWER = 64 << 20  # bytes, decoded: a page of 30 records has some ten thousand
-LARGEST_REFUSAL = 1 << 20  # bytes; the rest is not read
-MOST_VALUES = 500_000  # of an answer, each of which takes up to 200 bytes of memory
-COUNTED_FROM = 1 << 21  # bytes, below which no answer has too many values
+AT_ONCE = 1 << 16  # decoded bytes per read of a body
+LARGEST_ANSWER = 64 << 20  # decoded bytes; a page of 30 records has about ten thousand
+LARGEST_REFUSAL = 1 << 20  # bytes of an error body; the rest is not read
+MOST_VALUES = 500_000  # in an answer; each takes up to 200 bytes of memory
+COUNTED_FROM = 1 << 21  # bytes; values are counted only in larger answers
 
 
 class _KeyAuth(AuthBase):
-    """Puts the key into its header; as session auth it also keeps a .netrc from replacing it."""
+    """Put the key into its header; as session auth it also keeps a .netrc from replacing it."""
 
     def __init__(self, header: str, value: str) -> None:
         self._header, self._value = header, value
@@ -48,17 +48,17 @@ class _KeyAuth(AuthBase):
 
 
 class Client:
-    """Asks one API with one session and one budget; safe to share between threads.
+    """Send requests to one API through one session and one rate limit. Thread-safe.
 
     Args:
-        settings: where the API is and how to ask it.
+        settings: the address of the API, the key and the limits.
         timeout: seconds to connect, and seconds between two bytes of an answer.
         longest: seconds from the start of a request to the end of its answer, so that a drip ends.
 
-    `identity` tells one API, version and key from another, and nothing of the key. `behind` is how
-    far the API's clock was seen behind ours at most, by the `Date` of its answers, and `ahead` how
-    far ours was ahead of it in the last one, negative if it was behind. `outage` is how
-    long it has failed.
+    `identity` identifies the API, version and key without revealing the key. `behind` is the
+    largest lag of the API's clock behind ours, by the `Date` of its answers; `ahead` is how far our
+    clock was ahead in the last answer, negative if it was behind. `outage` measures how long the
+    API has failed.
     """
 
     def __init__(
@@ -84,17 +84,17 @@ class Client:
         )
         self._settings = settings
         self._open()
-        # All requests are alike but for their address, so they are prepared once: that is a third
-        # of what a request costs. What the environment says of proxies and certificates as well.
+        # Requests differ only in their URL, so one is prepared and copied: preparing is a third of
+        # the cost of a request. The environment's proxies and certificates are read once as well.
         self._prepared = self._session.prepare_request(requests.Request("GET", self.base_url))
         self._surroundings = self._session.merge_environment_settings(
             self.base_url, {}, True, None, None
         )
         if is_loopback(self._origin.hostname or ""):
-            self._surroundings["proxies"] = {}  # they can't reach this machine's loopback
+            self._surroundings["proxies"] = {}  # a proxy cannot reach this machine's loopback
 
     def _open(self) -> None:
-        """Make the session, and what bounds its requests, of this process."""
+        """Create the session and the deadlines of this process."""
         settings = self._settings
         self._process = os.getpid()
         self._deadlines = Deadlines(self._longest)
@@ -106,13 +106,13 @@ class Client:
             self._session.mount(scheme, Adapter(pool_maxsize=settings.concurrency))
 
     def _session_here(self) -> requests.Session:
-        """Return the session; one of its own in a forked process, as two cannot share a socket."""
+        """Return the session; a forked process gets its own, as two cannot share a socket."""
         if os.getpid() != self._process:
             self._open()
         return self._session
 
     def wait_for_turn(self, stopped: Event) -> float:
-        """Wait for room in the budget; return the seconds waited.
+        """Wait until the rate limit allows a request; return the seconds waited.
 
         Raises:
             CancelledError: `stopped` is set, so nothing more may be sent.
@@ -128,17 +128,17 @@ class Client:
     def get(
         self, url: str, query: str, subject: str, shape: type[Shape], stats: RequestStats
     ) -> Shape:
-        """Ask once for a list or a record.
+        """Request a list or a record once.
 
         Args:
             url: a path below the base URL, or a link of the API, which must have the same origin.
             query: the query string; empty for a link, which has its own.
-            subject: what is asked for, for messages.
-            shape: what the answer must be.
-            stats: where what came is counted.
+            subject: the name of the request in messages.
+            shape: the structure that the answer must have.
+            stats: counts the bytes received.
 
         Raises:
-            RequestFailed: one of its kinds; see `errors`.
+            RequestFailed: one of its subclasses; see `errors`.
         """
         body = self._fetch(self._resolve(url, subject), query, subject)
         stats.bytes += len(body)
@@ -169,14 +169,14 @@ class Client:
                     request, timeout=self._timeout, allow_redirects=False, **self._surroundings
                 )
                 body = self._drain(response, subject)
-                if exchange.late:  # then the end of the body may be that of the connection
+                if exchange.late:  # the body may have ended with the connection
                     raise requests.ReadTimeout
-            except OSError as error:  # as all errors of requests are
+            except OSError as error:  # the base class of all errors of requests
                 if exchange.late:
                     raise too_slow(subject, host, self._longest) from None
                 if isinstance(error, requests.RequestException):
                     raise no_answer(subject, error, host, reached=self._reached) from error
-                # What requests says of a REQUESTS_CA_BUNDLE that is not there.
+                # requests raises a plain OSError for a missing REQUESTS_CA_BUNDLE.
                 raise not_prepared(subject, str(error)) from None
             finally:
                 self._settle(sent, response)
@@ -187,7 +187,7 @@ class Client:
         return body
 
     def _settle(self, sent: float, response: requests.Response | None) -> None:
-        """Tell the budget what came of a request."""
+        """Report the outcome of a request to the rate limiter."""
         if self._limiter is None:
             return
         if response is None:
@@ -199,10 +199,10 @@ class Client:
             self._limiter.settle(sent, remaining, reset)
 
     def _drain(self, response: requests.Response, subject: str) -> bytes:
-        """Return the body, decoded part by part; of a refusal no more than tells what it says.
+        """Return the decoded body, read in parts; stop early in an error answer.
 
         Raises:
-            Rejected: it is larger than any answer should be.
+            Rejected: the body is larger than any answer should be.
         """
         size, parts = 0, []
         is_refusal = response.status_code != 200
@@ -231,14 +231,14 @@ class Client:
             same = origin(parts) == origin(self._origin)
         except ValueError:
             same = False
-        # Libraries disagree where the host ends if there is a backslash or a user.
+        # Libraries disagree on where the host ends if there is a backslash or a user.
         if not same or "\\" in url or "@" in parts.netloc:
             raise http_errors.linked_elsewhere(subject, url)
         return resolved
 
 
 def origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    """Return scheme, host and port of a URL; raise ValueError if the port is none."""
+    """Return scheme, host and port of a URL; raise ValueError if the port is invalid."""
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or default
 

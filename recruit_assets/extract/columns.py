@@ -1,7 +1,6 @@
-"""Which column each part of a record goes to; no two parts of a record share one.
+"""Column names for the parts of a record; no two parts share one.
 
-What lives here: names only. Which values there are is up to `records`, and whether they fit up to
-`arrow`.
+What lives here: names only. `records` extracts the values, and `arrow` decides whether they fit.
 """
 
 import hashlib
@@ -13,15 +12,15 @@ from recruit_assets.catalogue import Endpoint, snake_case
 from recruit_assets.extract.jsonapi import Record, members
 from recruit_assets.text import one_line
 
-LONGEST_NAME = 80  # characters of a column name that comes from the API
-SHAPES = 64  # that records of one list may have before their places are looked for again
-WIDEST = 1000  # names of a shape whose places are worth the memory of keeping them
-PARTS = ("ids", "id", "type")  # of a relationship
-MORE_PARTS = ("types", "data", "meta")  # of one that says more than the catalogue expects
+LONGEST_NAME = 80  # characters of a column name taken from the API
+SHAPES = 64  # shapes of one list whose columns are cached
+WIDEST = 1000  # names in a shape; wider shapes are not worth caching
+PARTS = ("ids", "id", "type")  # columns of a relationship
+MORE_PARTS = ("types", "data", "meta")  # more columns if it has more than the catalogue expects
 
 
 class Shape(NamedTuple):
-    """The names that records have in common."""
+    """Hold the names that a group of records has in common."""
 
     attributes: tuple[str, ...]
     links: tuple[str, ...]
@@ -38,9 +37,9 @@ def shape_of(record: Record) -> Shape:
 
 
 class Places:
-    """Finds the columns of one endpoint's records.
+    """Find the columns of one endpoint's records.
 
-    `known` are the columns that the catalogue provides for, in the table or not.
+    `known` holds the columns that the catalogue provides for, whether or not the table has them.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -84,12 +83,12 @@ class Places:
     def _column(self, name: str, beside: Container[str] = ()) -> str:
         """Return the column of an attribute that the catalogue does not know by this spelling.
 
-        Plain names stay plain, and `resume_summary` is `resume-summary` spelled otherwise. Any
-        other name, and one that is taken, carries a part of its digest: so the column depends on
-        the name, and not on what came first, today or last year. `beside` are the names of the
-        same record: where both spellings come at once, each gets a column.
+        A plain name stays plain, and `resume_summary` is another spelling of `resume-summary`. Any
+        other name, and one that is taken, gets part of its digest. So the column depends only on
+        the name, not on which name arrived first. `beside` holds the names of the same record: if
+        both spellings occur together, each gets its own column.
         """
-        plain = one_line(snake_case(name))  # without letters that show nothing
+        plain = one_line(snake_case(name))  # without invisible characters
         kebab = plain.replace("_", "-")
         if name == kebab:
             free = plain not in self._reserved
@@ -105,6 +104,6 @@ class Places:
 
 
 def _with_digest(plain: str, source: str) -> str:
-    """Return a column name that no other source has."""
+    """Return a column name unique to the source."""
     digest = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()[:8]
     return f"{plain[:LONGEST_NAME] or 'attribute'}_{digest}"

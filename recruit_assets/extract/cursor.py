@@ -1,4 +1,4 @@
-"""A list that is read by its links, one page after the other: its pages have no numbers."""
+"""Reading a list by its links, one page after the other, because its pages have no numbers."""
 
 from collections.abc import Generator, Iterator
 from itertools import chain
@@ -11,10 +11,10 @@ from recruit_assets.extract.source import Page, Source
 
 
 class Links:
-    """The pages after a first one, by their links, one by one.
+    """Follow the links from a first page, one page at a time.
 
-    `led_back` is the number of the page whose link leads to one that was read before: there is no
-    way on from it. What came is kept; whether it is all is told by the counts.
+    `led_back` is the number of the page whose link leads to a page already read, where the reading
+    stops. Its pages are kept; the counts show whether they are complete.
     """
 
     def __init__(self, source: Source) -> None:
@@ -22,7 +22,7 @@ class Links:
         self.led_back: int | None = None
 
     def follow(self, page: Page) -> Iterator[Page]:
-        """Yield the pages after this one, also empty ones, until one without a link."""
+        """Yield the pages after this one, including empty ones, until one has no link."""
         followed: set[str] = set()
         while link := page.document.next:
             if link in followed:
@@ -34,12 +34,12 @@ class Links:
 
 
 def read_by_cursor(pager: Pager, first: Page) -> Generator[Page, None, bool]:
-    """Yield pages by opaque cursors, which stand after a record and so miss none behind it.
+    """Yield pages by opaque cursors, which mark a place after a record and so skip none behind it.
 
-    A link that leads back ends the reading; by the counts it is all that there is, or not.
+    A link that leads back ends the reading; the counts show whether it is complete.
 
     Returns:
-        Whether the links led to the end, as far as the counts tell.
+        Whether the links led to the end, as far as the counts show.
     """
     links, seen, keys, page = Links(pager.source), Sightings(), list[Key](), first
     ordered, short, shown = True, False, set[tuple[str, ...]]()

@@ -1,12 +1,12 @@
-"""An end to every exchange: a request whose answer goes on for too long is cut off.
+"""Deadlines for requests: an exchange that takes too long is cut off.
 
-The timeout of a socket starts again with each byte. So headers that drip, interim answers (100
-Continue) without end, and a handshake or a proxy that dawdles would hold a request for ever. Here
-each request has a deadline from its beginning to the last byte of its answer, and a thread shuts
-the connection down when it is over.
+A socket timeout restarts with each byte. So dripping headers, endless interim answers (100
+Continue), and a slow handshake or proxy could hold a request forever. Here each request has a
+deadline from its start to the last byte of its answer, and a thread shuts the connection down when
+the deadline passes.
 
-What lives here: the thread, and connections that can be shut down from it. What is said of an
-exchange that was cut off is in `client`.
+What lives here: the thread, and connections that it can shut down. `client` raises the error for an
+exchange that was cut off.
 """
 
 import socket
@@ -20,11 +20,11 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-_thread = local()  # `exchange` is the one that the thread is in
+_thread = local()  # `exchange` is the current one of the thread
 
 
 class Exchange:
-    """One request and its answer, which ends at a time by the clock of `monotonic`."""
+    """Track one request and its answer, up to a deadline by the clock of `monotonic`."""
 
     def __init__(self, ends: float) -> None:
         self.ends = ends
@@ -33,24 +33,24 @@ class Exchange:
 
     @property
     def late(self) -> bool:
-        """Return whether its time is over, so that it was cut off or is about to be."""
+        """Return whether the deadline has passed, so that it was or will be cut off."""
         return monotonic() >= self.ends
 
     def use(self, line: socket.socket | None) -> None:
-        """Take the connection that it runs over."""
+        """Attach the connection that the exchange uses."""
         with self._lock:
             self._line = line
             self._shut()
 
     def leave(self, line: socket.socket) -> None:
-        """Close a connection's line: at the end of the exchange, if that still reads from it."""
+        """Close a connection's socket; defer that to `end` if the exchange still reads from it."""
         with self._lock:
             self._is_last = line is self._line
         if not self._is_last:
             line.close()
 
     def end(self) -> None:
-        """Let the connection go."""
+        """Release the connection."""
         with self._lock:
             if self._is_last and self._line:
                 self._line.close()
@@ -64,26 +64,26 @@ class Exchange:
 
     def _shut(self) -> None:
         if self._is_cut and self._line:
-            with suppress(OSError):  # it was closed just now
+            with suppress(OSError):  # it has just been closed
                 self._line.shutdown(socket.SHUT_RDWR)
 
 
 class Deadlines:
-    """Gives each exchange of a client the same time; safe to share between threads.
+    """Give each exchange of a client the same time limit. Thread-safe.
 
     Args:
-        seconds: how long an exchange may take.
+        seconds: the time limit of an exchange.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._lock, self._closed = Lock(), Event()
-        self._running: dict[Exchange, None] = {}  # the oldest first, which ends first
-        self._watched = False  # by the thread
+        self._running: dict[Exchange, None] = {}  # oldest first, which is also the first to expire
+        self._watched = False  # whether the thread is running
 
     @contextmanager
     def exchange(self) -> Iterator[Exchange]:
-        """Cut off what this thread sends and receives in the block, when its time is over."""
+        """Cut off this thread's exchange in the block when its deadline passes."""
         exchange = _thread.exchange = Exchange(monotonic() + self._seconds)
         with self._lock:
             self._running[exchange] = None
@@ -99,11 +99,11 @@ class Deadlines:
             exchange.end()
 
     def close(self) -> None:
-        """Let the thread end."""
+        """Stop the thread."""
         self._closed.set()
 
     def _watch(self) -> None:
-        """Cut off exchanges, until there was none for as long as one may take."""
+        """Cut off overdue exchanges; end when none has run for as long as one may take."""
         while True:
             with self._lock:
                 oldest = next(iter(self._running), None)
@@ -112,7 +112,7 @@ class Deadlines:
                     del self._running[oldest]
                     oldest.cut()
                     continue
-            # An exchange that begins during this wait ends after it.
+            # An exchange that starts during this wait expires after it.
             stopped = self._closed.wait(left)
             with self._lock:
                 if stopped or (oldest is None and not self._running):
@@ -125,18 +125,18 @@ def _current() -> Exchange | None:
 
 
 class _Connection(HTTPConnection):
-    """A connection that the exchange of its thread can shut down."""
+    """Let the exchange of the current thread shut the connection down."""
 
     _line: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
         made = super()._new_conn()
-        self._line = made.dup()  # TLS takes the socket itself over
+        self._line = made.dup()  # TLS takes over the socket itself
         self._tell()
         return made
 
     def request(self, *args: Any, **options: Any) -> None:
-        """Send a request, over a connection that may have served others before."""
+        """Send a request over a connection that earlier exchanges may have used."""
         self._tell()
         super().request(*args, **options)
 
@@ -155,7 +155,7 @@ class _Connection(HTTPConnection):
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
-    """The same over TLS."""
+    """Do the same over TLS."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -170,15 +170,15 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 
 
 class Adapter(HTTPAdapter):
-    """The adapter of `requests`, with connections that an exchange can shut down."""
+    """Extend the adapter of `requests` with connections that an exchange can shut down."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Make the pools of connections to hosts."""
+        """Create the pools of connections to hosts."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """Return the pools of connections through a proxy; one of SOCKS has its own."""
+        """Return the pools of connections through a proxy; a SOCKS proxy keeps its own."""
         manager = super().proxy_manager_for(proxy, **options)
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = _POOLS

@@ -1,7 +1,7 @@
-"""Requests in flight: several pages asked for at once, each handed over as it is answered.
+"""Requests in flight: several pages requested concurrently, each returned once it is answered.
 
-What lives here: whose answer is whose. The threads live in `threads`; which pages are asked for is
-up to `walk`.
+What lives here: which answer belongs to which request. `threads` holds the threads; `walk` decides
+which pages to request.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,10 +16,10 @@ Answer = TypeVar("Answer")
 
 
 class InFlight(Generic[Tag, Answer]):
-    """Runs requests in threads while its block runs; iterate it for answers, and send more.
+    """Run requests in threads within a `with` block; iterate it for answers, and send more.
 
     Args:
-        concurrency: how many requests run at once; others wait for their turn.
+        concurrency: the most requests at once; further ones are queued.
     """
 
     def __init__(self, concurrency: int) -> None:
@@ -31,17 +31,17 @@ class InFlight(Generic[Tag, Answer]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave without waiting for answers that are not wanted any more."""
+        """Leave without waiting for outstanding answers."""
         self._pool.__exit__()
 
     def send(self, tag: Tag, ask: Callable[[int], Answer], number: int) -> None:
-        """Ask for a page; its answer comes with the tag."""
+        """Request a page; its answer is yielded with the tag."""
         future = self._pool.submit(ask, number)
         self._flying[future] = tag
         future.add_done_callback(self._answered.put)
 
     def __iter__(self) -> Iterator[tuple[Tag, Answer]]:
-        """Yield answers as they come, until nothing is in flight; raise what a request raised."""
+        """Yield answers as they arrive, until nothing is in flight; raise what a request raised."""
         while self._flying:
             future = self._answered.get()
             yield self._flying.pop(future), future.result()

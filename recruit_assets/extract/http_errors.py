@@ -1,9 +1,10 @@
-"""Which failure another try can clear, and what to tell the user about each.
+"""Errors for HTTP answers: whether a retry can help, and what to tell the user.
 
-A redirect is a failure as well: the key goes to one place only.
+A redirect is a failure as well, because the key is sent to one place only.
 
-What lives here: from an HTTP answer, or from no answer at all, to one error of `errors`. It decides
-nothing about when to ask again (`retries`) and sends nothing (`client`).
+What lives here: the mapping from an HTTP answer to one error of `errors`. Requests without an
+answer are in `no_answer`. Nothing here decides when to retry (`retries`) or sends a request
+(`client`).
 """
 
 from urllib.parse import urlsplit
@@ -26,15 +27,15 @@ from recruit_assets.extract.report import duration
 from recruit_assets.extract.retry_after import wait_asked_for
 from recruit_assets.text import one_line
 
-# 408 and 425 ask for another try by definition; 5xx is the server's own trouble.
+# 408 and 425 ask for a retry by definition; 5xx is a failure of the server.
 CAN_CLEAR = {408, 425, *range(500, 600)}
-LOOKED_AT = 1 << 20  # bytes of a body, for the start that is shown
+LOOKED_AT = 1 << 20  # bytes of a body that are read for its excerpt
 
 
 def failed_answer(
     subject: str, response: requests.Response, body: bytes, redaction: Redaction
 ) -> RequestFailed:
-    """Return the error for an answer that is not 200; its `wait` is what Retry-After says."""
+    """Return the error for an answer that is not 200; its `wait` is what the answer asks for."""
     status = response.status_code
     refusals = error_objects(body) if status in (400, 406) else []
     said = [redaction.sentence(detail) for _, detail in refusals[:3]]
@@ -56,7 +57,7 @@ def failed_answer(
 def _refusal(
     subject: str, status: int, happened: str, refusals: list[tuple[str, str]], otherwise: str
 ) -> RequestFailed:
-    """Return the error of a status; `otherwise` is the advice for one that has none of its own."""
+    """Return the error for a status; `otherwise` is the advice for one without its own."""
     if status == 429:
         advice = "Lower RECRUIT_API_REQUESTS_PER_10S, or see what else uses the key."
         return RateLimited(subject, happened, advice)
@@ -75,8 +76,8 @@ _UNAVAILABLE = {
     "or leave this asset out.",
     404: "The account may lack the add-on behind this endpoint.",
 }
-# What the API says itself is shown for 400 and 406 only, where it speaks of parameters: elsewhere
-# it may speak of people.
+# The API's own message is shown only for 400 and 406, where it is about parameters; elsewhere it
+# may contain personal data.
 _ADVICE = {
     401: "It does not take the key. Check RECRUIT_API_KEY, that RECRUIT_API_BASE_URL is the region "
     "of the account (a key of another region gets the same answer), and that "
@@ -90,7 +91,7 @@ _OTHERWISE = (
 
 
 def linked_elsewhere(subject: str, url: str) -> Rejected:
-    """The error for a link to another origin, which is not followed either."""
+    """Return the error for a link to another origin, which is not followed."""
     return Rejected(
         subject,
         f"the API links to {_host(url)}, where the key is not sent",
@@ -99,7 +100,7 @@ def linked_elsewhere(subject: str, url: str) -> Rejected:
 
 
 def another_record(subject: str, type_: str, id_: str) -> Rejected:
-    """Return the error for an answer by id that holds another record."""
+    """Return the error for a request by id that returned another record."""
     return Rejected(
         subject,
         f"the API answered with the record {one_line(id_, 60)} of the type {one_line(type_, 60)}",
@@ -108,12 +109,12 @@ def another_record(subject: str, type_: str, id_: str) -> Rejected:
 
 
 def not_an_address(subject: str) -> Rejected:
-    """Return the error for an id that would lead to another path of the API."""
+    """Return the error for an id that would change the path of the URL."""
     return Rejected(subject, "no URL can hold this id", "Look the record up in the API by hand.")
 
 
 def gone_midway(error: Unavailable) -> Rejected:
-    """The error for a list that answered and then did not."""
+    """Return the error for a list that became unavailable while it was read."""
     return Rejected(
         error.subject,
         f"{error.happened}, though pages before it were there",
@@ -122,7 +123,7 @@ def gone_midway(error: Unavailable) -> Rejected:
 
 
 def nothing_there(error: Unavailable, url: str, other: str) -> Rejected:
-    """The error for a list that is unavailable, as another is that every account and key has."""
+    """Return the error for a list that is unavailable like one that every key can read."""
     advice = {
         403: "The key may read nothing: give it a scope. Or is RECRUIT_API_BASE_URL another place?",
         404: "Check RECRUIT_API_BASE_URL: it should end in the version path, such as /v1/.",
@@ -142,12 +143,12 @@ def too_large(subject: str, most: str) -> Rejected:
 
 
 def bad_id(subject: str, why: str) -> Rejected:
-    """Return the error for a record with an id that can be none; it would be the same each time."""
+    """Return the error for a record with an invalid id; a retry would return the same."""
     return Rejected(subject, why, f"The table is as it was. {TELL}.")
 
 
 def another_type(subject: str, found: str, expected: str) -> Rejected:
-    """Return the error for a list that shows a record of another type, such as another list's."""
+    """Return the error for a list with a record of another type, such as another list's."""
     return Rejected(
         subject,
         f"the API's list shows a record of the type {one_line(found, 60)}, not {expected}",
@@ -156,7 +157,7 @@ def another_type(subject: str, found: str, expected: str) -> Rejected:
 
 
 def one_id_twice(subject: str, id_: str, first: str, second: str) -> Rejected:
-    """Return the error for two records that only one row could be made of, by what each is."""
+    """Return the error for two records that share an id; `first` and `second` describe them."""
     return Rejected(
         subject,
         f"two records have the id {one_line(id_, 60)}: {one_line(first, 60)} and "
@@ -166,7 +167,7 @@ def one_id_twice(subject: str, id_: str, first: str, second: str) -> Rejected:
 
 
 def bad_answer(subject: str, body: bytes, why: str, redaction: Redaction) -> BadAnswer:
-    """The error for an answer with status 200 that is not a JSON:API document."""
+    """Return the error for an answer with status 200 that is not a JSON:API document."""
     came = (
         f"it begins: {redaction.excerpt(body[:LOOKED_AT])}" if body.strip() else "the body is empty"
     )
@@ -178,7 +179,7 @@ def bad_answer(subject: str, body: bytes, why: str, redaction: Redaction) -> Bad
 
 
 def error_objects(body: bytes) -> list[tuple[str, str]]:
-    """The (code, detail) of each JSON:API error; `errors` is a list, by some reports an object."""
+    """Return (code, detail) of each error; `errors` is a list, or by some reports an object."""
     try:
         errors = msgspec.json.decode(body)["errors"]
     except (msgspec.MsgspecError, KeyError, TypeError):
@@ -192,7 +193,7 @@ def error_objects(body: bytes) -> list[tuple[str, str]]:
 
 
 def _host(url: str) -> str:
-    """Host and port of a URL: no user, password or path, which can hold secrets."""
+    """Return host and port of a URL, without user, password and path, which can hold secrets."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2] or "another path"
     except ValueError:

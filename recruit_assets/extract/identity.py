@@ -1,7 +1,7 @@
-"""What makes a record itself: its type and its id, of which the table keeps the id alone.
+"""Identity of a record: its type and its id, of which the table keeps only the id.
 
-What lives here: which types a list may show, and whether two of its records share an id. What an
-id may be is checked in `jsonapi`.
+What lives here: which types a list may contain, and whether two of its records share an id.
+`jsonapi` validates the ids.
 """
 
 from array import array
@@ -14,12 +14,12 @@ from recruit_assets.extract.jsonapi import Record
 
 
 class Types:
-    """The types that the records of one endpoint have; threads may share it.
+    """Track the types of one endpoint's records. Thread-safe.
 
-    JSON:API leaves it to an API how it spells a type, and Teamtailor's is the path of the list.
-    So another spelling of that is right, and so is a type that nobody knows, if the list shows no
-    record of the endpoint's own type besides. A record of another endpoint is not: its id would be
-    merged over the record that has it here.
+    JSON:API leaves the spelling of a type to the API; Teamtailor uses the path of the list. So
+    another spelling of the path is accepted, and so is an unknown type if the list has no record of
+    the endpoint's own type. The type of another endpoint is rejected, because its record would be
+    merged over the one with the same id here.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -27,31 +27,31 @@ class Types:
         self._shown: set[str] = set()
 
     def wrong(self, records: Iterable[Record]) -> str | None:
-        """Note the types of a page; return one that the list may not show, if there is one."""
+        """Note the types of a page; return one that the list must not contain, or None."""
         self._shown |= {each.type for each in records if isinstance(each.type, str)}
         others = sorted(each for each in self._shown if _plain(each) != self._own)
         mixed = len(others) < len(self._shown)
         return next((each for each in others if mixed or _plain(each) in _KNOWN), None)
 
     def fits(self, type_: Any) -> bool:
-        """Return whether an answer by id may have this type: none, the own, or one of the list."""
+        """Return whether an answer by id may have this type: none, its own, or one of the list."""
         return not isinstance(type_, str) or type_ in self._shown or _plain(type_) == self._own
 
 
 class Identities:
-    """Finds two records of one reading that would become one row: same id, but not the same record.
+    """Find two records of one reading that share an id, and so a row, but are not the same record.
 
-    They differ in type, or the id of one is a number and that of the other a text.
+    They differ in type, or one id is a number and the other a text.
     """
 
     def __init__(self) -> None:
-        self._usual: str | None = None  # the form that the first record has, and nearly all have
-        self._ids = array("q")  # hashes of the ids of these
-        self._odd: dict[str, str] = {}  # the forms of others, by id
+        self._usual: str | None = None  # the form of the first record, and of nearly all
+        self._ids = array("q")  # hashes of the ids of that form
+        self._odd: dict[str, str] = {}  # the forms of other records, by id
         self._clash: tuple[str, str, str] | None = None
 
     def add(self, records: Iterable[Record]) -> None:
-        """Note records, also some that were noted before."""
+        """Note records, including those noted before."""
         for record in records:
             form, id_ = _form(record), str(record.id)
             if self._usual is None:
@@ -63,7 +63,7 @@ class Identities:
 
     @property
     def clash(self) -> tuple[str, str, str] | None:
-        """Return an id that two records share, and what each is; None if there is none."""
+        """Return an id that two records share and the form of each, or None."""
         if self._clash or not self._odd or self._usual is None:
             return self._clash
         usual = set(self._ids)
@@ -72,13 +72,13 @@ class Identities:
 
 
 def _form(record: Record) -> str:
-    """Return what tells a record from another one of the same id, in words."""
+    """Describe what distinguishes a record from another one with the same id."""
     type_ = record.type if isinstance(record.type, str) else "a record without a type"
     return f"{type_} with a number" if isinstance(record.id, int) else f"{type_} with a text"
 
 
 def _plain(type_: str) -> str:
-    """Return a type without case, separators and plural: `JobApplication` is `job-applications`."""
+    """Normalize a type: drop case, separators and plural (`JobApplication`: `jobapplication`)."""
     return "".join(filter(str.isalnum, type_.casefold())).removesuffix("s")
 
 

@@ -1,7 +1,7 @@
-"""What an answer looks like: the shapes that a list and its records must have.
+"""JSON:API documents: the structure that an answer and its records must have.
 
-What lives here: structures that msgspec decodes an answer into and checks it by. What a record
-means is up to `records`, which page comes next up to `walk`.
+What lives here: the structures that msgspec decodes an answer into and validates it against.
+`records` interprets a record; `walk` chooses the next page.
 """
 
 import json
@@ -12,28 +12,28 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import force_setattr
 
-MOST_DIGITS = 4000  # of a whole number that Python reads from text
-MAX_COUNT = 1 << 53  # of records; up to here a float holds every whole number
+MOST_DIGITS = 4000  # digits; a longer integer is kept as text
+MAX_COUNT = 1 << 53  # records; floats hold every integer up to here
 WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,30})(?:\.0*)?\s*")
 
 
 class Linkage(msgspec.Struct, frozen=True, gc=False):
-    """What a relationship points at; null also where it was not included. Its links are skipped."""
+    """Hold the keys of a relationship; null also if it was not included. Its links are skipped."""
 
     data: Any = None
     meta: Any = None
 
 
-Other = list[Any] | str | int | float | bool | None  # where an object belongs
+Other = list[Any] | str | int | float | bool | None  # in place of an object
 Members = dict[str, Any] | Other
 Relationships = dict[str, Linkage | Other] | Other
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """A record of an answer. A relationship that is no object is read as its keys.
+    """Hold one record of an answer. A relationship that is not an object is read as its keys.
 
-    The id is a text that is not empty, or a whole number. Records hold no cycles, so the garbage
-    collector need not look at them.
+    The id is a non-empty text or an integer. Records hold no cycles, so the garbage collector need
+    not track them.
     """
 
     id: Any
@@ -45,14 +45,14 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class BadId(ValueError):
-    """An id that is neither a text nor a whole number; the message says where and what it is."""
+    """Report an id that is neither a text nor an integer; the message says where and what it is."""
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A list as the API answers it. `included` is not read: all it adds are stubs.
+    """Hold a list as the API returned it. `included` is not read, because it adds only stubs.
 
-    Only the records have to be what JSON:API promises. Counts and links prove that a list was read
-    whole; where they make no sense they count as not said, so nothing is proven and nothing lost.
+    Only the records must conform to JSON:API. Counts and links prove that a list was read
+    completely; invalid ones count as absent, so nothing is proven and nothing is lost.
     """
 
     data: list[Record]
@@ -61,7 +61,7 @@ class Document(msgspec.Struct, frozen=True):
 
     @property
     def next(self) -> str | None:
-        """Return the link to the next page: a text, or an object that holds it as `href`."""
+        """Return the link to the next page, whether it is a text or an object with `href`."""
         link = _member(self.links, "next")
         link = _member(link, "href") if isinstance(link, dict) else link
         return link if isinstance(link, str) and link.strip() else None
@@ -78,7 +78,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Single(msgspec.Struct, frozen=True):
-    """One record as the API answers it by its id."""
+    """Hold one record as the API returned it by id."""
 
     data: Record
 
@@ -87,16 +87,15 @@ Shape = TypeVar("Shape", Document, Single)
 
 
 def read(body: bytes, shape: type[Shape]) -> Shape:
-    """Return the document that an answer is, of the shape that was asked for.
+    """Decode an answer into a document of the requested shape.
 
-    Values that nothing can hold (half a surrogate pair, numbers beyond all bounds, NaN, which is no
-    JSON) do not spoil the page: such a number comes as its text, and what becomes of such a text is
-    up to `records`.
+    Values that cannot be stored (unpaired surrogates, numbers out of range, NaN, which is not JSON)
+    do not spoil the page: such a number is kept as its text, and `records` handles such a text.
 
     Raises:
-        msgspec.MsgspecError: it is no document, in words without its values.
+        msgspec.MsgspecError: it is not a document; the message shows none of its values.
         UnicodeError: it is not UTF-8.
-        BadId: a record has an id that cannot be one.
+        BadId: a record has an invalid id.
     """
     document = _decoded(body, shape)
     for number, record in enumerate(records_of(document), 1):
@@ -111,16 +110,16 @@ def records_of(document: Document | Single) -> list[Record]:
 
 
 def members(value: Members | Relationships) -> dict[str, Any]:
-    """Return the members of an object; anything else in its place has none."""
+    """Return the members of an object; any other value has none."""
     return value if isinstance(value, dict) else {}
 
 
 def _id(value: Any, number: int) -> int:
-    """Return an id that is a whole number, also where it is written as 5.0.
+    """Return an id that is an integer, including one written as 5.0.
 
     Raises:
-        msgspec.ValidationError: there is none.
-        BadId: it is something else.
+        msgspec.ValidationError: the id is missing.
+        BadId: the id is something else.
     """
     if type(value) is int or (type(value) is float and count_in(abs(value)) is not None):
         return int(value)
@@ -142,14 +141,14 @@ def _decoded(body: bytes, shape: type[Shape]) -> Shape:
             raise error from None
         document = msgspec.convert(loose, shape)
         if not all(str(record.id).isascii() for record in records_of(document)):
-            raise  # an id must be whole
+            raise  # an id must be intact
         return document
 
 
 def count_in(value: Any) -> int | None:
-    """Return the count that a value of `meta` is, also a text or a float that is whole; else None.
+    """Return the count in a value of `meta`, also from a text or an integral float; else None.
 
-    Numbers below 0 or above `MAX_COUNT` are no count of records.
+    Numbers below 0 or above `MAX_COUNT` are not record counts.
     """
     if isinstance(value, str):
         whole = WHOLE_NUMBER.fullmatch(value)

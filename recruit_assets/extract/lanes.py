@@ -1,23 +1,24 @@
-"""How a list that changes while it is read is read without missing a record, and the proof of it.
+"""Proof that a list which changes during the read is read without missing a record.
 
-Records come and go while pages are fetched, and each that goes pulls all later ones to the front:
-who reads on by number steps over as many current records as were removed before. Two facts allow
-better: the order is by a key that never changes for a record, and a new record's key is greater
-than all before. So the list grows at one end only, the young one, and everything here reads from
-the newest end to the old:
+Records are added and removed while pages are fetched, and each removal shifts the later records
+forward by one: reading on by page number skips as many current records as were removed before. Two
+facts allow better: a record's sort key never changes, and a new record's key is greater than all
+before. So the list grows at one end only, the newest, and everything here reads from the newest end
+to the oldest:
 
-- Oldest first (`sort=id`), the newest end is the last page, and page numbers go down. Removed
-  records pull what is still to be read towards where it will be read. Nothing can be stepped over.
-- Newest first, the newest end is page 1, and numbers go up. New records push what is to be read on,
-  where it comes twice. Removed ones can pull a record past the reader, but then the answers show a
-  smaller record count: the reader goes back by as many records.
+- Oldest first (`sort=id`), the newest end is the last page, and page numbers descend. Removals
+  shift unread records towards the pages still to be read, so none can be skipped.
+- Newest first, the newest end is page 1, and page numbers ascend. Additions shift unread records to
+  later pages, so some are read twice. Removals can shift a record past the reader, but then the
+  answers show a smaller record count, and the reader goes back by as many records.
 
-To have several pages in flight, the list is cut into lanes, each read so, one page after another.
-Between the end of one lane and the beginning of the next a record can slip through. Nothing has if
-as many records came as there were at the beginning; else each lane goes on into the next, until it
-meets a record that the next has covered. So a proof costs no more than a page for each lane.
+To keep several pages in flight, the list is split into lanes, each read this way, one page after
+another. A record can slip through between the end of one lane and the start of the next. None has
+if as many records were read as the list had at the start. Otherwise each lane reads on into the
+next until it meets a record that the next has covered. So the proof costs at most one page per
+lane.
 
-What lives here: which page a lane wants, and what its answers prove. Nothing is asked here.
+What lives here: which page a lane wants, and what its answers prove. Nothing is requested here.
 """
 
 from collections import deque
@@ -31,42 +32,42 @@ from recruit_assets.extract.jsonapi import Record, members
 from recruit_assets.extract.links import ends
 from recruit_assets.extract.source import Page
 
-Key = tuple[float, int]  # what a list is ordered by: a time or nothing, then the id
+Key = tuple[float, int]  # sort key of a list: a time or nothing, then the id
 YOUNGEST, OLDEST = (inf, 0), (-inf, 0)  # beyond all keys: the ends of the list
-LONGEST_ID = 18  # digits, so that it is one of 64 bits
-REMEMBERED = 400  # keys of a lane, the latest, by which disorder is found
-STEPS_BACK = 20  # of a lane, in addition to one for each of its pages
+LONGEST_ID = 18  # digits, which fit into 64 bits
+REMEMBERED = 400  # latest keys of a lane, kept to detect disorder
+STEPS_BACK = 20  # allowed for a lane, in addition to one for each of its pages
 
 
 class OutOfOrder(Exception):
-    """The list is in no order that a proof can stand on."""
+    """Report that the list has no order that a proof can rely on."""
 
 
 class Order(IntEnum):
-    """How page numbers go from young records to old ones."""
+    """Define the direction of page numbers from new records to old ones."""
 
     OLDEST_FIRST = -1
     NEWEST_FIRST = 1
 
 
 def keys_of(records: Sequence[Record], *, by_change: bool) -> list[Key]:
-    """The keys of records, in their order.
+    """Return the sort keys of records, in their order.
 
     Args:
-        records: of one page, in its order.
-        by_change: whether they are ordered by their last change before their id.
+        records: the records of one page, in its order.
+        by_change: whether they are sorted by their last change before their id.
 
     Raises:
-        OutOfOrder: an id is no number, or a change has no time.
+        OutOfOrder: an id is not a number, or a change has no time.
     """
     return [(_changed(each) if by_change else 0.0, _number(each)) for each in records]
 
 
 def order_of(keys: Sequence[Key]) -> Order:
-    """The order of a page.
+    """Return the order of a page.
 
     Raises:
-        OutOfOrder: it has none, or a record twice.
+        OutOfOrder: it has none, or contains a record twice.
     """
     if all(first < second for first, second in pairwise(keys)):
         return Order.OLDEST_FIRST
@@ -76,17 +77,17 @@ def order_of(keys: Sequence[Key]) -> Order:
 
 
 class Lane:
-    """A stretch of a list, read page after page from young records to old ones.
+    """Track a stretch of a list that is read page by page, from new records to old ones.
 
     Args:
-        order: how the list is ordered.
+        order: the order of the list.
         size: records of a full page.
         first: the number of its first page.
-        pages: how many pages it has.
-        top: whether it begins at the newest end.
+        pages: the number of its pages.
+        top: whether it starts at the newest end.
 
-    `youngest` and `oldest` are the ends of what it has covered: every record between them that
-    lived all the while has come. `records` counts those that came, once each.
+    `youngest` and `oldest` bound what it has covered: every record between them that existed
+    throughout has been read. `records` counts the records read, each once.
     """
 
     def __init__(
@@ -96,18 +97,18 @@ class Lane:
         self.youngest = YOUNGEST if top else OLDEST
         self.oldest = YOUNGEST
         self.records = 0
-        self.greatest = OLDEST  # of the keys that came
-        self.overrun = False  # whether records were removed faster than it could go back
+        self.greatest = OLDEST  # greatest key read
+        self.overrun = False  # whether records were removed faster than it could step back
         self._until: Key | None = None
         self._next = first
         self._keys: deque[Key] = deque(maxlen=REMEMBERED)
         self._total: int | None = None
-        self._position = 0  # newest first: how many records lie before the rest
+        self._position = 0  # newest first: the number of records before the unread rest
         self._steps_back = 0
 
     @property
     def wanted(self) -> int | None:
-        """The number of the page to read next; None when its own are read, and what is beyond."""
+        """Return the page number to read next; None when its own and those beyond are read."""
         if self.oldest == OLDEST:
             return None
         if self._until is not None:
@@ -116,11 +117,11 @@ class Lane:
         return self._next if done < self._pages else None
 
     def go_on(self, until: Key) -> None:
-        """Want pages until everything down to a key is covered."""
+        """Continue until everything down to a key is covered."""
         self._until = until
 
     def take(self, page: Page, keys: Sequence[Key]) -> None:
-        """Cover what the answer to the wanted page proves. An empty page alone proves nothing.
+        """Note what the answer to the wanted page covers. An empty page alone proves nothing.
 
         Raises:
             OutOfOrder: the page contradicts the order.
@@ -145,13 +146,13 @@ class Lane:
         self._next = page.number + self.order
 
     def _check_repeated(self, repeated: Sequence[Key]) -> None:
-        """Check that records which come again are those that came before.
+        """Check that repeated records are among those read before.
 
-        Where more were removed than it remembers, older answers show up: what is covered, from
-        `oldest` to `greatest`, has come, and is not looked up.
+        If more records were removed than it remembers keys, records of earlier answers reappear:
+        what is covered, from `oldest` to `greatest`, was read and is not looked up.
 
         Raises:
-            OutOfOrder: a record came where it would have had to come before.
+            OutOfOrder: a record appears that should have been read before.
         """
         if repeated and self._keys:
             known = set(self._keys)
@@ -159,7 +160,7 @@ class Lane:
                 raise OutOfOrder
 
     def _stepped_back(self, page: Page) -> bool:
-        """Whether records may lie between what is covered and this page, as others were removed."""
+        """Step back if removals may have shifted records past the reader; return whether it did."""
         total = page.document.record_count
         if self.order is Order.OLDEST_FIRST or self._total is None or total is None:
             return False
@@ -176,16 +177,16 @@ class Lane:
 
 
 def spread(order: Order, size: int, top: int, pages: int, lanes: int) -> list[Lane]:
-    """Lanes over a list, the young ones first, that together read each page once.
+    """Split a list into lanes, newest first, that together read each page once.
 
-    The last goes on to the oldest end, wherever that is by then.
+    The last lane continues to the oldest end, wherever that is by then.
 
     Args:
-        order: how the list is ordered.
+        order: the order of the list.
         size: records of a full page.
-        top: the number of the page at the newest end, which is the first lane's first.
-        pages: how many pages the list has.
-        lanes: how many there may be.
+        top: the number of the page at the newest end, where the first lane starts.
+        pages: the number of pages of the list.
+        lanes: the most lanes.
     """
     rest = pages - 1
     lanes = max(1, min(lanes, rest))
@@ -201,21 +202,21 @@ def spread(order: Order, size: int, top: int, pages: int, lanes: int) -> list[La
 
 
 def stood_still(lanes: Sequence[Lane], total: int) -> bool:
-    """Whether as many records came, once each, as there were when the first page was answered.
+    """Return whether as many distinct records were read as existed at the answer to the first page.
 
-    Each that came was there then, so each that was there has come.
+    Every record read existed then, so every record that existed then was read.
     """
     apart = all(young.oldest > old.youngest for young, old in pairwise(lanes))
     return apart and sum(lane.records for lane in lanes) == total
 
 
 def gaps(lanes: Sequence[Lane]) -> list[tuple[Lane, Lane]]:
-    """Neighbours between which a record can have slipped through, if the list did not stand still.
+    """Return neighbours between which a record may have slipped through, if the list changed.
 
-    There are none where a lane met what the next one has covered.
+    There is no gap where a lane has met what the next one covers.
 
     Raises:
-        OutOfOrder: the lanes do not go from young to old.
+        OutOfOrder: the lanes do not run from new to old.
     """
     if any(young.greatest <= old.greatest for young, old in pairwise(lanes) if young.records):
         raise OutOfOrder

@@ -1,7 +1,7 @@
-"""What to tell the user where no answer came: the network, proxies and certificates.
+"""Errors for requests without an answer: the network, proxies and certificates.
 
-What lives here: from what the HTTP library raised to one error of `errors`. What an answer says is
-in `http_errors`.
+What lives here: the mapping from an exception of the HTTP library to one error of `errors`. Errors
+for answers are in `http_errors`.
 """
 
 import re
@@ -19,7 +19,7 @@ PROXY_ADVICE = (
     "http://user:password@proxy.example.com:3128."
 )
 _REFUSED_BY_PROXY = re.compile(r"Tunnel connection failed: (4\d\d)")
-# What helps against each reason for which a certificate is refused.
+# Advice for each reason why a certificate is rejected.
 _SECURE = {
     "is not valid for": "Set RECRUIT_API_BASE_URL to a host that the certificate names.",
     "has expired": f"{TELL}, unless this machine's clock is wrong.",
@@ -34,7 +34,7 @@ _NEVER_SENT = (InvalidProxyURL, InvalidSchema, InvalidURL)
 
 
 def not_prepared(subject: str, why: str) -> Rejected:
-    """The error for a request that this machine cannot even begin."""
+    """Return the error for a request that this machine cannot even send."""
     return Rejected(
         subject,
         f"the request could not be made ({why})",
@@ -46,7 +46,7 @@ def not_prepared(subject: str, why: str) -> Rejected:
 def no_answer(
     subject: str, error: requests.RequestException, host: str, *, reached: bool
 ) -> RequestFailed:
-    """The error for a request that got no whole answer; `reached`: the host answered before."""
+    """Return the error for a request without a full answer; `reached`: the host answered before."""
     if isinstance(error, _NEVER_SENT):
         return not_prepared(subject, _reason(error))
     if isinstance(error, requests.exceptions.SSLError) and _is_final(error):
@@ -73,26 +73,26 @@ def too_slow(subject: str, host: str, longest: float) -> Transient:
 
 
 def _refused_by_proxy(subject: str, refused: re.Match[str]) -> Rejected:
-    """Return the error for a proxy that lets nothing through; another try changes nothing."""
+    """Return the error for a proxy that blocks the request; a retry would not help."""
     status = int(refused[1])
     advice = PROXY_ADVICE if status == 407 else "Ask the proxy's operator to let it through."
     return Rejected(subject, f"the proxy of HTTPS_PROXY answered HTTP {status}", advice)
 
 
 def _is_final(error: requests.exceptions.SSLError) -> bool:
-    """Whether a handshake failed for what the other side is, as opposed to a broken connection."""
+    """Return whether the other side caused a handshake to fail, not a broken connection."""
     return any(word in str(error) for word in ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION"))
 
 
 def _not_connected(error: requests.RequestException) -> bool:
-    """Whether no connection came about, as opposed to one that broke."""
+    """Return whether no connection was established, as opposed to one that broke."""
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
     return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
 def _reason(error: BaseException) -> str:
-    """What the network said, without the URL that the library wraps around it."""
+    """Return the network error, without the URL that the library wraps around it."""
     cause: BaseException = error
     while (inner := getattr(cause, "reason", None) or next(iter(cause.args), None)) is not None:
         if not isinstance(inner, BaseException):

@@ -1,7 +1,7 @@
-"""A list in the order of its records, read from the newest end to the oldest.
+"""Reading a sorted list from the newest end to the oldest.
 
-What lives here: where the newest end is, who reads which stretch, and what is read once more
-because it was added or changed in between. What a page proves is told in `lanes`.
+What lives here: finding the newest end, assigning pages to lanes, and rereading what was added or
+changed during the read. `lanes` explains what a page proves.
 """
 
 from array import array
@@ -25,28 +25,28 @@ from recruit_assets.extract.sightings import Sightings, too_few
 from recruit_assets.extract.source import Page
 from recruit_assets.extract.unordered import read_again
 
-MOST_EMPTY = 1_000  # pages asked for in search of the newest end
-MOST_PASSES = 20  # over what was added or changed while the rest was read
+MOST_EMPTY = 1_000  # pages requested to find the newest end
+MOST_PASSES = 20  # over records added or changed during the read
 
 
 class Ordered:
-    """One reading of a list in order; iterate it once for the pages after the first.
+    """Read a list in order; iterate it once for the pages after the first.
 
     Raises:
-        OutOfOrder: the list is in no order that this can prove.
+        OutOfOrder: the list has no order that can be proven.
     """
 
     def __init__(self, pager: Pager, first: Page) -> None:
         self._pager, self._first = pager, first
-        self._came = array("q")  # ids
-        self._places = array("q")  # the numbers of the pages that they came on
-        self._floor = OLDEST  # the newest key of page 1, which no later page of the oldest can show
+        self._came = array("q")  # ids read
+        self._places = array("q")  # the page number of each
+        self._floor = OLDEST  # newest key of page 1; with the oldest first, no later page has it
 
     def __iter__(self) -> Iterator[Page]:
         pager, top = self._pager, self._first
         keys = self._keys(top)
         if len(keys) < 2 and not pager.query.sorted:
-            raise OutOfOrder  # one record shows none
+            raise OutOfOrder  # one record shows no order
         order = order_of(keys)
         self._floor = max(keys, default=OLDEST)
         if order is Order.OLDEST_FIRST:
@@ -66,11 +66,11 @@ class Ordered:
             yield from self._came_short()
 
     def _added_since(self, top: Page, order: Order) -> Iterator[Page]:
-        """Yield what was added or changed at the newest end while the rest was read.
+        """Yield what was added or changed at the newest end during the read.
 
-        One answer that reaches from the newest end back to what was known shows it all. Where more
-        than one is needed, a record that changes again moves past the reader: that pass is read on
-        to its end, which makes its first page known, and then the next one begins.
+        A single answer that reaches from the newest end back to known records shows all of it. If
+        more than one is needed, a record that changes again moves past the reader. Then that pass
+        is read to its end, which makes its first page known, and the next pass begins.
         """
         for _ in range(MOST_PASSES):
             known = self._surely_before(max(self._keys(top), default=OLDEST))
@@ -91,13 +91,13 @@ class Ordered:
         )
 
     def _newest(self, number: int) -> Generator[Page, None, Page]:
-        """Yield pages until one is at the newest end of a list of the oldest first; return that.
+        """Yield pages until one is at the newest end of an oldest-first list; return that page.
 
-        An empty page is never the end: the list has become shorter, and its count tells where the
-        last page is now.
+        An empty page is never the end: the list has become shorter, and its count shows which page
+        is now the last.
 
         Raises:
-            OutOfOrder: a page shows what belongs to page 1, or is empty against its own count.
+            OutOfOrder: a page shows records of page 1, or is empty against its own count.
         """
         pager, empty = self._pager, 0
         for _ in range(MOST_EMPTY):
@@ -122,7 +122,7 @@ class Ordered:
         return page
 
     def _came_short(self) -> Iterator[Page]:
-        """Yield the pages again, if fewer records came than there are and the list stands still."""
+        """Yield the pages again if records are missing although the list has not changed."""
         pager, came = self._pager, len(set(self._came))
         if came >= pager.now:
             return
@@ -135,7 +135,7 @@ class Ordered:
             self._pager.doubts.append(too_few(came, pager.now, seen if pager.steady else None))
 
     def _read(self, lanes: Iterable[Lane]) -> Iterator[Page]:
-        """Yield the pages that lanes want, one of each lane in flight, as they are answered."""
+        """Yield the pages that lanes want as they are answered, one page of each lane in flight."""
         lanes = list(lanes)
         with self._pager.source.in_flight() as flying:
 
@@ -155,9 +155,9 @@ class Ordered:
             )
 
     def _surely_before(self, key: Key) -> Key:
-        """Return a key that no change since this one was read can have got or gone below.
+        """Return a key that sorts before every change made since this one was read.
 
-        In a window two changes can share a time, and the later one have the lesser id.
+        In a window, two changes can share a time, and the later one can have the lower id.
         """
         return (key[0], -1) if self._pager.query.since else key
 

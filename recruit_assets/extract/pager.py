@@ -1,7 +1,8 @@
-"""A list that is asked for by page number: its pages, each held against its own count.
+"""Reading a list by page number, with each page checked against its own count.
 
-What lives here: the first page and what the account refuses, pages that are short or empty, and
-why nothing is proven. Which page is asked for next, and what an order proves, is up to `walk`.
+What lives here: the first page and the parameters that the account refuses, pages that are short or
+empty, and the doubts that keep a reading from being proven. `walk` decides which page to request
+next and what an order proves.
 """
 
 from collections.abc import Iterator
@@ -14,15 +15,15 @@ from recruit_assets.extract.query import WINDOW, Query
 from recruit_assets.extract.report import WalkReport
 from recruit_assets.extract.source import Page, Source
 
-ASKED_FOR_A_SHORT_PAGE = 3  # times
-BELIEVED_SHORT = 3  # doubts, from which on a page is asked for once
+ASKED_FOR_A_SHORT_PAGE = 3  # requests for a page that is short
+BELIEVED_SHORT = 3  # doubts after which a page is requested only once
 
 
 class Pager:
-    """The pages of one list; `doubts` says why its reading proves nothing.
+    """Request the pages of one list; `doubts` says why the reading proves nothing.
 
-    `size` is how many records a full page has, `now` what the latest answer counts, and `steady`
-    whether all answers counted the same.
+    `size` is the number of records on a full page, `now` the count in the latest answer, and
+    `steady` whether all answers gave the same count.
     """
 
     def __init__(self, source: Source, query: Query, report: WalkReport) -> None:
@@ -34,7 +35,7 @@ class Pager:
         self.doubts: list[str] = []
 
     def first(self) -> Page:
-        """Return page 1, asked for with whatever parameters the account takes."""
+        """Return page 1, requested with the parameters that the account accepts."""
         while True:
             try:
                 page = self.source.page(self.query, 1)
@@ -52,7 +53,7 @@ class Pager:
         return page
 
     def page(self, number: int) -> Page:
-        """Return a page, asked for again while it does not hold as many records as belong there."""
+        """Return a page; request it again while its size is not the one that its count implies."""
         tries = ASKED_FOR_A_SHORT_PAGE if len(self.doubts) < BELIEVED_SHORT else 1
         for _ in range(tries):
             page = self.source.page(self.query, number)
@@ -66,24 +67,24 @@ class Pager:
         return page
 
     def keys(self, page: Page) -> list[Key]:
-        """Return the keys that the records of a page are ordered by.
+        """Return the sort keys of the records of a page.
 
         Raises:
             OutOfOrder: they have none.
         """
         since = self.query.since is not None
         if since and not self.query.sorted:
-            raise OutOfOrder  # what changes while a window is read enters it anywhere
+            raise OutOfOrder  # changes during the read enter an unsorted window anywhere
         return keys_of(page.records, by_change=since)
 
     def last(self, counted: int | None) -> int:
-        """Return the number of the last page of a list of `counted` records; 1 for none."""
+        """Return the number of the last page of a list of `counted` records; 1 if it is empty."""
         return max(1, -(-(counted or 0) // self.size))
 
     def forward(self, first: Page) -> Iterator[Page]:
-        """Yield the pages after page 1, several in flight, until its end by count and link.
+        """Yield the pages after page 1, several in flight, until the end by count and link.
 
-        An empty page is the end only where the count agrees: pages can be empty for a moment.
+        An empty page is the end only if the count agrees, because pages can be empty for a moment.
         """
         number, last = 2, self._end(first)
         with self.source.in_flight() as flying:
@@ -97,10 +98,10 @@ class Pager:
                     flying.send(number, self.page, number)
 
     def shrink(self) -> bool:
-        """Ask for pages that are one record shorter from now on, so that all begin elsewhere.
+        """Request pages that are one record shorter from now on, so that page boundaries move.
 
         Returns:
-            Whether that can be: a size was asked for, and the API's pages have it.
+            Whether that is possible: a size was requested, and the API's pages have it.
         """
         asked = self.query.size
         if asked is None or asked != self.size or asked < 2:
@@ -110,7 +111,7 @@ class Pager:
         return True
 
     def _end(self, page: Page) -> int:
-        """Return the number of the last page, as far as an answer knows."""
+        """Return the number of the last page, as far as this answer shows."""
         document = page.document
         if document.record_count is None:
             counted = document.page_count or 0
@@ -120,11 +121,11 @@ class Pager:
         return max(counted, page.number + 1 if on else 1)
 
     def _fit(self, page: Page) -> None:
-        """Take the size of the API's pages, if they are all of another one than was asked for."""
+        """Adopt the API's page size if it differs from the requested one on every page."""
         document, came = page.document, len(page.records)
         counted = document.record_count
         if not came or not counted or came > counted:
-            return  # more than are counted: such a count tells nothing
+            return  # more records than counted, so the count is worthless
         if came == counted or document.page_count == -(-counted // came):
             self.size = came
             self.doubts.clear()
@@ -143,8 +144,8 @@ class Pager:
             self.now = counted
 
     def _due(self, page: Page) -> int:
-        """Return how many records a page should have, by its own count; -1 if it has none now."""
+        """Return how many records a page should have by its own count; -1 if it has none now."""
         counted = page.document.record_count
-        if counted is None:  # as the first page did, or it cannot be told
+        if counted is None:  # as on the first page; else the number due is unknown
             return len(page.records) if self._report.record_count is None else -1
         return max(0, min(self.size, counted - (page.number - 1) * self.size))

@@ -1,9 +1,8 @@
-"""What two requests tell of an endpoint: whether a sync could read it, and what that would take.
+"""Probe of an endpoint with two requests: whether a sync could read it, and at what cost.
 
-The first page is asked for as a sync asks, once more if it did not come or came to a refusal; what
-is left of the two requests asks for changed records. What lives here: which of the two asks what,
-and when there is no use in asking for more. How parameters are given up is told in `query`, how
-many requests a list takes in `forecast`.
+The first request asks for the first page as a sync does, and is repeated once after a failure or
+refusal. A request that is left asks for changed records. What lives here: which request asks what,
+and when another is pointless. Dropping parameters is in `query`, counting requests in `forecast`.
 """
 
 import logging
@@ -23,41 +22,41 @@ from recruit_assets.extract.retries import ONCE
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.threads import DaemonPool
 
-MOST_REQUESTS = 2  # for one endpoint
+MOST_REQUESTS = 2  # per endpoint
 FOR_EVERY_KEY = ("jobs", "departments")  # paths that every key may read
-IF_UNAVAILABLE = 2  # requests of a sync: the list, and one of those, which answers
+IF_UNAVAILABLE = 2  # requests of a sync: the list, then one that every key may read
 
 
 class State(Enum):
-    """Whether a sync could read an endpoint."""
+    """Classify whether a sync could read an endpoint."""
 
     READABLE = "readable"
-    UNAVAILABLE = "unavailable"  # the key or the account lacks it; the others go on
-    UNCLEAR = "unclear"  # it refuses more parameters than two requests can tell
+    UNAVAILABLE = "unavailable"  # the key or the account lacks it; the others continue
+    UNCLEAR = "unclear"  # it refuses more parameters than two requests can show
     FAILING = "failing"
 
 
 @dataclass
 class Probe:
-    """What was found of one endpoint."""
+    """Hold the findings about one endpoint."""
 
     endpoint: Endpoint
     state: State = State.UNCLEAR
     error: RequestFailed | None = None  # why it is not readable
-    records: int | None = None  # as the API counts them
+    records: int | None = None  # by the API's count
     pages: int | None = None
     requests: int | None = None  # of a full sync
     bytes: float | None = None  # of all rows in memory, if all records are like the first page's
-    refused: list[str] = field(default_factory=list)  # optional parameters, each in a sentence
-    takes_filter: bool | None = None  # the one for changed records; None if that is not known
+    refused: list[str] = field(default_factory=list)  # optional parameters, one sentence each
+    takes_filter: bool | None = None  # whether it accepts the filter; None if unknown
 
 
 def probe_all(client: Client, endpoints: Sequence[Endpoint]) -> Iterator[Probe]:
-    """Ask each endpoint, twice at most, several at a time; those for every key come first.
+    """Probe endpoints with at most two requests each, several at a time, those for every key first.
 
     Raises:
-        RequestFailed: not even those answer, so it is the address, the key, the version or the
-            network; the others were not asked.
+        RequestFailed: not even those answer, so the address, the key, the version or the network is
+            at fault; the others were not requested.
     """
 
     def ask(endpoint: Endpoint) -> Probe:
@@ -73,7 +72,7 @@ def probe_all(client: Client, endpoints: Sequence[Endpoint]) -> Iterator[Probe]:
 
 
 def probe(source: Source) -> Probe:
-    """Ask an endpoint, twice at most; `source` is one without retries."""
+    """Probe an endpoint with at most two requests; `source` must not retry."""
     found = Probe(source.endpoint)
     try:
         with source:
@@ -104,7 +103,7 @@ def _ask(found: Probe, source: Source) -> None:
 
 
 def _measure(found: Probe, query: Query, page: Page, refusals: int, url: str) -> None:
-    """Note what a first page tells of the whole list."""
+    """Note what a first page shows about the whole list."""
     found.state, found.error = State.READABLE, None
     found.records = page.document.record_count
     requests = requests_for(page, query.size, url)
@@ -118,7 +117,7 @@ def _measure(found: Probe, query: Query, page: Page, refusals: int, url: str) ->
 
 
 def _ask_for_changes(found: Probe, query: Query, source: Source) -> None:
-    """Whether the list takes the filter for changed records, if a request is left to ask."""
+    """Check whether the list accepts the filter for changed records, if a request is left."""
     if not found.endpoint.dated or source.stats.requests >= MOST_REQUESTS:
         return
     recent = replace(query, since=datetime.now(UTC).replace(microsecond=0))
@@ -130,11 +129,11 @@ def _ask_for_changes(found: Probe, query: Query, source: Source) -> None:
         if any(each.startswith(WINDOW) for each in dropped):
             found.takes_filter = False
     except RequestFailed:
-        return  # the list itself was there, and this tells nothing of the filter
+        return  # the list is readable; this failure shows nothing about the filter
 
 
 def _common(probes: Sequence[Probe], base_url: str) -> RequestFailed | None:
-    """The error that all of several endpoints answer with alike, if they do."""
+    """Return the error that all of several endpoints share, or None."""
     errors = [each.error for each in probes if each.state in (State.UNAVAILABLE, State.FAILING)]
     if len(errors) < len(probes) or len({type(each) for each in errors}) != 1:
         return None

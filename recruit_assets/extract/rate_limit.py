@@ -1,14 +1,13 @@
-"""The request budget: a maximum of requests in any ten seconds, for all who use a key.
+"""Rate limit: a maximum of requests in any ten seconds, for all users of a key.
 
-All threads and all processes of a user on this machine count in one place, an SQLite file, so that
-two runs at once do not spend the budget twice. What others spend elsewhere the API tells in the
-headers of each answer (`X-Rate-Limit-Remaining` and `-Reset`): while it says that nothing is left,
-nothing is sent. That is believed once the numbers have been seen to move, since the API has sent
-fixed ones for years.
+All threads and all processes of a user on this machine share one count in an SQLite file, so that
+two concurrent runs do not spend the budget twice. The API reports other usage in the headers of
+each answer (`X-Rate-Limit-Remaining` and `-Reset`): while they report nothing left, nothing is
+sent. They are trusted once the numbers have been seen to change, because the API has sent fixed
+ones for years.
 
-What lives here: who may send now, and when to look again if not. Waiting is up to `client`. Of
-the libraries for this, none shares a count between threads and processes both, or listens to the
-server.
+What lives here: who may send now, and otherwise when to check again. `client` does the waiting. No
+existing library shares a count between both threads and processes, or follows the server's headers.
 """
 
 import os
@@ -22,10 +21,10 @@ from time import monotonic
 from recruit_assets.errors import BadSetting
 from recruit_assets.extract.rate_limit_file import RateLimitFile
 
-WINDOW_SECONDS = 10.0  # that the API counts requests in
-JITTER = 0.05  # seconds that a request may take less to get there than another
-LONGEST_ANSWER = 120.0  # seconds after which a request without an answer is one of a killed run
-BETWEEN_LOOKS = 0.05  # seconds between two looks, while answers are on their way
+WINDOW_SECONDS = 10.0  # the window in which the API counts requests
+JITTER = 0.05  # seconds by which one request may arrive faster than another
+LONGEST_ANSWER = 120.0  # seconds after which an unanswered request is from a killed run
+BETWEEN_LOOKS = 0.05  # seconds between two checks while requests are unanswered
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS sent (at REAL NOT NULL, answered INTEGER NOT NULL DEFAULT 0);
@@ -37,11 +36,11 @@ _TABLES = """
 
 
 class RateLimiter:
-    """A budget of requests; safe to share between threads, and shared by name with processes.
+    """Limit the requests of threads, and of processes that use the same name.
 
     Args:
         limit: the most requests in ten seconds.
-        name: what they are for; the budget of that name is one.
+        name: the name of the budget; equal names share one.
         clock: seconds since the machine was started, the same for all processes.
 
     Raises:
@@ -54,13 +53,13 @@ class RateLimiter:
         self._file = RateLimitFile(path, _TABLES, self._use_up)
 
     def take(self) -> float:
-        """Take one request; 0 if it may be sent now, else the seconds after which to try again."""
+        """Take one request; return 0 if it may be sent now, else the seconds until a next try."""
         return self._file.transaction(self._take)
 
     def _take(self, database: Connection) -> float:
         now = self._clock()
         database.execute(
-            # A count from before the machine restarted lies in the future.
+            # Requests from before the machine restarted have times in the future.
             "DELETE FROM sent WHERE at <= ? AND answered OR at <= ? OR at > ?",
             (now - WINDOW_SECONDS, now - LONGEST_ANSWER, now),
         )
@@ -78,14 +77,14 @@ class RateLimiter:
         *,
         refused: bool = False,
     ) -> None:
-        """Note that a request has ended, and what its answer told of the API's own count.
+        """Note that a request has ended, and what its answer says of the API's own count.
 
         Args:
             sent: when it was sent, by the clock. The API's window restarts `reset` seconds later;
-                since the next request takes as long to get there, the answer's way is not waited.
+                since the next request takes as long to arrive, the time of the answer is not added.
             remaining: how many more requests the API allows, if it says so.
             reset: the seconds after which its window restarts, if it says so.
-            refused: whether it refused this one, which is proof that nothing remains.
+            refused: whether it refused this request, which proves that nothing remains.
         """
 
         def work(database: Connection) -> None:
@@ -101,11 +100,11 @@ class RateLimiter:
         self._file.transaction(work)
 
     def close(self) -> None:
-        """Close the file; the count stays."""
+        """Close the file; the count remains."""
         self._file.close()
 
     def _use_up(self, database: Connection) -> None:
-        """Count as if all requests had just been sent: how many were is not known."""
+        """Count the whole budget as just spent, because the true count is lost."""
         now = self._clock()
         rows = [(now,)] * self._limit
         database.executemany("INSERT INTO sent (at, answered) VALUES (?, 1)", rows)
@@ -118,7 +117,7 @@ class RateLimiter:
 
 
 def _until_allowed(database: Connection, now: float) -> float:
-    """Return the seconds until the API allows more, by what it told; those sent may tell more."""
+    """Return the seconds until the API allows more; check sooner while requests are unanswered."""
     told = database.execute("SELECT left_over, until FROM told WHERE moves").fetchone()
     if told is None or told[0] > 0 or not now < told[1] <= now + WINDOW_SECONDS:
         return 0.0
@@ -132,8 +131,8 @@ def _note(database: Connection, now: float, remaining: int, until: float, *, ref
     if before is not None:
         moves = moves or bool(before[2]) or before[0] != remaining
         if now < before[1] < until and not refused:
-            until = before[1]  # each answer tells whole seconds: the earliest is the nearest
-    # What is on its way may have been counted by the API, or not yet.
+            until = before[1]  # answers give whole seconds, so the earliest is the most precise
+    # The API may or may not have counted the unanswered requests.
     left_over = remaining - _on_their_way(database)
     database.execute("DELETE FROM told")
     database.execute("INSERT INTO told VALUES (?, ?, ?, ?)", (remaining, left_over, until, moves))
@@ -145,7 +144,7 @@ def _on_their_way(database: Connection) -> int:
 
 
 def _folder() -> Path:
-    """A folder for this user alone, where all processes of the user find it."""
+    """Return a folder that only this user can use, and all processes of the user can find."""
     folder = Path(gettempdir()) / f"recruit-assets-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

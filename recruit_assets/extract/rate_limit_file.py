@@ -1,7 +1,7 @@
-"""The file in which a request budget is counted: SQLite, shared by all processes of a user.
+"""SQLite file with the count of the rate limit, shared by all processes of a user.
 
-What lives here: opening it in each process for itself, transactions, and a new file where it cannot
-be used. What is counted is up to `rate_limit`.
+What lives here: opening the file in each process, transactions, and replacing a file that cannot be
+used. `rate_limit` decides what is counted.
 """
 
 import logging
@@ -21,13 +21,13 @@ from recruit_assets.errors import BadSetting
 Result = TypeVar("Result")
 
 LOG = logging.getLogger(__name__)
-PATIENCE = 60  # seconds to wait for the transactions of others, one by one, so that signals end it
+PATIENCE = 60  # seconds to wait for other transactions, one by one, so that signals end it
 UNSENT = "Nothing more was sent, so nothing was merged."
 SCHEMA = "SELECT name, sql FROM sqlite_master ORDER BY name"
 
 
 class _Opened:
-    """The connection of one process: SQLite's must not cross a fork."""
+    """Hold the connection of one process; SQLite connections must not cross a fork."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -36,15 +36,15 @@ class _Opened:
 
 
 class RateLimitFile:
-    """An SQLite file that is made again if it is damaged; safe for threads, processes and forks.
+    """Keep an SQLite file that is recreated if damaged; safe for threads, processes and forks.
 
     Args:
-        path: where it is.
-        tables: the script that makes its tables.
-        damaged: fills a new file that takes the place of one whose count is lost.
+        path: the location of the file.
+        tables: the script that creates its tables.
+        damaged: fills the new file that replaces one whose count is lost.
 
     Raises:
-        BadSetting: it cannot be used, and no new one can be made.
+        BadSetting: the file cannot be used, and cannot be replaced.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class RateLimitFile:
         self.transaction(lambda _: None)
 
     def transaction(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Return the result of work that nobody else's work comes between.
+        """Run work in an exclusive transaction and return its result.
 
         Raises:
-            BadSetting: the file cannot be used, and no new one can be made.
+            BadSetting: the file cannot be used, and cannot be replaced.
         """
         opened = self._processes.setdefault(os.getpid(), _Opened())
         with opened.lock:
@@ -78,11 +78,11 @@ class RateLimitFile:
                 raise self._unusable(error) from error
 
     def close(self) -> None:
-        """Close the file in this process; the count stays."""
+        """Close the file in this process; the count remains."""
         opened = self._processes.setdefault(os.getpid(), _Opened())
         with opened.lock:
             if opened.database:
-                opened.database.close()  # and kept, so that nothing opens it again
+                opened.database.close()  # stays set, so that nothing reopens the file
 
     def _unusable(self, error: Exception) -> BadSetting:
         if _is_full(error):
@@ -119,10 +119,10 @@ class RateLimitFile:
             opened.database = None
 
     def _open(self, *, known: bool) -> sqlite3.Connection:
-        """Return a connection to a sound file; one process at a time opens, and makes, it.
+        """Return a connection to a sound file; only one process at a time opens or creates it.
 
         Args:
-            known: whether a count was there before, even if the file is gone now.
+            known: whether a count existed before, even if the file is gone now.
         """
         with FileLock(f"{self._path}.lock", timeout=PATIENCE):
             known = known or os.path.lexists(self._path)
@@ -141,17 +141,17 @@ class RateLimitFile:
             return database
 
     def _sound(self) -> sqlite3.Connection | None:
-        """Return a connection to the file that is there, unless it is damaged."""
+        """Return a connection to the existing file, or None if it is damaged."""
         database = None
         try:
             database = self._connect()
             checked = database.execute("PRAGMA quick_check").fetchall() == [("ok",)]
             if checked and database.execute(SCHEMA).fetchall() == self._schema:
-                _begin(database)  # which finds out whether it can be written
+                _begin(database)  # fails if the file is not writable
                 database.execute("ROLLBACK")
                 return database
         except sqlite3.DatabaseError as error:
-            # A file that cannot be connected to for locks was emptied while others have it open.
+            # If locks prevent even connecting, the file was emptied while others have it open.
             if _is_full(error) or (database and _is_busy(error)):
                 raise
         if database:
@@ -204,7 +204,7 @@ def _is_full(error: Exception) -> bool:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells one file at a path from the next; None if there is none."""
+    """Return the device and inode of the file at a path; None if there is none."""
     try:
         found = os.stat(path)
     except OSError:

@@ -1,13 +1,13 @@
-"""From the records of an answer to columns of their table, losing nothing.
+"""Conversion of JSON:API records to the columns of their table, without losing anything.
 
-What lives here: the values of a record, each with its column. Names of columns are found in
-`columns`. Whether a value fits is up to `arrow`; if it does not, it is kept unchanged in the
-`_unparsed` column. An attribute that the catalogue does not know gets a column of its own, of the
-kind of its first values; those beyond `MOST_UNKNOWN` share the column `_more`.
+What lives here: the values of a record and the column of each. `columns` chooses the names. `arrow`
+decides whether a value fits; a misfit is kept unchanged in the `_unparsed` column. An attribute
+that the catalogue does not know gets its own column, of the kind of its first values; those beyond
+`MOST_UNKNOWN` share the column `_more`.
 
 Not kept are a record's `self` link and the links of its relationships, which follow from the ids;
-the `type` of a record or a key where it is the one that the catalogue names; the order of names and
-all but the last of equal names in an object; and members that JSON:API does not have.
+the `type` of a record or a key if it is the one that the catalogue names; the order of names, and
+all but the last of equal names in an object; and members that JSON:API does not define.
 """
 
 from collections import Counter
@@ -22,22 +22,22 @@ from recruit_assets.extract.arrow import ARROW_TYPES, Values, as_column, as_json
 from recruit_assets.extract.columns import Places, Shape, shape_of
 from recruit_assets.extract.jsonapi import Linkage, Record, members
 
-_MEMBERS = {"id", "type"}  # of a key
-_OBJECTS = ("attributes", "relationships", "links")  # members of a record
+_MEMBERS = {"id", "type"}  # members of a key
+_OBJECTS = ("attributes", "relationships", "links")  # members of a record that must be objects
 SOURCES = ("attributes/", "links/", "relationships/")
 
 
 class RecordTable:
-    """Makes columns of one endpoint's records.
+    """Build columns from one endpoint's records.
 
     Args:
-        endpoint: the endpoint, for what the catalogue knows.
-        table: the columns that the table has by now, by name. Their types win over the
-            catalogue's, so that what is there keeps its type.
+        endpoint: the endpoint, for its catalogue entry.
+        table: the columns that the table has by now, by name. Their types take precedence over the
+            catalogue's, so that existing columns keep their type.
 
     `columns` are the columns of the rows so far; it grows when an unknown attribute appears.
-    `unparsed` counts, by column, the values that did not fit, and by `attributes`, `relationships`
-    or `links` what a record has there that is no object; `more` counts those put into `_more`.
+    `unparsed` counts, by column, the values that did not fit, and, by `attributes`, `relationships`
+    or `links`, members that are not objects; `more` counts the values put into `_more`.
     """
 
     def __init__(self, endpoint: Endpoint, table: dict[str, Kind] | None = None) -> None:
@@ -46,7 +46,7 @@ class RecordTable:
         self.unparsed: Counter[str] = Counter()
         self.more = 0
         self._type = endpoint.path
-        # By relationship: the type of its keys, if it is always the same.
+        # The type of each relationship's keys, if it is always the same.
         self._targets = {
             each.name: None if each.polymorphic else each.targets[0]
             for each in endpoint.relationships
@@ -56,7 +56,7 @@ class RecordTable:
         self._room = MOST_UNKNOWN - len(self.columns.keys() - self._known)
 
     def table(self, records: Sequence[Record]) -> pa.Table:
-        """One row a record, with all columns known so far; what is missing is null."""
+        """Return one row per record, with all columns known so far; missing values are null."""
         found: dict[str, Values] = {}
         more: dict[int, dict[str, Any]] = {}
         undecided: set[str] = set()
@@ -80,9 +80,9 @@ class RecordTable:
         return self._table(found, done, self._misplaced(records))
 
     def _misplaced(self, records: Sequence[Record]) -> dict[int, dict[str, Any]]:
-        """Return, by row, what stands where an object of members belongs and is none.
+        """Return, by row, the values other than objects that are in place of an object of members.
 
-        PHP writes an object without members as an empty list, which says nothing.
+        PHP writes an object without members as an empty list, which carries no information.
         """
         found: dict[int, dict[str, Any]] = {}
         for row, record in enumerate(records):
@@ -96,7 +96,7 @@ class RecordTable:
         return found
 
     def _claim(self, column: str, kind: Kind | None, undecided: set[str]) -> bool:
-        """Return whether there is such a column, or room for one, which is then added."""
+        """Return whether there is such a column; add it if there is room for one."""
         present = self.columns.get(column)
         if present is None and column not in self._known:
             if self._room <= 0:
@@ -107,13 +107,13 @@ class RecordTable:
             if kind is None:
                 undecided.add(column)
         elif kind and kind.sql == present.sql:
-            self.columns[column] = kind  # in the table a key cannot be told from a text
+            self.columns[column] = kind  # the table stores keys and texts as the same type
         return True
 
     def _put_into_more(
         self, more: dict[int, dict[str, Any]], source: str, values: Values, first: int
     ) -> None:
-        """Keep values by the name of their attribute; others by where they stood."""
+        """Keep values by the name of their attribute, and other values by their source."""
         name = source.removeprefix(SOURCES[0])
         label = storable(source if name.startswith(SOURCES) else name)
         for row, value in enumerate(values, first):
@@ -139,7 +139,7 @@ class RecordTable:
     def _array(
         self, column: str, kind: Kind, values: Values, misfits: dict[int, dict[str, Any]]
     ) -> pa.Array:
-        """The values as Arrow; those that do not fit are put among the misfits of their row."""
+        """Return the values as Arrow; add those that do not fit to the misfits of their row."""
         array, rest = as_column(kind, values)
         for row, value in rest.items():
             misfits.setdefault(row, {})[column] = value
@@ -149,7 +149,7 @@ class RecordTable:
     def _values(
         self, shape: Shape, records: list[Record]
     ) -> Iterator[tuple[str, str, Kind | None, Values]]:
-        """Each column of records of one shape: source, name, kind if it must have one, values."""
+        """Yield each column of records of one shape: source, name, required kind if any, values."""
         places = self._places.of(shape)
         yield "id", "id", Kind.KEY, [str(record.id) for record in records]
         types = [None if each.type == self._type else each.type for each in records]
@@ -174,15 +174,15 @@ class RecordTable:
 
 
 def _linked(relationships: Values, target: str | None) -> Iterator[tuple[str, Kind, Values]]:
-    """Yield what one relationship becomes: `ids` of several keys, `id` of one, and the rest.
+    """Yield the columns of one relationship: `ids` of several keys, `id` of one, and the rest.
 
-    Types are told where they are not the target, and the keys whole where they say more.
+    Types are kept if they are not the target, and whole keys if they have other members.
     """
     yield "meta", Kind.JSON, [getattr(each, "meta", None) for each in relationships]
     data = [each.data if isinstance(each, Linkage) else each for each in relationships]
     kinds = set(map(type, data)) - {type(None)}
     if not kinds:
-        return  # as with all that were not included, which are most
+        return  # true of most relationships, which were not included
     single = data
     if list in kinds:
         several = [each if isinstance(each, list) else None for each in data]
@@ -202,7 +202,7 @@ def _types(keys: list[Any], target: str | None) -> list[Any] | None:
 
 
 def _says_more(data: Any) -> bool:
-    """Return whether keys have more members than an id and a type."""
+    """Return whether a key has other members than an id and a type."""
     keys = data if isinstance(data, list) else [data]
     return any(isinstance(key, dict) and "id" in key and key.keys() - _MEMBERS for key in keys)
 

@@ -1,6 +1,6 @@
-"""What a walk did: its counts, how far it is, and its verdict.
+"""Report of a walk: its counts, progress and verdict.
 
-What lives here: the account of a reading. The reading itself is in `walk`.
+What lives here: the record of a reading. `walk` does the reading.
 """
 
 from dataclasses import dataclass, field
@@ -9,39 +9,39 @@ from enum import Enum
 
 
 class Verdict(Enum):
-    """What a walk has proven."""
+    """Classify what a walk has proven."""
 
-    COMPLETE = "complete"  # every record that lived all the while has come
-    WINDOW = "window"  # of those changed since a moment, every one has come
-    INCOMPLETE = "incomplete"  # nothing
-    UNAVAILABLE = "unavailable"  # nothing, as the account or the key does not have the endpoint
+    COMPLETE = "complete"  # every record that existed throughout was read
+    WINDOW = "window"  # every record changed since a given time was read
+    INCOMPLETE = "incomplete"  # nothing is proven
+    UNAVAILABLE = "unavailable"  # nothing, because the account or the key lacks the endpoint
 
     @property
     def proven(self) -> bool:
-        """Whether what was asked for has come, all of it."""
+        """Return whether all that was requested has been read."""
         return self in (Verdict.COMPLETE, Verdict.WINDOW)
 
 
 @dataclass
 class WalkReport:
-    """What a walk did; whole once it has ended."""
+    """Hold the results of a walk; final once it has ended."""
 
-    began: datetime  # by the API's clock or ours, whichever is behind once it has ended
+    began: datetime  # by the earlier of the API's clock and ours, once it has ended
     pages: int = 0
     records: int = 0
-    record_count: int | None = None  # what the API says that there are
+    record_count: int | None = None  # by the API's count
     verdict: Verdict = Verdict.INCOMPLETE
     reason: str = "it was not read to the end"  # why nothing is proven
     dropped: list[str] = field(default_factory=list)  # parameters that the account refuses
-    filter_refused: bool = False  # whether the one for changed records was among them
+    filter_refused: bool = False  # whether the filter for changed records was among them
 
     def so_far(self, size: int, seconds: float, *, waited: bool) -> str:
-        """How far it is, in words.
+        """Describe the progress in words.
 
         Args:
             size: records of a page.
-            seconds: since it began.
-            waited: whether it has been waiting for the budget.
+            seconds: since the walk began.
+            waited: whether it has been waiting for the rate limit.
         """
         rate = self.records / seconds if seconds else 0.0
         if self.record_count is None:
@@ -59,7 +59,7 @@ class WalkReport:
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `2.5 h` or `3 days`."""
+    """Format seconds as `40 s`, `12 min`, `2.5 h` or `3 days`."""
     seconds = max(0.0, seconds)
     if seconds < 90:
         return f"{seconds:.0f} s"

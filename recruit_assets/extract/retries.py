@@ -1,13 +1,13 @@
-"""When to try a request again, and how long to wait before.
+"""Retries: when to repeat a request, and how long to wait first.
 
-Networks and servers fail for moments, so trying again is needed. It is dangerous because clients
-that all do so at once keep a struggling server down. Therefore waits grow, are random over their
-whole length (full jitter), and end: at once when the reading is stopped, else at the limits.
-An answer that asks to wait (Retry-After) is waited out whatever its status is, and asked again; one
-that asks for more than the limits allow ends the trying.
+Networks and servers fail briefly, so retries are needed. They are dangerous because clients
+that all retry at once keep a struggling server down. Therefore waits grow, are random over their
+whole length (full jitter), and end: at once when the reading is stopped, else at the limits. If an
+answer asks to wait (Retry-After), the request is retried after that wait, whatever the status; a
+wait longer than the limits allow ends the retries.
 
-What lives here: the loop and its limits. Which failures can clear is decided in `http_errors`. No
-retries are left to Dagster, whose retry policies turn a termination into one more try.
+What lives here: the loop and its limits. `http_errors` decides which failures can clear. Dagster's
+retry policies are not used, because they turn a termination into one more try.
 """
 
 import logging
@@ -30,15 +30,15 @@ _OUTAGES = (Transient, NeverReached)  # failures of the API itself, as opposed t
 
 @dataclass(frozen=True)
 class RetryLimits:
-    """How often and how long one request is tried again; seconds."""
+    """Limit how often and how long one request is retried; times are in seconds."""
 
     tries: int = 8
-    tries_to_reach: int = 3  # a host that has never answered is a typo more often than an outage
-    outage: float = 0.0  # an API that fails for less than this is tried however often
+    tries_to_reach: int = 3  # a host that never answered is more often a typo than an outage
+    outage: float = 0.0  # tries are not limited until the API has failed for this long
     first_wait: float = 1.0
     longest_wait: float = 30.0
-    unsaid_wait: float = 10.0  # after a 429 that does not say how long: the API's window
-    limited_for: float = 600.0  # of waits in all, where the API says how long
+    unsaid_wait: float = 10.0  # after a 429 without a wait: the API's window
+    limited_for: float = 600.0  # total of waits, if the API says how long
 
 
 ONCE = RetryLimits(tries=1, tries_to_reach=1, limited_for=0)
@@ -46,12 +46,12 @@ ONCE = RetryLimits(tries=1, tries_to_reach=1, limited_for=0)
 
 @dataclass
 class RequestStats:
-    """What one or more requests took."""
+    """Count the cost of one or more requests."""
 
     requests: int = 0
     retries: int = 0
-    bytes: int = 0  # of answers
-    seconds_waited_for_budget: float = 0.0  # pages in flight each count their own
+    bytes: int = 0  # of answers received
+    seconds_waited_for_budget: float = 0.0  # summed over the pages in flight
     seconds_waited_to_retry: float = 0.0
 
     def add(self, other: "RequestStats") -> None:
@@ -64,9 +64,9 @@ class RequestStats:
 
 
 class Outage:
-    """Measures for how long an API has failed, whatever was asked; threads may share it.
+    """Measure how long an API has failed, whichever endpoint was requested. Thread-safe.
 
-    An API that is down is so for all endpoints, so a run waits for it once, not once for each.
+    An API that is down is down for all endpoints, so a run waits for it once, not once for each.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
@@ -79,7 +79,7 @@ class Outage:
         return 0.0 if self._since is None else self._clock() - self._since
 
     def note(self, *, failing: bool) -> None:
-        """Let the outage begin or go on, or end."""
+        """Start, continue or end the outage."""
         if not failing:
             self._since = None
         elif self._since is None:
@@ -95,23 +95,23 @@ def call_with_retries(
     log: logging.Logger | OneLineLog,
     stopped: Event,
 ) -> Result:
-    """Return the result of `ask`, tried again while that can help and `stopped` is not set.
+    """Return the result of `ask`, retried while that can help and `stopped` is not set.
 
     Args:
         ask: makes the request.
-        stats: counts the tries after the first, and their waits.
+        stats: counts the retries and their waits.
         limits: when to give up.
-        outage: of the API that is asked.
-        log: gets a warning before each wait.
-        stopped: ends a wait at once, and all trying.
+        outage: the outage of the API.
+        log: receives a warning before each wait.
+        stopped: ends a wait at once, and all retries.
 
     Raises:
-        RequestFailed: the last failure; its `tries` count all. A `Transient`, whatever the status,
+        RequestFailed: the last failure; its `tries` counts all. A `Transient`, whatever the status,
             if the API asks for a longer wait than the limits allow.
     """
     tries = failures = 0  # failures since the last 429, which shows that the API is up
     waits = backoff.expo(factor=limits.first_wait, max_value=limits.longest_wait)
-    next(waits)  # the library's generators begin with nothing
+    next(waits)  # the library's generators yield None first
     while True:
         try:
             result = ask()
@@ -138,9 +138,10 @@ def call_with_retries(
 
 
 def _is_hopeless(error: RequestFailed, failures: int, limits: RetryLimits, outage: Outage) -> bool:
-    """Return whether another try cannot help, or tries and the outage have used up their limits.
+    """Return whether a retry cannot help, or the limits on tries and on the outage are used up.
 
-    A refusal can clear only if it asks to wait, and is no outage. No 429 uses up tries.
+    A refusal is retried only if it asks to wait, and is not an outage. A 429 does not count as a
+    try.
     """
     if not isinstance(error, _OUTAGES):
         return error.wait is None or failures >= limits.tries
@@ -149,7 +150,7 @@ def _is_hopeless(error: RequestFailed, failures: int, limits: RetryLimits, outag
 
 
 def _wait_asked_for(error: RequestFailed, limits: RetryLimits) -> float | None:
-    """Return the seconds that the API asks to wait, if it does."""
+    """Return the seconds that the API asks to wait, or None."""
     if isinstance(error, RateLimited) and error.wait is None:
         return limits.unsaid_wait
     return error.wait

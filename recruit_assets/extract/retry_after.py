@@ -1,4 +1,4 @@
-"""How long the API asks to be left alone, by the headers of its answer."""
+"""The wait that the API asks for in the headers of an answer."""
 
 import re
 from datetime import UTC, datetime
@@ -6,18 +6,18 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
-NONSENSE = 366 * 86_400  # seconds; nobody means to wait a year
+NONSENSE = 366 * 86_400  # seconds; no server means to ask for a year
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
 def wait_asked_for(response: requests.Response) -> float | None:
-    """Return the seconds to wait before another try, if the answer says how many.
+    """Return the seconds to wait before a retry, or None if the answer does not say.
 
-    That is Retry-After, in seconds or as a date; after a 429 else what is left of the window.
-    Nonsense counts as unsaid: a negative or endless number, a date without a zone, a year or more.
+    That is Retry-After, in seconds or as a date; after a 429 without it, the rest of the window.
+    Nonsense counts as absent: a negative or endless number, a date without a zone, a year or more.
     """
     headers = response.headers
-    # The time by the clock that names a date, since ours may be wrong.
+    # Use the clock of the server that sent the date; ours may be wrong.
     now = moment_of(headers.get("Date", "")) or datetime.now(UTC)
     wait = _seconds(headers.get("Retry-After", ""), now)
     if wait is None and response.status_code == 429:
@@ -36,7 +36,7 @@ def _seconds(text: str, now: datetime) -> float | None:
 
 
 def moment_of(text: str) -> datetime | None:
-    """Return the moment of an HTTP date; None if it is none, or has no zone."""
+    """Return the time of an HTTP date; None if it is invalid or has no zone."""
     try:
         moment = parsedate_to_datetime(text)
         moment.timestamp()

@@ -1,6 +1,6 @@
-"""Where records were seen: pages that repeat others, and records that are listed twice.
+"""Memory of a reading: which pages repeat others, and which records are listed twice.
 
-What lives here: the memory of a reading. What follows from it is up to `walk`.
+What lives here: the memory only. `walk` draws the conclusions.
 """
 
 from collections.abc import Iterable
@@ -10,29 +10,29 @@ from recruit_assets.extract.no_answer import TELL
 from recruit_assets.extract.source import Page
 from recruit_assets.text import one_line
 
-MOST_ALIKE = 10  # pages in a row that show what others showed
+MOST_ALIKE = 10  # pages in a row that repeat others
 NAMED = 3  # records listed twice, in a reason
 
 
 class Repeats:
-    """Tells a list that shows the same pages again and again from one that only moves."""
+    """Distinguish a list that repeats its pages endlessly from one whose records only move."""
 
     def __init__(self) -> None:
         self._alike = 0
-        self._numbers: dict[int, int] = {}  # of the page that first showed a content
+        self._numbers: dict[int, int] = {}  # number of the first page with each content
 
     def too_many(self, page: Page, last: int) -> bool:
-        """Note a page; return whether ten in a row showed what was shown under another number.
+        """Note a page; return whether ten in a row repeated pages with other numbers.
 
-        Where records are added or removed, a page may show what another one did. Ten in a row need
-        hundreds of changes at once that fill whole pages.
+        After records are added or removed, a page may repeat another. Ten in a row would take
+        hundreds of simultaneous changes that shift whole pages.
 
         Args:
-            page: as it was answered.
-            last: the number of the last page, by the count of this answer; behind it pages are
-                empty, which is no repetition.
+            page: the page as answered.
+            last: the number of the last page, by the count of this answer; pages after it are
+                empty, which is not a repetition.
         """
-        content = hash(frozenset(record.id for record in page.records))  # in whatever order
+        content = hash(frozenset(record.id for record in page.records))  # in any order
         moved = self._numbers.setdefault(content, page.number) != page.number
         alike = moved if page.records else page.number <= last
         self._alike = self._alike + 1 if alike else 0
@@ -40,7 +40,7 @@ class Repeats:
 
 
 class Sightings:
-    """Which records a reading showed, on which page first, and how many rows in all."""
+    """Track the records that a reading showed, the first page of each, and the total of rows."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -48,7 +48,7 @@ class Sightings:
         self._twice: dict[str, tuple[int, int]] = {}
 
     def add(self, number: int, ids: Iterable[str]) -> None:
-        """Note the ids of a page; one that was noted before may be noted again."""
+        """Note the ids of a page, including ids noted before."""
         here: set[str] = set()
         for id_ in ids:
             self.rows += 1
@@ -59,7 +59,7 @@ class Sightings:
 
     @property
     def listed_twice(self) -> str:
-        """Return what is listed twice, in words; empty if nothing is."""
+        """Describe the records that are listed twice; empty if there are none."""
         said = [
             f"record {one_line(id_)} is listed twice, on pages {first:,} and {second:,}"
             if first != second
@@ -77,7 +77,7 @@ def ids_of(page: Page) -> list[str]:
 
 
 def too_few(came: int, counted: int, seen: Sightings | None = None) -> str:
-    """Return that fewer records came than are counted, and which one took another one's place."""
+    """Return a sentence on how many records are missing, and which may be in their place."""
     twice = seen.listed_twice if seen else ""
     sentence = f"{came:,} records came, and the API counts {counted:,}"
     return f"{sentence}: {twice}, maybe in place of others. {TELL}" if twice else sentence

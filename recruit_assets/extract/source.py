@@ -1,7 +1,7 @@
-"""One endpoint as it can be asked: a page of its list, a link, a record by its id.
+"""Requests for one endpoint: a page of its list, a link, a record by its id.
 
-What lives here: each request is made by `client`, asked again by `retries`, and counted. Which
-page to ask for next is up to `walk`.
+What lives here: each request, which `client` sends, `retries` repeats, and the statistics count.
+`walk` decides which page to request.
 """
 
 import logging
@@ -26,12 +26,12 @@ from recruit_assets.extract.threads import DaemonPool
 from recruit_assets.text import OneLineLog, one_line
 
 MOST_RECORDS = 1 << 20  # more than any answer has
-GONE = (404, 410)  # statuses by which a record asked for by its id is proven gone
+GONE = (404, 410)  # statuses that prove that a record requested by its id is gone
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page as it was answered; `answer` counts the answers of a source in the order they came."""
+    """Hold a page as answered; `answer` numbers the answers of a source in order of arrival."""
 
     document: Document
     number: int
@@ -39,24 +39,24 @@ class Page:
 
     @property
     def records(self) -> list[Record]:
-        """The records of the page."""
+        """Return the records of the page."""
         return self.document.data
 
     @property
     def positions(self) -> range:
-        """Where the records stand in the order in which everything was answered."""
+        """Return the positions of the records in the order of all answers."""
         first = self.answer * MOST_RECORDS
         return range(first, first + len(self.records))
 
 
 class Source:
-    """One endpoint of the API, safe to ask from several threads; `stats` counts what it took.
+    """Request one endpoint of the API; `stats` counts the requests. Thread-safe.
 
     Args:
-        client: how the API is asked.
-        endpoint: what it is asked for.
-        limits: how often and how long to try a request again.
-        log: where waits and refusals are told.
+        client: sends the requests.
+        endpoint: the endpoint to request.
+        limits: how often and how long to retry a request.
+        log: receives waits and refusals.
         page_size: records of a page.
     """
 
@@ -81,12 +81,12 @@ class Source:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Send nothing more: end what waits for the budget or for another try."""
+        """Send nothing more: end the waits for the rate limit and for retries."""
         self.stopped.set()
 
     @property
     def api(self) -> str:
-        """What tells one API, version and key from another."""
+        """Return what identifies the API, version and key."""
         return self._client.identity
 
     @property
@@ -96,40 +96,40 @@ class Source:
 
     @property
     def behind(self) -> timedelta:
-        """How far the API's clock was seen behind ours."""
+        """Return the largest lag of the API's clock behind ours."""
         return self._client.behind
 
     @property
     def ahead(self) -> timedelta:
-        """How far our clock was ahead of the API's in its last answer; negative if behind."""
+        """Return how far our clock was ahead of the API's last answer; negative if behind."""
         return self._client.ahead
 
     def in_flight(self) -> InFlight[Any, Page]:
-        """Return room for as many requests at once as the client may send."""
+        """Return a pool for as many concurrent requests as the client may send."""
         return InFlight(self.concurrency)
 
     def page(self, query: Query, number: int) -> Page:
-        """One page of the list.
+        """Return one page of the list.
 
         Raises:
-            RequestFailed: it cannot be had.
+            RequestFailed: the page cannot be read.
         """
         return self._page(self.endpoint.path, query.page(number), number)
 
     def linked(self, link: str, number: int) -> Page:
-        """The page that a link of the API leads to; `number` is for messages.
+        """Return the page that a link of the API leads to; `number` is for messages.
 
         Raises:
-            RequestFailed: it cannot be had.
+            RequestFailed: the page cannot be read.
         """
-        # A link that is nothing but a query belongs to the list.
+        # A link that is only a query belongs to the list.
         return self._page(self.endpoint.path + link if link.startswith("?") else link, "", number)
 
     def find(self, ids: Iterable[str], query: Query) -> Iterator[tuple[str, Page | None]]:
-        """Yield each id with a page that holds its record alone, or None if the record is gone.
+        """Yield each id with a page that holds only its record, or None if the record is gone.
 
-        The page is empty if the answer shows neither: then the row must stay. A warning says so,
-        once for all ids. After a failure each of the others is asked for once only.
+        The page is empty if the answer proves neither: then the row must stay. One warning reports
+        this for all ids. After a failure, the other ids are requested without retries.
         """
         wanted, failed = list(ids), list[RequestFailed]()
 
@@ -149,12 +149,13 @@ class Source:
             )
 
     def record(self, id_: str, query: Query, limits: RetryLimits | None = None) -> Page | None:
-        """Return a page that holds one record alone, asked for by its id; None if it is gone.
+        """Return a page that holds one record, requested by its id; None if it is gone.
 
-        Gone means 404 or 410, at once, also with Retry-After.
+        A 404 or 410 means gone, without a retry, even with Retry-After.
 
         Raises:
-            RequestFailed: any other answer, another record's as well; it tells nothing of this one.
+            RequestFailed: any other answer, including another record, which proves nothing about
+                this one.
         """
         subject = f"{self.endpoint.name} {one_line(id_)}"
         if id_ in (".", ".."):
@@ -176,7 +177,7 @@ class Source:
         Every key may read the jobs and departments that the career site shows.
 
         Raises:
-            RequestFailed: it is the URL or the key.
+            RequestFailed: the URL or the key is at fault.
         """
         other = "jobs" if self.endpoint.path != "jobs" else "departments"
         try:
@@ -185,7 +186,7 @@ class Source:
             if also.status == error.status:
                 raise http_errors.nothing_there(error, self.url, other) from None
         except (ParameterRefused, Rejected):
-            return  # whatever it does not like, there is something at that address
+            return  # whatever it refuses, the address exists
 
     def _page(self, url: str, query: str, number: int) -> Page:
         subject = f"{self.endpoint.name}, page {number}"
@@ -205,7 +206,7 @@ class Source:
         shape: type[Shape],
         limits: RetryLimits | None = None,
     ) -> Shape:
-        """Make a request, with retries within `limits`, or else those of the source."""
+        """Send a request, with retries within `limits`, or else those of the source."""
         stats, client = RequestStats(), self._client
 
         def ask() -> Shape:
@@ -215,7 +216,7 @@ class Source:
                 return client.get(url, query, subject, shape, stats)
             except RequestFailed as error:
                 if issubclass(shape, Single) and error.status in GONE:
-                    error.wait = None  # a complete list lacks it as well: it is gone, not late
+                    error.wait = None  # the complete list lacks it too: it is gone, not late
                 raise
 
         try:

@@ -1,7 +1,7 @@
-"""Threads for requests in flight, which nothing waits for once the reading has ended.
+"""Daemon threads for requests in flight, which nothing waits for once the reading has ended.
 
 The standard library's pool joins its threads when the interpreter exits, so that a terminated run
-would hang on for as long as a server takes to answer. The threads here are daemons.
+would hang for as long as a server takes to answer. The threads here are daemons.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,7 @@ Task = tuple[Future[Any], Callable[[], Any]]
 
 
 class DaemonPool:
-    """A pool of threads for one reading; leaving its block drops what has not begun.
+    """Run the tasks of one reading in threads; leaving the block drops tasks that have not started.
 
     Args:
         size: the most threads.
@@ -32,7 +32,7 @@ class DaemonPool:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Drop the tasks that wait, and let the threads end, each with the task that it is at."""
+        """Drop the queued tasks, and let each thread end after its current one."""
         with suppress(Empty):
             while task := self._tasks.get_nowait():
                 task[0].cancel()
@@ -40,7 +40,7 @@ class DaemonPool:
             self._tasks.put(None)
 
     def submit(self, call: Callable[[Argument], Result], argument: Argument) -> Future[Result]:
-        """Return the future result of a call in one of the threads."""
+        """Run a call in one of the threads; return its future."""
         future = Future[Result]()
         self._tasks.put((future, lambda: call(argument)))
         if self._threads < self._size:
@@ -51,7 +51,7 @@ class DaemonPool:
     def map(
         self, call: Callable[[Argument], Result], arguments: Iterable[Argument]
     ) -> Iterator[Result]:
-        """Yield the results of calls, which all begin now, in the order of their arguments."""
+        """Start all calls now; yield their results in the order of their arguments."""
         futures = [self.submit(call, argument) for argument in arguments]
         return (future.result() for future in futures)
 

@@ -1,6 +1,6 @@
-"""A list in no order, read twice, and a list that shows a record twice, read again.
+"""Reading an unsorted list twice, and rereading a list that shows a record twice.
 
-What lives here: what two readings prove together. Pages are asked for by `pager`.
+What lives here: what two readings prove together. `pager` requests the pages.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from recruit_assets.extract.source import Page
 
 
 def read_twice(pager: Pager, first: Page) -> Iterator[Page]:
-    """Yield all pages, two times, for a list in no order; once where that proves nothing.
+    """Yield all pages of an unsorted list twice; once if a second reading would prove nothing.
 
-    What came both times was there when the second reading began: if it is as many as the API
-    counted then, it is all.
+    Records that both readings show existed when the second began: if they are as many as the API
+    counted then, they are all.
     """
     seen = Sightings()
     for page in chain([first], pager.forward(first)):
@@ -29,11 +29,11 @@ def read_twice(pager: Pager, first: Page) -> Iterator[Page]:
 def read_again(pager: Pager, before: Sightings) -> Iterator[Page]:
     """Yield all pages once more, and compare them with an earlier reading.
 
-    A record that is listed twice either makes the list one row longer, or stands where another
-    one belongs, which then never comes: pages that are cut without a settled order do that.
-    From one reading nobody can tell. So the second one takes pages of another size, whose
-    borders lie elsewhere. If it shows the same records, as many rows as are counted, and no
-    count has changed, the list stands still and holds no others.
+    A record that is listed twice either makes the list one row longer, or takes the place of
+    another one, which then never appears: pages that are cut without a stable order do that. One
+    reading cannot tell which. So the second one requests pages of another size, with other
+    boundaries. If it shows the same records, as many rows as are counted, and no count has changed,
+    the list has not changed and holds no others.
     """
     twice = before.listed_twice
     if twice and not pager.shrink():
@@ -42,7 +42,7 @@ def read_again(pager: Pager, before: Sightings) -> Iterator[Page]:
     seen, first = Sightings(), pager.source.page(pager.query, 1)
     counted = first.document.record_count or 0
     yield first
-    if len(first.records) > pager.size:  # it does not take another size
+    if len(first.records) > pager.size:  # the API ignores the other size
         pager.doubts.append(too_few(len(before.pages), counted, before))
         return
     for page in chain([first], pager.forward(first)):

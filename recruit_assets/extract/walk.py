@@ -1,8 +1,8 @@
-"""The walk: one reading of one endpoint's list, page by page, and its verdict.
+"""Walk: one reading of one endpoint's list, page by page, and its verdict.
 
-What lives here: which way a list can be read, and what the reading proves. A page's request is
-made by `source` and worded by `query`; why nothing slips between pages is told in `lanes`; what
-the records mean is up to `records`.
+What lives here: how a list can be read, and what the reading proves. `source` sends the request for
+a page with the parameters of `query`; `lanes` explains why no record slips through between pages;
+`records` interprets the records.
 """
 
 from collections.abc import Generator, Iterator
@@ -25,22 +25,22 @@ from recruit_assets.extract.sightings import MOST_ALIKE, Repeats, Sightings, ids
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.unordered import read_twice
 
-REFUSED = (BadAnswer, Rejected, ParameterRefused, Unavailable)  # of a link: it leads to no page
+REFUSED = (BadAnswer, Rejected, ParameterRefused, Unavailable)  # of a link that leads to no page
 BETWEEN_LOGS = 5.0  # seconds
-ENDLESS = 1_000_000  # pages; 30 million records
+ENDLESS = 1_000_000  # pages (30 million records)
 DOUBTS_SHOWN = 3
 
 
 class Walk:
-    """A lazy reading of an endpoint: nothing is asked before it is iterated, once.
+    """Read an endpoint lazily, once: nothing is requested before the walk is iterated.
 
-    Iterating yields the pages in the order of their answers, some of them twice, and raises
-    `RequestFailed` if one cannot be had. An endpoint that the account does not have yields nothing
+    Iteration yields the pages in the order of their answers, some of them twice, and raises
+    `RequestFailed` if one cannot be read. An endpoint that the account does not have yields nothing
     and has the verdict `unavailable`.
 
     Args:
         source: the endpoint.
-        since: the walk is for records changed then or later; None for all.
+        since: reads only the records changed then or later; None reads all.
     """
 
     def __init__(self, source: Source, since: datetime | None = None) -> None:
@@ -51,16 +51,16 @@ class Walk:
         self._doubts = self._pager.doubts
         self._identities = Identities()
         self._begun = self._told = monotonic()
-        self._queued = 0.0  # seconds, when it was last told how far it is
+        self._queued = 0.0  # seconds waited for the rate limit at the last progress message
 
     @property
     def query(self) -> Query:
-        """Return what is asked, without what the account refused."""
+        """Return the query, without the parameters that the account refused."""
         return self._pager.query
 
     @property
     def stats(self) -> RequestStats:
-        """What it took, and whatever else was asked of the source."""
+        """Return the statistics of the source, which may include other requests."""
         return self._source.stats
 
     def __iter__(self) -> Iterator[Page]:
@@ -87,7 +87,7 @@ class Walk:
             self._judge()
 
     def _tell(self) -> None:
-        """Say in the log how far the walk is."""
+        """Log the progress of the walk."""
         queued, self._told = self.stats.seconds_waited_for_budget, monotonic()
         so_far = self.report.so_far(
             self._pager.size, self._told - self._begun, waited=queued > self._queued
@@ -104,7 +104,7 @@ class Walk:
             report.verdict = Verdict.WINDOW if self.query.since else Verdict.COMPLETE
 
     def _bounded(self, pages: Iterator[Page]) -> Iterator[Page]:
-        """Yield the pages of a reading, and end one that proves endless. What came is kept."""
+        """Yield the pages of a reading, and stop one that proves endless; its pages are kept."""
         repeats = Repeats()
         for number, page in enumerate(pages, 1):
             yield page
@@ -149,9 +149,10 @@ class Walk:
                 yield from read_twice(pager, first)
 
     def _read_by_cursor(self, first: Page) -> Generator[Page, None, bool]:
-        """Yield the pages after the first by their links; return whether there is no other way.
+        """Yield the pages after the first by links; return whether no other way is needed or left.
 
-        Where a link leads nowhere, or back too early, page numbers are left if the API counts.
+        If a link leads nowhere, or back too early, pages are left to read by number if the API
+        counts.
         """
         document, doubts = first.document, list(self._doubts)
         counts = document.record_count is not None or document.page_count is not None
@@ -168,9 +169,9 @@ class Walk:
         return False
 
     def _judge_single(self, page: Page) -> None:
-        """Judge a list of one page. One that is not full has room for every record.
+        """Judge a list of one page. A page that is not full has room for every record.
 
-        Where a full page shows a record twice, another may have been pushed off it.
+        If a full page shows a record twice, another may have been pushed off it.
         """
         counted, rows = page.document.record_count, len(page.records)
         if (pages := page.document.page_count or 1) > 1:
@@ -184,7 +185,7 @@ class Walk:
         self._doubts.append(too_few(len(seen.pages), counted, seen))
 
     def _is_all(self, first: Page) -> Generator[Page, None, bool]:
-        """Return whether page 1 shows all that its count says; its link says that there is more."""
+        """Return whether page 1 holds all records of its count, although it links to more."""
         link = first.document.next
         try:
             if by_number(first, self._source.url) or link is None:

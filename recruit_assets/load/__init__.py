@@ -1,1 +1,1 @@
-"""Writing to DuckDB: rows in, a merged table out, knowing neither HTTP nor Dagster."""
+"""Writing to DuckDB: merging rows into tables, without any knowledge of HTTP or Dagster."""

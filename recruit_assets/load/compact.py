@@ -1,9 +1,9 @@
-"""Compaction: a copy of the database without the versions of rows that were replaced since.
+"""Compaction: a copy of the database without the row versions that were replaced.
 
-DuckDB writes a new version beside the old one and gives the room back to itself, not to the disk.
-So personal values that were erased are in the bytes of the file until it is compacted. The copy
-is compared with the original and takes its place in one step. Writers are kept out by
-DuckDB's own lock for readers, so nothing that is written can be lost in between.
+DuckDB keeps replaced versions of rows and reuses their space instead of returning it to the disk.
+So erased personal values stay in the bytes of the file until it is compacted. The copy is compared
+with the original and replaces it in one step. DuckDB's own read lock keeps writers out, so no write
+can be lost in between.
 """
 
 import os
@@ -39,10 +39,10 @@ from recruit_assets.load.syncs import META
 
 OLD, COPY = "original", "compacted copy"
 DAY = timedelta(days=1)
-LINGER = 0.2  # seconds
+LINGER = 0.2  # seconds that the old file stays locked after the swap
 _ROW = quoted(unused("row"))
 
-_DEFINED = {  # in DuckDB's catalog: what it lists, and what must be the same of each
+_DEFINED = {  # function of DuckDB's catalog: the columns that must be equal in the copy
     "duckdb_tables": "schema_name, table_name, sql, comment",
     "duckdb_columns": "schema_name, table_name, column_name, comment",
     "duckdb_views": "schema_name, view_name, sql, comment",
@@ -55,22 +55,22 @@ _DEFINED = {  # in DuckDB's catalog: what it lists, and what must be the same of
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes of the file."""
+    """Hold the bytes of the file."""
 
     before: int
     after: int
 
 
 def compact(path: str, wait_seconds: float, config: Mapping[str, Any] | None = None) -> Sizes:
-    """Put a compact copy in the place of a database.
+    """Replace a database with a compact copy.
 
     Args:
-        path: the file, which must be there.
-        wait_seconds: how long to wait while another process holds it, or compacts it.
+        path: the file, which must exist.
+        wait_seconds: how long to wait while another process holds or compacts it.
         config: DuckDB's own options.
 
     Raises:
-        DatabaseProblem: with what is wrong; the file is as it was.
+        DatabaseProblem: the message says what is wrong; the file is unchanged.
     """
     if not Path(path).exists():
         raise DatabaseProblem(f"There is no {path} yet: materialize something first.")
@@ -82,20 +82,21 @@ def compact(path: str, wait_seconds: float, config: Mapping[str, Any] | None = N
 def make_erasure_final(
     path: str, wait_seconds: float, config: Mapping[str, Any], *, within_run: bool = False
 ) -> Sizes | None:
-    """Compact a database from whose tables personal values were erased, once a day at most.
+    """Compact a database from whose tables personal values were erased, at most once a day.
 
     Args:
-        path: the file, there or not.
-        wait_seconds: how long to wait while another process holds it, or compacts it.
+        path: the file, which may not exist.
+        wait_seconds: how long to wait while another process holds or compacts it.
         config: DuckDB's own options.
-        within_run: whether the run goes on, which may erase more: then only what has waited for a
-            day is reason enough.
+        within_run: whether the run continues and may erase more; then only an erasure that is a day
+            old is reason enough.
 
     Returns:
-        The sizes before and after, or None where there is nothing to do (yet).
+        The sizes before and after, or None if there is nothing to do (yet).
 
     Raises:
-        DatabaseProblem: with what is wrong; the file is as it was, and the next run tries again.
+        DatabaseProblem: the message says what is wrong; the file is unchanged, and the next run
+            tries again.
     """
     file, options = Path(path).resolve(), dict(config)
     if not is_made(path) or not _is_due(file, wait_seconds, options, within_run=within_run):
@@ -126,10 +127,10 @@ def _compact(file: Path, wait_seconds: float, config: dict[str, Any]) -> Sizes:
 
 
 def _attempt(file: Path, wait_seconds: float, config: dict[str, Any]) -> None:
-    """Copy, compare, and swap, unless somebody writes between the first two of these steps."""
+    """Copy, compare and swap; raise DatabaseBusy if the log holds a write since the checkpoint."""
     with connection(str(file), config, wait_seconds) as database:
         check_notes(database)
-        database.execute("CHECKPOINT")  # a killed run may have left something beside the file
+        database.execute("CHECKPOINT")  # a killed run may have left a write-ahead log
     spill = Folder()
     try:
         with (
@@ -137,7 +138,7 @@ def _attempt(file: Path, wait_seconds: float, config: dict[str, Any]) -> None:
             start({"temp_directory": str(spill.path / "spill"), **config}) as database,
         ):
             database.execute(attaching(str(file), OLD, "READ_ONLY"))
-            place = copying_folder(str(file))  # once syncs are kept out, who would remove it
+            place = copying_folder(str(file))  # after locking out syncs, which would remove it
             try:
                 _copy(database, file, place / file.name)
             finally:
@@ -157,7 +158,7 @@ def _copy(database: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
     copy.chmod(PRIVATE)
     try:
         database.execute(f"COPY FROM DATABASE {quoted(OLD)} TO {quoted(COPY)}")
-    except duckdb.ConstraintException as error:  # DuckDB 1.5 copies in the order of names
+    except duckdb.ConstraintException as error:  # DuckDB 1.5 copies tables by name order
         raise DatabaseProblem(
             f"{file} was not compacted, and is as it was: DuckDB {duckdb.__version__} cannot copy "
             "a table before the one that its foreign key leads to. Drop the foreign key, or "
@@ -173,15 +174,15 @@ def _copy(database: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
         os.chown(copy, owner.st_uid, owner.st_gid)
     copymode(file, copy)
     os.replace(copy, file)
-    # Who opened the old file just now must still find it locked, and so turn to the new one.
+    # A process that has just opened the old file must find it locked, and so reopen the new one.
     sleep(LINGER)
 
 
 def _check_room(database: duckdb.DuckDBPyConnection, file: Path) -> None:
-    """Refuse to begin a copy that there is no room for.
+    """Refuse to start a copy that there is no room for.
 
     Raises:
-        NoSpaceLeft: with how much it takes.
+        NoSpaceLeft: the message says how much room it takes.
     """
     ((needed,),) = database.execute(
         "SELECT used_blocks * block_size FROM pragma_database_size() WHERE database_name = ?", [OLD]
@@ -194,7 +195,7 @@ def _check_room(database: duckdb.DuckDBPyConnection, file: Path) -> None:
 
 
 def _content(database: duckdb.DuckDBPyConnection, name: str) -> list[list[tuple[object, ...]]]:
-    """Everything that a database holds: what is defined in it, and a digest of each table."""
+    """Return all that a database contains: its definitions, and a digest of each table."""
     found = [
         database.execute(
             f"SELECT {columns} FROM {listed}() WHERE database_name = ? ORDER BY ALL", [name]
@@ -210,7 +211,7 @@ def _content(database: duckdb.DuckDBPyConnection, name: str) -> list[list[tuple[
 
 @contextmanager
 def _alone(file: Path, wait_seconds: float) -> Iterator[None]:
-    """Keep a second compaction out, whose copy would be older than what is written meanwhile."""
+    """Exclude a concurrent compaction, whose copy would be older than later writes."""
     try:
         with FileLock(f"{file}.compacting.lock", timeout=wait_seconds):
             yield

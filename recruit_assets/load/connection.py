@@ -1,9 +1,8 @@
-"""Opening the DuckDB file: waiting for whoever holds it, and saying what is wrong with it.
+"""Opening the DuckDB file: waiting while another process holds it, and explaining its errors.
 
-DuckDB lets one process write, and nobody read meanwhile. So a file is opened only for as long as
-it is needed, and a busy one is waited for. The file must never be opened as an ordinary file by a
-process that has it open in DuckDB: closing that handle drops DuckDB's lock without a word. DuckDB
-itself is started in `engine`.
+DuckDB lets one process write, and none read at the same time. So a file is open only while it is
+needed, and a busy one is waited for. A process that has the file open in DuckDB must never open it
+as an ordinary file: closing that handle silently drops DuckDB's lock. `engine` starts DuckDB.
 """
 
 import os
@@ -28,39 +27,39 @@ from recruit_assets.text import one_line
 P = ParamSpec("P")
 R = TypeVar("R")
 
-STILLBORN = 10.0  # seconds after which nobody is making an empty file into a database any more
-SPILL_FULL = "max_temp_directory_size"  # DuckDB says so before the disk does
+STILLBORN = 10.0  # seconds after which no process is still creating the database
+SPILL_FULL = "max_temp_directory_size"  # DuckDB reports this before the disk is full
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
-NO_BLOCK = "could not allocate block"  # DuckDB has no memory left, also where a commit needs it
+NO_BLOCK = "could not allocate block"  # DuckDB is out of memory, also during a commit
 _CONFLICT = re.compile(
     r"conflict|(another|different|concurrent) transaction|subject .*deleted", re.IGNORECASE
 )
-INTERRUPTED = "Query interrupted"  # what DuckDB says when a signal ends a query
+INTERRUPTED = "Query interrupted"  # DuckDB's message when a signal ends a query
 
 
 @contextmanager
 def connection(
     path: str, config: dict[str, Any], wait_seconds: float
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The database, open for writing, closed on the way out whatever happens.
+    """Open the database for writing, and close it on exit, even after an error.
 
     Args:
-        path: the file; it is created if its folder is there.
+        path: the file; it is created if its folder exists.
         config: DuckDB's own options.
         wait_seconds: how long to wait while another process holds the file.
 
     Raises:
-        DatabaseProblem: with what is wrong and what to do.
+        DatabaseProblem: the message says what is wrong and what to do.
     """
     check_path(path)
-    file = os.path.realpath(path)  # as DuckDB keeps its log beside the name that it is told
+    file = os.path.realpath(path)  # DuckDB keeps its log next to the path that it is given
     engine = patient(wait_seconds)(_open)(file, config, wait_seconds)
     try:
         remove_copies(file)
         with translate_duckdb_errors(path, wait_seconds), engine.cursor() as database:
             yield database
     except BaseException:
-        with suppress(duckdb.Error):  # of a file that is not well, which has been said
+        with suppress(duckdb.Error):  # of a damaged file, which has been reported
             engine.close()
         raise
     with translate_duckdb_errors(path, wait_seconds, committed=True):
@@ -68,7 +67,7 @@ def connection(
 
 
 def patient(wait_seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Tries again while the file is busy."""
+    """Return a decorator that retries while the file is busy."""
     return backoff.on_exception(
         backoff.expo,
         DatabaseBusy,
@@ -83,15 +82,15 @@ def patient(wait_seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def translate_duckdb_errors(
     path: str, wait_seconds: float, *, committed: bool = False
 ) -> Iterator[None]:
-    """Turn what DuckDB says of a file into a sentence.
+    """Translate DuckDB's errors about a file into sentences.
 
     Args:
         path: the file.
         wait_seconds: how long a busy file was waited for.
-        committed: whether all that was to be written is in the file whatever happens here.
+        committed: whether everything to be written is in the file, whatever happens here.
 
     Raises:
-        DatabaseProblem: with what is wrong and what to do.
+        DatabaseProblem: the message says what is wrong and what to do.
         KeyboardInterrupt: a signal ended the query.
     """
     try:
@@ -103,10 +102,10 @@ def translate_duckdb_errors(
 
 @contextmanager
 def _raising_interrupts() -> Iterator[None]:
-    """Turn what DuckDB makes of a signal into an interrupt again.
+    """Turn DuckDB's error for a signal back into an interrupt.
 
-    It raises a plain RuntimeError in the place of what the signal's handler raised, and Dagster
-    would take that for a failure of one step, and go on with the others.
+    DuckDB replaces the exception of the signal's handler with a plain RuntimeError, which Dagster
+    would take for a failure of one step, and continue with the others.
 
     Raises:
         KeyboardInterrupt: a signal ended the query.
@@ -128,7 +127,7 @@ def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> It
         yield
         database.execute("COMMIT" if keep else "ROLLBACK")
     except BaseException:
-        with suppress(duckdb.Error):  # a COMMIT that failed has rolled back already
+        with suppress(duckdb.Error):  # a failed COMMIT has already rolled back
             database.execute("ROLLBACK")
         raise
 
@@ -137,7 +136,7 @@ def check_path(path: str) -> None:
     """Refuse a path that cannot become a database.
 
     Raises:
-        DatabaseProblem: with what is wrong and what to do.
+        DatabaseProblem: the message says what is wrong and what to do.
     """
     if path == ":memory:":
         raise DatabaseProblem(
@@ -150,7 +149,7 @@ def check_path(path: str) -> None:
             "place: set RECRUIT_DATABASE to a path without one."
         )
     folder = file.absolute().parent
-    # os.path answers False for what may not be looked at, where pathlib raises.
+    # os.path returns False if access is denied; pathlib raises.
     if not os.path.isdir(folder):
         raise DatabaseProblem(
             f"There is no folder {folder}, or it may not be entered: create it, or set "
@@ -182,7 +181,7 @@ def _open(path: str, config: dict[str, Any], wait_seconds: float) -> Engine:
         if _is_empty(path):
             if time() - os.path.getmtime(path) > STILLBORN:
                 os.unlink(path)
-            # Somebody makes it just now, or was killed while doing so, and it is gone next time.
+            # A process is creating it, or was killed while creating it; then it is gone next time.
             raise DatabaseBusy(f"{path} is empty, also after {wait_seconds:g} s.") from error
         raise _problem(path, error, wait_seconds) from error
 
@@ -213,8 +212,8 @@ def _problem(
 
 
 def _is_conflict(text: str) -> bool:
-    """Return whether a transaction met what another one did, and not something of the machine."""
-    return bool(_CONFLICT.search(re.sub(r'"[^"]*"', "", text)))  # names of files and tables apart
+    """Return whether a transaction conflicted with another one, as opposed to a machine error."""
+    return bool(_CONFLICT.search(re.sub(r'"[^"]*"', "", text)))  # without names of files and tables
 
 
 def _busy(path: str, text: str, wait_seconds: float) -> DatabaseBusy | None:

@@ -1,31 +1,31 @@
-"""Converting a stored column to another type without losing a value.
+"""Conversion of a stored column to another type without losing a value.
 
-What lives here: SQL for one column. A value fits if it can be cast to the new type and back again
-unchanged; one that does not is kept as JSON. A whole number becomes text without a fraction.
-How records become columns is in `extract.arrow`.
+What lives here: SQL for one column. A value fits if it can be cast to the new type and back
+unchanged; a misfit is kept as JSON. A whole number becomes text without a fraction. `extract.arrow`
+converts the values of records.
 """
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.load.sql import quoted
 
-# A time with its offset and no more than microseconds: nothing else tells an instant.
+# A time with an offset and at most microseconds; nothing else is an exact instant.
 _INSTANT = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)"
 _NUMBERS = "'BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT'"
 _TEXTS = (Kind.TEXT.sql, Kind.TEXTS.sql)
-_WRITTEN_OUT = "'VARCHAR', 'BIGINT', 'UBIGINT'"  # in JSON
+_WRITTEN_OUT = "'VARCHAR', 'BIGINT', 'UBIGINT'"  # JSON types whose text is the API's own
 _WHOLE_NUMBERS = ("INT", "INTEGER", "BIGNUM")
 _OTHER_TEXTS = ("VARCHAR", "UUID", "ENUM")
 _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
-_AS_THEY_ARE = ("INT", *_FRACTIONS, "BOOLEAN")  # numbers and booleans in JSON too
-_EXACT = {"FLOAT": 1 << 24, "DOUBLE": 1 << 53}  # beyond it, several whole numbers look the same
+_AS_THEY_ARE = ("INT", *_FRACTIONS, "BOOLEAN")  # types that are numbers and booleans in JSON too
+_EXACT = {"FLOAT": 1 << 24, "DOUBLE": 1 << 53}  # beyond this, different whole numbers become equal
 
 
 def converted(name: str, old: str, new: str) -> str:
-    """Return SQL for a column's values as another type; null where one does not fit.
+    """Return SQL for a column's values as another type; null if one does not fit.
 
     Args:
         name: the column.
-        old: the SQL type that it has.
+        old: its SQL type.
         new: the SQL type to convert to: one of a `Kind`.
     """
     value = quoted(name)
@@ -45,11 +45,11 @@ def converted(name: str, old: str, new: str) -> str:
 
 
 def as_id(name: str, old: str) -> str:
-    """Return SQL for a column's values as ids; null where it is not sure what the API sends.
+    """Return SQL for a column's values as ids; null if the API's own id is not certain.
 
     Args:
         name: the column.
-        old: the SQL type that it has.
+        old: its SQL type.
     """
     value = quoted(name)
     if old == Kind.JSON.sql:
@@ -63,7 +63,7 @@ def as_id(name: str, old: str) -> str:
 
 
 def _whole(value: str) -> str:
-    """Return SQL for a number as text without a fraction; null where it has one."""
+    """Return SQL for a number as text without a fraction; null if it has one."""
     return f"CASE WHEN trunc({value}) = {value} THEN TRY_CAST({value} AS HUGEINT)::VARCHAR END"
 
 
@@ -75,7 +75,7 @@ def as_json(name: str, old: str) -> str:
 
 
 def _from_json(value: str, new: str) -> str:
-    """Return SQL for what a JSON value says in another type, as a sync would store it."""
+    """Return SQL for a JSON value as another type, as a sync would store it."""
     text = f"{value}->>'$'"
     if new == Kind.TIMESTAMP.sql:
         return f"CASE json_type({value}) WHEN 'VARCHAR' THEN {_instant(f'({text})')} END"

@@ -1,7 +1,6 @@
-"""The digest of a row, by which a merge finds what differs.
+"""Digest of a row, by which a merge finds what differs.
 
-It leaves nulls out, so a column added later changes no digest but of the rows that have a value
-there.
+It leaves out nulls, so a column added later changes only the digests of rows with a value in it.
 """
 
 from collections.abc import Mapping
@@ -19,8 +18,8 @@ _AS_TEXT = {
 def digest(columns: Mapping[str, Kind], volatile: set[str]) -> str:
     """Return SQL that digests a row; equal rows have equal digests, in every version of DuckDB.
 
-    Each value stands behind its column's name and its own length, so that no two different rows
-    read the same.
+    Each value follows its column's name and its own length, so that no two different rows produce
+    the same text.
     """
     parts = []
     for name, kind in sorted(columns.items()):
@@ -30,7 +29,7 @@ def digest(columns: Mapping[str, Kind], volatile: set[str]) -> str:
         if name == UNPARSED and volatile:
             nothing = ", ".join(f'"{each}": null' for each in sorted(volatile))
             without = f"json_merge_patch({value}, {literal('{' + nothing + '}')})"
-            # A patch makes something of null, so null must stay out of it.
+            # json_merge_patch does not keep null, so null must bypass it.
             value = f"CASE WHEN {value} IS NOT NULL THEN nullif({without}, '{{}}') END"
         label = literal(name + "=")
         parts.append(f"{label} || length({value}) || ':' || ({value})")

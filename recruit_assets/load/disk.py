@@ -1,7 +1,7 @@
-"""What the disk refuses, as sentences, and who may read the files that hold personal data.
+"""Errors of the disk as sentences, and the modes of files that hold personal data.
 
-What lives here: the system's own words for a full or broken disk, in one place, and the modes of
-files that DuckDB makes. Folders that must not outlive a run are in `scratch`.
+What lives here: the system's messages for a full or broken disk, in one place, and the modes of
+files that DuckDB creates. Folders that must not outlive a run are in `scratch`.
 """
 
 import errno
@@ -24,12 +24,12 @@ UNDONE = "What was not yet committed is undone: the last good state stays."
 
 
 def disk_problem(said: str, path: str, *, committed: bool = False) -> DatabaseProblem | None:
-    """Return what is wrong with a disk as an error, or None if the message is about something else.
+    """Return the error for a disk problem, or None if the message is about something else.
 
     Args:
         said: the system's or DuckDB's message.
-        path: what was written; a file that the message names counts for more.
-        committed: whether everything that was to be merged is in the database all the same.
+        path: what was written; a file that the message names takes precedence.
+        committed: whether everything that was to be merged is in the database nevertheless.
     """
     named = re.search(r'file "([^"]+)"', said)
     place = os.path.dirname(named[1]) if named else path
@@ -46,11 +46,11 @@ def disk_problem(said: str, path: str, *, committed: bool = False) -> DatabasePr
 
 
 def removal_problem(said: str, *, committed: bool = False) -> DatabaseProblem | None:
-    """Return that a file was removed as an error, or None if the message is about something else.
+    """Return the error for a removed file, or None if the message is about something else.
 
     Args:
         said: DuckDB's message.
-        committed: whether everything that was to be merged is in the database all the same.
+        committed: whether everything that was to be merged is in the database nevertheless.
     """
     if not any(phrase in said for phrase in _GONE):
         return None
@@ -61,15 +61,15 @@ def removal_problem(said: str, *, committed: bool = False) -> DatabaseProblem | 
 
 
 def make_log(database: str) -> None:
-    """Make DuckDB's write-ahead log before DuckDB does, which would let everybody read it.
+    """Create DuckDB's write-ahead log before DuckDB does, which would make it readable by all.
 
-    The log gets the mode of its database; a log of an earlier run gets it too.
+    The log gets the mode of its database; so does a log left by an earlier run.
 
     Args:
-        database: the path of the file, which is attached, or about to be.
+        database: the path of the file, which is attached or about to be.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     mode, log = stat.S_IMODE(os.stat(database).st_mode), f"{database}.wal"
     try:
@@ -80,7 +80,7 @@ def make_log(database: str) -> None:
     try:
         os.fchmod(handle, mode)
     finally:
-        os.close(handle)  # DuckDB opens it at its first write, so this drops no lock of its own
+        os.close(handle)  # DuckDB opens it at its first write, so no lock is dropped
 
 
 def remove_unused_log(database: str) -> None:
@@ -92,14 +92,14 @@ def remove_unused_log(database: str) -> None:
 
 
 def set_mode(path: str, mode: int) -> None:
-    """Set the mode of a regular file of ours; nothing that a link points to is changed."""
+    """Set the mode of a regular file of ours, without following a link."""
     with suppress(FileNotFoundError):
         if stat.S_ISREG(os.lstat(path).st_mode) and os.lstat(path).st_uid == os.geteuid():
             os.chmod(path, mode)
 
 
 def inode(path: str) -> tuple[int, int] | None:
-    """Return what tells a file from another one at the same path; None without a file."""
+    """Return the device and inode of a file, which identify it; None if there is none."""
     try:
         found = os.stat(path)
     except FileNotFoundError:

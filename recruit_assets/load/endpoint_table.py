@@ -1,6 +1,6 @@
-"""The table of an endpoint: which columns it must have, and how rows get those that were lost.
+"""Table of an endpoint: the columns that it must have, and how rows regain lost ones.
 
-What lives here: what a sync makes sure of before it merges. How a table is rebuilt is in `tables`.
+What lives here: what a sync ensures before it merges. `tables` rebuilds a table.
 """
 
 from collections.abc import Mapping
@@ -24,24 +24,25 @@ from recruit_assets.load.tables import check_ids, ensure
 def prepare(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint, staged: Mapping[str, Kind]
 ) -> list[str]:
-    """Make the endpoint's table, or add and rebuild the columns that it should have.
+    """Create the endpoint's table, or add and rebuild the columns that it should have.
 
     Args:
         database: open for writing, in the transaction of the merge.
-        endpoint: whose table it is.
-        staged: the columns of the rows that are to be merged.
+        endpoint: the endpoint of the table.
+        staged: the columns of the rows to be merged.
 
     Returns:
-        Columns of the catalogue, and bookkeeping, that the table lacked or had in another type.
+        Columns of the catalogue, and bookkeeping columns, that the table lacked or had in another
+        type.
 
     Raises:
-        DatabaseProblem: the table has no ids, or a column of somebody's own is in the way.
+        DatabaseProblem: the table has no ids, or a column that a user added is in the way.
         DatabaseChanged: another run gave a column another type since `staged` was made.
     """
     found = columns_found(database, endpoint.name)
     _check_ids(endpoint, found)
     present = columns_of(database, endpoint)
-    taken = {name.lower() for name, _ in found}  # as DuckDB compares names
+    taken = {name.lower() for name, _ in found}  # DuckDB compares names without case
     wanted = _columns(endpoint)
     unknown = {name: kind for name, kind in staged.items() if name not in wanted}
     for name, kind in unknown.items():
@@ -59,7 +60,7 @@ def prepare(
 
 
 def is_damaged(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> bool:
-    """Return whether the table, which must be there, lacks a column that a sync would make again.
+    """Return whether the table, which must exist, lacks a column that a sync would recreate.
 
     Raises:
         DatabaseProblem: it has no ids, or they were altered beyond repair.
@@ -82,10 +83,10 @@ def _table(
     digested: Mapping[str, Kind],
     present: set[str],
 ) -> Table:
-    """Return what the table must be.
+    """Return the definition of the table.
 
-    A row whose columns changed is digested again, so the next sync writes those alone that differ
-    from what the API sends. An erased row is known by having no digest.
+    Rows are digested again if columns change, so the next sync writes only those that differ from
+    what the API sends. An erased row is recognized by its missing digest.
     """
     known = {column.name: column.kind for column in endpoint.columns()}
     volatile = {column.name for column in endpoint.columns() if column.volatile}
@@ -105,9 +106,9 @@ def _table(
 
 
 def columns_of_the_api(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Kind]:
-    """Return the columns that the endpoint's table has by now for what the API sends.
+    """Return the columns that the endpoint's table has now for what the API sends.
 
-    They are those of the catalogue, and those with our comment; any other is somebody's own.
+    They are those of the catalogue, and those with our comment; any other was added by a user.
     """
     known = {column.name for column in endpoint.columns()}
     found = database.execute(
@@ -131,7 +132,7 @@ def _check_ids(endpoint: Endpoint, found: list[tuple[str, str]]) -> None:
 def _check(
     endpoint: Endpoint, name: str, kind: Kind, present: Mapping[str, Kind], taken: set[str]
 ) -> None:
-    """Refuse a column of the API that cannot be stored beside those that the table has."""
+    """Refuse a column of the API that conflicts with a column of the table."""
     if name not in present and name.lower() in taken:
         raise DatabaseProblem(
             f"{endpoint.name} has a column {name} of somebody's own, and the API sends one of "

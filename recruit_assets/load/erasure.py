@@ -1,8 +1,8 @@
-"""Erasure: personal values that left the tables, and are in the bytes of the file until compacted.
+"""Erasure: personal values that left the tables stay in the file until it is compacted.
 
-DuckDB does not overwrite what it replaces. So the transaction that empties or replaces personal
-values also notes it in `recruit_meta.erasures`, and the file is compacted at the end of the run
-(see `compact`), whose copy has no such note.
+DuckDB does not overwrite the values that it replaces. So the transaction that empties or replaces
+personal values also notes it in `recruit_meta.erasures`, and the file is compacted at the end of
+the run (see `compact`). The compacted copy has no such note.
 """
 
 from collections.abc import Iterable
@@ -37,28 +37,28 @@ COMPACTED = Table(
     "When the file was compacted last after an erasure",
     {"finished": ("TIMESTAMP WITH TIME ZONE", "When the copy was whole")},
 )
-# Values that say nothing, as text.
+# Blank values, as text.
 BLANK = ", ".join(map(literal, ("", "[]", "{}", "null", '""', '[""]', "['']", "[null]", "[NULL]")))
 _WORDS = (Kind.TEXT, Kind.TEXTS, Kind.JSON)
 
 
 @dataclass(frozen=True)
 class Pending:
-    """Rows that lost personal values which the file still holds, and since when."""
+    """Count the rows that lost personal values which the file still holds, and since when."""
 
     rows: int
     since: datetime
 
     def is_overdue(self, now: datetime) -> bool:
-        """Return whether it has lasted for longer than it may."""
+        """Return whether the erasure has been pending for longer than allowed."""
         return now - self.since > OVERDUE
 
 
 def pending(database: duckdb.DuckDBPyConnection) -> Pending | None:
     """Return the erasures that no compaction has made final yet, or None.
 
-    Columns that were lost or altered hide none: where it is not known when rows lost their values,
-    or a clock that was ahead said so, it counts as long ago.
+    Lost or altered columns hide none: an erasure counts as long ago if its time is unknown, or was
+    written by a clock that was ahead.
     """
     present = {name for name, _ in columns_found(database, ERASURES, META)}
     if not present:
@@ -86,7 +86,7 @@ def was_compacted_on(database: duckdb.DuckDBPyConnection, day: datetime) -> bool
 
 
 def note_erasure(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, rows: int) -> None:
-    """Write down that rows lost personal values, in the transaction in which they do."""
+    """Note that rows lost personal values, in the transaction in which they do."""
     if not rows:
         return
     ensure(database, NOTED)
@@ -98,21 +98,21 @@ def note_erasure(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, rows: 
 
 
 def check_notes(database: duckdb.DuckDBPyConnection) -> None:
-    """Refuse somebody's own view in the place of a table that a compaction writes to.
+    """Refuse a view in place of a table that a compaction writes to.
 
     Raises:
-        DatabaseProblem: with what to do.
+        DatabaseProblem: the message says what to do.
     """
     for name in (ERASURES, COMPACTIONS):
         check_is_table(database, name, META)
 
 
 def note_compaction(database: duckdb.DuckDBPyConnection, catalog: str) -> None:
-    """Write into a compacted copy that no erasure is pending in it, if any ever was.
+    """Note in a compacted copy that no erasure is pending in it, if any ever was.
 
     Args:
-        database: a DuckDB that has the copy attached.
-        catalog: what the copy is called there.
+        database: a DuckDB with the copy attached.
+        catalog: the name of the copy in it.
     """
     with database.cursor() as copy:
         copy.execute(f"USE {quoted(catalog)}")
@@ -126,7 +126,7 @@ def note_compaction(database: duckdb.DuckDBPyConnection, catalog: str) -> None:
 
 
 def personal_columns(endpoint: Endpoint, columns: Iterable[str]) -> list[str]:
-    """Return those columns of a table that can tell of a person, or of which nobody knows."""
+    """Return the columns that may hold personal data, or that the catalogue does not know."""
     harmless = {column.name for column in endpoint.columns() if not column.personal}
     return [*(name for name in columns if name not in harmless), UNPARSED]
 
@@ -136,7 +136,7 @@ def note_deleted(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, which:
 
     Args:
         database: open for writing, in the transaction of the merge.
-        endpoint: whose table it is.
+        endpoint: the endpoint of the table.
         which: SQL that is true of these rows.
     """
     names = personal_columns(endpoint, columns_of(database, endpoint))
@@ -152,21 +152,21 @@ def note_replaced(
     staged: Iterable[str],
     names: Iterable[str] | None = None,
 ) -> None:
-    """Note the rows that are about to lose personal values to what was staged.
+    """Note the rows that are about to lose personal values to the staged ones.
 
-    A row does if a value becomes blank, if a part of a list or of JSON goes or changes, or if half
-    of its texts or more are replaced, as by "Anonymous".
+    A row does if a value becomes blank, if a part of a list or of JSON is removed or changed, or if
+    at least half of its texts are replaced, as by "Anonymous".
 
     Args:
         database: open for writing, in the transaction of the merge.
-        endpoint: whose table it is.
+        endpoint: the endpoint of the table.
         source: the staged rows to be written, as SQL to read from.
-        staged: the columns that they have.
-        names: the columns that are written; all unless given.
+        staged: their columns.
+        names: the columns to be written; all by default.
     """
     kinds = {**columns_of(database, endpoint), UNPARSED: Kind.JSON}
     personal = personal_columns(endpoint, kinds.keys() - {UNPARSED})
-    # Signed links differ in every answer, and tell nothing of an erasure.
+    # Signed links differ in every answer, so they are no sign of an erasure.
     changing = {UNPARSED, *(each.name for each in endpoint.columns() if each.volatile)}
     written = personal if names is None else [name for name in personal if name in set(names)]
     present = {*staged, UNPARSED}
@@ -186,9 +186,9 @@ def note_replaced(
 
 
 def _count_if(database: duckdb.DuckDBPyConnection, condition: str, rows: str) -> int:
-    """Return how many of the rows behind FROM meet a condition over all columns.
+    """Return how many rows of a FROM clause meet a condition over all columns.
 
-    As a WHERE, DuckDB's planner takes minutes to take it apart for a few hundred columns.
+    In a WHERE clause, DuckDB's planner takes minutes to analyse it for a few hundred columns.
     """
     counted = f"SELECT count(*) FILTER (WHERE {condition}) FROM {rows}"
     ((met,),) = database.execute(counted).fetchall()
@@ -204,5 +204,5 @@ def _is_lost(kind: Kind, old: str, new: str) -> str:
 
 
 def is_filled(value: str) -> str:
-    """Return SQL that is true of a value, given as SQL, which says something."""
+    """Return SQL that is true if a value, given as SQL, is not blank."""
     return f"coalesce(replace({value}::VARCHAR, ' ', ''), '') NOT IN ({BLANK})"

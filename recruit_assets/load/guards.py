@@ -1,8 +1,8 @@
-"""The guards: does the API show so much less than before that a person must decide?
+"""Guards: does the API show so much less than before that a person must decide?
 
-What lives here: the limits, and the sentence that names what differs. They judge values: one that
-did not fit its column is in `_unparsed`, and counts like any other. What follows from a doubt is
-decided in `sync`; which rows are missing is found in `sweep`.
+What lives here: the limits, and the sentence that names the difference. Guards judge values: one
+that did not fit its column is in `_unparsed`, and counts like any other. `sync` decides what
+follows from a doubt; `sweep` finds the missing rows.
 """
 
 from collections import Counter
@@ -19,27 +19,27 @@ from recruit_assets.load.stage import Stage
 from recruit_assets.load.sweep import CURRENT, count_current
 
 MAX_DELETED_SHARE = 0.2  # of the current rows; above this, allow_mass_delete is required
-FEW_ROWS = 5  # may go whatever their share, unless they are all
-FEWEST_COMPARED = 20  # rows that must lack a column's values before it counts as emptied
+FEW_ROWS = 5  # may be deleted whatever their share, unless they are all
+FEWEST_COMPARED = 20  # rows to compare before a column without values counts as emptied
 MOST_NAMED = 5  # columns named in a sentence
 KEYS = ("id", "ids")  # suffixes of a relationship's keys
-_EMPTY = "('\"\"', '[]', '[\"\"]')"  # a misfit that says nothing, as JSON
-SUFFIXES = (*KEYS, "type", "types")  # of all that tells where a relationship leads
+_EMPTY = "('\"\"', '[]', '[\"\"]')"  # blank misfits, as JSON
+SUFFIXES = (*KEYS, "type", "types")  # suffixes of a relationship's keys and their types
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What a whole reading is compared with, and what it lacks."""
+    """Hold what a full reading is compared with, and what it lacks."""
 
-    columns: Collection[str]  # of the table, bookkeeping left out
-    missing: int  # current rows that did not come
-    api_before: str  # what identified the API at the last good sync; "" if that is unknown
-    api: str  # what identifies it now
+    columns: Collection[str]  # of the table, without bookkeeping
+    missing: int  # current rows that were not read
+    api_before: str  # identity of the API at the last good sync; "" if unknown
+    api: str  # identity of the API now
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """Something that the API shows no more; `refuses` means that a person must accept it."""
+    """Describe what the API no longer shows; `refuses` means that a person must accept it."""
 
     says: str
     refuses: bool = True
@@ -48,12 +48,12 @@ class Doubt:
 def doubts(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage, compared: Compared
 ) -> Iterator[Doubt]:
-    """Yield what speaks against believing a whole reading.
+    """Yield the reasons to doubt a full reading.
 
     Args:
         database: open, with the endpoint's table as the last sync left it.
-        endpoint: what was read.
-        stage: the rows that came, flushed.
+        endpoint: the endpoint that was read.
+        stage: the rows that were read, flushed.
         compared: what they are compared with.
     """
     name, alive = endpoint.name, count_current(database, endpoint)
@@ -84,9 +84,9 @@ def too_many(missing: int, alive: int) -> bool:
 def emptied(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage, columns: Iterable[str]
 ) -> list[str]:
-    """Return the columns that had a value in every current row, and have none in all that came.
+    """Return the columns that had a value in every current row, and have none in the staged rows.
 
-    The same holds for values that say something, which an empty text or list does not.
+    The same is checked for values that are not blank; an empty text or list is blank.
     """
     if not stage.files:
         return []
@@ -103,13 +103,13 @@ def emptied(
             for had, has in zip(before, now, strict=True)
         )
     ]
-    # Records that are new, or that came twice, are no comparison.
+    # New records, and repeated ones, cannot be compared.
     compared = f"(SELECT DISTINCT id FROM {stage.sql}) SEMI JOIN {table} USING (id)"
     return lacking if lacking and count(database, compared) >= FEWEST_COMPARED else []
 
 
 def difference(before: str, now: str) -> str:
-    """Return the sentence that says how the API asked now differs from the one before, or ""."""
+    """Return a sentence on how the API differs from the one of the last good sync, or ""."""
     if not before or before == now:
         return ""
     address, address_now = (api.partition(" ")[0] for api in (before, now))
@@ -122,14 +122,14 @@ def difference(before: str, now: str) -> str:
 
 
 def _version(api: str) -> str:
-    """Return the version in what identifies an API: its address, version and a mark of the key."""
+    """Return the version in an API's identity: its address, version and a mark of the key."""
     return " ".join(api.split(" ")[1:-1])
 
 
 def _counted(
     database: duckdb.DuckDBPyConnection, source: str, columns: Sequence[str]
 ) -> tuple[Counter[str], Counter[str]]:
-    """Count the values of each column, also in `_unparsed`: all, and those that say something."""
+    """Count the values of each column, including `_unparsed`: all, and those that are not blank."""
     names = list(map(quoted, columns))
     counts = [f"count({name})" for name in names]
     counts += [f"count(*) FILTER ({is_filled(name)})" for name in names]

@@ -1,12 +1,12 @@
-"""History: what tells a story, in `recruit_history`, one row for each version of a record.
+"""SCD type 2 history in `recruit_history`: one row for each version of a record.
 
-The API tells only how things stand. So each sync writes down, in the transaction that merges, where
-the columns that an endpoint tracks are other than before: the version that held ends, and another
-begins. What is tracked stands in `endpoints`.
+The API shows only the current state. So each sync records, in the transaction that merges, where
+the columns that an endpoint tracks have changed: the open version ends, and another begins.
+`endpoints` says which columns are tracked.
 
-A sync of what has changed looks only at the rows that it wrote. If it read the whole list, or if
-afterwards there are not as many open versions as current rows (the table is older than its history,
-or something else took rows from either), all are compared.
+An incremental sync compares only the rows that it wrote. All rows are compared if it read the whole
+list, or if afterwards there are not as many open versions as current rows (the table is older than
+its history, or something else removed rows from either).
 """
 
 from collections.abc import Container, Sequence
@@ -51,18 +51,18 @@ def write_history(
     *,
     whole: bool,
 ) -> list[str]:
-    """Write down what a sync changed, if the endpoint has a history.
+    """Record what a sync changed, if the endpoint has a history.
 
     Args:
         database: open for writing, in the transaction of the merge, after the sweep.
-        endpoint: whose history it is; its table is made if it is missing.
-        run_id: the Dagster run, which stands in the rows that it wrote.
+        endpoint: the endpoint of the history, whose table is created if it is missing.
+        run_id: the Dagster run, which is stored in the rows that it wrote.
         gone: the ids that are proven gone.
-        columns: those of the endpoint's table, which may lack some that are tracked.
+        columns: the columns of the endpoint's table, which may lack some that are tracked.
         whole: whether the whole list was read; then all rows are compared.
 
     Returns:
-        Columns of the history that it lacked, or had in another type.
+        Columns that the history lacked, or had in another type.
 
     Raises:
         DatabaseProblem: it has no ids.
@@ -90,7 +90,7 @@ def _end(
     values: dict[str, Any],
     **more: Any,
 ) -> None:
-    """End the open versions of records that are gone."""
+    """Close the open versions of records that are gone."""
     database.execute(
         f"UPDATE {history} SET valid_to = greatest(valid_from, $now) WHERE {OPEN} AND {which}",
         {"now": values["now"], **more},
@@ -105,7 +105,7 @@ def _begin(
     *,
     of_run: bool,
 ) -> None:
-    """Begin new versions, and end those that held until then."""
+    """Begin new versions, and close those that were open until then."""
     database.execute(f"CREATE OR REPLACE TEMP TABLE begun AS {begun}", values | {"of_run": of_run})
     database.execute(
         f"UPDATE {history} h SET valid_to = b.valid_from "
@@ -115,10 +115,10 @@ def _begin(
 
 
 def _begun(endpoint: Endpoint, table: str, history: str, columns: Container[str]) -> str:
-    """SQL for the versions that begin: current rows that no open version equals.
+    """Return SQL for new versions: current rows that no open version equals.
 
-    A version begins at the latest of its own times that lies between the beginning (or the end) of
-    the version before and now: then the application was moved, or the offer answered. Without one
+    A version begins at the latest of its own times that is between the beginning (or the end) of
+    the previous version and now: when the application was moved, or the offer answered. Without one
     it begins when it was seen.
     """
     rows, differs, times = [], [], ["NULL"]
@@ -148,10 +148,10 @@ def _begun(endpoint: Endpoint, table: str, history: str, columns: Container[str]
 def _prepare(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint, columns: Container[str]
 ) -> list[str]:
-    """Make the history's table, or add what the catalogue tracks since it was made.
+    """Create the history's table, or add columns that have been tracked since.
 
-    Open versions get their value of an added column: that it is tracked now is no change. A lost
-    time is replaced by the nearest that is known.
+    Open versions get their value of an added column, because tracking it is not a change. A lost
+    time is replaced by the nearest known one.
     """
     table = table_name(database, endpoint.name)
     tracked = {each.name: (each.kind.sql, each.meaning) for each in endpoint.tracked()}
@@ -178,8 +178,8 @@ def _prepare(
     )
 
 
-# In this order: each may need those before it. Of versions that all lost their end, only the last
-# one may be open; whether it is, is found by comparing it with the rows.
+# The order matters: each may need those before it. Of versions that all lost their end, only the
+# last one may be open; comparing it with the rows shows whether it is.
 _LOST = {
     "seen_at": "coalesce(valid_from, now())",
     "valid_from": "coalesce(seen_at, now())",

@@ -1,4 +1,4 @@
-"""How much memory DuckDB may take for a merge: enough, and not whatever the machine has."""
+"""Memory limit of DuckDB during a merge: enough for it, and not all that the machine has."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,25 +6,24 @@ from threading import RLock
 
 import duckdb
 
-# Bytes that a merge needs, and for each row to undo what was done to it.
+# Bytes that a merge needs, and bytes for each row to undo its changes.
 MERGING, UNDO = 40 << 20, 32
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
-AT_ONCE = 4 * 2048  # rows that DuckDB has in its hands
-_ALONE = RLock()  # the settings are those of all connections of the process
+AT_ONCE = 4 * 2048  # rows that DuckDB processes together
+_ALONE = RLock()  # the settings apply to all connections of the process
 
 
 @contextmanager
 def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int, size: int) -> Iterator[None]:
-    """Let DuckDB take little memory in the block, as it otherwise keeps whatever it once needed.
+    """Limit DuckDB's memory in the block, since it otherwise keeps all that it ever needed.
 
-    One thread merges as fast as two do, and takes half as much. What does not fit is spilled,
-    but not what is needed to undo changes: so there is room for that. A limit that is lower already
-    stays.
+    One thread merges as fast as two and takes half the memory. Data that does not fit is spilled,
+    except what is needed to undo changes, so the limit leaves room for that. A lower limit is kept.
 
     Args:
-        database: its settings are set back to what they were.
-        rows: that may be changed in the block.
-        size: how many bytes they are.
+        database: its settings are restored afterwards.
+        rows: the rows that may be changed in the block.
+        size: their bytes.
     """
     enough = MERGING + AT_ONCE * size // max(rows, 1) + rows * UNDO
     with _ALONE:
@@ -38,11 +37,11 @@ def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int, size: int) ->
             yield
         finally:
             database.execute(f"SET threads = {threads}")
-            # RESET makes DuckDB 1.5 tell the old limit and keep the new one.
+            # After RESET, DuckDB 1.5 reports the old limit and keeps the new one.
             database.execute(f"SET memory_limit = '{_bytes(before):.0f} bytes'")
 
 
 def _bytes(told: str) -> float:
-    """Bytes of a setting as DuckDB tells it, such as `18.7 GiB`, which it has rounded down."""
+    """Return the bytes of a setting that DuckDB shows rounded down, such as `18.7 GiB`."""
     number, unit = told.split()
     return (float(number) + 0.05) * float(1024 ** UNITS.index(unit))

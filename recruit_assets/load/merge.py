@@ -1,10 +1,10 @@
-"""The merge: staged rows into their table by `id`, writing what differs.
+"""Merge: upsert of staged rows into their table by `id`, writing only what differs.
 
-The order is: make and widen the table, find what differs, delete the old versions, insert the new.
-There is no primary key: DuckDB updates through an index many times slower. `id` is unique because
-the staged rows are made so here, and only one process can write at a time.
+The steps are: create and widen the table, find what differs, delete the old versions, insert the
+new ones. There is no primary key, because DuckDB updates many times slower through an index. `id`
+is unique because the staged rows are made unique here, and only one process can write at a time.
 
-What differs is found by a digest over all columns but the volatile ones.
+A digest over all columns but the volatile ones shows what differs.
 """
 
 from collections import Counter
@@ -25,17 +25,15 @@ from recruit_assets.load.stage import POSITION, Stage
 
 @dataclass(frozen=True)
 class MergeCounts:
-    """What a merge did, in rows."""
+    """Count what a merge did, in rows."""
 
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
-    undeleted: int = 0  # was deleted and came again
-    refreshed: int = 0  # unchanged, but given new values of volatile columns
-    repeated: int = 0  # came more than once; the later one counted
-    superseded: int = (
-        0  # differ, but were written by a sync that was stored since the reading began
-    )
+    undeleted: int = 0  # was deleted and has returned
+    refreshed: int = 0  # unchanged, except for new values of volatile columns
+    repeated: int = 0  # read more than once; the last one counts
+    superseded: int = 0  # differ, but a sync stored since the reading began has written them
 
 
 def merge(
@@ -50,15 +48,15 @@ def merge(
     """Merge the staged rows.
 
     Args:
-        database: open for writing, in a transaction, so that it is all or nothing.
-        endpoint: whose table it is; the table is made if it is missing.
+        database: open for writing, in a transaction, so that the merge is atomic.
+        endpoint: the endpoint of the table, which is created if it is missing.
         stage: the rows.
-        run_id: the Dagster run, remembered with each row written.
+        run_id: the Dagster run, which is stored with each row written.
         refresh_volatile: whether rows that are otherwise unchanged get new volatile values.
-        newer: runs whose rows stay, as they were written since this one was planned.
+        newer: runs whose rows are kept, because they were written since this run was planned.
 
     Raises:
-        DatabaseChanged: the table is no longer what the rows were made for.
+        DatabaseChanged: the table no longer matches the staged rows.
         duckdb.Error: DuckDB failed.
     """
     stage.flush()
@@ -89,7 +87,7 @@ def count_misfits(database: duckdb.DuckDBPyConnection, stage: Stage) -> dict[str
 
     Args:
         database: in the transaction of the merge, after it.
-        stage: the rows; of those with one id only the last counts.
+        stage: the rows; of those with the same id only the last counts.
     """
     if not stage.files:
         return {}
@@ -102,7 +100,7 @@ def count_misfits(database: duckdb.DuckDBPyConnection, stage: Stage) -> dict[str
 
 
 def _find_repeated(database: duckdb.DuckDBPyConnection, stage: Stage) -> int:
-    """Make `repeated`, the positions of rows whose id came again later; returns how many."""
+    """Create `repeated`, the positions of rows whose id occurs again later; return their number."""
     latest = f"SELECT id, max({POSITION}) AS latest FROM {stage.sql} GROUP BY id"
     database.execute(
         f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT s.{POSITION} "
@@ -119,10 +117,10 @@ def _find_changes(
     row_hash: str,
     newer: Sequence[str],
 ) -> Counter[str]:
-    """Make `arrived`, one line for each id that came, and `changed`, those of them to write.
+    """Create `arrived`, one row for each staged id, and `changed`, those of them to write.
 
     Returns:
-        How many of those that came are inserted, updated, undeleted, unchanged and superseded.
+        How many of them are inserted, updated, undeleted, unchanged and superseded.
     """
     database.execute(
         "CREATE OR REPLACE TEMP TABLE arrived AS "
@@ -151,7 +149,7 @@ def _find_changes(
 
 
 def _leave(database: duckdb.DuckDBPyConnection, table: str, newer: Sequence[str]) -> int:
-    """Take rows that these runs have written out of `changed`; returns how many."""
+    """Remove rows that these runs have written from `changed`; return their number."""
     ((left,),) = database.execute(
         f"DELETE FROM changed WHERE id IN (SELECT id FROM {table} WHERE _run_id IN "
         "(SELECT unnest($newer::VARCHAR[])))",
@@ -167,7 +165,7 @@ def _write_changes(
     columns: Mapping[str, Kind],
     run_id: str,
 ) -> None:
-    """Put the rows of `changed` in the place of their old versions."""
+    """Replace the old versions of the rows in `changed`."""
     names = [quoted(name) for name in columns]
     database.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM changed WHERE present)")
     database.execute(
@@ -181,10 +179,10 @@ def _write_changes(
 def _refresh(
     database: duckdb.DuckDBPyConnection, table: str, source: str, volatile: set[str]
 ) -> int:
-    """Give rows the volatile values that came, without making them new versions."""
+    """Update the volatile values of rows without writing new versions."""
     if not volatile:
         return 0
-    # A volatile value that does not fit stands in _unparsed, so that is refreshed with them.
+    # A volatile value that does not fit is in _unparsed, so that is updated too.
     names = [quoted(name) for name in sorted(volatile | {UNPARSED})]
     differs = " OR ".join(f"t.{name} IS DISTINCT FROM s.{name}" for name in names)
     ((refreshed,),) = database.execute(

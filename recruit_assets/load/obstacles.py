@@ -1,8 +1,8 @@
-"""What somebody else has put in the way of our tables, as sentences.
+"""Obstacles that others have put in the way of our tables, as sentences.
 
-What lives here: what is looked for before anything is asked of the API, and one place for whatever
-else DuckDB cannot do with tables as somebody has altered them. Most of what was altered is repaired
-(see `tables`).
+What lives here: the checks before anything is requested from the API, and one place for whatever
+else DuckDB cannot do with tables that others have altered. Most alterations are repaired (see
+`tables`).
 """
 
 import re
@@ -19,15 +19,15 @@ from recruit_assets.load.schema import SCHEMA
 from recruit_assets.load.syncs import LATEST_VIEW, META, SCHEMA_VERSION, SYNCS_TABLE
 from recruit_assets.load.tables import check_is_table, check_is_view
 
-# Errors of the machine, or of another transaction, which nobody's table is the reason for.
+# Errors of the machine, or of another transaction, which no table causes.
 _NOT_OF_A_TABLE = (duckdb.OperationalError, duckdb.InternalError)
 
 
 def check_names(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
-    """Refuse a view in the place of a table that a sync of the endpoint writes to, or the reverse.
+    """Refuse a view in place of a table that a sync of the endpoint writes to, or the reverse.
 
     Raises:
-        DatabaseProblem: with what to do.
+        DatabaseProblem: the message says what to do.
     """
     for schema in (SCHEMA, HISTORY):
         check_is_table(database, endpoint.name, schema)
@@ -38,13 +38,13 @@ def check_names(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None
 
 @contextmanager
 def explaining_tables(table: str) -> Iterator[None]:
-    """Turn what DuckDB cannot do with a table, and what belongs to it, into a sentence.
+    """Translate DuckDB's errors about a table, and what belongs to it, into a sentence.
 
-    Around the transaction, which is undone by then.
+    Use it around the transaction, which is rolled back by then.
 
     Raises:
-        DatabaseProblem: with what DuckDB says, without values, and what to do.
-        duckdb.Error: it says something of the machine, or of another transaction.
+        DatabaseProblem: the message has DuckDB's words, without values, and says what to do.
+        duckdb.Error: it is about the machine, or another transaction.
     """
     try:
         yield
@@ -62,7 +62,7 @@ def explaining_tables(table: str) -> Iterator[None]:
 def opening(
     opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], table: str
 ) -> Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]:
-    """Return what opens the database as `opened` does, and explains what it cannot do."""
+    """Return a function that opens the database as `opened` does, and explains its errors."""
 
     @contextmanager
     def explained() -> Iterator[duckdb.DuckDBPyConnection]:
@@ -73,6 +73,6 @@ def opening(
 
 
 def _without_values(said: str) -> str:
-    """Return DuckDB's words without the values that it found, which may tell of a person."""
+    """Return DuckDB's message without the values in it, which may be personal data."""
     said = re.sub(r'(?s)key "([^":]+):.*"', r'key "\1"', said)
     return re.sub(r"(?s)(string|value|cast) ['\"].*['\"]", r"\1", said)

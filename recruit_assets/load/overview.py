@@ -1,4 +1,4 @@
-"""What is in the tables and how their last syncs ended, read without changing anything."""
+"""Overview of the tables and of how their last syncs ended, read without changing anything."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ from recruit_assets.load.syncs import check_version, latest
 
 @dataclass(frozen=True)
 class TableStatus:
-    """A table and its last syncs; times are None if there was none, or a wrong clock wrote them."""
+    """Describe a table and its last syncs; a time is None if absent or from a wrong clock."""
 
     table: str
-    rows: int = 0  # current ones
+    rows: int = 0  # current rows
     deleted: int = 0
-    synced_at: datetime | None = None  # when the last sync ended, however it did
-    verdict: str | None = None  # of that; None if there was no sync
+    synced_at: datetime | None = None  # when the last sync ended, whatever its result
+    verdict: str | None = None  # of the last sync; None if there was none
     reason: str | None = None  # why it proved nothing, or failed
-    proven_at: datetime | None = None  # when the last began that was complete or a window
-    complete_at: datetime | None = None  # when the last complete one began
+    proven_at: datetime | None = None  # when the last sync began that was complete or a window
+    complete_at: datetime | None = None  # when the last complete sync began
 
 
 def overview(
     database: duckdb.DuckDBPyConnection, endpoints: Iterable[Endpoint]
 ) -> list[TableStatus]:
-    """Return what is known of each endpoint's table, there or not.
+    """Return what is known of each endpoint's table, whether or not it exists.
 
     Raises:
-        DatabaseProblem: the file is of a later version of this project.
+        DatabaseProblem: the file is from a later version of this project.
     """
     check_version(database)
     syncs = _last_syncs(database)

@@ -1,6 +1,6 @@
-"""What there is to find in an endpoint's table: repeated ids, orphans, misfits, empty room.
+"""Quality of an endpoint's table: repeated ids, orphans, misfits, unused space.
 
-What lives here: questions to the database that checks ask. What their answers mean is in `checks`.
+What lives here: the queries that checks make. `checks` interprets the results.
 """
 
 from collections.abc import Iterator
@@ -27,14 +27,14 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Orphans:
-    """Keys of current rows that lead to no row of a table."""
+    """Count keys of current rows that point at no row of a table."""
 
     keys: int
     examples: list[str]
 
 
 def flawed_ids(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> tuple[int, int]:
-    """How many rows have an id that another row has, and how many have none."""
+    """Return how many rows have an id that another row has, and how many have none."""
     ((repeated, missing),) = database.execute(
         "SELECT count(id) - count(DISTINCT id), count(*) - count(id) "
         f"FROM {existing_table(database, endpoint.name)}"
@@ -43,7 +43,7 @@ def flawed_ids(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> tuple
 
 
 def rows_in_file(database: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    """How many rows all tables have, and how many the file keeps, replaced and deleted included."""
+    """Return how many rows all tables have, and how many the file keeps, with replaced ones."""
     names = database.execute(
         "SELECT schema_name, table_name, estimated_size FROM duckdb_tables() "
         "WHERE database_name = current_database()"
@@ -67,10 +67,10 @@ def misfits(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str
 def orphans(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint
 ) -> Iterator[tuple[ForeignKey, Orphans]]:
-    """Each foreign key to a table that was read, with its orphans.
+    """Yield each foreign key to a table that was read, with its orphans.
 
-    A key counts only if the table it leads to was read after the row was written: a new record may
-    well point at one that the next sync brings.
+    A key counts only if the table it points at was read after the row was written: a new record may
+    point at one that the next sync reads.
     """
     table = existing_table(database, endpoint.name)
     present = columns_of(database, endpoint)
@@ -82,7 +82,7 @@ def orphans(
 
 
 def _last_read(database: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
-    """When the last reading of each endpoint began that brought all it was asked for."""
+    """Return when the last proven reading of each endpoint began."""
     return dict(
         database.execute(
             f"SELECT endpoint, proven_at FROM {latest(database)} WHERE proven_at IS NOT NULL"

@@ -1,7 +1,7 @@
-"""Looking at the DuckDB file without changing it.
+"""Read-only access to the DuckDB file.
 
-What lives here: opening it for reading only, and whether a sync could write to it. Opening it for
-writing is in `connection`.
+What lives here: opening the file for reading only, and whether a sync could write to it.
+`connection` opens it for writing.
 """
 
 import os
@@ -17,20 +17,20 @@ from recruit_assets.load.sql import quoted
 
 
 def is_made(path: str) -> bool:
-    """Whether there is a database: the file of one that was never finished is empty."""
+    """Return whether there is a database; the file of one that was never finished is empty."""
     return os.path.isfile(path) and os.path.getsize(path) > 0
 
 
 @contextmanager
 def reading(path: str, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The database, open for reading only: nothing is made, changed, or kept from other readers.
+    """Open the database for reading only: nothing is created, changed, or kept from other readers.
 
     Args:
-        path: the file, which must be there.
+        path: the file, which must exist.
         wait_seconds: how long to wait while another process writes to it.
 
     Raises:
-        DatabaseProblem: with what is wrong and what to do.
+        DatabaseProblem: the message says what is wrong and what to do.
     """
     with start({}) as database:
         patient(wait_seconds)(_attach)(database, path, wait_seconds, "READ_ONLY")
@@ -41,21 +41,21 @@ def reading(path: str, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnectio
 
 
 def check_writable(path: str, wait_seconds: float) -> None:
-    """Refuse a file that a sync could not write to just now; it stays as it is.
+    """Refuse a file that a sync could not write to now; the file stays unchanged.
 
     Args:
-        path: the file, there or not.
+        path: the file, which may not exist.
         wait_seconds: how long to wait while another process holds it.
 
     Raises:
-        DatabaseProblem: with what is wrong, or who holds it, and what to do.
+        DatabaseProblem: the message says what is wrong, or which process holds it, and what to do.
     """
     check_path(path)
     if not is_made(path) or Path(f"{path}.wal").exists():
-        return  # there is nothing to open, or opening it would clear up after a killed run
+        return  # there is nothing to open, or opening it would recover a killed run's log
 
-    # Who only reads keeps a sync out as well. DuckDB takes its lock for writing when it opens a
-    # file, and writes nothing to it until it is told to.
+    # A reader keeps a sync out as well. DuckDB takes its write lock when it opens a file, and
+    # writes nothing to it until it is told to.
     with start({}) as database:
         patient(wait_seconds)(_attach)(database, path, wait_seconds)
 

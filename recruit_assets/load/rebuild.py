@@ -1,7 +1,7 @@
-"""Building a table again with the right columns, filled from the old one, in its place.
+"""Rebuilding a table with the right columns, filled from the old one.
 
-DuckDB 1.5, 2 and DuckLake all commit that together with changed rows, and each column is filled in
-the same statement. Whatever else somebody has added stays: columns, defaults, comments,
+DuckDB 1.5, 2 and DuckLake all commit a rebuild together with changed rows, and each column is
+filled in the same statement. Everything that users have added is kept: columns, defaults, comments,
 constraints, indexes; and views, which DuckDB binds when they are read.
 """
 
@@ -28,13 +28,13 @@ def rebuild(
     found: Sequence[tuple[str, str]],
     defects: Sequence[str],
 ) -> None:
-    """Put a table with the right columns, filled from the old one, in its place.
+    """Replace a table with one that has the right columns, filled from the old one.
 
     Args:
         database: open for writing, in a transaction.
-        table: what the table must be.
-        found: the columns that it has, and their types.
-        defects: the columns that it must have, and lacks or has in another type.
+        table: the definition of the table.
+        found: its present columns, and their types.
+        defects: the required columns that it lacks or has in another type.
     """
     old = table_name(database, table.name, table.schema)
     new = table_name(database, unused(table.name), table.schema)
@@ -54,7 +54,7 @@ def rebuild(
 def _definition(
     database: duckdb.DuckDBPyConnection, table: Table
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the lines of the new table, and the comments of its columns."""
+    """Return the column definitions of the new table, and the comments of its columns."""
     lines, meanings, present = [], {}, set[str]()
     for name, sql_type, default, nullable, comment in database.execute(
         "SELECT column_name, data_type, column_default, is_nullable, comment "
@@ -76,7 +76,7 @@ def _definition(
 
 
 def _constraints(database: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
-    """Return the SQL of constraints that somebody has added, but for NOT NULL."""
+    """Return the SQL of constraints that users have added, except NOT NULL."""
     found = database.execute(
         f"SELECT constraint_text FROM duckdb_constraints() WHERE {_OF_TABLE} "
         "AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'CHECK', 'FOREIGN KEY')",
@@ -86,7 +86,7 @@ def _constraints(database: duckdb.DuckDBPyConnection, table: Table) -> list[str]
 
 
 def _indexes(database: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
-    """Return the SQL of indexes that somebody has made."""
+    """Return the SQL of indexes that users have created."""
     found = database.execute(
         f"SELECT sql FROM duckdb_indexes() WHERE {_OF_TABLE} AND sql IS NOT NULL",
         [table.schema, table.name],
@@ -99,8 +99,8 @@ def _refilled(
 ) -> str:
     """Return SQL for the old rows with the new columns.
 
-    Columns are converted first, then `_unparsed` gets what did not fit, then columns are filled,
-    each from all the others.
+    Columns are converted first, then `_unparsed` gets the misfits, then columns are filled, each
+    from all the others.
     """
     columns, misfits, present = [], [], set[str]()
     for name, sql_type in found:
@@ -128,7 +128,7 @@ def _refilled(
     return f"SELECT * EXCLUDE ({ORDER}, {_MISFITS}) FROM ({rows}) r"
 
 
-# A map's entries may not share a key, and its JSON is in the order that records are stored with.
+# A map cannot repeat a key; sorting gives its JSON the order of stored records.
 _KEPT = f"""
     CASE WHEN list_bool_or(list_transform({_MISFITS}, lambda e: e.value IS NOT NULL)) THEN to_json(
         map_from_entries(list_sort(list_concat(

@@ -1,6 +1,6 @@
-"""What the tables look like: their names, and the columns that they have by now.
+"""Schema of the tables: their names, and the columns that they have now.
 
-What lives here: looking. Tables are made and repaired in `tables`.
+What lives here: lookups. `tables` creates and repairs tables.
 """
 
 from collections.abc import Container
@@ -22,27 +22,27 @@ BOOKKEEPING = {
     "_deleted_at": ("TIMESTAMP WITH TIME ZONE", "When it was found gone; null while it lives"),
     UNPARSED: ("JSON", "Raw values that did not fit their column, by column; null if none"),
 }
-_CATALOGS = WeakKeyDictionary[duckdb.DuckDBPyConnection, str]()  # which each connection uses
-_KINDS = {kind.sql: kind for kind in reversed(Kind)}  # TEXT wins over KEY, which has its type
+_CATALOGS = WeakKeyDictionary[duckdb.DuckDBPyConnection, str]()  # the catalog of each connection
+_KINDS = {kind.sql: kind for kind in reversed(Kind)}  # TEXT before KEY, which has its type
 
 
 def schema_name(database: duckdb.DuckDBPyConnection, schema: str = SCHEMA) -> str:
-    """A schema, quoted, with its catalog: a file named like the schema makes it ambiguous."""
+    """Return a schema, quoted, with its catalog: a file of the same name makes it ambiguous."""
     if database not in _CATALOGS:
         ((_CATALOGS[database],),) = database.execute("SELECT current_database()").fetchall()
     return f"{quoted(_CATALOGS[database])}.{quoted(schema)}"
 
 
 def table_name(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA) -> str:
-    """The full name of a table, quoted."""
+    """Return the full name of a table, quoted."""
     return f"{schema_name(database, schema)}.{quoted(table)}"
 
 
 def existing_table(database: duckdb.DuckDBPyConnection, table: str) -> str:
-    """The full name of a table that must be there, quoted.
+    """Return the full name of a table that must exist, quoted.
 
     Raises:
-        DatabaseProblem: it is not there.
+        DatabaseProblem: it does not exist.
     """
     if not is_there(database, table):
         raise missing_table(table)
@@ -50,12 +50,12 @@ def existing_table(database: duckdb.DuckDBPyConnection, table: str) -> str:
 
 
 def is_there(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA) -> bool:
-    """Whether a table exists."""
+    """Return whether a table exists."""
     return bool(columns_found(database, table, schema))
 
 
 def is_table(database: duckdb.DuckDBPyConnection, name: str, schema: str = SCHEMA) -> bool | None:
-    """Return whether what has this name is a table and no view; None if there is nothing.
+    """Return whether this name is that of a table, not of a view; None if it does not exist.
 
     Only tables have row ids. As in `columns_found`, the query is never run.
     """
@@ -69,22 +69,22 @@ def is_table(database: duckdb.DuckDBPyConnection, name: str, schema: str = SCHEM
 
 
 def count(database: duckdb.DuckDBPyConnection, what: str) -> int:
-    """How many rows there are of what stands behind FROM."""
+    """Return the number of rows of a FROM clause."""
     ((rows,),) = database.execute(f"SELECT count(*) FROM {what}").fetchall()
     return int(rows)
 
 
 def missing_table(table: str) -> DatabaseProblem:
-    """The error for a table that was never made."""
+    """Return the error for a table that was never created."""
     return DatabaseProblem(f"There is no table {SCHEMA}.{table} yet: materialize it first.")
 
 
 def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Kind]:
-    """Return the columns that the endpoint's table has by now, bookkeeping left out.
+    """Return the columns that the endpoint's table has now, without bookkeeping.
 
-    Where the catalogue's kind has the type that the column has, it is that kind: a key and a text
-    are both VARCHAR. Without the table there are none. A column of a type that this project never
-    gives is left out: it is somebody's own, or was altered and is rebuilt by the next sync.
+    A column has the catalogue's kind if it has the type of that kind: a key and a text are both
+    VARCHAR. Without the table there are none. A column of a type that this project never uses is
+    left out: a user added it, or altered it, and then the next sync rebuilds it.
     """
     known = {column.name: column.kind for column in endpoint.columns()}
     kinds = {}
@@ -98,7 +98,7 @@ def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[
 
 
 def _as_known(name: str, known: Container[str]) -> str:
-    """Return a name as we spell it: DuckDB does not tell upper from lower case."""
+    """Return a name as we spell it, because DuckDB ignores case."""
     lower = name.lower()
     return lower if lower in known or lower in BOOKKEEPING else name
 
@@ -106,10 +106,11 @@ def _as_known(name: str, known: Container[str]) -> str:
 def columns_found(
     database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA
 ) -> list[tuple[str, str]]:
-    """Name and type of every column that the table has, somebody's own included; none without it.
+    """Return name and type of every column of the table, also added ones; none without the table.
 
-    A query is made and never run: that takes a tenth of a look into the catalog, which goes through
-    all tables, and, unlike the error of one that is run, its error leaves a transaction alive.
+    The query is made and never run. That takes a tenth of the time of a query of the catalog, which
+    goes through all tables, and an error leaves the transaction valid, unlike the error of a query
+    that is run.
     """
     try:
         found = database.sql(f"FROM {table_name(database, table, schema)}")

@@ -1,7 +1,7 @@
-"""Folders for what must not outlive a run: rows on their way, and what DuckDB has no memory for.
+"""Folders for what must not outlive a run: staged rows, and data that DuckDB spills.
 
-Both hold personal data, as does the copy that a compaction makes. So each folder is for its owner
-alone and locked while somebody needs it, and the next run removes those of runs that were killed.
+Both hold personal data, as does the copy that a compaction makes. So each folder is private to its
+owner and locked while it is in use, and the next run removes those of runs that were killed.
 """
 
 import os
@@ -20,15 +20,15 @@ from recruit_assets.load.disk import disk_problem
 
 FOLDER = "recruit-assets-"
 LOCK = "lock"
-JUST_NOW = 60.0  # seconds
-COPYING = "compacting"  # in the name of a folder beside a database
+JUST_NOW = 60.0  # seconds in which a new lock file may not be locked yet
+COPYING = "compacting"  # in the name of a folder next to a database
 
 
 class Folder:
-    """A folder of one's own, gone when it is closed.
+    """Hold a private folder, which is removed when it is closed.
 
     Raises:
-        DatabaseProblem: it cannot be made.
+        DatabaseProblem: it cannot be created.
     """
 
     def __init__(self) -> None:
@@ -40,18 +40,18 @@ class Folder:
         self._process = os.getpid()
 
     def close(self) -> None:
-        """Remove it, unless it belongs to the process that this one was forked from."""
+        """Remove the folder, unless it belongs to the process that this one was forked from."""
         if os.getpid() != self._process:
             return
-        rmtree(self.path, ignore_errors=True)  # while it is locked, so that nobody else clears it
+        rmtree(self.path, ignore_errors=True)  # while it is locked, so that no other run clears it
         self._lock.release()
 
 
 def clear_leftovers() -> None:
-    """Remove what this user's runs that were killed have left: it holds personal data.
+    """Remove the folders of this user's killed runs, because they hold personal data.
 
-    A run that lives holds the lock in its folder; the system lets go of it however a run ends. A
-    lock made just now may be about to be taken.
+    A run holds the lock in its folder; the system releases it however the run ends. A lock file
+    that was just created may be about to be locked.
     """
     for lock in Path(gettempdir()).glob(f"{FOLDER}*/{LOCK}"):
         try:
@@ -59,22 +59,22 @@ def clear_leftovers() -> None:
                 continue
             with FileLock(lock, blocking=False):
                 rmtree(lock.parent, ignore_errors=True)
-        except (Timeout, OSError):  # somebody's, or gone meanwhile
+        except (Timeout, OSError):  # in use, or removed by another run
             continue
 
 
 def copying_folder(database: str) -> Path:
-    """Make the folder in which a compaction copies a database; it is beside it."""
+    """Create the folder in which a compaction copies a database, next to the database."""
     file = Path(database)
     return Path(mkdtemp(prefix=f".{file.name}.{COPYING}-", dir=file.parent))
 
 
 def remove_copies(database: str) -> None:
-    """Remove what compactions that were killed have left of a database.
+    """Remove the copies of a database that killed compactions have left.
 
     Args:
-        database: the path of the file, which this process has open for writing. A compaction that
-            is running reads it, so there is none.
+        database: the path of the file, which this process has open for writing. A running
+            compaction would have it open for reading, so there is none.
     """
     file = Path(database)
     with os.scandir(file.parent) as found:
@@ -84,7 +84,7 @@ def remove_copies(database: str) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Return whether a folder is one that nobody but this user could have put anything into."""
+    """Return whether only this user can have put anything into a folder."""
     found = folder.lstat()
     private = not stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and private
@@ -92,10 +92,10 @@ def _is_ours(folder: Path) -> bool:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn what the system says of a folder into a sentence.
+    """Translate the system's errors about a folder into a sentence.
 
     Raises:
-        DatabaseProblem: with what to do.
+        DatabaseProblem: the message says what to do.
     """
     try:
         yield

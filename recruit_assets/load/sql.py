@@ -1,4 +1,4 @@
-"""How names and texts are written in SQL, whatever is in them."""
+"""Quoting of names and texts in SQL, whatever they contain."""
 
 from uuid import uuid4
 
@@ -6,18 +6,19 @@ _OURS = uuid4().hex
 
 
 def quoted(name: str) -> str:
-    """A name as SQL identifier, whatever is in it."""
+    """Return a name as SQL identifier, whatever it contains."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """A text as SQL literal."""
+    """Return a text as SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def unused(name: str) -> str:
-    """Return a name, not quoted, that nobody can have given to anything of their own.
+    """Return a name, not quoted, that nobody else can have used.
 
-    It is for what is gone with the statement or the transaction, as each process has others.
+    Use it only for what ends with the statement or the transaction, as each process has other
+    names.
     """
     return f"{name} {_OURS}"

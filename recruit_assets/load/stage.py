@@ -1,6 +1,6 @@
-"""Rows on their way to the merge, kept outside the database so that it is not locked meanwhile.
+"""Staging of rows for the merge, outside the database so that reading the API does not lock it.
 
-Rows come page by page for as long as the API takes; here they become Parquet files in a folder of
+Rows arrive page by page for as long as the API takes; here they become Parquet files in a folder of
 their own, so that memory stays flat and DuckDB reads them at its own speed.
 """
 
@@ -14,17 +14,17 @@ from recruit_assets.load.scratch import Folder, explained
 from recruit_assets.load.sql import literal, quoted, unused
 
 ROWS_PER_FILE, BYTES_PER_FILE = 10_000, 8 << 20  # whichever is reached first
-FILES_PER_PART = 4  # that are merged at a time
+FILES_PER_PART = 4  # merged at a time
 _PLACE = unused("place")
-POSITION = quoted(_PLACE)  # the order in which rows came: of two with one id, the later answer wins
+POSITION = quoted(_PLACE)  # order of the answers: of two rows with one id, the later wins
 NOTHING = f"(SELECT NULL::VARCHAR AS id, NULL::BIGINT AS {POSITION} WHERE false)"
 
 
 class Stage:
-    """A place for rows until they are merged; gone on leaving its `with` block.
+    """Stage rows until they are merged; remove them on leaving the `with` block.
 
-    `columns` are those of the rows added so far, `first_id` is the id of the first of them;
-    `files` hold them, after `flush` all. `rows` counts them, `size` their bytes.
+    `columns` are those of the rows added so far, `first_id` is the id of the first row. `files`
+    hold the rows, all of them after `flush`. `rows` counts them, `size` their bytes.
     """
 
     def __init__(self) -> None:
@@ -33,8 +33,8 @@ class Stage:
         self._columns_of: dict[str, set[str]] = {}
         self.rows = self.size = 0
         self._tables: list[pa.Table] = []
-        self._waiting = 0  # rows of these
-        self._bytes = 0  # of these
+        self._waiting = 0  # rows in `_tables`
+        self._bytes = 0  # bytes in `_tables`
         self.first_id: str | None = None
         self._folder = Folder()
 
@@ -46,19 +46,19 @@ class Stage:
 
     @property
     def sql(self) -> str:
-        """The rows as SQL to read from; those flushed."""
+        """Return the flushed rows, as SQL to read from."""
         return self._sql(self.files) if self.files else NOTHING
 
     def parts(self) -> Iterator[str]:
-        """The rows in parts, each as SQL to read from, so that what is done with one is bounded."""
+        """Yield the rows in parts, as SQL to read from, so that the work on one is bounded."""
         for first in range(0, len(self.files), FILES_PER_PART):
             yield self._sql(self.files[first : first + FILES_PER_PART])
 
     def _sql(self, files: Sequence[str]) -> str:
-        # One file alone is read faster without being compared to others.
+        # A single file is read faster without a comparison to others.
         union = ", union_by_name = true" if len(files) > 1 else ""
         found = f"read_parquet([{', '.join(map(literal, files))}]{union})"
-        # A column that came up later is not in the early files.
+        # A column that appeared later is not in the early files.
         late = set(self.columns) - self._columns_of[files[-1]]
         nulls = [f"NULL::{self.columns[name].sql} AS {quoted(name)}" for name in sorted(late)]
         return f"(SELECT {', '.join(['*', *nulls])} FROM {found})"
@@ -67,9 +67,9 @@ class Stage:
         """Add rows; a column that they lack is null.
 
         Args:
-            rows: their columns, of the Arrow types that the kinds have.
-            columns: the kinds of all columns; each call may bring more of them.
-            positions: of each row, in the order in which the API answered.
+            rows: their columns, of the Arrow types of the kinds.
+            columns: the kinds of all columns; each call may add more of them.
+            positions: the position of each row in the order of the API's answers.
         """
         self.columns = dict(columns)
         if not rows.num_rows:
@@ -84,7 +84,7 @@ class Stage:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is still in memory."""
+        """Write the rows that are still in memory."""
         if not self._tables:
             return
         file = self._folder.path / f"{len(self.files)}.parquet"

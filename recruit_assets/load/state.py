@@ -1,7 +1,7 @@
-"""The state of an endpoint: what its earlier syncs have left, and whether that still holds.
+"""State of an endpoint: what its earlier syncs have left, and whether that still holds.
 
-What lives here: what is asked of the syncs that are remembered in `syncs`. The last one that was
-stored holds the cursor, written in the transaction that merged what was read up to it.
+What lives here: the queries on the syncs that `syncs` stores. The last stored sync holds the
+watermark (cursor), written in the transaction that merged what was read up to it.
 """
 
 from collections.abc import Mapping
@@ -19,22 +19,22 @@ from recruit_assets.text import one_line
 
 @dataclass(frozen=True)
 class State:
-    """What earlier syncs of an endpoint have left.
+    """Hold what earlier syncs of an endpoint have left.
 
-    `stored` is the number and the run of the last one that was stored.
+    `stored` is the number and the run of the last stored sync.
     """
 
     cursor: datetime | None = None
     complete_at: datetime | None = None  # when the last complete walk began
     filter_refused: bool = False
-    void: bool = False  # whether what was remembered does not fit what is there
-    api: str = ""  # what identified the API at the last good sync
+    void: bool = False  # whether the stored state does not match the table
+    api: str = ""  # identity of the API at the last good sync
     stored: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True)
 class PastSync:
-    """What is remembered of one sync that did not fail."""
+    """Hold what is stored of one sync that did not fail."""
 
     verdict: str
     reason: str
@@ -44,7 +44,7 @@ class PastSync:
 def last_syncs(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint, number: int
 ) -> list[PastSync]:
-    """Return the last syncs of an endpoint that did not fail, at most `number`, the last first."""
+    """Return at most `number` syncs of an endpoint that did not fail, the last first."""
     found = database.execute(
         f"SELECT verdict, coalesce(reason, ''), current_rows FROM {numbered(database)} "
         "WHERE endpoint = ? AND current_rows IS NOT NULL AND verdict IS NOT NULL "
@@ -55,10 +55,10 @@ def last_syncs(
 
 
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, api: str) -> State:
-    """Return the state of an endpoint at the API of this address.
+    """Return the state of an endpoint at the API of this identity.
 
-    It is void if somebody else added or took rows, or the table is of another API, or was read
-    with another key. A cursor or a complete reading in the future counts as none.
+    It is void if something else added or removed rows, or if the table is of another API, or was
+    read with another key. A cursor or a complete reading in the future counts as none.
     """
     found = database.execute(
         "SELECT cursor, complete_at, filter_refused, rows, api, stored_number, stored_run_id, "
@@ -80,8 +80,8 @@ def written_since(
 ) -> list[str] | None:
     """Return the runs that have written rows since a state was recalled.
 
-    None means that the rows are not those of later syncs: a backup was restored, or something
-    else has written to the table.
+    None means that the rows are not those of later syncs: a backup was restored, or something else
+    has written to the table.
     """
     if now.stored == planned.stored:
         return None if now.void and not planned.void else []
@@ -104,14 +104,14 @@ def remember(
 
     Args:
         database: open for writing, in a transaction.
-        endpoint: what was synced.
-        values: by column of `SYNCS`; what is left out is null.
+        endpoint: the endpoint that was synced.
+        values: by column of `SYNCS`; an omitted column is null.
 
     Returns:
-        Columns of `recruit_meta.syncs` that were lost, and were made again.
+        Columns of `recruit_meta.syncs` that were lost and created again.
 
     Raises:
-        DatabaseProblem: the file is of a later version.
+        DatabaseProblem: the file is from a later version.
     """
     defects = prepare_syncs(database)
     reason = values.get("reason")
@@ -121,7 +121,7 @@ def remember(
 
 
 def rows(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
-    """Return how many rows a table has, deleted ones included; -1 if it is not there."""
+    """Return how many rows a table has, including deleted ones; -1 if it does not exist."""
     if not is_there(database, endpoint.name):
         return -1
     return count(database, table_name(database, endpoint.name))

@@ -1,6 +1,6 @@
-"""The sweep: rows of records that the API no longer has become tombstones, or go.
+"""Sweep: rows of records that the API no longer has are soft-deleted (tombstones) or dropped.
 
-What lives here: which current rows did not come, and what is left of a row whose record is proven
+What lives here: which current rows were not read, and what is left of a row whose record is proven
 gone. The proof itself is in `sync`.
 """
 
@@ -20,15 +20,15 @@ CURRENT = "_deleted_at IS NULL"
 
 
 class DeletionPolicy(Enum):
-    """What is left of a deleted row; lower case, as it is set."""
+    """Define what is left of a deleted row; the names are lower case, as in the setting."""
 
-    erase = "erase"  # all but its personal columns and those that nobody knows
+    erase = "erase"  # all but personal columns and those that the catalogue does not know
     keep = "keep"  # all
     drop = "drop"  # nothing
 
 
 def absent(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage) -> list[str]:
-    """The ids of current rows that are not among the staged ones; the table must be there."""
+    """Return the ids of current rows that are not among the staged ones; the table must exist."""
     found = database.execute(
         f"SELECT t.id FROM {table_name(database, endpoint.name)} t "
         f"ANTI JOIN {stage.sql} s ON s.id = t.id "
@@ -50,7 +50,7 @@ def any_current(
 
 
 def count_current(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
-    """How many current rows a table has."""
+    """Return how many current rows a table has."""
     return count(database, f"{table_name(database, endpoint.name)} WHERE {CURRENT}")
 
 
@@ -63,15 +63,15 @@ def sweep(
     deletion_policy: DeletionPolicy,
     columns: Iterable[str],
 ) -> int:
-    """Mark current rows deleted, and leave of all deleted rows what may remain.
+    """Mark current rows deleted, and apply the deletion policy to all deleted rows.
 
     Args:
         database: open for writing, in the transaction of the merge.
-        endpoint: whose table it is.
+        endpoint: the endpoint of the table.
         gone: the ids that are proven gone.
-        run_id: the Dagster run, remembered with each row.
+        run_id: the Dagster run, which is stored with each row.
         deletion_policy: what is left of deleted rows.
-        columns: those of the table, bookkeeping left out.
+        columns: the columns of the table, without bookkeeping.
 
     Returns:
         How many rows were current until now.
@@ -94,7 +94,7 @@ def sweep(
 
 
 def _erase(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, columns: Iterable[str]) -> None:
-    """Empty what can tell of a person; the digest of a row would let it be recognized."""
+    """Empty columns that may be personal, and the digest, which could identify a row."""
     names = [quoted(name) for name in (*personal_columns(endpoint, columns), "_row_hash")]
     database.execute(
         f"UPDATE {table_name(database, endpoint.name)} "

@@ -1,10 +1,10 @@
-"""What is remembered of the syncs: the table `recruit_meta.syncs`, and the view `latest` over it.
+"""Log of the syncs: the table `recruit_meta.syncs`, and the view `latest` over it.
 
-What lives here: both definitions, and the version of the layout of all our tables. What is decided
-by them is in `state`.
+What lives here: both definitions, and the version of the layout of all our tables. `state` makes
+decisions from them.
 
-Syncs are ordered by `sync_number`, which no clock has a say in. A time in the future was written by
-a clock that was wrong, so the view shows none in its place.
+Syncs are ordered by `sync_number`, which does not depend on a clock. A time in the future was
+written by a wrong clock, so the view shows null in its place.
 """
 
 from collections.abc import Container, Mapping
@@ -21,7 +21,7 @@ from recruit_assets.load.tables import check_is_view, ensure
 
 META = "recruit_meta"
 SYNCS_TABLE, SCHEMA_VERSION, LATEST_VIEW = "syncs", "schema_version", "latest"
-VERSION = 2  # of the layout; files of release 0.1.0, which was version 1, do not say one
+VERSION = 2  # of the layout; files of release 0.1.0, which was version 1, store none
 SYNCS = {
     "sync_number": ("BIGINT", "Counts the syncs of the endpoint, in the order they were stored"),
     "endpoint": ("VARCHAR", "The endpoint, as its table is called"),
@@ -74,7 +74,7 @@ LATEST = {
     "proven_api": "The API that it read",
     "complete_at": "When the last complete one began",
 }
-RENAMED = {  # since version 1: the name that a column had
+RENAMED = {  # since version 1: the new name of a column, and its old one
     "seconds_waited_for_budget": "waited_for_budget",
     "seconds_waited_to_retry": "waited_to_retry",
     "bytes": "received",
@@ -99,10 +99,10 @@ _SCHEMA_VERSION = Table(
 
 
 def check_version(database: duckdb.DuckDBPyConnection) -> None:
-    """Refuse a file whose layout a later version of this project has made.
+    """Refuse a file whose layout is from a later version of this project.
 
     Raises:
-        DatabaseProblem: with what to do.
+        DatabaseProblem: the message says what to do.
     """
     found = _version(database)
     if found > VERSION:
@@ -113,14 +113,14 @@ def check_version(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def prepare_syncs(database: duckdb.DuckDBPyConnection) -> list[str]:
-    """Make or repair `recruit_meta`, and migrate a file of an earlier version.
+    """Create or repair `recruit_meta`, and migrate a file of an earlier version.
 
     Returns:
         Columns that were missing, or had another type, in a file of this version.
 
     Raises:
-        DatabaseProblem: the file is of a later version, or has somebody's own view or table in the
-            place of one of ours.
+        DatabaseProblem: the file is from a later version, or has a view or table that a user made
+            in place of one of ours.
     """
     check_version(database)
     check_is_view(database, LATEST_VIEW, META)
@@ -143,7 +143,7 @@ def add_sync(database: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> 
 
     Args:
         database: open for writing, in a transaction; `recruit_meta` is prepared.
-        values: by column of `SYNCS`, `endpoint` among them; what is left out is null.
+        values: by column of `SYNCS`, including `endpoint`; an omitted column is null.
     """
     syncs = table_name(database, SYNCS_TABLE, META)
     ((number,),) = database.execute(
@@ -159,18 +159,18 @@ def add_sync(database: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> 
 
 
 def latest(database: duckdb.DuckDBPyConnection) -> str:
-    """Return SQL for what `recruit_meta.latest` shows, also where it is missing or out of date."""
+    """Return SQL for the rows of `recruit_meta.latest`, even if it is missing or out of date."""
     now = f"TIMESTAMPTZ {literal(datetime.now(UTC).isoformat())}"
     return f"({_latest(_syncs(database), now)})"
 
 
 def numbered(database: duckdb.DuckDBPyConnection) -> str:
-    """Return SQL for all syncs, with every column that is known, and a number each."""
+    """Return SQL for all syncs, with every known column and a number each."""
     return f"({_numbered(_syncs(database))})"
 
 
 def _syncs(database: duckdb.DuckDBPyConnection) -> str:
-    """Return SQL for the syncs as they are, with null for each column that is missing."""
+    """Return SQL for the stored syncs, with null for each missing column."""
     types = {
         name.lower(): sql_type for name, sql_type in columns_found(database, SYNCS_TABLE, META)
     }
@@ -191,7 +191,7 @@ def _found(name: str, present: Container[str]) -> str:
 
 
 def _rename_columns(database: duckdb.DuckDBPyConnection) -> None:
-    """Give the columns of a file of version 1 their names of today."""
+    """Rename the columns of a file of version 1."""
     present = {name.lower() for name, _ in columns_found(database, SYNCS_TABLE, META)}
     syncs = table_name(database, SYNCS_TABLE, META)
     for name, before in RENAMED.items():
@@ -201,7 +201,7 @@ def _rename_columns(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def _numbered(syncs: str) -> str:
-    """Return SQL that puts syncs in order; those of version 1 have no number, and came first."""
+    """Return SQL that orders syncs; those of version 1 have no number and are first."""
     return (
         "SELECT * REPLACE (coalesce(sync_number, place) AS sync_number) FROM ("
         "SELECT *, row_number() OVER (PARTITION BY endpoint ORDER BY sync_number NULLS FIRST, "
@@ -240,12 +240,12 @@ def _latest(syncs: str, now: str) -> str:
 def _is_latest(database: duckdb.DuckDBPyConnection) -> bool:
     try:
         return [name for name, _ in columns_found(database, LATEST_VIEW, META)] == list(LATEST)
-    except duckdb.Error:  # it reads what is no longer there
+    except duckdb.Error:  # the view reads columns that no longer exist
         return False
 
 
 def _make_view(database: duckdb.DuckDBPyConnection) -> None:
-    """Make the view; a view finds the table beside it, whatever the file is called."""
+    """Create the view; a view finds the table in its own schema, whatever the file is called."""
     view = table_name(database, LATEST_VIEW, META)
     syncs = f"(SELECT {', '.join(map(quoted, SYNCS))}, rowid FROM {SYNCS_TABLE})"
     database.execute(f"CREATE OR REPLACE VIEW {view} AS {_latest(syncs, 'now()')}")
@@ -255,7 +255,7 @@ def _make_view(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def _version(database: duckdb.DuckDBPyConnection) -> float:
-    """Return the version of the layout, however large it is; 1 where none is said."""
+    """Return the version of the layout, however large it is; 1 if none is stored."""
     columns = {name.lower() for name, _ in columns_found(database, SCHEMA_VERSION, META)}
     if "version" not in columns:
         return 1

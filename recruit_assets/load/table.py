@@ -1,7 +1,7 @@
-"""What a table of ours must be, whichever it is.
+"""Definition of one of our tables.
 
-What lives here: the definition of one table. Which columns it must have is said in `schema`,
-`history` and `syncs`; tables are made and repaired in `tables`.
+What lives here: the definition only. `schema`, `history` and `syncs` say which columns a table must
+have; `tables` creates and repairs tables.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,22 +12,22 @@ import duckdb
 from recruit_assets.load.sql import literal, quoted, unused
 
 ID = "id"
-ORDER = quoted(unused("row before"))  # in `fills`: where a row stood in the table
+ORDER = quoted(unused("row before"))  # in `fills`: the position of a row in the table
 
 
 @dataclass(frozen=True)
 class Table:
-    """What a table must be.
+    """Define a table.
 
     Args:
-        schema: where it is.
+        schema: its schema.
         name: its name.
         comment: what its rows are.
         columns: SQL type and meaning of each, by name.
-        fills: SQL for what a column holds in rows that are older than it, over all columns;
-            without it, null.
-        computed: columns that follow from the others, and are filled whenever one is added.
-        lossless: columns whose values are kept in `_unparsed` where they do not fit a new type.
+        fills: SQL for a column's value in rows that are older than it, over all columns; null by
+            default.
+        computed: columns derived from the others, which are filled whenever one is added.
+        lossless: columns whose values are kept in `_unparsed` if they do not fit a new type.
     """
 
     schema: str
@@ -44,12 +44,12 @@ class Table:
         return [name for name, (sql_type, _) in self.columns.items() if types.get(name) != sql_type]
 
     def begin_as_null(self, names: Iterable[str], found: Sequence[tuple[str, str]]) -> bool:
-        """Return whether these columns are all missing, and null in the rows that are there."""
+        """Return whether these columns are all missing, and null in existing rows."""
         present = {name.lower() for name, _ in found}
         return not any(name in present or name in self.fills for name in names)
 
 
 def describe(database: duckdb.DuckDBPyConnection, full: str, meanings: Mapping[str, str]) -> None:
-    """Write into the database what columns mean, by their names."""
+    """Store the meaning of columns in the database, by their names."""
     for name, meaning in meanings.items():
         database.execute(f"COMMENT ON COLUMN {full}.{quoted(name)} IS {literal(meaning)}")

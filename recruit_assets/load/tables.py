@@ -1,8 +1,7 @@
-"""Making, widening and repairing every table of ours, in whatever transaction is open.
+"""Creating, widening and repairing every table of ours, in the transaction that is open.
 
-What lives here: DDL. What a table must be is said in `table`. One that lacks only columns which
-begin as null gets them added; one that lacks others, or has one in another type, is built again
-(see `rebuild`).
+What lives here: DDL. `table` says what a table must be. One that lacks only columns which begin as
+null gets them added; one that lacks others, or has one in another type, is rebuilt (see `rebuild`).
 """
 
 from collections.abc import Sequence
@@ -16,17 +15,17 @@ from recruit_assets.load.schema import columns_found, count, is_table, schema_na
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.table import ID, Table, describe
 
-MOST_ADDED = 20  # columns: each takes a block of memory, which a table built again does not
+MOST_ADDED = 20  # columns; each takes a block of memory, which a rebuilt table does not
 
 
 def ensure(database: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
-    """Make a table if it is missing, and add or rebuild the columns that it should have.
+    """Create a table if it is missing, and add or rebuild the columns that it should have.
 
     Returns:
-        The columns that were missing, or had another type; none if the table was made.
+        The columns that were missing, or had another type; none if the table was created.
 
     Raises:
-        DatabaseProblem: somebody's own view has its name, or its ids were altered beyond repair.
+        DatabaseProblem: a user's view has its name, or its ids were altered beyond repair.
     """
     found = columns_found(database, table.name, table.schema)
     if not found:
@@ -45,10 +44,10 @@ def ensure(database: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
 
 
 def check_is_table(database: duckdb.DuckDBPyConnection, name: str, schema: str) -> None:
-    """Refuse a view in the place of a table of ours, there or not.
+    """Refuse a view in place of a table of ours, which may not exist.
 
     Raises:
-        DatabaseProblem: with what to do.
+        DatabaseProblem: the message says what to do.
     """
     if is_table(database, name, schema) is False:
         raise DatabaseProblem(
@@ -58,10 +57,10 @@ def check_is_table(database: duckdb.DuckDBPyConnection, name: str, schema: str) 
 
 
 def check_is_view(database: duckdb.DuckDBPyConnection, name: str, schema: str) -> None:
-    """Refuse a table in the place of a view of ours, there or not.
+    """Refuse a table in place of a view of ours, which may not exist.
 
     Raises:
-        DatabaseProblem: with what to do.
+        DatabaseProblem: the message says what to do.
     """
     if is_table(database, name, schema):
         raise DatabaseProblem(
@@ -73,15 +72,15 @@ def check_is_view(database: duckdb.DuckDBPyConnection, name: str, schema: str) -
 def check_ids(
     database: duckdb.DuckDBPyConnection, table: Table, found: Sequence[tuple[str, str]]
 ) -> None:
-    """Refuse ids that were given another type in which they are no longer what the API sends.
+    """Refuse ids whose type was changed to one that no longer holds what the API sends.
 
     Args:
         database: open.
-        table: what the table must be.
-        found: the columns that it has.
+        table: the definition of the table.
+        found: its present columns.
 
     Raises:
-        DatabaseProblem: with what to do.
+        DatabaseProblem: the message says what to do.
     """
     sql_type = next((each for name, each in found if name.lower() == ID), "")
     if ID not in table.columns or sql_type in ("", table.columns[ID][0]):
@@ -107,7 +106,7 @@ def _create(database: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def _add(database: duckdb.DuckDBPyConnection, table: Table, names: Sequence[str]) -> None:
-    """Add columns that are null in the rows which are there."""
+    """Add columns that are null in existing rows."""
     full = table_name(database, table.name, table.schema)
     for name in names:
         database.execute(f"ALTER TABLE {full} ADD COLUMN {quoted(name)} {table.columns[name][0]}")
