@@ -1,7 +1,7 @@
-"""The recruitment data of a company, complete and true, in DuckDB, run by Dagster."""
+"""A company's recruitment data in DuckDB, synced by Dagster."""
 
 import os
 
-# Arrow's own pool keeps the memory that it once had; the C library's gives it back, which is a
-# tenth of what a sync takes. Arrow looks here when it is imported.
+# Arrow's default pool keeps freed memory; the C library's allocator returns it, which saves a
+# tenth of a sync's memory. Arrow reads this variable at import.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

@@ -1,4 +1,4 @@
-"""The assets of the endpoints: one per entry of `endpoints`, each made by the same function."""
+"""The endpoint assets: one per entry of `endpoints`, all built by the same function."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,14 +15,14 @@ from recruit_assets.metadata import definition
 from recruit_assets.options import Mode, Options
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 
-# Late once two runs of the schedule `hourly` were missed, stale once `nightly` was as well.
+# Warn after two missed runs of the schedule `hourly`, fail after a missed `nightly` as well.
 FRESHNESS = dg.FreshnessPolicy.time_window(
     warn_window=timedelta(hours=3), fail_window=timedelta(hours=26)
 )
 
 
 class SyncConfig(dg.Config):
-    """What can be chosen for one run, in the launchpad or a job."""
+    """Configure one run, in the launchpad or a job."""
 
     mode: Mode = Field(
         default=Mode.auto,
@@ -64,7 +64,7 @@ class SyncConfig(dg.Config):
     )
 
     def options(self) -> Options:
-        """Return what is chosen for the sync itself."""
+        """Return the options of the sync itself."""
         return Options(
             mode=self.mode,
             full_after_hours=self.full_after_hours,
@@ -75,9 +75,9 @@ class SyncConfig(dg.Config):
 
 
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
-    """The asset of an endpoint, which has its name as key and table, and its checks.
+    """Build the asset of an endpoint, with the endpoint's name as key and table, and its checks.
 
-    They are one step, and its checks can be run without it.
+    The asset and its checks are one step; the checks can also run alone.
     """
     personal = any(column.personal for column in endpoint.columns())
 
@@ -108,7 +108,7 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[Delivery] | dg.AssetCheckResult]:
         if context.selected_asset_keys:
             source = api.source(endpoint, context.log, config.outage_minutes)
-            # MergeCounts before this goes on.
+            # The IO manager merges before this generator resumes.
             yield dg.Output(Delivery(source, config.options()), endpoint.name)
         chosen = {key.name for key in context.selected_asset_check_keys}
         if chosen and not config.dry_run:

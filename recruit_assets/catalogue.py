@@ -1,16 +1,16 @@
-"""The words in which an endpoint is described: attribute, relationship, endpoint.
+"""The classes that describe an endpoint: attributes, relationships, columns, foreign keys.
 
-What lives here: frozen descriptions and what follows from them alone (path, columns). The
-endpoints themselves are in `endpoints`; how they are read is in `extract`, how stored in `load`.
+Contains frozen descriptions and what is derived from them alone (path, columns). The endpoints
+themselves are in `endpoints`; `extract` reads them and `load` stores them.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-UNPARSED = "_unparsed"  # the column that keeps what did not fit its own
-TYPE, META, MORE = "_type", "_meta", "_more"  # columns of what a record says besides its attributes
-MOST_UNKNOWN = 200  # columns of a table that the catalogue does not know; more values go to MORE
+UNPARSED = "_unparsed"  # column of the values that did not fit their own
+TYPE, META, MORE = "_type", "_meta", "_more"  # columns of record data other than attributes
+MOST_UNKNOWN = 200  # columns per table that are not in the catalogue; further values go to MORE
 EXTRAS = {
     TYPE: "Type of the record, where it is not the endpoint's",
     META: "What the record says of itself in its meta",
@@ -19,10 +19,10 @@ EXTRAS = {
 
 
 class Kind(Enum):
-    """What a value means; each kind has one DuckDB column type."""
+    """List the kinds of values; each has one DuckDB column type."""
 
     TEXT = "text"
-    KEY = "key"  # an id; the API sends some as numbers, the column is text so that keys join
+    KEY = "key"  # an id; the API sends some as numbers, but the column is text so that keys join
     INTEGER = "integer"
     NUMBER = "number"
     BOOLEAN = "boolean"
@@ -34,7 +34,7 @@ class Kind(Enum):
 
     @property
     def sql(self) -> str:
-        """The DuckDB type of a column of this kind."""
+        """Return the DuckDB type of a column of this kind."""
         return _SQL_TYPES[self]
 
 
@@ -54,11 +54,11 @@ _SQL_TYPES = {
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of a record, as the API spells it.
+    """Describe one attribute of a record, spelled as in the API.
 
     `volatile` attributes change without the record changing (signed URLs, counters): they are
-    stored, but are no reason to write a row again. `personal` marks data about a person. `target`
-    is the resource type that it leads to, if it is a key without a relationship.
+    stored, but a change in them alone does not rewrite the row. `personal` marks data about a
+    person. `target` is the resource type that a key refers to, if no relationship says so.
     """
 
     name: str
@@ -71,10 +71,10 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Relationship:
-    """One relationship to include; without `include` the API sends no keys.
+    """Describe one relationship to include; without `include` the API sends no keys.
 
-    `targets` are the resource types it can point at: more than one makes it polymorphic.
-    `needed` means that the endpoint is worth nothing without it.
+    `targets` are the resource types that it can refer to; more than one makes it polymorphic.
+    `needed` means that the endpoint is useless without it.
     """
 
     name: str
@@ -84,13 +84,13 @@ class Relationship:
 
     @property
     def polymorphic(self) -> bool:
-        """Whether a key alone does not say what it points at."""
+        """Return whether a key alone does not say which type it refers to."""
         return len(self.targets) > 1
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of an endpoint's table."""
+    """Describe one column of an endpoint's table."""
 
     name: str
     kind: Kind
@@ -101,10 +101,10 @@ class Column:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A column whose values are ids of another endpoint's table.
+    """Describe a column whose values are ids of another endpoint's table.
 
-    `type_column` is the one that says what a polymorphic key points at, and `type` what stands
-    there if it is this table.
+    `type_column` is the column with the resource type of a polymorphic key, and `type` is its value
+    where the key refers to this table.
     """
 
     column: str
@@ -116,10 +116,11 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint of the API, and so one asset and one table, all three called `name`.
+    """Describe one endpoint of the API; `name` is also the name of its asset and its table.
 
     `filters` are the query parameters without which the API hides records. `history` names the
-    columns whose earlier values are kept: neither personal, nor free text, nor volatile.
+    columns whose earlier values are kept (SCD type 2): neither personal, nor free text, nor
+    volatile.
     """
 
     name: str
@@ -132,16 +133,16 @@ class Endpoint:
 
     @property
     def path(self) -> str:
-        """The path below the base URL, which is also the JSON:API resource type."""
+        """Return the path below the base URL, which is also the JSON:API resource type."""
         return self.name.replace("_", "-")
 
     @property
     def dated(self) -> bool:
-        """Whether its records tell when they changed, so that changes can be asked for."""
+        """Return whether its records have `updated-at`, which an incremental read needs."""
         return any(attribute.name == "updated-at" for attribute in self.attributes)
 
     def columns(self) -> Iterator[Column]:
-        """The catalogue's columns in table order: `id`, attributes, then relationships."""
+        """Yield the catalogue's columns in table order: `id`, attributes, relationships."""
         yield Column("id", Kind.KEY, "Id of the record, unique in this table")
         for attribute in self.attributes:
             yield Column(
@@ -155,12 +156,12 @@ class Endpoint:
             yield from relationship_columns(relationship)
 
     def tracked(self) -> list[Column]:
-        """The columns of its history: `id` and those named in `history`; none without one."""
+        """Return the columns of its history: `id` and those in `history`; none without one."""
         columns = {column.name: column for column in self.columns()}
         return [columns[name] for name in ("id", *self.history)] if self.history else []
 
     def foreign_keys(self) -> Iterator[ForeignKey]:
-        """Where its keys lead to, known endpoints or not."""
+        """Yield its foreign keys, including those to unknown endpoints."""
         for attribute in self.attributes:
             if attribute.target:
                 column, table = snake_case(attribute.name), table_of(attribute.target)
@@ -179,12 +180,12 @@ class Endpoint:
 
 
 def table_of(path: str) -> str:
-    """The table of the endpoint at a path."""
+    """Return the table of the endpoint at a path."""
     return path.replace("-", "_")
 
 
 def relationship_columns(relationship: Relationship) -> Iterator[Column]:
-    """The columns a relationship becomes: `x_ids`, or `x_id` and, if polymorphic, `x_type`."""
+    """Yield a relationship's columns: `x_ids`, or `x_id` and, if polymorphic, `x_type`."""
     name, targets = snake_case(relationship.name), " or ".join(relationship.targets)
     if relationship.many:
         yield Column(f"{name}_ids", Kind.KEYS, f"Ids of the related {targets}")
@@ -195,6 +196,9 @@ def relationship_columns(relationship: Relationship) -> Iterator[Column]:
 
 
 def snake_case(name: str) -> str:
-    """`created-at` as `created_at`; lower case, words of any script joined by one underscore."""
+    """Return a name in snake case: `created_at` for `created-at`.
+
+    Letters become lower case; words of any script are joined by one underscore.
+    """
     words = "".join(letter if letter.isalnum() else " " for letter in name.lower()).split()
     return "_".join(words)

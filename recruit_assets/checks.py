@@ -1,8 +1,9 @@
-"""The checks: what is proven of a table each time that its asset is materialized.
+"""The asset checks: what is verified about a table after each materialization.
 
-What lives here: what each check asks for, and what it says. To add one: a function that looks, and
-an entry in `CHECKS`. They run in the step of the asset (see `assets`), as a step of their own costs
-more than what they look at. A blocking check stops what lies downstream; the others warn.
+Contains the condition and the message of each check. To add one, write a function that evaluates a
+`CheckContext` and add an entry to `CHECKS`. Checks run in the step of the asset (see `assets`),
+because a separate step costs more than the check. A failed blocking check stops downstream assets;
+the others only report.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -24,12 +25,12 @@ from recruit_assets.load.state import PastSync, last_syncs
 from recruit_assets.resources import RecruitDatabase, explained
 from recruit_assets.text import markdown, one_line
 
-LONGEST_ID = 60  # characters shown of an id
+LONGEST_ID = 60  # characters of an id that are shown
 
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What checks look at: a table, and the last two syncs of it, the last one first."""
+    """Hold the input of the checks: a table, and its last two syncs, newest first."""
 
     database: duckdb.DuckDBPyConnection
     endpoint: Endpoint
@@ -38,7 +39,7 @@ class CheckContext:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found: whether all is well, what to say if not (as Markdown), and numbers."""
+    """Hold a check's result: whether it passed, a message if not (Markdown), and its numbers."""
 
     passed: bool
     says: str = ""
@@ -50,7 +51,7 @@ UNSYNCED = CheckResult(False, "No sync is remembered: materialize the asset.")
 
 @dataclass(frozen=True)
 class Check:
-    """One check, for every endpoint."""
+    """Define one check, for every endpoint."""
 
     name: str
     promise: str
@@ -59,7 +60,7 @@ class Check:
 
 
 def ids(table: CheckContext) -> CheckResult:
-    """Rows whose id is not theirs alone."""
+    """Check that every row has an id that no other row has."""
     repeated, missing = flawed_ids(table.database, table.endpoint)
     says = f"Something else has written to {table.endpoint.name}: drop the table and run full_sync."
     numbers = {"repeated_ids": repeated, "missing_ids": missing}
@@ -67,7 +68,7 @@ def ids(table: CheckContext) -> CheckResult:
 
 
 def available(table: CheckContext) -> CheckResult:
-    """Whether the last sync could read the endpoint."""
+    """Check that the last sync could read the endpoint."""
     if not table.last:
         return UNSYNCED
     there = table.last[0].verdict != Verdict.UNAVAILABLE.value
@@ -75,16 +76,16 @@ def available(table: CheckContext) -> CheckResult:
 
 
 def complete(table: CheckContext) -> CheckResult:
-    """The verdict of the last sync."""
+    """Check that the last sync was proven complete."""
     if not table.last:
         return UNSYNCED
     proven = table.last[0].verdict in {verdict.value for verdict in Verdict if verdict.proven}
-    numbers = {"verdict": table.last[0].verdict, "proven": int(proven)}  # a number makes a plot
+    numbers = {"verdict": table.last[0].verdict, "proven": int(proven)}  # Dagster plots numbers
     return CheckResult(proven, markdown(table.last[0].reason), numbers)
 
 
 def not_fewer(table: CheckContext) -> CheckResult:
-    """The current rows beside those that the sync before had left."""
+    """Check that current rows did not drop by more than a fifth since the previous sync."""
     counted = [each.current_rows for each in table.last]
     now = counted[0] if counted else 0
     before = counted[1] if len(counted) > 1 else now
@@ -94,7 +95,7 @@ def not_fewer(table: CheckContext) -> CheckResult:
 
 
 def parsed(table: CheckContext) -> CheckResult:
-    """Values that did not fit their column, by column and type; never a value."""
+    """Count the values that did not fit their column, by column and type; never show one."""
     found = misfits(table.database, table.endpoint)
     values = sum(sum(kinds.values()) for kinds in found.values())
     says = f"{values:,} values did not fit and are kept in {UNPARSED}: "
@@ -106,7 +107,7 @@ def parsed(table: CheckContext) -> CheckResult:
 
 
 def resolved(table: CheckContext) -> CheckResult:
-    """Foreign keys that lead to no row."""
+    """Find foreign keys that match no row."""
     found = {
         f"{key.column} to {key.table}": orphaned
         for key, orphaned in orphans(table.database, table.endpoint)
@@ -122,7 +123,7 @@ def resolved(table: CheckContext) -> CheckResult:
 
 
 def final(table: CheckContext) -> CheckResult:
-    """Whether what was erased is out of the bytes of the file, or will be soon."""
+    """Check that erased data is gone from the bytes of the file, or is not overdue."""
     found = pending(table.database)
     if found is None:
         return CheckResult(True, numbers={"rows": 0})
@@ -143,12 +144,15 @@ CHECKS = (
     Check("keys_resolve", "Every foreign key leads to a row.", resolved),
     Check("erasure_is_final", "Erased personal data is gone from the file in 48 hours.", final),
 )
-ERRORS = {"erasure_is_final"}  # that stop nothing, and are no warning
-WHOLE_FILE = "candidates"  # where a check of the whole file stands
+ERRORS = {"erasure_is_final"}  # not blocking, but more severe than a warning
+WHOLE_FILE = "candidates"  # the asset that has the check of the whole file
 
 
 def build_checks(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
-    """What is checked of an endpoint's table; keys only where it has some to a known table."""
+    """Return the check specs of an endpoint's table.
+
+    `keys_resolve` is included only if a foreign key refers to a known table.
+    """
     known = {each.name for each in ENDPOINTS}
     keyless = known.isdisjoint(key.table for key in endpoint.foreign_keys())
     return [
@@ -164,7 +168,7 @@ def build_checks(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
 def run_checks(
     endpoint: Endpoint, duckdb: RecruitDatabase, chosen: Collection[str]
 ) -> Iterator[dg.AssetCheckResult]:
-    """What the chosen checks find in the table as it is now.
+    """Run the chosen checks on the table as it is now.
 
     Raises:
         dagster.Failure: the asset was never materialized, or the database cannot be used.

@@ -1,4 +1,4 @@
-"""Everything that Dagster loads. Nothing is connected, and no secret read, before a run starts."""
+"""The Dagster definitions. No connection is opened, and no secret read, before a run starts."""
 
 import dagster as dg
 
@@ -39,6 +39,6 @@ defs = dg.Definitions(
             database=database, deleted_rows=settings.DELETED_ROWS.one_of(DeletionPolicy)
         ),
     },
-    # A process for each step would cost two seconds each and queue for the one DuckDB file.
+    # A process per step would take two seconds to start and wait for the one DuckDB file.
     executor=dg.in_process_executor,
 )

@@ -1,7 +1,7 @@
-"""`make demo` and `make dev`: the project on an invented company, as a user would run it.
+"""`make demo` and `make dev`: the project run on an invented company, as a user would run it.
 
-What lives here: the sandbox, and the real `dagster` command in front of it. The same commands with
-another address and key are all that a real API needs.
+Starts the sandbox and runs the real `dagster` command against it. A real API needs the same
+commands with another address and key, and nothing else.
 """
 
 import argparse
@@ -66,9 +66,9 @@ def main() -> int:
 
 
 def present(home: Path) -> datetime:
-    """The company's present: the beginning of the day on which the demo ran first.
+    """Return the company's present: the start of the day on which the demo first ran.
 
-    It is kept, so that the company is the same when the demo runs again.
+    It is stored, so that later demos use the same company.
     """
     kept = home / "present"
     if not kept.exists():
@@ -77,7 +77,7 @@ def present(home: Path) -> datetime:
 
 
 def environment(sandbox: Sandbox, home: Path) -> dict[str, str]:
-    """What to run `dagster` with: settings for the sandbox, and none of the user's."""
+    """Return the environment of `dagster`: settings for the sandbox, and none of the user's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RECRUIT_")}
     return kept | {
         settings.BASE_URL.name: sandbox.base_url,
@@ -88,22 +88,22 @@ def environment(sandbox: Sandbox, home: Path) -> dict[str, str]:
 
 
 def open_ui(sandbox: Sandbox, home: Path, workspace: Path) -> int:
-    """Run `dagster dev` on the sandbox until it is stopped; returns its exit code.
+    """Run `dagster dev` on the sandbox until it is stopped; return its exit code.
 
-    It runs in `home`, because a `.env` beside the project would win over the environment.
+    It runs in `home`, because a `.env` in the project's folder would override the environment.
     """
     command = [DAGSTER, "dev", "-w", str(workspace)]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & leaves it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & sets it to ignored
     process = subprocess.Popen(command, env=environment(sandbox, home), cwd=home)  # noqa: S603
     signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
     try:
         return process.wait()
-    except KeyboardInterrupt:  # it was interrupted as well, and is ending
+    except KeyboardInterrupt:  # the process was interrupted too, and is ending
         return process.wait()
 
 
 def show(sandbox: Sandbox, home: Path) -> int:
-    """Materialize all, and print what came of it; returns the exit code."""
+    """Materialize all assets, and print the result; return the exit code."""
     log = home / "demo.log"
     print('Running: dagster asset materialize -m recruit_assets.definitions --select "*"')
     if materialize(sandbox, home, log):
@@ -111,7 +111,7 @@ def show(sandbox: Sandbox, home: Path) -> int:
         print(f"It failed; all of it is in {shown(log)}.", *dict.fromkeys(lines), sep="\n")
         return 1
     found = counts(home / "demo.duckdb")
-    served = sandbox.world.counts()  # without an endpoint that somebody has added
+    served = sandbox.world.counts()  # lacks endpoints that a user added
     expected = {each.name: served.get(each.path, 0) for each in ENDPOINTS}
     print_table(expected, found)
     if expected != found:
@@ -126,7 +126,7 @@ def show(sandbox: Sandbox, home: Path) -> int:
 
 
 def materialize(sandbox: Sandbox, home: Path, log: Path) -> int:
-    """Run the command with a bar on the terminal, and what it says in `log`; its exit code."""
+    """Run the command with a progress bar, its output in `log`; return its exit code."""
     with (
         log.open("w") as said,
         progress() as bar,
@@ -148,7 +148,7 @@ def materialize(sandbox: Sandbox, home: Path, log: Path) -> int:
 
 
 def counts(database: Path) -> dict[str, int]:
-    """Rows by table."""
+    """Count the rows of each table."""
     with duckdb.connect(str(database), read_only=True) as reader:
         return {
             each.name: reader.execute(f"SELECT count(*) FROM recruit.{each.name}").fetchall()[0][0]
@@ -157,7 +157,7 @@ def counts(database: Path) -> dict[str, int]:
 
 
 def print_table(expected: Mapping[str, int], found: Mapping[str, int]) -> None:
-    """Print what is in the tables beside what the API has, and what the last sync did."""
+    """Print the rows of each table in DuckDB and in the API, and the counts of its last sync."""
     print(f"\n{'table':18} {'in the API':>10} {'in DuckDB':>10}", *(f"{c:>10}" for c in COLUMNS))
     with dg.DagsterInstance.get() as instance:
         for each in ENDPOINTS:
@@ -170,7 +170,7 @@ def print_table(expected: Mapping[str, int], found: Mapping[str, int]) -> None:
 
 
 def shown(path: Path) -> str:
-    """A path as the user would type it."""
+    """Return a path as the user would type it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 

@@ -1,8 +1,8 @@
-"""The endpoints as one table. Adding one is one entry here, and nothing elsewhere.
+"""The endpoints, as one table. To add one, add one entry here, and nothing elsewhere.
 
-What lives here: facts about the API (attributes, what to include, which filters show everything),
-taken from its public documentation, client libraries and recorded answers. What an entry may say
-is defined in `catalogue`; nothing here knows about HTTP, Dagster or DuckDB.
+Contains facts about the API (attributes, relationships to include, filters that show everything),
+taken from its public documentation, client libraries and recorded responses. `catalogue` defines
+the fields of an entry; nothing here knows about HTTP, Dagster or DuckDB.
 """
 
 from functools import partial
@@ -23,22 +23,22 @@ UPDATED = timestamp("updated-at", "When the record was last changed")
 
 
 def key(name: str, target: str, meaning: str) -> Attribute:
-    """A key that is a plain attribute."""
+    """Return a key that is a plain attribute."""
     return Attribute(name, meaning, Kind.KEY, target=target)
 
 
 def keys(name: str, target: str, meaning: str) -> Attribute:
-    """A list of keys that is a plain attribute."""
+    """Return a list of keys that is a plain attribute."""
     return Attribute(name, meaning, Kind.KEYS, target=target)
 
 
 def one(name: str, *targets: str, needed: bool = False) -> Relationship:
-    """A to-one relationship; several targets make it polymorphic."""
+    """Return a to-one relationship; several targets make it polymorphic."""
     return Relationship(name, targets, needed=needed)
 
 
 def many(name: str, target: str) -> Relationship:
-    """A to-many relationship."""
+    """Return a to-many relationship."""
     return Relationship(name, (target,), many=True)
 
 
@@ -381,7 +381,7 @@ ENDPOINTS = (
             text("legacy-stage-type-name", "Inbox, In process or Hired; newer versions"),
             text("name", "Name of the stage"),
             integer("rejected-job-applications-count", "Rejected applications", volatile=True),
-            # People set it, unlike the row-order of applications, which others' arrival moves.
+            # Users set it, while the row-order of applications also changes when others arrive.
             integer("row-order", "Position in the process; may be negative"),
             text("stage-type", "Inbox, In process or Hired; older versions"),
             UPDATED,
@@ -445,11 +445,11 @@ ENDPOINTS = (
             text("title", "The question"),
             text("unit", "Unit, if it is a range"),
         ),
-        # Seen in one example of 2021 only; where it is refused, it is left out.
+        # Seen in one example of 2021 only; if the API refuses it, the sync leaves it out.
         relationships=(one("candidate", "candidates"),),
     ),
     Endpoint(
-        # Its foreign keys are plain attributes, so nothing needs to be included.
+        # Its foreign keys are plain attributes, so it includes no relationships.
         "notes",
         group="talent",
         description="Notes of users about candidates.",
@@ -484,7 +484,7 @@ ENDPOINTS = (
         ),
     ),
     Endpoint(
-        # What `job_applications.reject_reason_id` leads to.
+        # The target of `job_applications.reject_reason_id`.
         "reject_reasons",
         group="hiring",
         description="Why applications are rejected. The key needs the scope Admin.",

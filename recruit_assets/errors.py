@@ -1,23 +1,23 @@
-"""Everything that can go wrong, as one tree; every message says what happened and what to do.
+"""The errors of this project, as one tree; every message says what happened and what to do.
 
     RecruitError
     ├── BadSetting                a setting is wrong; nothing was sent or written
-    ├── RequestFailed             one request, after its tries
-    │   ├── Transient             may clear by itself: it is asked again, after the wait it names
+    ├── RequestFailed             a request failed, after all its tries
+    │   ├── Transient             may be temporary: retried, after the wait that it names
     │   │   ├── RateLimited       429
-    │   │   └── BadAnswer         an answer that is not what the API's shape says
-    │   ├── NeverReached          no answer from this host since we started
-    │   ├── ParameterRefused      400, with the codes and details of the API
+    │   │   └── BadAnswer         a response that is not JSON:API, or incomplete
+    │   ├── NeverReached          no response from this host since the start
+    │   ├── ParameterRefused      400, with the API's codes and details
     │   ├── Unavailable           403 or 404: a scope or an add-on is missing
-    │   └── Rejected              anything else that asking again cannot change
-    ├── ShowsMuchLess             the API shows so much less than before that it needs a person
+    │   └── Rejected              any other response that a retry cannot change
+    ├── ShowsMuchLess             the API shows so much less than before that a person must confirm
     └── DatabaseProblem           the DuckDB file cannot be used
         ├── DatabaseBusy          another process holds it
-        ├── NotEnoughMemory       DuckDB may not take what it needs
+        ├── NotEnoughMemory       DuckDB needs more memory than its limit
         ├── NoSpaceLeft           a disk is full
-        └── DatabaseChanged       another run changed it meanwhile
+        └── DatabaseChanged       another run changed it during this one
 
-`retryable` says whether a later try of the whole asset can help. As text, every error is one line,
+`retryable` says whether a retry of the whole asset can help. The text of every error is one line,
 whatever the API or the system put into it.
 """
 
@@ -25,7 +25,7 @@ from recruit_assets.text import one_line
 
 
 class RecruitError(Exception):
-    """Base of every error of this project."""
+    """Serve as the base of every error of this project."""
 
     retryable = False
 
@@ -34,19 +34,19 @@ class RecruitError(Exception):
 
 
 class BadSetting(RecruitError):
-    """A setting is missing or wrong."""
+    """Report a setting that is missing or wrong."""
 
 
 class RequestFailed(RecruitError):
-    """A request has failed for good.
+    """Report a request that failed for good.
 
     Args:
-        subject: what was asked for, such as `candidates, page 3`.
-        happened: what came of it, without secrets or personal data.
+        subject: the object of the request, such as `candidates, page 3`.
+        happened: the outcome, without secrets or personal data.
         advice: what the user can do.
 
-    `status` is that of the API's answer, if it refused; `wait` is how many seconds the answer asks
-    to wait before another try, if it does.
+    `status` is the HTTP status, if the API refused; `wait` is the number of seconds that the
+    response asks to wait before a retry, if it does.
     """
 
     status: int | None = None
@@ -55,7 +55,7 @@ class RequestFailed(RecruitError):
     def __init__(self, subject: str, happened: str, advice: str) -> None:
         super().__init__(subject, happened, advice)
         self.subject = one_line(subject, 200)
-        # Cut on its own, so that the advice is always there.
+        # Cut separately, so that the advice is always shown.
         self.happened, self.advice = one_line(happened, 1000), one_line(advice, 600)
         self.tries = 1
 
@@ -65,7 +65,7 @@ class RequestFailed(RecruitError):
 
 
 class Transient(RequestFailed):
-    """A failure that can clear by itself, or that the API asks to wait out (`wait`, in seconds)."""
+    """Report a failure that may be temporary; `wait` is in seconds, if the API asks for one."""
 
     retryable = True
 
@@ -75,21 +75,21 @@ class Transient(RequestFailed):
 
 
 class RateLimited(Transient):
-    """HTTP 429: more requests than the API allows."""
+    """Report HTTP 429: more requests than the API allows."""
 
 
 class BadAnswer(Transient):
-    """An answer that is not JSON:API, or not whole."""
+    """Report a response that is not JSON:API, or incomplete."""
 
 
 class NeverReached(RequestFailed):
-    """No connection, and this host has not answered once: a typo more often than an outage."""
+    """Report a host that has never responded: a typo more often than an outage."""
 
     retryable = True
 
 
 class ParameterRefused(RequestFailed):
-    """HTTP 400; `refusals` are the (code, detail) pairs of the API's error objects."""
+    """Report HTTP 400; `refusals` are the (code, detail) pairs of the API's error objects."""
 
     def __init__(
         self, subject: str, happened: str, advice: str, refusals: list[tuple[str, str]]
@@ -99,7 +99,7 @@ class ParameterRefused(RequestFailed):
 
 
 class Unavailable(RequestFailed):
-    """HTTP 403 or 404 on a list; `status` says which."""
+    """Report HTTP 403 or 404 on a list; `status` says which."""
 
     status: int
 
@@ -109,29 +109,29 @@ class Unavailable(RequestFailed):
 
 
 class Rejected(RequestFailed):
-    """An answer that stays the same however often it is asked for."""
+    """Report a response that a retry cannot change."""
 
 
 class ShowsMuchLess(RecruitError):
-    """So much is gone from the API that nobody but a person may believe it."""
+    """Report that so much is gone from the API that a person must confirm it."""
 
 
 class DatabaseProblem(RecruitError):
-    """The database file cannot be opened, read or written."""
+    """Report a database file that cannot be opened, read or written."""
 
 
 class DatabaseBusy(DatabaseProblem):
-    """Another process holds the file, also after waiting for it."""
+    """Report that another process holds the file, even after a wait."""
 
     retryable = True
 
 
 class NotEnoughMemory(DatabaseProblem):
-    """DuckDB needs more memory than it may take."""
+    """Report that DuckDB needs more memory than its limit."""
 
 
 class NoSpaceLeft(DatabaseProblem):
-    """A disk is full; `committed` says whether the merge is in the database all the same."""
+    """Report a full disk; `committed` says whether the merge was committed anyway."""
 
     def __init__(self, message: str, *, committed: bool = False) -> None:
         super().__init__(message)
@@ -139,6 +139,6 @@ class NoSpaceLeft(DatabaseProblem):
 
 
 class DatabaseChanged(DatabaseProblem):
-    """Another run changed the table while this one was reading."""
+    """Report that another run changed the table while this one was reading."""
 
     retryable = True

@@ -1,12 +1,13 @@
-"""Which rows have no record any more: the rules of deletion.
+"""The rules of deletion: which rows no longer have a record.
 
-A row goes if a complete reading did not show its record, and the API, asked for the record by its
-id, answers 404 or 410. That counts if the API answers by id at all, as a record that is there
-shows; else a second complete reading has to miss the record as well. Any other answer leaves the
-row. More than `ASKED_BY_ID` records are not asked for one by one: two readings decide.
+A row is deleted if a complete read did not return its record, and a request for the record by id
+returns 404 or 410. These statuses count only if the API returns records by id at all, which is
+tested with a record of the list; otherwise a second complete read has to miss the record as well.
+Any other response keeps the row. Above `ASKED_BY_ID` missing records, none is requested by id, and
+two complete reads decide.
 
-What lives here: the judgement. How records are asked for is in `extract`; the deletion itself, and
-what of a row remains, is in `load/sweep`.
+Contains the decision only. `extract` requests the records; `load/sweep` deletes, and defines what
+is left of a row.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,19 +28,19 @@ from recruit_assets.load.state import State
 from recruit_assets.load.sweep import absent
 from recruit_assets.options import Options
 
-ASKED_BY_ID = 100  # missing records of a run
+ASKED_BY_ID = 100  # most missing records to request by id
 ACCEPT = "run it once with allow_mass_delete (in the launchpad, or as the asset's config)"
 
 
 class Deletions:
-    """Judges which rows of one endpoint are to be deleted.
+    """Decide which rows of one endpoint to delete.
 
     Args:
         source: the endpoint.
         opened: opens the database for writing.
-        options: what was chosen for the sync.
-        stage: what was read, which a second reading and answers by id add to.
-        add: puts pages on the stage.
+        options: the options of the sync.
+        stage: the records read so far; a second read and responses by id are added to it.
+        add: adds pages to the stage.
     """
 
     def __init__(
@@ -55,10 +56,10 @@ class Deletions:
         self._stage, self._add = stage, add
 
     def missing(self, report: WalkReport, state: State) -> list[str]:
-        """Return the ids of current rows that a whole reading did not show, if it proves anything.
+        """Return the ids of current rows that the read did not return, if it is complete.
 
         Raises:
-            ShowsMuchLess: they are too many to be believed, or the others lack too much.
+            ShowsMuchLess: too many rows are missing, or the others lack too much.
         """
         self._stage.flush()
         with self._repaired() as database:
@@ -76,11 +77,11 @@ class Deletions:
         return missing
 
     def proven(self, missing: Sequence[str], query: Query) -> list[str]:
-        """Return those of the missing whose records are gone; the others' are staged, if they came.
+        """Return the missing ids whose records are gone; stage the records that are found.
 
         Args:
-            missing: the ids that a complete reading did not show.
-            query: what that reading asked with.
+            missing: the ids that a complete read did not return.
+            query: the query of that read.
         """
         if len(missing) > ASKED_BY_ID:
             return self._missed_again(missing)
@@ -94,7 +95,7 @@ class Deletions:
         return self._missed_again(refused)
 
     def _answers_by_id(self, id_: str | None, query: Query) -> bool:
-        """Return whether a record of the list comes when it is asked for by id."""
+        """Return whether the API returns a record of the list when asked for it by id."""
         why = "the list is empty"
         if id_ is not None:
             try:
@@ -110,7 +111,7 @@ class Deletions:
         return False
 
     def _missed_again(self, missing: Sequence[str]) -> list[str]:
-        """Return those of the missing that a second complete reading does not show either."""
+        """Return the missing ids that a second complete read does not return either."""
         again = Walk(self._source)
         try:
             self._add(again)
@@ -129,7 +130,7 @@ class Deletions:
 
     @contextmanager
     def _repaired(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the database with the table as the merge will find it; nothing is kept."""
+        """Open the database with the table as the merge will find it; roll back at the end."""
         with self._opened() as database, transaction(database, keep=False):
             prepare(database, self._endpoint, {})
             yield database

@@ -1,7 +1,7 @@
 """The IO manager: syncs an endpoint into DuckDB, merging by `id`, and reports it to Dagster.
 
-What lives here: what a run logs of a sync. The order of things is in `sync`, the numbers that the
-UI shows are in `metadata`.
+Contains the log messages of a sync. `sync` defines the order of its steps, `metadata` the numbers
+in the UI.
 """
 
 from dataclasses import dataclass, replace
@@ -30,17 +30,17 @@ from recruit_assets.text import OneLineLog
 
 @dataclass(frozen=True)
 class Delivery:
-    """What an asset hands over: an endpoint that is not read yet, and how to sync it."""
+    """Hold the output of an asset: an endpoint that is not read yet, and its sync options."""
 
     source: Source
     options: Options
 
 
 class DuckDBMergeIOManager(dg.ConfigurableIOManager):
-    """Stores an endpoint by merging it by `id` into `recruit.<asset>`; loads the table as Arrow.
+    """Store an endpoint by merging it by `id` into `recruit.<asset>`; load the table as Arrow.
 
-    The database is open while the table is looked at and while rows are merged, not while the API
-    is read. Whatever fails leaves the table as it was.
+    The database is open while the table is inspected and while rows are merged, not while the API
+    is read. A failure leaves the table unchanged.
     """
 
     database: dg.ResourceDependency[DuckDBResource]
@@ -52,7 +52,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         """Sync the endpoint: read, merge in one transaction, and report.
 
         Raises:
-            dagster.Failure: with what happened and what to do.
+            dagster.Failure: the sync failed; the message says what happened and what to do.
         """
         if not isinstance(obj, Delivery):
             raise dg.Failure(
@@ -64,7 +64,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
             self._store(context, obj)
 
     def load_input(self, context: dg.InputContext) -> pa.Table:
-        """The current rows of an upstream asset's table, every column.
+        """Return the current rows of an upstream asset's table, with every column.
 
         Raises:
             dagster.Failure: the asset was never materialized, or the database cannot be used.
@@ -101,7 +101,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
             return look_of(database, endpoint)
 
     def _is_there(self) -> bool:
-        """Whether the database exists, which opening it would change."""
+        """Return whether the database exists, without opening it, which would create it."""
         check_path(self.database.database)
         return Path(self.database.database).exists()
 

@@ -1,7 +1,7 @@
-"""The marts and the report as Dagster assets, which follow the endpoint assets that they read.
+"""The marts and the report as Dagster assets, downstream of the endpoint assets that they read.
 
-The marts are one step: they are built in one transaction, from tables as they are at one moment. If
-one is wrong, none is replaced.
+All marts are one step: they are built in one transaction, from one snapshot of the tables. If one
+is wrong, none is replaced.
 """
 
 from collections.abc import Collection, Iterator
@@ -25,7 +25,7 @@ CHECKED = {
 
 
 def mart_spec(mart: Mart) -> dg.AssetSpec:
-    """The asset of a mart, which depends on what its SQL names."""
+    """Return the spec of a mart's asset, which depends on the tables that its SQL names."""
     return dg.AssetSpec(
         mart.name,
         group_name=GROUP,
@@ -52,7 +52,7 @@ def mart_spec(mart: Mart) -> dg.AssetSpec:
 def marts(
     context: dg.AssetExecutionContext, duckdb: RecruitDatabase
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
-    """Build the chosen marts; if one of them is wrong, all tables stay as they are."""
+    """Build the chosen marts; if one of them is wrong, replace none."""
     chosen = [mart for mart in MARTS if dg.AssetKey(mart.name) in context.selected_asset_keys]
     checks = context.selected_asset_check_keys
     asked = {key.asset_key for key in checks} - context.selected_asset_keys
@@ -74,7 +74,7 @@ def marts(
 def check_results(
     found: dict[str, dict[str, list[str]]], chosen: Collection[dg.AssetCheckKey]
 ) -> Iterator[dg.AssetCheckResult]:
-    """What the chosen checks have found: what does not hold, by mart and check."""
+    """Yield the results of the chosen checks; `found` holds the faults by mart and check."""
     for key in sorted(chosen, key=str):
         faults = found[key.asset_key.path[-1]][key.name]
         yield dg.AssetCheckResult(
@@ -86,7 +86,7 @@ def check_results(
 
 
 def explanation(wrong: list[Built]) -> str:
-    """Which marts are wrong, and what to do."""
+    """Return a message that says which marts are wrong, and what to do."""
     found = [
         f"{each.mart.name}: {check} ({fault})"
         for each in wrong
@@ -100,7 +100,7 @@ def explanation(wrong: list[Built]) -> str:
 
 
 def metadata(built: Built, seen: ChartData) -> dict[str, Any]:
-    """What Dagster shows of a mart: rows, columns and the picture."""
+    """Return the metadata of a mart for Dagster: rows, columns and the picture."""
     meanings = built.mart.columns
     columns = [dg.TableColumn(name, kind, meanings[name]) for name, kind in built.types.items()]
     return {
@@ -120,7 +120,7 @@ def metadata(built: Built, seen: ChartData) -> dict[str, Any]:
     ),
 )
 def report(duckdb: RecruitDatabase) -> dg.MaterializeResult[None]:
-    """Write the page beside the database; the old one stays until the new one is whole."""
+    """Write the page next to the database; replace the old page once the new one is complete."""
     with explained(), duckdb.get_connection() as database:
         contents = gather(database)
     with explained():

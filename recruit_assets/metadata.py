@@ -1,6 +1,6 @@
-"""What Dagster shows of a table and of each sync: columns, numbers, a look at some rows.
+"""The metadata of a table and of each sync for Dagster: columns, numbers, a preview of rows.
 
-What lives here: Dagster's metadata. Numbers are plain, so that the UI plots them over time.
+Numbers are plain, so that the UI plots them over time.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from recruit_assets.load.sweep import CURRENT
 from recruit_assets.store import SyncResult
 from recruit_assets.text import markdown, one_line
 
-ROWS, COLUMNS = 5, 6  # that a look shows; more do not fit into the UI
-TELLING = (Kind.TEXT, Kind.KEY, Kind.TEXTS)  # before flags and times
-LONGEST = 30  # letters of a value; what is longer is for reading, not for looking
+ROWS, COLUMNS = 5, 6  # of the preview; more do not fit into the UI
+TELLING = (Kind.TEXT, Kind.KEY, Kind.TEXTS)  # shown before flags and times
+LONGEST = 30  # characters of a value; the preview leaves out columns with longer ones
 
 CROWDED = (
     f"The API sends more than {MOST_UNKNOWN} attributes that the catalogue does not know. Those "
@@ -32,7 +32,7 @@ CROWDED = (
 
 
 def definition(endpoint: Endpoint) -> dict[str, Any]:
-    """What is known of an asset before its first sync."""
+    """Return the metadata of an asset that is known before its first sync."""
     return {
         "dagster/table_name": f"{SCHEMA}.{endpoint.name}",
         "dagster/column_schema": column_schema(endpoint),
@@ -40,7 +40,7 @@ def definition(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def facts(result: SyncResult) -> dict[str, Any]:
-    """What a sync has proven, and of what."""
+    """Return the verdict and the mode of a sync, and the reasons for the verdict."""
     report = result.report
     known = {
         "reason": one_line(report.reason),
@@ -55,7 +55,7 @@ def facts(result: SyncResult) -> dict[str, Any]:
 
 
 def stored(endpoint: Endpoint, result: SyncResult) -> dict[str, Any]:
-    """What a sync has left in the table, unless it was a dry run."""
+    """Return the metadata of the table after a sync that was not a dry run."""
     cursor = result.cursor
     return {
         "dagster/row_count": result.current_rows,
@@ -64,10 +64,10 @@ def stored(endpoint: Endpoint, result: SyncResult) -> dict[str, Any]:
 
 
 def counts(result: SyncResult, stats: RequestStats) -> dict[str, float]:
-    """The numbers of a sync."""
+    """Return the numbers of a sync."""
     report, merged = result.report, asdict(result.merged)
     if not result.merged.superseded:
-        del merged["superseded"]  # which few syncs have
+        del merged["superseded"]  # few syncs have any
     return {
         "read": report.records,
         **merged,
@@ -85,7 +85,7 @@ def counts(result: SyncResult, stats: RequestStats) -> dict[str, float]:
 
 
 def look_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Any]:
-    """A few rows of the table, and how long ago anything has changed at the source."""
+    """Return a preview of the table, and the seconds since the newest change at the source."""
     table = existing_table(database, endpoint.name)
     shown = {"preview": dg.MetadataValue.md(preview(database, endpoint, table))}
     if columns_of(database, endpoint).get("updated_at") is Kind.TIMESTAMP:
@@ -97,7 +97,7 @@ def look_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str
 
 
 def preview(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, table: str) -> str:
-    """The rows written last as a Markdown table, without personal data; each leads to its run."""
+    """Return the newest rows as a Markdown table without personal data, linked to their runs."""
     by_interest = sorted(endpoint.columns(), key=lambda column: column.kind not in TELLING)
     harmless = [each.name for each in by_interest if not (each.personal or each.kind is Kind.JSON)]
     present = columns_of(database, endpoint)
@@ -119,7 +119,7 @@ def preview(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, table: str)
 
 
 def column_schema(endpoint: Endpoint, found: dict[str, Kind] | None = None) -> dg.TableSchema:
-    """The columns of an endpoint's table for Dagster's UI: the catalogue's, or those found."""
+    """Return the columns of an endpoint's table for the UI: the catalogue's, or those found."""
     known = {column.name: column for column in endpoint.columns()}
     kinds = found or {column.name: column.kind for column in known.values()}
     columns = [
@@ -137,12 +137,12 @@ def column_schema(endpoint: Endpoint, found: dict[str, Kind] | None = None) -> d
 
 
 def _telling(name: str, cells: Sequence[str]) -> bool:
-    """Whether a column has something to look at, and nothing that must be read."""
+    """Return whether a column has any values, and all are short enough for the preview."""
     return name == "_run_id" or (any(cells) and all(len(cell) <= LONGEST for cell in cells))
 
 
 def _cell(name: str, value: Any) -> str:
-    """A value as Markdown shows it; a run as a link to it."""
+    """Return a value as Markdown; a run id as a link to the run."""
     if name == "_run_id" and value:
         return f"[{markdown(value[:8])}](/runs/{quote(value, safe='')})"
     if isinstance(value, datetime):

@@ -1,6 +1,6 @@
-"""What can be chosen for one sync, and what follows from it: from when on changes are read.
+"""The options of one sync, and the start of an incremental read, which follows from them.
 
-What lives here: no reading and no writing; both ask here.
+Contains no reading and no writing; both use this module.
 """
 
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.state import State
 from recruit_assets.load.sweep import DeletionPolicy
 
-OVERLAP = timedelta(minutes=10)  # that an incremental read begins before its cursor
+OVERLAP = timedelta(minutes=10)  # an incremental read starts this long before its cursor
 
 
 class Mode(Enum):
-    """What is read; lower case, as the launchpad shows it."""
+    """Choose what a sync reads; in lower case, as the launchpad shows it."""
 
-    auto = "auto"  # what has changed, where the API can tell and the last whole reading is recent
-    incremental = "incremental"  # what has changed, where the API can tell
-    full = "full"  # all
+    auto = "auto"  # incremental, but full if the last complete read is too old
+    incremental = "incremental"  # changed records, where the API can filter them
+    full = "full"  # all records
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of one sync."""
+    """Hold the options of one sync."""
 
     mode: Mode = Mode.auto
     full_after_hours: float = 24
@@ -35,7 +35,7 @@ class Options:
 
 
 def since(endpoint: Endpoint, options: Options, state: State, now: datetime) -> datetime | None:
-    """Return from when on changes are asked for; None for the whole list."""
+    """Return the start of an incremental read; None for a full read."""
     whole = options.mode is Mode.full or options.allow_mass_delete or options.dry_run
     if whole or not endpoint.dated or state.cursor is None:
         return None
@@ -43,5 +43,5 @@ def since(endpoint: Endpoint, options: Options, state: State, now: datetime) -> 
         longest = timedelta(hours=options.full_after_hours)
         if state.filter_refused or state.complete_at is None or now - state.complete_at > longest:
             return None
-    # Whole seconds, as the API may cut the times that it compares.
+    # Whole seconds, because the API may truncate the times that it compares.
     return (state.cursor - OVERLAP).replace(microsecond=0)

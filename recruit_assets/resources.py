@@ -1,7 +1,6 @@
 """The Dagster resources: the one API that all assets share, and the database.
 
-What lives here: settings as Dagster sees them, and errors as Dagster shows them. What is done with
-the settings is in `extract` and `load`.
+Contains the Dagster side of settings and errors. `extract` and `load` use the settings.
 """
 
 import logging
@@ -24,23 +23,23 @@ from recruit_assets.extract.source import Source
 from recruit_assets.load.compact import make_erasure_final
 from recruit_assets.load.connection import connection
 
-INTERRUPT = "INTERRUPT"  # what Dagster calls the source of a failure that a signal is
+INTERRUPT = "INTERRUPT"  # Dagster's error source of a failure caused by a signal
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn an error of this project into a failure of the step that Dagster shows as a sentence."""
+    """Turn an error of this project into a step failure that Dagster shows as a sentence."""
     try:
         yield
     except RecruitError as error:
-        # The sentence says it all; the trace behind it would push it off the screen.
+        # The sentence is enough; a traceback would push it off the screen.
         raise dg.Failure(str(error), allow_retries=error.retryable) from None
 
 
 class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The recruitment API, shared by all assets of a run: one session, one budget.
+    """Share the recruitment API among the assets of a run: one session, one rate limit.
 
-    A setting that cannot work fails the run before any step, with what to do about it.
+    An invalid setting fails the run before any step; the message says what to do.
     """
 
     base_url: str = Field(description=settings.BASE_URL.meaning)
@@ -70,7 +69,7 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Check the settings and open the session.
 
         Raises:
-            dagster.Failure: a setting cannot work.
+            dagster.Failure: a setting is invalid.
         """
         with explained():
             checked = ApiSettings(
@@ -89,11 +88,11 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._client.close()
 
     def source(self, endpoint: Endpoint, log: logging.Logger, outage_minutes: float = 0) -> Source:
-        """Return an endpoint to read from; nothing is asked yet.
+        """Return an endpoint to read from, without sending a request.
 
         Args:
-            endpoint: what to read.
-            log: gets warnings, and how far a reading is.
+            endpoint: the endpoint to read.
+            log: receives warnings and progress.
             outage_minutes: how long to wait for an API that is down.
         """
         limits = RetryLimits(
@@ -105,16 +104,16 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class RecruitDatabase(DuckDBResource):
-    """dagster-duckdb's resource, which also closes after an error and explains what is wrong.
+    """Open DuckDB as dagster-duckdb's resource does, but also close it and explain errors.
 
-    A file that another process holds is waited for, `wait_seconds` at most.
+    If another process holds the file, a connection waits for `wait_seconds` at most.
     """
 
     wait_seconds: float = Field(default=60.0, description="How long to wait for a busy file")
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The database, open for writing.
+        """Open the database for writing.
 
         Raises:
             DatabaseProblem: it cannot be opened, or DuckDB failed while it was open.
@@ -123,16 +122,15 @@ class RecruitDatabase(DuckDBResource):
             yield database
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Make final what this run or an earlier one erased; whatever fails is a warning.
+        """Remove erased data, of this run or an earlier one, from the file; on failure, warn.
 
-        With an executor that runs each step in a process of its own, this is called after each
-        step, and compacts after the last. Where steps are skipped after that, the next run does, as
-        it does after a run that was told to stop.
+        An executor that runs each step in its own process calls this after each step; the last call
+        compacts. If steps are skipped after that, or the run was stopped, the next run compacts.
         """
         if not (context.run and context.instance and context.log):
             return
         if isinstance(context.resource_def, dg.IOManagerDefinition):
-            return  # it is the IO manager's, and the run has one of its own
+            return  # the IO manager's database; the run has its own
         if _was_stopped(context.run, context.instance):
             return
         over = _is_over(context.run, context.instance)
@@ -154,7 +152,7 @@ class RecruitDatabase(DuckDBResource):
 
 
 def _was_stopped(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
-    """Return whether a termination or a signal ended a step, so that the process is to end."""
+    """Return whether a termination or a signal ended a step, so that the process must end."""
     failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     events = [entry.dagster_event for entry in failures if entry.dagster_event]
     return any(event.step_failure_data.error_source.value == INTERRUPT for event in events)

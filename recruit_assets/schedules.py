@@ -1,6 +1,6 @@
-"""Jobs, schedules and the failure sensor: what runs together, when, and who hears of a failure.
+"""The jobs, the schedules, and the sensors for failed runs.
 
-Schedules and the sensor are off until somebody switches them on in the UI.
+Schedules and sensors are off until somebody switches them on in the UI.
 """
 
 from collections.abc import Collection, Iterable
@@ -21,11 +21,11 @@ from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitDatabase, explained
 from recruit_assets.text import message
 
-FAILURE = f"{dg.Failure.__module__}.{dg.Failure.__name__}: "  # how Dagster begins its message
-TIMEOUT = (10.0, 30.0)  # seconds to connect, seconds to wait for the webhook's answer
+FAILURE = f"{dg.Failure.__module__}.{dg.Failure.__name__}: "  # prefix of Dagster's message
+TIMEOUT = (10.0, 30.0)  # seconds to connect, seconds to wait for the webhook's response
 
-# How long jobs wait for an API that is down; somebody who materializes by hand is told at once. No
-# job has a retry policy: with one, Dagster answers a termination with another try of the step.
+# Jobs wait this long for an API that is down; a manual materialization does not wait. No job has a
+# retry policy, because with one, Dagster retries the step of a run that was terminated.
 OUTAGE_MINUTES = 5
 
 QUEUED = dg.DagsterRunStatus.QUEUED
@@ -36,10 +36,10 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-STEP_FAILURE = "STEP_FAILURE"  # why a run failed; a signal has another reason
+STEP_FAILURE = "STEP_FAILURE"  # reason of a failed run; a signal has another
 LONGEST_SILENCE = 2 * 3600.0  # seconds without an event; a sync logs every few seconds or minutes
 
-# The marts and the report come after whatever they read, in the same run.
+# The marts and the report run after the tables that they read, in the same run.
 ANSWERS = dg.AssetSelection.assets(*MART_ASSETS)
 
 
@@ -86,7 +86,7 @@ build_marts = dg.define_asset_job(
 
 @dg.op(description="Puts a compact copy in the place of the database, and says what it gave back.")
 def compact_database(context: dg.OpExecutionContext, duckdb: RecruitDatabase) -> None:
-    """Run the compaction; whatever fails leaves the file as it was."""
+    """Compact the database; a failure leaves the file unchanged."""
     with explained():
         sizes = compaction.compact(duckdb.database, duckdb.wait_seconds, duckdb.connection_config)
     context.log.info(f"{sizes.before:,} bytes have become {sizes.after:,}")
@@ -95,7 +95,7 @@ def compact_database(context: dg.OpExecutionContext, duckdb: RecruitDatabase) ->
 
 @dg.job(description="Give the room of replaced rows back to the disk; syncs wait meanwhile.")
 def compact() -> None:
-    """What `recruit-assets doctor` asks for when the file is full of replaced rows."""
+    """Compact the database, as `recruit-assets doctor` advises when it has many replaced rows."""
     compact_database()
 
 
@@ -120,7 +120,7 @@ def _schedule(name: str, job_name: str, cron: str, description: str) -> dg.Sched
 
 
 def _unfinished_run(instance: dg.DagsterInstance, jobs: Collection[str]) -> dg.DagsterRun | None:
-    """Return a run of these jobs that is queued or goes on, if there is one."""
+    """Return a run of these jobs that is queued or in progress, if there is one."""
     for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED)):
         run = record.dagster_run
         if run.job_name in jobs and (run.status is QUEUED or not _is_silent(instance, record)):
@@ -129,9 +129,9 @@ def _unfinished_run(instance: dg.DagsterInstance, jobs: Collection[str]) -> dg.D
 
 
 def _is_silent(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
-    """Return whether a run's process must be gone, as after a kill or a restart of the machine.
+    """Return whether a run's process must be gone, as after a kill or a reboot.
 
-    Dagster may list such a run as started for ever, and no tick would find the way free again.
+    Dagster may list such a run as started forever, and every later tick would be skipped.
     """
     events = instance.get_records_for_run(record.dagster_run.run_id, limit=1, ascending=False)
     times = [event.timestamp for event in events.records]
@@ -150,7 +150,7 @@ SCHEDULES = [
     description=f"Posts each failed run to the webhook in {settings.FAILURE_WEBHOOK.name}.",
 )
 def notify_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-    """Post one sentence for each step that failed; skipped while no webhook is set."""
+    """Post one sentence for each step that failed; skip while no webhook is set."""
     webhook = settings.FAILURE_WEBHOOK.text().strip()
     if not webhook:
         return dg.SkipReason(f"{settings.FAILURE_WEBHOOK.name} is not set.")
@@ -167,9 +167,9 @@ def notify_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason | No
     request_job=build_marts,
 )
 def build_marts_after_failure(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """Request `build_marts` where a step failed; after a run that was stopped nothing may start.
+    """Request `build_marts` after a failed step, but not after a run that was stopped.
 
-    A failed endpoint skips what follows it, and the tables that are there still have answers.
+    Dagster skips the assets downstream of a failed endpoint, but marts can use its last good rows.
     """
     run_id = context.dagster_run.run_id
     ended = context.failure_event.event_specific_data
@@ -180,13 +180,13 @@ def build_marts_after_failure(context: dg.RunFailureSensorContext) -> dg.RunRequ
 
 
 def _was_told_to_stop(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Return whether somebody terminated a run, also if a step failed before that took effect."""
+    """Return whether somebody terminated a run, even if a step failed before it took effect."""
     canceling = dg.DagsterEventType.PIPELINE_CANCELING
     return bool(instance.get_records_for_run(run_id, of_type=canceling, limit=1).records)
 
 
 def _post(webhook: str, text: str) -> None:
-    # The address of a webhook is a secret, and the errors of requests show it.
+    # A webhook's URL is a secret, and the errors of `requests` contain it.
     try:
         response = requests.post(
             webhook, json={"text": text}, timeout=TIMEOUT, allow_redirects=False
@@ -201,7 +201,7 @@ def _post(webhook: str, text: str) -> None:
 
 
 def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
-    """What the failed steps said, or the run itself if it did not come to a step."""
+    """Return the errors of the failed steps, or of the run if it failed before any step."""
     failed = [
         f"{event.step_key}: {_first_cause(event)}" for event in context.get_step_failure_events()
     ]
@@ -209,7 +209,7 @@ def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
 
 
 def _first_cause(event: dg.DagsterEvent) -> str:
-    """What is under Dagster's own words; where the process died, it has none."""
+    """Return the message of the innermost error, or of the event if it has no error."""
     error = getattr(event.event_specific_data, "error", None)
     while error and error.cause:
         error = error.cause

@@ -1,9 +1,9 @@
 """The settings, as one table; the README and `.env.example` repeat it, and a test compares them.
 
-What lives here: names, defaults, meanings, and reading them from the environment. Whether a value
-makes sense is checked where it is used: `extract.access` for the API, `load.connection` for the
-database. Dagster reads `.env` for its commands, and what is needed (the address and the key) when
-a run starts; for ours `.env` is read here, in the same way.
+Contains names, defaults and meanings, and reads the environment. Values are validated where they
+are used: in `extract.access` for the API, in `load.connection` for the database. Dagster reads
+`.env` for its own commands, and the required settings (the address and the key) when a run starts;
+this module reads `.env` for ours, in the same way.
 """
 
 import os
@@ -22,7 +22,7 @@ Choice = TypeVar("Choice", bound=Enum)
 
 @dataclass(frozen=True)
 class Setting:
-    """One environment variable."""
+    """Describe one environment variable."""
 
     name: str
     meaning: str
@@ -31,15 +31,15 @@ class Setting:
     secret: bool = False  # never shown
 
     def text(self) -> str:
-        """The value from the environment, or the default; blank counts as unset."""
+        """Return the value from the environment, or the default; blank counts as unset."""
         value = os.environ.get(self.name, "")
         return value if value.strip() else self.default
 
     def one_of(self, choices: type[Choice]) -> Choice:
-        """The value as one of the choices.
+        """Return the value as one of the choices.
 
         Raises:
-            BadSetting: it is something else.
+            BadSetting: it is none of them.
         """
         value = self.text().strip().lower()
         try:
@@ -49,10 +49,10 @@ class Setting:
             raise BadSetting(f"{self.name} is {value!r}: set it to one of {known}.") from None
 
     def whole_number(self) -> int:
-        """The value as a number of 0 or more.
+        """Return the value as a whole number of 0 or more.
 
         Raises:
-            BadSetting: it is something else.
+            BadSetting: it is anything else.
         """
         value = self.text().strip()
         if not (value.isascii() and value.isdigit()):
@@ -103,10 +103,10 @@ SETTINGS = (
 
 
 def load_env_file() -> set[str]:
-    """Put what `.env` in the current folder says over the environment, as Dagster does.
+    """Override the environment with `.env` in the current folder, as Dagster does.
 
     Returns:
-        The names that it sets, also those that it sets to nothing.
+        The names that it sets, including those that it sets to an empty value.
     """
     found = {name: text for name, text in dotenv_values(Path(".env")).items() if text is not None}
     os.environ.update(found)
@@ -114,10 +114,10 @@ def load_env_file() -> set[str]:
 
 
 def owners() -> list[str]:
-    """Who owns the assets, as set.
+    """Return the owners of the assets, as set.
 
     Raises:
-        BadSetting: one of them is nothing that Dagster takes for an owner.
+        BadSetting: one of them is not an owner that Dagster accepts.
     """
     found = [each.strip() for each in OWNERS.text().split(",") if each.strip()]
     for each in found:

@@ -1,7 +1,7 @@
-"""What a sync writes: the merge, the sweep, the history, and its own row, all or nothing.
+"""The writes of a sync in one transaction: merge, sweep, history, and a row for the sync itself.
 
-What lives here: the order of these in one transaction, and what a reading proves of a table that
-was changed in the meantime. Each of them is in `load`.
+Contains their order, and what a read proves about a table that changed during the read. Each write
+is implemented in `load`.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,32 +38,32 @@ from recruit_assets.options import Mode, Options
 
 @dataclass
 class SyncResult:
-    """What a sync did."""
+    """Hold the results of a sync."""
 
     report: WalkReport
-    state: State  # before it
+    state: State  # before the sync
     asked_for_changes: bool
-    mode: Mode = Mode.full  # of the reading
+    mode: Mode = Mode.full  # of the read
     merged: MergeCounts = field(default_factory=MergeCounts)
     gone: list[str] = field(default_factory=list)  # ids proven gone
-    kept: int = 0  # rows that the list did not show and that were not proven gone
+    kept: int = 0  # rows that the list did not return, but that were not proven gone
     deleted: int = 0
     current_rows: int = 0
     unparsed: dict[str, int] = field(default_factory=dict)
-    crowded: bool = False  # more unknown attributes came than get a column of their own
+    crowded: bool = False  # more unknown attributes than get their own column
     columns: dict[str, Kind] = field(default_factory=dict)
-    cursor: datetime | None = None  # where the next incremental read goes on
-    seconds: float = 0.0  # that it took
+    cursor: datetime | None = None  # start of the next incremental read
+    seconds: float = 0.0  # duration of the sync
 
 
 class Store:
-    """Writes what one sync of one endpoint read.
+    """Write the records that one sync of one endpoint read.
 
     Args:
         source: the endpoint.
         opened: opens the database for writing.
-        options: what was chosen for the sync.
-        run_id: the Dagster run.
+        options: the options of the sync.
+        run_id: the id of the Dagster run.
         started: when the sync began, by our clock.
     """
 
@@ -80,22 +80,22 @@ class Store:
         self._run_id, self._started = run_id, started
 
     def write(self, stage: Stage, result: SyncResult) -> None:
-        """Merge, sweep and remember, and note in `result` what that did.
+        """Merge, sweep and record the sync; store the counts in `result`.
 
         Raises:
-            DatabaseProblem: it cannot be written; the database is as it was.
+            DatabaseProblem: the database cannot be written, and is unchanged.
         """
         try:
             self._write(stage, result)
-        except NotEnoughMemory:  # it was bounded too low for these rows, and changed nothing
+        except NotEnoughMemory:  # the limit was too low for these rows; nothing was changed
             self._log.info(f"{self._endpoint.name}: merged again, with more memory")
             self._write(stage, result, bounded=False)
-        except DatabaseChanged:  # what it met may be over, and what was read need not be lost
+        except DatabaseChanged:  # the conflict may be over, and a retry keeps the records read
             self._write(stage, result)
 
     def write_failure(self, report: WalkReport, error: RecruitError) -> None:
-        """Note a sync that failed, where there is a database that can be written."""
-        committed = isinstance(error, NoSpaceLeft) and error.committed  # then it is noted
+        """Record a failed sync, if there is a database that can be written."""
+        committed = isinstance(error, NoSpaceLeft) and error.committed  # already recorded
         if isinstance(error, DatabaseBusy) or committed or self._options.dry_run:
             return
         failed = {"verdict": "failed", "reason": str(error)}
@@ -106,7 +106,7 @@ class Store:
             self._log.warning(f"{self._endpoint.name}: the failure was not noted: {problem}")
 
     def _write(self, stage: Stage, result: SyncResult, *, bounded: bool = True) -> None:
-        """Do it in one transaction, of which nothing is kept in a dry run."""
+        """Write in one transaction; roll it back in a dry run."""
         endpoint, options = self._endpoint, self._options
         with (
             self._opened() as database,
@@ -124,7 +124,7 @@ class Store:
                 refresh_volatile=options.refresh_volatile,
                 newer=newer or (),
             )
-            if result.unparsed:  # a record that came twice counts once
+            if result.unparsed:  # a record that was read twice counts once
                 result.unparsed = count_misfits(database, stage)
             result.columns = columns_of(database, endpoint)
             self._claim(database, result, now, newer)
@@ -157,18 +157,17 @@ class Store:
         now: State,
         newer: Sequence[str] | None,
     ) -> None:
-        """Say what the reading proves, and where the next incremental one goes on.
+        """Set the verdict of the read, and the cursor of the next incremental read.
 
-        It goes on from the start of this one, if that is proven; if not, from where it stood. If
-        the table is not the one that the reading was planned from, and does not agree with what
-        came, nothing is proven, nothing is deleted, and the next sync reads everything.
+        A proven read moves the cursor to its own start; an unproven one keeps the old cursor. If
+        the table was replaced since the read was planned, or was changed and differs from the
+        records read, nothing is proven, nothing is deleted, and the next sync is a full read.
 
         Args:
-            database: after the merge.
-            result: what is claimed; its verdict, cursor, and the ids that are gone may change.
-            now: the state that the merge has found.
-            newer: the runs that have written since the reading was planned; None if another table
-                is in its place.
+            database: the database after the merge.
+            result: the result to update: verdict, cursor, and the ids that are gone.
+            now: the state that the merge found.
+            newer: the runs that wrote since the read was planned; None if the table was replaced.
         """
         report, endpoint = result.report, self._endpoint
         other = "is not the one that it was planned from" if newer is None else "was changed"
@@ -187,13 +186,13 @@ class Store:
             result.cursor = min(stood, report.began) if stood else None
 
     def _differs(self, database: duckdb.DuckDBPyConnection, result: SyncResult) -> bool:
-        """Whether the table was not yet what this sync has read."""
+        """Return whether the table differed from the records that this sync read."""
         merged = result.merged
         written = merged.inserted + merged.updated + merged.undeleted + merged.superseded
         return bool(written or any_current(database, self._endpoint, result.gone))
 
     def _warn(self, schema: str, table: str, lost: Sequence[str]) -> None:
-        """Say which columns were made again."""
+        """Warn of columns that were repaired."""
         if lost:
             self._log.warning(
                 f"{schema}.{table} lacked {', '.join(lost)}, or had another type there: the table "

@@ -1,7 +1,7 @@
-"""One sync of one endpoint: look at the state, read, prove what is gone, merge, remember.
+"""One sync of one endpoint: load the state, read, prove deletions, merge, record the sync.
 
-What lives here: the order of things. Reading is done in `extract`, what is proven gone in `gone`,
-writing in `store`; Dagster calls this from the IO manager and reports the result.
+Contains the order of these steps. `extract` reads, `gone` decides about deletions, `store` writes;
+the IO manager calls this module and reports the result to Dagster.
 """
 
 import gc
@@ -29,19 +29,19 @@ from recruit_assets.load.syncs import check_version
 from recruit_assets.options import Mode, Options, since
 from recruit_assets.store import Store, SyncResult
 
-CLOCKS_APART = timedelta(minutes=1)  # more is worth a warning
+CLOCKS_APART = timedelta(minutes=1)  # a larger difference is logged as a warning
 PAGES_PER_BATCH = 10  # pages converted to Arrow together
 
 
 class Sync:
-    """One sync of one endpoint.
+    """Run one sync of one endpoint.
 
     Args:
         source: the endpoint.
         opened: opens the database for writing.
-        exists: tells whether the database is there; to open it would make it.
-        options: what was chosen.
-        run_id: the Dagster run.
+        exists: returns whether the database exists; opening it would create it.
+        options: the options of the sync.
+        run_id: the id of the Dagster run.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class Sync:
         self._store = Store(source, self._opened, options, run_id, self._started)
 
     def run(self) -> SyncResult:
-        """Sync; whatever fails leaves the table and the cursor as they were.
+        """Sync the endpoint; a failure leaves the table and the cursor unchanged.
 
         Raises:
-            RecruitError: with what happened and what to do; it is remembered as well.
+            RecruitError: the sync failed; the error is also recorded in the database.
         """
         with self._source, _rare_collections():
             try:
@@ -85,10 +85,10 @@ class Sync:
             raise
 
     def _look(self) -> tuple[State, dict[str, Kind]]:
-        """Return what is there; what is wrong with the database fails before anything is asked.
+        """Return the state and the columns; fail on a bad database before any request.
 
-        A table that lacks a column, or has it in another type, is read whole: what was in there
-        is not known from the changes alone.
+        A table that lacks a column, or has it in another type, gets a full read, because changed
+        records alone do not restore the column.
         """
         if not self._exists():
             return State(), {}
@@ -126,7 +126,7 @@ class Sync:
         return result
 
     def _compare_clocks(self) -> None:
-        """Warn of a clock that is wrong, ours or the API's."""
+        """Warn if our clock and the API's differ."""
         apart = self._source.ahead
         if abs(apart) > CLOCKS_APART:
             which = "ahead of" if apart > timedelta(0) else "behind"
@@ -139,7 +139,7 @@ class Sync:
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Have garbage collected less often: records hold no cycles, and looking costs a tenth."""
+    """Collect garbage less often: records hold no cycles, and collections cost a tenth."""
     before = gc.get_threshold()
     gc.set_threshold(20_000, 20, 20)
     try:
@@ -149,7 +149,7 @@ def _rare_collections() -> Iterator[None]:
 
 
 def _batches(pages: Iterable[Page]) -> Iterator[list[Page]]:
-    """Yield the pages, several at a time, which is quicker to convert than one by one."""
+    """Yield the pages in batches, which convert faster than single pages."""
     pages = iter(pages)
     while batch := list(islice(pages, PAGES_PER_BATCH)):
         yield batch
