@@ -1,6 +1,6 @@
-"""How the doctor's findings and the state of the tables look on a terminal, and as JSON.
+"""The output of the doctor and of the state of the tables, for a terminal and as JSON.
 
-What lives here: words, columns and widths. What is found is up to `doctor` and `load.overview`.
+Contains words, columns and widths. `doctor` and `load.overview` provide the data.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,14 +35,14 @@ MEANINGS = (
 
 
 def console(*, stderr: bool = False) -> Console:
-    """The terminal, or whatever stands in its place; names and addresses are taken as they are."""
+    """Return a console that prints names and addresses unchanged."""
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
 def progress() -> Progress:
-    """A bar on a terminal, and nothing elsewhere; not in the way of what is printed.
+    """Return a progress bar on standard error, disabled if that is not a terminal.
 
-    Its tasks have a field `name`: what is being done.
+    Its tasks need a field `name`, the current item.
     """
     screen = console(stderr=True)
     return Progress(
@@ -56,7 +56,7 @@ def progress() -> Progress:
 
 
 def show_diagnosis(screen: Console, found: Diagnosis) -> None:
-    """Print what the doctor found."""
+    """Print the findings of the doctor."""
     _heading(screen, "Settings")
     grid = _table("setting", "value", "from")
     for each in found.settings:
@@ -76,7 +76,7 @@ def show_diagnosis(screen: Console, found: Diagnosis) -> None:
 
 
 def diagnosis_as_json(found: Diagnosis) -> dict[str, Any]:
-    """What the doctor found, for machines; times in ISO 8601, sizes in bytes."""
+    """Return the findings of the doctor for machines; times in ISO 8601, sizes in bytes."""
     tables = {each.table: each for each in found.tables}
     return {
         "readiness": found.readiness.name.lower(),
@@ -130,7 +130,7 @@ def show_tables(screen: Console, tables: Sequence[TableStatus], now: datetime) -
 
 
 def tables_as_json(tables: Sequence[TableStatus], now: datetime) -> list[dict[str, Any]]:
-    """The state of the tables, for machines; times in ISO 8601."""
+    """Return the state of the tables for machines; times in ISO 8601."""
     return [
         {
             "table": each.table,
@@ -147,7 +147,7 @@ def tables_as_json(tables: Sequence[TableStatus], now: datetime) -> list[dict[st
 
 
 def show_erasure(screen: Console, erased: Pending | None) -> None:
-    """Print what was erased from the tables, and is still in the bytes of the file."""
+    """Print how many rows were erased from the tables but are still in the bytes of the file."""
     if erased:
         since = f"{erased.since.astimezone(UTC):%Y-%m-%d %H:%M}"
         told = f"{erased.rows:,} rows lost personal data that the file still holds, since {since}"
@@ -155,12 +155,12 @@ def show_erasure(screen: Console, erased: Pending | None) -> None:
 
 
 def erasure_as_json(erased: Pending | None) -> dict[str, Any] | None:
-    """Return what is still to be erased from the file, for machines."""
+    """Return the erased rows that are still in the file, for machines."""
     return {"rows": erased.rows, "since": _iso(erased.since)} if erased else None
 
 
 def all_proven(tables: Iterable[TableStatus]) -> bool:
-    """Whether the last sync of every table proved what it brought."""
+    """Return whether the last sync of every table was proven."""
     return all(map(_is_proven, tables))
 
 
@@ -244,7 +244,7 @@ def _probe_as_json(found: Probe, tables: dict[str, TableStatus]) -> dict[str, An
 
 
 def _table(*headers: str) -> Table:
-    """A table; `>` before a header puts its column to the right."""
+    """Return a table; `>` before a header aligns its column to the right."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for header in headers:
         name = header.removeprefix(">")
@@ -271,7 +271,7 @@ def _number(count: int | None) -> str:
 
 
 def _ended(table: TableStatus) -> str:
-    """Return when the last sync ended, if there was one and its clock can be believed."""
+    """Return when the last sync ended, if there was one and its clock is plausible."""
     if table.synced_at is None:
         return UNKNOWN if table.verdict else "never"
     return f"{table.synced_at.astimezone(UTC):%Y-%m-%d %H:%M}"
@@ -283,7 +283,7 @@ def _since(time: datetime | None, now: datetime) -> str:
 
 
 def _age(time: datetime | None, now: datetime) -> float | None:
-    """Return the seconds since a time; None if it is not known, or lies in the future."""
+    """Return the seconds since a time; None if it is unknown or in the future."""
     return None if time is None or time > now else (now - time).total_seconds()
 
 

@@ -1,8 +1,7 @@
-"""The doctor: what a sync would find, before there is one.
+"""The doctor: a check of settings, API and database before a sync.
 
-What lives here: the questions, and what the answers mean for a sync. Nothing is changed, neither
-in the database nor at the API, and no endpoint is asked more than twice. How it is shown is in
-`display`.
+Contains the probes, and what their results mean for a sync. Nothing is changed, neither in the
+database nor at the API, and each endpoint gets two requests at most. `display` formats the result.
 """
 
 from collections.abc import Callable, Collection
@@ -26,16 +25,16 @@ from recruit_assets.settings import Setting
 
 Number = TypeVar("Number", int, float)
 
-WAIT_SECONDS = 1.0  # for a database that is being written to
-# What the tables of the sandbox take, by size: DuckDB gives each table blocks of its own, and
-# packs what is in them. Real texts repeat less, so this is an estimate.
+WAIT_SECONDS = 1.0  # for a database that another process is writing to
+# Measured on the tables of the sandbox: DuckDB gives each table its own blocks, and compresses
+# them. Real texts repeat less, so this is an estimate.
 BYTES_OF_A_TABLE = 270_000
-FEW_ROWS = 100_000  # that a file may keep before anybody minds
-PACKED = 0.35  # of what the rows take in memory
+FEW_ROWS = 100_000  # rows in the file below which it counts as compact
+PACKED = 0.35  # share of the rows' size in memory
 
 
 class Readiness(IntEnum):
-    """What a sync would come to; the exit code."""
+    """Rate the outcome of a sync; the value is the exit code."""
 
     GOOD = 0
     RESTRICTED = 1
@@ -44,7 +43,7 @@ class Readiness(IntEnum):
 
 @dataclass(frozen=True)
 class SettingShown:
-    """A setting, as it may be shown."""
+    """Hold a setting in a form that may be shown."""
 
     name: str
     value: str
@@ -53,40 +52,40 @@ class SettingShown:
 
 @dataclass
 class Diagnosis:
-    """What the doctor found."""
+    """Hold the findings of the doctor."""
 
     settings: list[SettingShown]
-    database: str  # the file
+    database: str  # path of the file
     setting_problem: str = ""
-    api_problem: str = ""  # of all endpoints alike
+    api_problem: str = ""  # affects all endpoints
     probes: list[Probe] = field(default_factory=list)
     database_problem: str = ""
     database_made: bool = False
     tables: list[TableStatus] = field(default_factory=list)  # empty if they could not be read
-    is_bloated: bool = False  # whether replaced rows take more room than those that are there
+    is_bloated: bool = False  # whether replaced rows take more space than current ones
     requests_per_10s: int = 0
 
     @property
     def requests(self) -> int | None:
-        """Of a full sync; None if an endpoint does not tell, or nothing could be asked."""
+        """Return the requests of a full sync; None if those of any endpoint are unknown."""
         return _total([each.requests for each in self.probes])
 
     @property
     def seconds(self) -> float | None:
-        """That the budget makes a full sync take; None without a budget, or if it is not known."""
+        """Return the seconds of a full sync at the rate limit; None if it is unset or unknown."""
         if self.requests is None or not self.requests_per_10s:
             return None
         return self.requests / self.requests_per_10s * WINDOW_SECONDS
 
     @property
     def disk(self) -> float | None:
-        """Bytes that the tables will take, as estimated."""
+        """Return an estimate of the bytes that the tables will take."""
         rows = _total([each.bytes for each in self.probes if each.state is State.READABLE])
         return None if rows is None else len(self.probes) * BYTES_OF_A_TABLE + PACKED * rows
 
     @property
     def readiness(self) -> Readiness:
-        """What a sync would come to."""
+        """Return the outcome of a sync."""
         states = {each.state for each in self.probes}
         if self.setting_problem or self.api_problem or self.database_problem:
             return Readiness.FAILING
@@ -98,11 +97,11 @@ class Diagnosis:
 
 
 def examine(from_file: Collection[str], tell: Callable[[Probe], None]) -> Diagnosis:
-    """Ask everything.
+    """Examine the database, the settings and all endpoints.
 
     Args:
         from_file: the names that `.env` sets.
-        tell: hears of each endpoint as soon as it has answered.
+        tell: called with the probe of each endpoint as soon as it has responded.
     """
     told = [
         SettingShown(each.name, _shown(each), _origin(each, from_file))

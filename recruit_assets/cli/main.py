@@ -1,6 +1,6 @@
 """The command `recruit-assets`: `doctor` before a sync, `status` after it.
 
-What lives here: arguments and exit codes. Syncs are run by Dagster's own commands.
+Contains arguments and exit codes. Dagster's own commands run the syncs.
 """
 
 import argparse
@@ -19,12 +19,12 @@ from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.reading import is_made, reading
 from recruit_assets.text import one_line
 
-WAIT_SECONDS = 2.0  # for a database that is being written to
+WAIT_SECONDS = 2.0  # for a database that another process is writing to
 CODES = "Exit code: 0 all is well, 1 with restrictions, 2 "
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
+    """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="recruit-assets")
     commands = parser.add_subparsers(required=True, metavar="{doctor,status}")
     for run, about, code in (
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def doctor(from_file: Collection[str], *, as_json: bool) -> Readiness:
-    """Tell what a sync would find; `from_file` are the names that `.env` sets."""
+    """Print what a sync would find; `from_file` holds the names that `.env` sets."""
     with display.progress() as progress:
         task = progress.add_task("Asking", total=len(ENDPOINTS), name="")
         found = examine(
@@ -56,7 +56,7 @@ def doctor(from_file: Collection[str], *, as_json: bool) -> Readiness:
 
 
 def status(_: Collection[str], *, as_json: bool) -> Readiness:
-    """Tell what is in the tables."""
+    """Print the state of the tables."""
     path, screen = settings.DATABASE.text(), display.console()
     try:
         tables, erased = _tables(path)
@@ -90,6 +90,6 @@ def _tables(path: str) -> tuple[list[TableStatus], Pending | None]:
 
 
 def _print_json(found: object) -> None:
-    # Escaped beyond what JSON asks for, as a terminal may be what reads it.
+    # Non-ASCII characters are escaped, because the output may go to a terminal.
     json.dump(found, sys.stdout, indent=2)
     sys.stdout.write("\n")

@@ -1,6 +1,6 @@
-"""The answers: one SQL file for each table of `recruit_marts`, what builds, draws and reports them.
+"""The marts: one SQL file for each table of `recruit_marts`, and the code that runs it.
 
-What lives here: SQL that an analyst can read and change, and the little that runs it. `mart` reads
-a file, `build` makes its table and checks it, `charts` draws it, `report` puts all on one page.
-Dagster's side of it is in `mart_assets`.
+The SQL is written for analysts to read and change. `mart` reads a file, `build` creates its table
+and checks it, `charts` draws it, `report` puts all on one page. `mart_assets` has the Dagster
+assets.
 """

@@ -1,8 +1,8 @@
-"""Makes the tables of `recruit_marts` from their SQL, and finds out whether they are right.
+"""Build the tables of `recruit_marts` from their SQL, and check them.
 
 An endpoint may never have been synced, and a table of an earlier version may lack a column. So a
-mart reads each table through a view that has every column that is known of it, empty where it is
-missing. The SQL itself need not care.
+mart reads each table through a view with every known column, NULL where the table lacks it. The SQL
+itself needs no special cases.
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,7 +51,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Built:
-    """What came of building a mart: its rows, the types of its columns, and what is wrong."""
+    """Hold a built mart: its rows, the types of its columns, and its faults."""
 
     mart: Mart
     rows: int
@@ -60,19 +60,19 @@ class Built:
 
     @property
     def wrong(self) -> bool:
-        """Whether a check has found something."""
+        """Return whether a check found a fault."""
         return any(self.faults.values())
 
 
 class _Wrong(Exception):
-    """Ends the transaction in which a mart came out wrong."""
+    """End the transaction of a mart that is wrong."""
 
 
 def build(database: duckdb.DuckDBPyConnection, marts: Iterable[Mart]) -> list[Built]:
-    """Replace the tables of marts, in one transaction: all of them, or none if one is wrong.
+    """Replace the tables of marts in one transaction: all of them, or none if one is wrong.
 
     Raises:
-        DatabaseProblem: the file is of a later version of this project.
+        DatabaseProblem: a later version of this project wrote the file.
     """
     check_version(database)
     built: list[Built] = []
@@ -84,7 +84,7 @@ def build(database: duckdb.DuckDBPyConnection, marts: Iterable[Mart]) -> list[Bu
 
 
 def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> dict[str, list[str]]:
-    """What is wrong with the table of a mart as it is, by check.
+    """Return the faults of a mart's table as it is, by check.
 
     Raises:
         DatabaseProblem: it was never built.
@@ -96,7 +96,7 @@ def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> dict[str, list[s
 
 
 def ask(database: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    """The rows that a query over marts and other tables finds, by column."""
+    """Return the rows of a query over marts and other tables, each as a dict by column."""
     _look_through(database, [sql])
     found = database.execute(resolved(database, sql))
     names = [column[0] for column in found.description or ()]
@@ -116,7 +116,7 @@ def _build(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
 
 
 def resolved(database: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """The SQL with its tables as they are: marts by their full name, all others as views."""
+    """Return the SQL with its tables resolved: marts to their full name, all others to views."""
     return NAMED.sub(
         lambda found: (
             table_name(database, found[2], MARTS_SCHEMA)
@@ -128,7 +128,7 @@ def resolved(database: duckdb.DuckDBPyConnection, sql: str) -> str:
 
 
 def _look_through(database: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> None:
-    """Make a view of each table that the SQL names, with every column that is known of it."""
+    """Create a view of each table that the SQL names, with every known column."""
     for schema, name in {pair for text in texts for pair in NAMED.findall(text)}:
         view = quoted(f"{schema}.{name}")
         if schema == MARTS_SCHEMA:
@@ -150,7 +150,7 @@ def _look_through(database: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> 
 
 
 def _faults(database: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> dict[str, list[str]]:
-    """What is wrong with a mart, by check: the SQL that should be true and is not."""
+    """Return the faults of a mart, by check: the SQL conditions that are not true."""
     grain = ", ".join(map(quoted, mart.grain))
     conditions = {
         "grain_is_unique": [f"count(*) = count(DISTINCT row({grain}))"],

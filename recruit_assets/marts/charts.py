@@ -1,7 +1,7 @@
-"""The pictures of the marts, drawn as SVG from Vega-Lite, without a browser or a network.
+"""The charts of the marts, drawn as SVG from Vega-Lite, without a browser or a network.
 
-Colours are variables of the page (`var(--ink)` and so on), so that one drawing does for light and
-dark; where there is no page, they are replaced by colours that do for both.
+Colours are CSS variables of the page (`var(--ink)` and so on), so that one drawing works in light
+and dark mode; outside the page, they are replaced by colours that work in both.
 """
 
 import base64
@@ -19,16 +19,16 @@ from recruit_assets.marts.mart import Mart, Picture
 from recruit_assets.text import LONGEST_LABEL, markdown, one_line
 from recruit_assets.text import label as one_label
 
-WIDTH, STEP, TALL, WIDEST = 440, 30, 210, 160  # pixels: of all, a bar, a line's, a name's
+WIDTH, STEP, TALL, WIDEST = 440, 30, 210, 160  # pixels: chart, bar, line chart, name
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 INK, QUIET, LINE, ACCENT = "var(--ink)", "var(--quiet)", "var(--line)", "var(--accent)"
 EVERYWHERE = {INK: "#7b8794", QUIET: "#7b8794", LINE: "#9aa5b144", ACCENT: "#3f83d8"}
-LONGEST = 24  # months
-MANY_DAYS = 5 * 366  # between the first and the last month; a tick for each month is too much then
-SHORT = 18  # characters of a name that the library must not cut
-PLACE = 2  # digits
-MOST = 1e15  # what the scale of a drawing can hold with room to spare
-# Words say what it shows, its parts would be read out one by one; the font is set once.
+LONGEST = 24  # months shown
+MANY_DAYS = 5 * 366  # from the first to the last month; a longer axis has ticks for years
+SHORT = 18  # characters of a name that is cut here, not by the library
+PLACE = 2  # digits of a row's position
+MOST = 1e15  # well within what a chart's scale can hold
+# A screen reader would read these parts one by one; `words` describes the chart, one font is set.
 _NEEDLESS = re.compile(r' (?:role|aria-[a-z]+|class|pointer-events|opacity|font-family)="[^"]*"')
 
 Spec = dict[str, Any]
@@ -36,20 +36,20 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True)
 class ChartData:
-    """A picture with its rows, as they are now."""
+    """Hold a picture and its current rows."""
 
     picture: Picture
     rows: list[Row]
 
     @property
     def words(self) -> str:
-        """What it shows, for those who do not see it."""
+        """Return the picture as text, for those who do not see it."""
         shown = [f"{label(row)} {number(row['value'])}" for row in self.rows]
         return f"{self.picture.title}: {', '.join(shown)}." if shown else "There is nothing yet."
 
 
 def look(database: duckdb.DuckDBPyConnection, mart: Mart) -> ChartData:
-    """The picture of a mart, as it is now; of months the last two years."""
+    """Return the current data of a mart's picture; only the last 24 rows if they are months."""
     rows = ask(database, mart.picture.sql)
     if mart.picture.months:
         return ChartData(
@@ -59,13 +59,13 @@ def look(database: duckdb.DuckDBPyConnection, mart: Mart) -> ChartData:
 
 
 def label(row: Row) -> str:
-    """What a row is called; months as in `Mar 2026`."""
+    """Return the name of a row; months as in `Mar 2026`."""
     value = row["label"]
     return f"{value:%b} {value.year:04}" if isinstance(value, date) else one_label(str(value))
 
 
 def number(value: float | None) -> str:
-    """A number for reading; one decimal below ten, if it has one."""
+    """Return a number for reading; one decimal below ten, if it has one."""
     if value is None or not isfinite(value):
         return "-"
     if abs(value) >= MOST:
@@ -74,14 +74,14 @@ def number(value: float | None) -> str:
 
 
 class NotDrawn(Exception):
-    """The library cannot draw a picture; says why."""
+    """Report why the library cannot draw a picture."""
 
 
 def as_svg(seen: ChartData) -> str:
     """Draw a picture for a page that defines the colours.
 
     Raises:
-        NotDrawn: the library cannot.
+        NotDrawn: the library cannot draw it.
     """
     spec = (_months if seen.picture.months else _bars)(seen.rows)
     try:
@@ -93,7 +93,7 @@ def as_svg(seen: ChartData) -> str:
 
 
 def as_markdown(seen: ChartData) -> str:
-    """The drawing and its words for Dagster's UI, whose own colours are not known."""
+    """Return the drawing and its text for Dagster's UI, whose colours are unknown."""
     if not seen.rows:
         return seen.words
     try:
@@ -106,16 +106,15 @@ def as_markdown(seen: ChartData) -> str:
 
 
 def _bars(rows: list[Row]) -> Spec:
-    """A bar for each row, in their order, with its number at its end."""
+    """Return a bar for each row, in their order, with its number at its end."""
     names, limit = _names(rows)
-    # Two rows may be called the same, once their names are cut: so a place, not a name, tells them
-    # apart, and stands before the name.
+    # Cut names may be equal, so each has the row's position as a prefix.
     shown = [
         {"label": f"{place:0{PLACE}}{name}", "value": value, "text": number(row["value"])}
         for place, (name, value, row) in enumerate(zip(names, _values(rows), rows, strict=True))
     ]
     axis = _axis(INK) | {
-        # The page's font may be wider than the one that it is laid out with.
+        # The page's font may be wider than the one used for the layout.
         "minExtent": min(WIDEST, max((9 * len(name) for name in names), default=0)) + 8,
         "labelLimit": limit,
         "labelExpr": f"slice(datum.label, {PLACE})",
@@ -130,7 +129,7 @@ def _bars(rows: list[Row]) -> Spec:
 
 
 def _months(rows: list[Row]) -> Spec:
-    """A line over months with a point for each, and the last one's number."""
+    """Return a line over months with a point for each, and the number of the last one."""
     shown = [
         {"label": row["label"].isoformat(), "value": value, "text": ""}
         for row, value in zip(rows, _values(rows), strict=True)
@@ -151,11 +150,11 @@ def _months(rows: list[Row]) -> Spec:
 
 
 def _names(rows: list[Row]) -> tuple[list[str], int]:
-    """Return what bars are called, and how many pixels of a name are drawn, 0 for all.
+    """Return the names of the bars, and how many pixels of a name are drawn, 0 for all.
 
-    The library cuts a name to fit by measuring many beginnings of it, and fails if one of them ends
-    in the middle of a surrogate pair. So names are cut here, by their length, where they are very
-    long, or where any has a character that takes a pair, such as an emoji.
+    The library fits a name by measuring many prefixes of it, and fails if one ends inside a
+    surrogate pair. So names are cut here, by length, if they are very long, or if any has a
+    character that takes a pair, such as an emoji.
     """
     names = [label(row) for row in rows]
     has_pairs = max(map(max, names), default="") > "\uffff"
@@ -165,7 +164,7 @@ def _names(rows: list[Row]) -> tuple[list[str], int]:
 
 
 def _values(rows: list[Row]) -> list[float | None]:
-    """Return the values as a scale can hold them; none where it cannot."""
+    """Return the values that a scale can hold, and None for the others."""
     values = [row["value"] for row in rows]
     return [None if value is None or not abs(value) < MOST else float(value) for value in values]
 
@@ -185,7 +184,7 @@ def _texts(dx: int) -> Spec:
 def _chart(
     rows: list[Row], encoding: Spec, layers: list[Spec], height: int, beside: int = 4
 ) -> Spec:
-    """All layers over the same rows, in a fixed width; `beside` is room for what stands out."""
+    """Return a chart of layers over the same rows, with `beside` as padding on the right."""
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "data": {"values": rows},

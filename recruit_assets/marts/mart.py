@@ -1,9 +1,9 @@
-"""A mart as its file tells it: what it is, what one row stands for, what must hold, and its SQL.
+"""A mart as its file defines it: description, grain, checks, picture, columns and SQL.
 
-A file begins with a comment: some sentences, then the keys `Grain` (the columns that tell rows
-apart), `Check` (SQL that must be true of the table, any number of them), `Picture` (a title),
-`Bars` or `Months` (how it is drawn, and SQL for its `label` and `value`) and `Columns` (name and
-meaning of each, in order). What a mart reads is what its SQL names.
+A file begins with a comment: some sentences, then the keys `Grain` (the columns that identify a
+row), `Check` (SQL that must be true of the table, any number of them), `Picture` (a title), `Bars`
+or `Months` (how it is drawn, and SQL for its `label` and `value`) and `Columns` (name and meaning
+of each, in order). A mart reads the tables that its SQL names.
 """
 
 import re
@@ -11,14 +11,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-# How tables are named in the files, and so what is read: schema and table.
+# Matches the schema and the name of each table that a file reads.
 NAMED = re.compile(r"\b(recruit(?:_meta|_history|_marts)?)\.(\w+)")
 _KEY = re.compile(r"(Grain|Check|Picture|Bars|Months|Columns):\s*(.*)")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What is drawn of a mart: rows of `label` (a text, or else a month) and `value`."""
+    """Define the chart of a mart: rows of `label` (a text, or a month) and `value`."""
 
     title: str
     months: bool
@@ -27,7 +27,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Mart:
-    """One table of `recruit_marts`; `columns` are meanings by name, `checks` are SQL."""
+    """Define one table of `recruit_marts`; `columns` are meanings by name, `checks` are SQL."""
 
     name: str
     description: str
@@ -39,17 +39,17 @@ class Mart:
 
     @property
     def reads(self) -> set[tuple[str, str]]:
-        """Schema and table of all that it is made from."""
+        """Return the schema and the name of each table that it reads."""
         return set(NAMED.findall(self.sql))
 
     @property
     def rates(self) -> list[str]:
-        """The columns that are parts of a whole, which their names say."""
+        """Return the columns that are parts of a whole, by the suffix of their names."""
         return [name for name in self.columns if name.endswith(("_rate", "_share"))]
 
 
 def read_mart(path: Path) -> Mart:
-    """The mart of a file, named like it."""
+    """Return the mart of a file; the file's name is the mart's."""
     lines = path.read_text().splitlines()
     end = next(number for number, line in enumerate(lines) if not line.startswith("--"))
     said, keys = _sorted_out([line[3:] for line in lines[:end]])
@@ -65,7 +65,10 @@ def read_mart(path: Path) -> Mart:
 
 
 def _sorted_out(header: list[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """What a header says, and its keys; an indented line is another column, or goes on a value."""
+    """Return the description and the keys of a header.
+
+    An indented line is another column, or continues a value.
+    """
     said: list[str] = []
     keys: dict[str, list[str]] = defaultdict(list)
     key = ""
@@ -83,7 +86,7 @@ def _sorted_out(header: list[str]) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def _in_order(marts: list[Mart]) -> list[Mart]:
-    """Each after those that it reads."""
+    """Return the marts in order of dependency: each after those that it reads."""
     ordered: list[Mart] = []
     while marts:
         done = {mart.name for mart in ordered}

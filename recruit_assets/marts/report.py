@@ -1,7 +1,6 @@
-"""The report: one HTML page with everything in it, from what the marts say.
+"""The report: one self-contained HTML page, built from the marts.
 
-What lives here: gathering and rendering. What it says is in `report.toml`, how it looks in
-`report.html`.
+Contains gathering and rendering. `report.toml` defines the content, `report.html` the layout.
 """
 
 import os
@@ -40,7 +39,7 @@ _FRESHNESS = """
 
 @dataclass(frozen=True)
 class Answer:
-    """A section of the page; without a sentence there is nothing to show."""
+    """Hold a section of the page; `said` is None if there is nothing to show."""
 
     section: Mapping[str, Any]
     said: str | None
@@ -50,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Contents:
-    """What the page shows; `tables` is how fresh and complete each endpoint's table is."""
+    """Hold the contents of the page; `tables` says how fresh and complete each table is."""
 
     as_of: datetime | None
     headlines: Mapping[str, Row]
@@ -59,7 +58,7 @@ class Contents:
 
 
 def gather(database: duckdb.DuckDBPyConnection) -> Contents:
-    """Ask the marts, and what is remembered of the syncs."""
+    """Query the marts, and the record of the syncs."""
     asked = tomllib.loads((HERE / "report.toml").read_text())
     return Contents(
         as_of=_first(ask(database, _AS_OF))["as_of"],
@@ -80,7 +79,7 @@ def gather(database: duckdb.DuckDBPyConnection) -> Contents:
 
 
 def render(contents: Contents) -> str:
-    """The page as HTML."""
+    """Return the page as HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {"cell": _cell, "drawn": _drawn}
     environment.tests["wordy"] = _is_wordy
@@ -89,18 +88,19 @@ def render(contents: Contents) -> str:
 
 
 def report_path(database: str) -> Path:
-    """Where the report of a database is: beside it."""
+    """Return the path of a database's report, in the same folder."""
     file = Path(database)
     return file.with_name(f"{file.stem}-report.html")
 
 
 def write(page: str, path: Path) -> Path:
-    """Put a page in the place of the old one at once, so that nobody sees half of it.
+    """Replace the page atomically, so that nobody sees half of it.
 
-    A new page is for its owner alone; one that is replaced hands on its mode.
+    A new page is readable by its owner only; a replaced page keeps its mode.
 
     Raises:
-        DatabaseProblem: it cannot be written, with what to do; the old page stays.
+        DatabaseProblem: the page cannot be written; the old page stays, the message says what to
+            do.
     """
     try:
         handle, fresh = mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -137,7 +137,7 @@ def _freshness(found: Mapping[str, Row]) -> list[Row]:
 
 
 def _state(row: Row) -> str:
-    """What the last sync has proven, in a word or two."""
+    """Return what the last sync proved, in a word or two."""
     words = {"window": "changes", "incomplete": "unproven"}
     state = words.get(row["verdict"], str(row["verdict"]))
     if row["proven_at"] and state != "complete":
@@ -146,20 +146,20 @@ def _state(row: Row) -> str:
 
 
 def _cell(value: Any) -> str:
-    """A value for reading."""
+    """Return a value for reading."""
     if isinstance(value, datetime):
         return f"{value.day} {value:%b %H:%M}".replace(" ", NO_BREAK)
     return one_line(value, LONGEST) if isinstance(value, str) else number(value)
 
 
 def _is_wordy(value: Any) -> bool:
-    """Whether a value is read as text, not compared as a number such as `+3` or `80%`."""
+    """Return whether a value is text to read, not a number to compare such as `+3` or `80%`."""
     return isinstance(value, str) and any(letter.isalpha() for letter in value)
 
 
 def _drawn(seen: ChartData) -> Markup | str:
-    """Return a drawing, or a sentence where there can be none."""
+    """Return a drawing, or a sentence if it cannot be drawn."""
     try:
-        return Markup(as_svg(seen))  # noqa: S704 - a drawing of ours, which escapes what it shows
+        return Markup(as_svg(seen))  # noqa: S704 - our own drawing, which escapes its texts
     except NotDrawn as error:
         return str(error)
