@@ -1,8 +1,8 @@
-"""A stand-in of the recruitment API on loopback, with an invented company inside.
+"""A fake of the recruitment API on loopback, with the data of an invented company.
 
-It follows what is known of the API (shapes, paging, filters, errors, versions, scopes, budget) and
-imports nothing from the rest of the package, so it checks the rest independently.
-`python -m recruit_assets.sandbox` serves it; tests hold a `Sandbox`. Reading path: `schema`,
+It implements the known behaviour of the API (shapes, paging, filters, errors, versions, scopes,
+rate limit) and imports nothing from the rest of the package, so it checks the rest independently.
+`python -m recruit_assets.sandbox` serves it; tests use a `Sandbox`. Reading path: `schema`,
 `invent` -> `world` -> `query`, `selection`, `paging`, `render` -> `api` -> `server`.
 """
 

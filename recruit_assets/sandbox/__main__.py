@@ -14,7 +14,7 @@ from recruit_assets.sandbox.words import COMPANY
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve, and return the exit status."""
+    """Serve until a signal, and return the exit status."""
     options = _options().parse_args(arguments)
     rules = Rules(
         key=options.key,

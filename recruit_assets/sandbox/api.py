@@ -1,7 +1,7 @@
-"""The API itself: what stands before an answer, and the answer.
+"""The API itself: from a request to a response.
 
-From a request to a response, by way of `query`, `selection`, `paging` and `render`. The order of
-checks is the real one: version, key, scope, budget, then the rest.
+Uses `query`, `selection`, `paging` and `render`. The order of checks is that of the real API:
+version, key, scope, rate limit, then the rest.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ from recruit_assets.sandbox.selection import Selections, visible
 from recruit_assets.sandbox.world import World
 
 _NO_ANSWER = ("reset", "hang")
-# Lists whose `meta` carries texts beside the counts.
+# Lists whose `meta` has texts as well as counts.
 _WITH_TEXTS = ("departments", "locations")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as it came in, and the status of its answer (0 when none was sent)."""
+    """Record one request, and the status of its response (0 if none was sent)."""
 
     path: str
     query: dict[str, str]
@@ -42,7 +42,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What an answer depends on."""
+    """Hold the parts of a request that determine the response."""
 
     path: str
     parameters: Mapping[str, str]
@@ -52,7 +52,7 @@ class Call:
 
     @property
     def page(self) -> int | None:
-        """The page of a list that is asked by number; None for others."""
+        """Return the page number of a list; None for records, and for pages by cursor."""
         if "/" in self.path or "page[after]" in self.parameters:
             return None
         number = self.parameters.get("page[number]", "1")
@@ -60,7 +60,7 @@ class Call:
 
 
 class Api:
-    """Answers requests under /v1/ from that world, under those rules."""
+    """Answer requests under /v1/ from the given world, under the given rules."""
 
     def __init__(self, world: World, rules: Rules) -> None:
         self.world = world
@@ -72,7 +72,7 @@ class Api:
         self._signatures = itertools.count(1)
 
     async def handle(self, request: Request) -> Response:
-        """Answer one request, and remember it."""
+        """Answer one request, and record it."""
         call = _call(request)
         if self.rules.latency_ms:
             await asyncio.sleep(self.rules.latency_ms / 1000)
@@ -93,7 +93,7 @@ class Api:
         return response
 
     def _gate(self, call: Call) -> Response | None:
-        """The refusal of a request that does not come through, in the order of the real checks."""
+        """Return the refusal of a request, if any; the checks have the order of the real API."""
         if call.version not in VERSIONS:
             return _problem(bad_version())
         if not self._lets_in(call.headers):

@@ -1,7 +1,7 @@
-"""The invented company itself: departments, places, users, teams, jobs and their stages.
+"""The invented company itself: departments, locations, users, teams, jobs and their stages.
 
-Here: everything that exists before a candidate applies, written into a `Draft`. Candidates and what
-belongs to them are in `people`.
+Adds everything that exists before a candidate applies to a `Draft`. `people` adds the candidates
+and their records.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ _NEVER_OPEN = {"draft", "scheduled", "unsaved"}
 
 
 def build_company(draft: Draft, candidates: int) -> None:
-    """Everything that is there before the first candidate."""
+    """Add everything that exists before the first candidate."""
     _small_tables(draft)
     _places(draft)
     _users(draft, max(12, candidates // 40))

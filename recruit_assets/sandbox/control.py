@@ -1,20 +1,20 @@
 """The control path: faults, records and rules over HTTP, for tests in another process.
 
-It is there only while the rules switch it on (`--control`), and needs no key. Bodies and answers
-are JSON; what cannot be done is answered by 400 and a sentence.
+It exists only while the rules enable it (`--control`), and needs no key. Bodies and responses are
+JSON; an invalid request gets a 400 and a sentence.
 
     GET    /_control/counts               how many records each endpoint has
     GET    /_control/requests             the requests so far: path, query, page, status
     DELETE /_control/requests             forgets them
-    POST   /_control/faults               path; page, times, kind, status, headers, body as wanted
+    POST   /_control/faults               path; optional page, times, kind, status, headers, body
     DELETE /_control/faults               forgets all faults
-    POST   /_control/records              type; attributes, relationships, id as wanted
+    POST   /_control/records              type; optional attributes, relationships, id
     PATCH  /_control/records/{type}/{id}  attributes, relationships
     DELETE /_control/records/{type}/{id}  removes the record
     PATCH  /_control/rules                any fields of `Rules`, such as {"without": {"jobs": 403}}
 
-A fault takes what `Sandbox.fail` takes, a record what `World.add` and `World.change` take. Adding
-one answers its id.
+The body of a fault has the arguments of `Sandbox.fail`, that of a record those of `World.add` and
+`World.change`. Adding a record returns its id.
 """
 
 from collections.abc import Callable
@@ -32,12 +32,12 @@ from recruit_assets.sandbox.world import World
 if TYPE_CHECKING:
     from recruit_assets.sandbox.server import Sandbox
 
-# From the parameters in the path and the body to the answer.
+# Takes the path's parameters and the body, and returns the response.
 Handler = Callable[[dict[str, str], dict[str, Any]], Any]
 
 
 def control_routes(sandbox: "Sandbox") -> list[Route]:
-    """The routes under /_control/."""
+    """Return the routes under /_control/."""
     world, rules = sandbox.world, sandbox.rules
     handlers: dict[str, dict[str, Handler]] = {
         "counts": {"GET": lambda at, body: world.counts()},
@@ -67,7 +67,7 @@ def _route(rules: Rules, path: str, handlers: dict[str, Handler]) -> Route:
             body = _body(await request.body())
             answer = handlers[request.method](request.path_params, body)
         except (ValueError, TypeError, KeyError, msgspec.MsgspecError) as error:
-            # A KeyError's text is its quoted argument, and ours is a sentence.
+            # `str` quotes the argument of a KeyError, and ours is a sentence.
             said = error.args[0] if isinstance(error, KeyError) else error
             return Response(f"{said}\n", 400, media_type="text/plain")
         return Response(msgspec.json.encode(answer), media_type="application/json")

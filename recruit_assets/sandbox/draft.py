@@ -1,4 +1,4 @@
-"""Tables in the making: the notebook in which `company` and `people` write records down."""
+"""The tables under construction, to which `company` and `people` add records."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -10,8 +10,8 @@ Ref = dict[str, str]
 Record = dict[str, Any]
 Tables = dict[str, dict[str, Record]]
 
-# Different starts show a key that points to the wrong type, and ids that cross a power of ten show
-# an order by text instead of by number.
+# Different first ids expose a key that points to the wrong type; ids that cross a power of ten
+# expose sorting by text instead of by number.
 _FIRST_IDS = {
     "candidates": 981, "job-applications": 9981, "jobs": 91, "stages": 481, "users": 71,
     "notes": 99901, "todos": 861, "referrals": 51, "nps-responses": 941, "team-memberships": 601,
@@ -20,7 +20,7 @@ _FIRST_IDS = {
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A job that has taken applications: when it opened, and its stages in order."""
+    """Describe a job that has taken applications: when it opened, and its stages in order."""
 
     opened: int
     job: Ref
@@ -30,7 +30,7 @@ class Opening:
 
 @dataclass
 class Draft:
-    """A company in the making: tables that grow, the dice, and its present in milliseconds."""
+    """Hold a company under construction: tables, random generator, present in milliseconds."""
 
     rng: Random
     now: int
@@ -55,11 +55,11 @@ class Draft:
         return ref
 
     def refs(self, type_: str) -> list[Ref]:
-        """References to all records of a type, in order."""
+        """Return references to all records of a type, in order."""
         return self._refs[type_]
 
     def some(self, refs: list[Ref], most: int) -> list[Ref]:
-        """Up to `most` different ones."""
+        """Return up to `most` different references, drawn at random."""
         return self.rng.sample(refs, self.rng.randint(0, min(most, len(refs))))
 
     def _blank(self, type_: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""What tests put in the way of answers: faults, altered documents, actions before a request.
+"""The faults, altered documents and actions that tests plan for later requests.
 
-Here: which of them meet which request, and what they do to the answer. What only breaks on the
-wire is in `spoilt`; when they are asked is decided in `api`.
+Contains which of them apply to a request, and their effect on the response. Faults of the
+connection are in `spoilt`; `api` decides when to apply them.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,25 +29,25 @@ KINDS = ("status", "null-data", "no-id", *_FIXED, *SPOILT)
 
 @dataclass
 class Planned:
-    """Something that meets the next requests of a path, and of a page if one is named."""
+    """Apply to the next requests of a path, and of one page if it is given."""
 
     path: str
     page: int | None
     times: int | None
 
     def meets(self, path: str, page: int | None) -> bool:
-        """Whether it meets this request: of the list, or of a record in it."""
+        """Return whether it applies to this request: of the list, or of a record in it."""
         return f"{path}/".startswith(f"{self.path}/") and self.page in (None, page)
 
     def spend(self) -> None:
-        """Count one meeting down."""
+        """Count down one use."""
         if self.times is not None:
             self.times -= 1
 
 
 @dataclass
 class Fault(Planned):
-    """An answer that goes wrong."""
+    """Make a response fail."""
 
     kind: str
     status: int | None = None
@@ -55,7 +55,7 @@ class Fault(Planned):
     body: bytes = b""
 
     def edits(self, document: Document) -> Document:
-        """The document as this fault leaves it."""
+        """Return the document as changed by this fault."""
         match self.kind, document.get("data"):
             case "null-data", _:
                 return document | {"data": None}
@@ -66,7 +66,7 @@ class Fault(Planned):
         return document
 
     def response(self, right: Response) -> Response:
-        """The response that is sent instead of the right one."""
+        """Return the response to send instead of the correct one."""
         headers = {**right.headers, **self.headers}
         headers = {name: value for name, value in headers.items() if name != "content-length"}
         if self.kind in SPOILT:
@@ -83,14 +83,14 @@ class Fault(Planned):
 
 @dataclass
 class Alteration(Planned):
-    """An edit of a document on its way out."""
+    """Edit a document before it is sent."""
 
     change: Callable[[Document], Document | None]
 
 
 @dataclass
 class Action(Planned):
-    """A change of the world just before an answer."""
+    """Change the world just before a response."""
 
     run: Callable[[World], object]
 
@@ -99,7 +99,7 @@ P = TypeVar("P", bound=Planned)
 
 
 class Plan:
-    """All that is planned, in order; safe from any thread."""
+    """Hold everything planned, in order; safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -111,20 +111,20 @@ class Plan:
             self._planned.append(planned)
 
     def clear(self) -> None:
-        """Forget everything planned."""
+        """Remove everything planned."""
         with self._lock:
             self._planned.clear()
 
     def fault(self, path: str, page: int | None) -> Fault | None:
-        """The first fault that meets this request, one at a time."""
+        """Return the first fault that applies to this request; only one applies at a time."""
         return next(iter(self._take(Fault, path, page, most=1)), None)
 
     def alterations(self, path: str, page: int | None) -> list[Alteration]:
-        """Every alteration that meets this request."""
+        """Return every alteration that applies to this request."""
         return self._take(Alteration, path, page)
 
     def actions(self, path: str, page: int | None) -> list[Action]:
-        """Every action that meets this request."""
+        """Return every action that applies to this request."""
         return self._take(Action, path, page)
 
     def _take(self, kind: type[P], path: str, page: int | None, most: int | None = None) -> list[P]:
@@ -138,7 +138,7 @@ class Plan:
 
 
 def altered(document: Document, alterations: list[Alteration]) -> Document:
-    """The document after all alterations, which get a copy: its parts belong to the world."""
+    """Return the document after all alterations, made to a copy: its parts belong to the world."""
     if alterations:
         document = msgspec.json.decode(msgspec.json.encode(document))
     for alteration in alterations:

@@ -1,6 +1,6 @@
-"""Invents the whole company: `company` and then `people` write into one draft.
+"""The generation of the whole company: `company` and then `people` fill one draft.
 
-From a size and a seed to finished tables, which `world` takes over.
+Turns a size and a seed into finished tables, which `world` takes over.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ from recruit_assets.sandbox.times import NOW, in_ms
 
 
 def build(candidates: int, seed: int, now: datetime = NOW) -> Tables:
-    """The company with that many candidates: the same for the same seed and present."""
+    """Build the company with that many candidates: the same for the same seed and present."""
     draft = Draft(Random(seed), in_ms(now))
     build_company(draft, candidates)
     build_people(draft, candidates)

@@ -1,4 +1,4 @@
-"""The pages of a list, by number or by opaque cursor: what is on one, its links, its counts."""
+"""The pages of a list, by number or by opaque cursor: their ids, links and counts."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ from recruit_assets.sandbox.world import numeric
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One page of a list of ids."""
+    """Select one page of a list of ids."""
 
     ids: list[str]
     query: Query
@@ -22,28 +22,28 @@ class Slice:
 
     @property
     def start(self) -> int:
-        """Where the page begins in the list."""
+        """Return the position of the page's first id in the list."""
         if self.query.after is not None:
             return _position_after(self.ids, _id_of(self.query.after))
         return (self.query.number - 1) * self.query.size
 
     @property
     def shown(self) -> list[str]:
-        """The ids on the page."""
+        """Return the ids on the page."""
         return self.ids[self.start : self.start + self.query.size]
 
     @property
     def pages(self) -> int:
-        """How many pages the list has."""
+        """Return the number of pages of the list."""
         return -(-len(self.ids) // self.query.size)
 
     def counts(self) -> dict[str, int]:
-        """What `meta` tells; who pages by cursor cannot tell the number of pages."""
+        """Return the counts for `meta`; paging by cursor has no number of pages."""
         counts = {"record-count": len(self.ids)}
         return counts if self.cursors else counts | {"page-count": self.pages}
 
     def links(self, url: str, parameters: Mapping[str, str]) -> dict[str, str]:
-        """Absolute links that repeat the request's parameters, brackets percent-encoded."""
+        """Return absolute links that repeat the request's parameters, brackets percent-encoded."""
         kept = {name: value for name, value in parameters.items() if not name.startswith("page[")}
         number, size = self.query.number, str(self.query.size)
 
@@ -64,12 +64,12 @@ class Slice:
 
 
 def _cursor_for(id_: str) -> str:
-    """The opaque cursor that stands after a record."""
+    """Return the opaque cursor of the position after a record."""
     return base64.urlsafe_b64encode(f"after:{id_}".encode()).decode()
 
 
 def _id_of(cursor: str) -> str:
-    """The record that a cursor stands after, if the cursor is one of ours."""
+    """Return the id of the record before a cursor's position, if the cursor is one of ours."""
     try:
         kind, _, id_ = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
     except (binascii.Error, UnicodeError):
@@ -80,7 +80,7 @@ def _id_of(cursor: str) -> str:
 
 
 def _position_after(ids: list[str], last: str) -> int:
-    """Where a list goes on after the record `last`, by its number if it has gone."""
+    """Return the position after the record `last`, by its number if it was removed."""
     try:
         return ids.index(last) + 1
     except ValueError:

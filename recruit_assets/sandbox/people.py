@@ -1,8 +1,8 @@
-"""The invented candidates, their way through the stages, and all that belongs to them.
+"""The invented candidates, their progress through the stages, and all their records.
 
-Here: candidates, applications, offers, survey answers, notes, todos, referrals, written into the
-`Draft` that `company` has begun. Most are rejected early and few are hired; every key resolves, and
-a stage belongs to the application's job.
+Adds candidates, applications, offers, survey answers, notes, todos and referrals to the `Draft`
+that `company` started. Most applications are rejected early and few lead to a hire; every key
+resolves, and a stage belongs to the application's job.
 """
 
 from bisect import bisect_right
@@ -13,8 +13,8 @@ from recruit_assets.sandbox import words
 from recruit_assets.sandbox.draft import Draft, Opening, Ref
 from recruit_assets.sandbox.times import DAY, HOUR, MINUTE, wire_date, wire_ms
 
-# How far an application comes (index of words.STAGES), and after how many days there the average
-# one is rejected, if it is not hired.
+# Cumulative weights of an application's last stage (index of words.STAGES), and the mean number of
+# days in that stage before it is rejected, if it is not hired.
 _REACHED = (45, 70, 83, 92, 96, 100)
 _PATIENCE = (20, 30, 35, 40, 60)
 _OFFER, _HIRED = 4, 5
@@ -23,7 +23,7 @@ _SCORES = (3, 1, 1, 2, 2, 4, 5, 9, 14, 12, 10)
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """Somebody's application to a job, before it is written down."""
+    """Hold a candidate's application to a job, before it is added to the draft."""
 
     at: int
     candidate: Ref
@@ -31,7 +31,7 @@ class Application:
 
 
 def build_people(draft: Draft, candidates: int) -> None:
-    """That many candidates, and all that belongs to them."""
+    """Add that many candidates, and all their records."""
     rng = draft.rng
     arrivals = sorted(draft.now - HOUR - rng.randrange(700 * DAY) for _ in range(candidates))
     opened = [opening.opened for opening in draft.openings]
@@ -47,7 +47,7 @@ def build_people(draft: Draft, candidates: int) -> None:
                 taken.add(opening.job["id"])
                 applications.append(Application(later, candidate, opening))
         _around(draft, candidate, at, _choose(draft, opened, at))
-    # In order of time, as an API numbers them.
+    # In order of time, as an API assigns ids.
     for application in sorted(applications, key=lambda each: each.at):
         _application(draft, application)
     for number, question in enumerate(draft.tables["questions"].values()):
@@ -56,7 +56,7 @@ def build_people(draft: Draft, candidates: int) -> None:
 
 
 def _choose(draft: Draft, opened: list[int], at: int) -> Opening:
-    """One of the jobs open at that time, the latest most of all."""
+    """Return one of the jobs open at that time; later ones are more likely."""
     known = max(1, bisect_right(opened, at))
     return draft.openings[known - 1 - int(draft.rng.random() ** 2 * min(known, 40))]
 
@@ -106,7 +106,7 @@ def _candidate(draft: Draft, number: int, at: int, *, sourced: bool) -> Ref:
 
 
 def _around(draft: Draft, candidate: Ref, at: int, opening: Opening) -> None:
-    """Notes, todos, a referral and small things, for some candidates more than for others."""
+    """Add notes, todos, a referral and small records, more for some candidates than others."""
     rng, users = draft.rng, draft.refs("users")
     for _ in range(rng.choices((0, 1, 2, 4), cum_weights=(40, 70, 88, 100))[0]):
         _note(draft, candidate, rng.randrange(at, draft.now))
@@ -191,7 +191,7 @@ def _referral(draft: Draft, candidate: Ref, at: int, job: Ref) -> None:
 def _application(draft: Draft, application: Application) -> None:
     rng, at = draft.rng, application.at
     depth = rng.choices(range(len(_REACHED)), cum_weights=_REACHED)[0]
-    # A few moved some milliseconds before they were created, as has been seen in the real data.
+    # A few change stage some milliseconds before they are created, as seen in real data.
     delay = depth * rng.gammavariate(2, 4 * DAY) if depth else rng.randrange(-3, 300)
     moved = min(at + int(delay), draft.now - MINUTE)
     rejected = None

@@ -1,7 +1,7 @@
-"""The parameters of a request, read and refused as the API does.
+"""The parameters of a request, parsed and refused as the API does.
 
-From the query string to a `Query`, or to the first `Problem`. Which parameters exist is in
-`schema`, which of them this account refuses in `rules`; `selection` and `render` obey the result.
+Turns the query string into a `Query`, or raises the first `Problem`. `schema` lists the parameters
+that exist, `rules` those that this account refuses; `selection` and `render` apply the result.
 """
 
 import re
@@ -27,7 +27,7 @@ _CHOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One filter: a value that an attribute or relationship must have, or a bound of a time."""
+    """Hold one filter: a required value of an attribute or relationship, or a bound of a time."""
 
     name: str
     bound: str | None
@@ -36,7 +36,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a request asks for."""
+    """Hold the parsed parameters of a request."""
 
     include: Mapping[str, frozenset[str]]
     fields: Mapping[str, frozenset[str]]
@@ -49,18 +49,18 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the parameters of requests for one type."""
+    """Parse the parameters of requests for one type."""
 
     resource: Resource
     rules: Rules
-    # Attributes that records have beyond the schema, by type.
+    # Attributes outside the schema, by type.
     extra: Mapping[str, Collection[str]]
 
     def read(self, parameters: Mapping[str, str]) -> Query:
-        """The query that the parameters make up.
+        """Return the query that the parameters define.
 
         Raises:
-            Problem: the first parameter that the API would refuse.
+            Problem: for the first parameter that the API would refuse.
         """
         return Query(
             include=self._include(parameters.get("include", "")),

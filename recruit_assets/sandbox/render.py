@@ -1,7 +1,7 @@
-"""Records as JSON:API shows them.
+"""The rendering of records as JSON:API.
 
-From stored records to plain dicts for the encoder: links, sparse fieldsets, keys only for what was
-included, the stubs of what was included. What a document wraps around them is in `api`.
+Turns stored records into plain dicts for the encoder: links, sparse fieldsets, keys only of
+included relationships, and stubs of included records. `api` builds the document around them.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -24,7 +24,7 @@ _JOB_PAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Shows records to one request."""
+    """Render records for one request."""
 
     world: World
     base: str
@@ -35,11 +35,11 @@ class Renderer:
     sign: Callable[[], str]
 
     def primary(self, type_: str, record: Record) -> dict[str, Any]:
-        """A record of the list itself, with the keys of what was included."""
+        """Return a record of the list itself, with the keys of included relationships."""
         return self._record(type_, record, self.include)
 
     def included(self, type_: str, records: list[Record]) -> list[dict[str, Any]]:
-        """Every record that the include paths reach from these, once."""
+        """Return every record that the include paths reach from these, once."""
         seen = {(type_, record["id"]) for record in records}
         stubs = []
         for each_type, each, linked in self._along_paths(type_, records):
@@ -51,7 +51,7 @@ class Renderer:
     def _along_paths(
         self, type_: str, records: list[Record]
     ) -> Iterator[tuple[str, Record, frozenset[str]]]:
-        """What the include paths reach, step by step, each with the next steps."""
+        """Yield the records that the include paths reach, each with the next steps."""
         for name, seconds in self.include.items():
             for record in records:
                 for near_type, near in self._reached(type_, record, name):

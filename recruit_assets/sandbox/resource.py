@@ -1,10 +1,10 @@
-"""One type of record, and the words in which the table of `schema` describes it.
+"""One type of record, and the notation of the table in `schema`.
 
 - attributes: `name`, or `name:kind` when it is not text (flag, whole, number, time, date, list,
   object);
 - one: `name>type`, `name>type|type` when polymorphic;
-- many: `name` of the same type, `name>type`, `name@other` when it follows from the relationship
-  `other` of the records at the far end and is stored nowhere itself;
+- many: `name` of the same type, `name>type`, `name@other` when it is not stored, but derived from
+  the relationship `other` of the records at the far end;
 - sorts: attributes, or `*` for any. `id` is always allowed.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """One relationship: what it points to, and whether it follows from the far end."""
+    """Describe one relationship: its types, and the far relationship it is derived from, if any."""
 
     types: tuple[str, ...]
     many: bool
@@ -24,7 +24,7 @@ class Relationship:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One type of record."""
+    """Describe one type of record."""
 
     type: str
     attributes: Mapping[str, str]
@@ -35,16 +35,16 @@ class Resource:
     scope: str
 
     def blank(self) -> dict[str, Any]:
-        """Every attribute with an empty value of its kind."""
+        """Return every attribute with an empty value of its kind."""
         return {name: _EMPTY.get(kind) for name, kind in self.attributes.items()}
 
     def unrelated(self) -> dict[str, Any]:
-        """Every stored relationship, pointing nowhere."""
+        """Return every stored relationship with an empty value."""
         stored = ((name, found) for name, found in self.relationships.items() if not found.follows)
         return {name: [] if found.many else None for name, found in stored}
 
     def sortable(self, key: str) -> bool:
-        """Whether a list of this type can be sorted by that key."""
+        """Return whether a list of this type can be sorted by that key."""
         return key == "id" or key in self.sorts or ("*" in self.sorts and key in self.attributes)
 
 
@@ -74,7 +74,7 @@ def resource(
     sorts: str = "",
     scope: str = "admin",
 ) -> Resource:
-    """One entry of the table, from its words."""
+    """Build one entry of the table from its notation."""
     kinds = (word.partition(":") for word in attributes.split())
     return Resource(
         type=type_,

@@ -1,4 +1,4 @@
-"""What the sandbox demands and refuses, which tests change while it runs; and the budget."""
+"""The rules of the account, which tests change while the sandbox runs, and the rate limiter."""
 
 import time
 from collections.abc import Callable
@@ -10,28 +10,28 @@ WINDOW_SECONDS = 10
 
 @dataclass
 class Rules:
-    """The account: its key, its budget, its add-ons and its oddities. Read anew on each request."""
+    """Hold the account: its key, rate limit, add-ons and quirks. Read on each request."""
 
     key: str = "sandbox-key"
     requests_per_10s: int = 0
     latency_ms: float = 0
     scope: Literal["public", "internal", "admin"] = "admin"
-    # Endpoints of add-ons that the account lacks, and the status that they answer with.
+    # Endpoints of add-ons that the account lacks, and the status of their responses.
     without: dict[str, int] = field(default_factory=dict)
     refuse: dict[str, set[str]] = field(default_factory=dict)
     cursor_paging: set[str] = field(default_factory=set)
     no_counts: set[str] = field(default_factory=set)
-    newest_first: set[str] = field(default_factory=set)  # where nothing else is asked for
+    newest_first: set[str] = field(default_factory=set)  # unless the request has a sort
     control: bool = False
 
     def missing(self, path: str) -> int | None:
-        """The status with which an endpoint of a missing add-on answers."""
+        """Return the status of an endpoint whose add-on is missing, or None."""
         return self.without.get(path)
 
     def refuses(self, path: str, parameter: str, value: str) -> bool:
-        """Whether this account refuses a parameter, or a value of it, that others may send.
+        """Return whether this account refuses a parameter, or a value of it, that others may send.
 
-        `filter[updated-at][from]` is refused by itself, by `filter[updated-at]` and by `filter`.
+        `filter[updated-at][from]` is refused by an entry for it, `filter[updated-at]` or `filter`.
         """
         names = {parameter, parameter.partition("[")[0], parameter.partition("][")[0] + "]"}
         spelled = names | {f"{name}={value}" for name in names}
@@ -39,7 +39,7 @@ class Rules:
 
 
 class RateLimiter:
-    """Requests spent in the running window of ten seconds; the rules may change meanwhile."""
+    """Count the requests of the current ten seconds; the rules may change at any time."""
 
     def __init__(self, rules: Rules, clock: Callable[[], float] = time.monotonic) -> None:
         self._rules = rules
@@ -48,7 +48,7 @@ class RateLimiter:
         self._spent = 0
 
     def spend(self) -> bool:
-        """Take one request; False when none was left."""
+        """Take one request; return False if none was left."""
         self._turn()
         allowed = self._rules.requests_per_10s
         if allowed and self._spent >= allowed:
@@ -57,7 +57,7 @@ class RateLimiter:
         return True
 
     def headers(self) -> dict[str, str]:
-        """What the API tells about the budget on every response."""
+        """Return the headers about the rate limit, which every response has."""
         self._turn()
         allowed = self._rules.requests_per_10s
         if not allowed:

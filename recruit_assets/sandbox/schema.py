@@ -1,8 +1,8 @@
-"""What the API knows about each type, as one table.
+"""The types of the API, as one table.
 
-Here: attributes, relationships, filters, sorts, who may list a type, what a version shows. How the
-table's words are read is in `resource`. Not here: any record (`world`), how parameters are parsed
-(`query`), how records are shown (`render`).
+Contains attributes, relationships, filters, sorts, the scope that may list a type, and the
+differences between versions. `resource` parses the table's notation. Not here: records (`world`),
+the parsing of parameters (`query`), and the rendering of records (`render`).
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ _LISTED = (
         " updated-at:time",
         one="department>departments division>divisions location>locations"
         " requisition>requisitions role>roles team>teams user>users",
-        # Candidates follow by way of the job's applications; `world` knows.
+        # `world` derives the candidates from the job's applications.
         many="activities@job candidates@job colleagues>users custom-field-values@owner"
         " custom-fields locations picked-questions questions regions stages@job"
         " team-memberships@team",
@@ -167,7 +167,7 @@ _LISTED = (
     ),
 )
 
-# Types that have no list here but are reached through `include`.
+# Types that have no list here, but can be included.
 _UNLISTED = (
     resource(
         "activities",
@@ -216,7 +216,7 @@ _UNLISTED = (
 RESOURCES: dict[str, Resource] = {found.type: found for found in _LISTED + _UNLISTED}
 ENDPOINTS: tuple[str, ...] = tuple(found.type for found in _LISTED)
 
-# Each (type, relationship) that some relationship at the far end follows from.
+# Each (type, relationship) from which a relationship at the far end is derived.
 FOLLOWED: frozenset[tuple[str, str]] = frozenset(
     (relationship.types[0], relationship.follows)
     for each in RESOURCES.values()
@@ -235,7 +235,7 @@ _FLAGS = {name for name in RESOURCES["users"].attributes if name.startswith("not
 
 @cache
 def attribute_names(type_: str, version: str, scope: str) -> Mapping[str, str | None]:
-    """The attributes that are shown in another way: a new name, or None for not at all."""
+    """Return the attributes that are shown differently: a new name, or None if hidden."""
     shown: dict[str, str | None] = {}
     if scope != "admin":
         shown |= dict.fromkeys(_ADMIN_ONLY.get(type_, ()))
@@ -248,12 +248,12 @@ def attribute_names(type_: str, version: str, scope: str) -> Mapping[str, str | 
 
 @cache
 def relationship_names(type_: str, version: str) -> tuple[str, ...]:
-    """The relationships that a record of this type shows."""
+    """Return the relationships that a record of this type shows."""
     later = {"stages": "stage-type", "users": "notification-settings"}.get(type_)
     names = RESOURCES[type_].relationships
     return tuple(name for name in names if version >= RESHAPED or name != later)
 
 
 def may_list(scope: str, type_: str) -> bool:
-    """Whether a key of this scope may read records of that type."""
+    """Return whether a key of this scope may read records of that type."""
     return SCOPES.index(scope) >= SCOPES.index(RESOURCES[type_].scope)

@@ -1,7 +1,7 @@
-"""Which records a list shows, and in what order.
+"""The records of a list, and their order.
 
-From a `Query` and the world to ids. The last selections are kept until the world changes, so that
-a walk over many pages filters and sorts once.
+Turns a `Query` and the world into ids. The last selections are cached until the world changes, so
+that a walk over many pages filters and sorts once.
 """
 
 from collections.abc import Callable
@@ -23,19 +23,19 @@ _JOB_ORDER = ("-pinned", "date")
 
 
 class Selections:
-    """The ids of lists, kept for as long as they are right."""
+    """Cache the ids of lists until the world changes."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._kept = lru_cache(_KEPT)(self._select)
 
     def ids(self, type_: str, query: Query, scope: str) -> list[str]:
-        """All ids that the query selects, in its order."""
+        """Return all ids that the query selects, in its order."""
         return self._kept(self._world.revision, type_, query.filters, query.sort, scope)
 
     def _select(
         self,
-        _revision: int,  # part of the cache's key: what is kept ends with it
+        _revision: int,  # part of the cache's key, so that a change clears the cache
         type_: str,
         filters: frozenset[Filter],
         sort: tuple[str, ...],
@@ -50,7 +50,7 @@ class Selections:
             for record in self._world.table(type_).values()
             if visible(type_, record, scope) and all(test(record) for test in tests)
         ]
-        # Sorted by the last key first: each sort keeps the order of equals.
+        # Sort by the last key first, as each sort is stable.
         for key in reversed(sort or (_JOB_ORDER if type_ == "jobs" else ())):
             name = key.removeprefix("-")
             found.sort(key=_sort_key(self._world, type_, name), reverse=key.startswith("-"))
@@ -58,7 +58,7 @@ class Selections:
 
 
 def visible(type_: str, record: Record, scope: str) -> bool:
-    """Whether a key of this scope sees the record at all."""
+    """Return whether a key of this scope sees the record at all."""
     if type_ != "jobs" or scope == "admin":
         return True
     attributes = record["attributes"]
@@ -95,7 +95,7 @@ def _bound_test(each: Filter) -> Test:
 
 
 def _stage_type_test(world: World, type_: str, wanted: set[str]) -> Test:
-    """Stages by the id or name of their type, applications by the name of their stage's."""
+    """Test stages by the id or name of their type, applications by their stage's type name."""
     stages = world.table("stages")
 
     def test(record: Record) -> bool:
@@ -133,7 +133,7 @@ def _sort_key(world: World, type_: str, name: str) -> Callable[[Record], Any]:
             return (value is None, 0, value and value.timestamp())
         if isinstance(value, int | float):
             return (False, 0, value)
-        # As in PostgreSQL: null comes last, and first when descending.
+        # As in PostgreSQL: nulls sort last, and first when descending.
         return (value is None, 1, "" if value is None else str(value))
 
     return key

@@ -1,6 +1,6 @@
-"""The sandbox as others use it: a world, its rules, and a server on loopback.
+"""The sandbox as tests use it: a world, its rules, and a server on loopback.
 
-Here: `Sandbox`, which the tests hold, and the life of its server. What is answered is in `api`.
+Contains `Sandbox`, and starts and stops its server. `api` answers the requests.
 """
 
 import re
@@ -28,9 +28,9 @@ HOST = "127.0.0.1"
 
 
 class Sandbox:
-    """An invented company, as it stands at `now`, behind a stand-in of the API.
+    """Serve an invented company, with `now` as its present, through a fake of the API.
 
-    `clock` stamps what is changed later.
+    `clock` timestamps later changes.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Sandbox:
     def serve(self, port: int = 0, certificate: Path | None = None) -> Iterator[Self]:
         """Serve in the background while the block runs; port 0 picks a free one.
 
-        With a certificate, a PEM file that holds its key too, the sandbox speaks TLS.
+        With a certificate, a PEM file that also contains its key, the sandbox speaks TLS.
 
         Raises:
             OSError: the port is in use.
@@ -60,8 +60,8 @@ class Sandbox:
         api = Route("/v1/{path:path}", self._api.handle)
         api.path_regex = re.compile(api.path_regex.pattern, re.DOTALL)  # an id may hold a newline
         routes = [*control_routes(self), api]
-        # An action or alteration that raises shows its traceback in the answer (debug). A graceful
-        # end would wait for the requests that hang on purpose.
+        # With `debug`, the response shows the traceback of an action or alteration that raises. A
+        # graceful shutdown would wait for the requests that hang on purpose.
         config = uvicorn.Config(
             Starlette(debug=True, routes=routes),
             log_level="critical",
@@ -71,7 +71,7 @@ class Sandbox:
             ssl_certfile=certificate,
         )
         server = uvicorn.Server(config)
-        # The socket listens already: who connects before the thread is up waits in its queue.
+        # The socket listens already: connections before the thread is up wait in its queue.
         thread = threading.Thread(target=server.run, args=([listener],), name="sandbox")
         thread.start()
         try:
@@ -82,7 +82,7 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Asked]:
-        """All requests so far, in the order of their answers."""
+        """Return all requests so far, in the order of their responses."""
         return list(self._api.asked)
 
     def clear_requests(self) -> None:
@@ -100,7 +100,7 @@ class Sandbox:
         headers: Mapping[str, str] | None = None,
         body: str | bytes | None = None,
     ) -> None:
-        """Let the next requests of a path go wrong; `times=None` for ever."""
+        """Make the next requests of a path fail; `times=None` means all of them."""
         if kind not in KINDS:
             raise ValueError(f"there is no kind of fault {kind!r}; there are {', '.join(KINDS)}")
         content = body.encode() if isinstance(body, str) else body or b""
@@ -114,7 +114,7 @@ class Sandbox:
         page: int | None = None,
         times: int | None = None,
     ) -> None:
-        """Edit documents of a path on their way out, in place or by returning another."""
+        """Edit documents of a path before they are sent, in place or by returning another."""
         self._api.plan.add(Alteration(path, page, times, change))
 
     def before(

@@ -1,6 +1,6 @@
-"""Responses that break the rules of HTTP, or keep them at a crawl.
+"""Responses that violate HTTP, or follow it very slowly.
 
-Here: what happens on the connection. Which request meets them is in `faults`.
+Contains the effects on the connection. `faults` decides which requests get them.
 """
 
 import asyncio
@@ -14,21 +14,21 @@ _DRIP_SECONDS = 0.0001
 
 
 class Spoilt(Response):
-    """A right response that does not arrive as one."""
+    """Prevent a correct response from arriving as one."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Spoil the connection, then wait until it is gone."""
-        # uvicorn does not hand the connection on, but `receive` is a method of what owns it.
+        """Spoil the connection, then wait until it is closed."""
+        # uvicorn does not pass the connection on, but `receive` is a method of its owner.
         self.spoil(receive.__self__.transport)  # type: ignore[attr-defined]
         while (await receive())["type"] != "http.disconnect":
             pass
 
     def spoil(self, transport: asyncio.Transport) -> None:
-        """Do to the connection what is to be done; nothing means that no answer ever comes."""
+        """Damage the connection; the default does nothing, so that no response ever arrives."""
 
 
 class Reset(Spoilt):
-    """The connection is reset without an answer."""
+    """Reset the connection without a response."""
 
     def spoil(self, transport: asyncio.Transport) -> None:
         """Close with a linger time of zero, which sends RST instead of FIN."""
@@ -39,10 +39,10 @@ class Reset(Spoilt):
 
 
 class Truncated(Spoilt):
-    """Half of the body that the headers promise, then the end."""
+    """Send half of the body that the headers promise, then close."""
 
     def spoil(self, transport: asyncio.Transport) -> None:
-        """Write to the connection itself: no server would let this pass."""
+        """Write to the connection directly, because no server would allow this."""
         head = [f"HTTP/1.1 {self.status_code} OK"]
         head += [f"{name}: {value}" for name, value in self.headers.items()]
         transport.write("\r\n".join([*head, "", ""]).encode("latin-1"))
@@ -51,10 +51,10 @@ class Truncated(Spoilt):
 
 
 class Drip(Spoilt):
-    """The right body, a byte at a time."""
+    """Send the correct body, a byte at a time."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it slowly, but whole."""
+        """Send it slowly, but completely."""
         start = {"type": "http.response.start", "status": self.status_code}
         await send(start | {"headers": self.raw_headers})
         body = bytes(self.body)

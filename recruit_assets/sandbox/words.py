@@ -1,7 +1,8 @@
 """The vocabulary of the invented company: people, places, jobs, phrases.
 
-Surnames are put together from syllables so that nobody can be meant; e-mail is at .example, and
-phone numbers come from ranges reserved for fiction (Ofcom 07700 900xxx, NANP 555-01xx).
+Surnames are built from syllables, so that no real person is meant; e-mail addresses are at
+.example, and phone numbers are from ranges reserved for fiction (Ofcom 07700 900xxx, NANP
+555-01xx).
 """
 
 from random import Random
@@ -70,12 +71,12 @@ FEEDBACK = ("Quick and friendly.", "Too many steps.", "Lovely tea.", "I waited f
 
 
 def surname(rng: Random) -> str:
-    """A surname that nobody has."""
+    """Return a surname that nobody has."""
     return rng.choice(_STARTS) + rng.choice(_MIDDLES) + rng.choice(_ENDS)
 
 
 def phone(rng: Random) -> str:
-    """A number from a range reserved for fiction."""
+    """Return a number from a range reserved for fiction."""
     if rng.random() < 0.5:
         return f"+447700900{rng.randrange(1000):03}"
     return f"+1{rng.randrange(202, 990)}55501{rng.randrange(100):02}"

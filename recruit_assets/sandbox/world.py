@@ -1,8 +1,9 @@
-"""The records, as they are now: a locked store that the tests change while the API reads it.
+"""The current records: a locked store that tests change while the API reads it.
 
-Here: adding, changing, removing, and what follows from other records (a job's stages, a stage's
-counters). Records come from `invent`; `selection` picks among them and `render` shows them.
-Stored records are never edited in place but replaced, so what was read stays as it was.
+Adds, changes and removes records, and derives values from other records (a job's stages, a stage's
+counters). `invent` generates the records; `selection` filters them and `render` renders them.
+Stored records are never edited in place but replaced, so that a record does not change after it was
+read.
 """
 
 from collections import defaultdict
@@ -19,7 +20,7 @@ from recruit_assets.sandbox.words import DOMAIN
 
 Related = Ref | list[Ref] | None
 
-# What a record added without attributes has, so that it looks like one.
+# Attributes of a record that is added without any, so that it looks real.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "candidates": {
         "first-name": "Added",
@@ -42,21 +43,21 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def numeric(id_: str) -> tuple[bool, int, str]:
-    """The order of ids: by number, which stands in the middle; others after them by text."""
+    """Return the sort key of an id: by number, its second element; other ids after them by text."""
     return (False, int(id_), "") if id_.isdecimal() else (True, 0, id_)
 
 
 def refs_of(related: Related) -> list[Ref]:
-    """The references in a relationship's value, to one or to many."""
+    """Return the references in a relationship's value, to-one or to-many."""
     if isinstance(related, list):
         return related
     return [related] if related else []
 
 
 class World:
-    """All records by type, safe to change from any thread.
+    """Store all records by type; safe to change from any thread.
 
-    It takes over the tables; `clock` stamps what is added and changed later.
+    It takes over the tables; `clock` timestamps later additions and changes.
     """
 
     def __init__(self, tables: Tables, clock: Callable[[], datetime] | None = None) -> None:
@@ -68,7 +69,7 @@ class World:
             type_: max((numeric(id_)[1] for id_ in table), default=0)
             for type_, table in tables.items()
         }
-        # Attributes by type beyond those in the schema, which tests have added.
+        # Attributes outside the schema that tests have added, by type.
         self.extra: dict[str, set[str]] = {type_: set() for type_ in RESOURCES}
         # (type, relationship, target's type, target's id) -> ids of the records that point there.
         self._referrers: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
@@ -77,15 +78,15 @@ class World:
                 self._link(type_, name, record)
 
     def count(self, type_: str) -> int:
-        """How many records of a type there are."""
+        """Return the number of records of a type."""
         return len(self.table(type_))
 
     def counts(self) -> dict[str, int]:
-        """How many records each of the endpoints has."""
+        """Return the number of records of each endpoint."""
         return {type_: self.count(type_) for type_ in ENDPOINTS}
 
     def records(self, type_: str) -> list[Record]:
-        """Copies of all records of a type by numeric id, with everything that follows."""
+        """Return copies of all records of a type by numeric id, with all derived values."""
         with self.lock:
             return [
                 {
@@ -104,9 +105,9 @@ class World:
         type_: str,
         attributes: Mapping[str, Any] | None = None,
         relationships: Mapping[str, Any] | None = None,
-        id: str | None = None,  # noqa: A002 - what a caller would call it
+        id: str | None = None,  # noqa: A002 - the natural name for a caller
     ) -> str:
-        """Add a record and return its id; what is not given gets a plausible value."""
+        """Add a record and return its id; missing attributes get plausible values."""
         with self.lock:
             table = self.table(type_)
             resource = RESOURCES[type_]
@@ -133,7 +134,7 @@ class World:
         attributes: Mapping[str, Any] | None = None,
         relationships: Mapping[str, Any] | None = None,
     ) -> None:
-        """Change a record; `updated-at` moves unless it is given."""
+        """Change a record; `updated-at` becomes the current time unless it is given."""
         with self.lock:
             record = self._existing(type_, id_)
             changed = dict(attributes or {})
@@ -146,7 +147,7 @@ class World:
             self._replace(type_, record, changed, relationships or {})
 
     def remove(self, type_: str, id_: str, /) -> None:
-        """Remove a record and nothing else: whatever points to it keeps pointing."""
+        """Remove a record and nothing else: references to it stay."""
         with self.lock:
             record = self._existing(type_, id_)
             self._relink(type_, record, None)
@@ -154,14 +155,14 @@ class World:
             self.revision += 1
 
     def table(self, type_: str) -> dict[str, Record]:
-        """The stored records of a type, in numeric order; only to be read, under the lock."""
+        """Return the stored records of a type, in numeric order; read only, under the lock."""
         try:
             return self._tables[type_]
         except KeyError:
             raise KeyError(f"there is no type {type_}") from None
 
     def attributes(self, type_: str, record: Record) -> dict[str, Any]:
-        """A record's attributes, with a stage's counters counted."""
+        """Return a record's attributes, with a stage's counters computed."""
         attributes: dict[str, Any] = record["attributes"]
         if type_ != "stages":
             return attributes
@@ -174,7 +175,7 @@ class World:
         }
 
     def related(self, type_: str, record: Record, name: str) -> Related:
-        """What a relationship points to."""
+        """Return the references of a relationship, stored or derived."""
         relationship = RESOURCES[type_].relationships[name]
         if not relationship.follows:
             stored: Related = record["relationships"][name]
@@ -237,7 +238,7 @@ def _default(type_: str, id_: str) -> dict[str, Any]:
 
 
 def _reference(resource: Resource, name: str, value: Any) -> Related:
-    """A stored relationship from what was given: references, or plain ids."""
+    """Return a relationship to store, from references or plain ids."""
     relationship = resource.relationships.get(name)
     if relationship is None:
         raise ValueError(f"{resource.type} has no relationship {name}")
@@ -253,7 +254,7 @@ def _reference(resource: Resource, name: str, value: Any) -> Related:
 
 
 def _note_keys(refs: Mapping[str, Related]) -> dict[str, Any]:
-    """A note repeats its keys as plain attributes."""
+    """Return the keys of a note as plain attributes, which repeat them."""
     return {
         f"{name}-id": int(ref["id"]) if isinstance(ref, dict) else None
         for name, ref in refs.items()
