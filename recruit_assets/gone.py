@@ -59,7 +59,7 @@ class Deletions:
         """Return the ids of current rows that the read did not return, if it is complete.
 
         Raises:
-            ShowsMuchLess: too many rows are missing, or the others lack too much.
+            ShowsMuchLess: too many rows are missing, or the others lost too much data.
         """
         self._stage.flush()
         with self._repaired() as database:

@@ -17,7 +17,7 @@ OVERLAP = timedelta(minutes=10)  # an incremental read starts this long before i
 class Mode(Enum):
     """Choose what a sync reads; in lower case, as the launchpad shows it."""
 
-    auto = "auto"  # incremental, but full if the last complete read is too old
+    auto = "auto"  # incremental where possible, but full if the last complete read is too old
     incremental = "incremental"  # changed records, where the API can filter them
     full = "full"  # all records
 

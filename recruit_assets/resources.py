@@ -125,7 +125,7 @@ class RecruitDatabase(DuckDBResource):
         """Remove erased data, of this run or an earlier one, from the file; on failure, warn.
 
         An executor that runs each step in its own process calls this after each step; the last call
-        compacts. If steps are skipped after that, or the run was stopped, the next run compacts.
+        compacts. If the last steps are skipped, or the run was stopped, the next run compacts.
         """
         if not (context.run and context.instance and context.log):
             return

@@ -29,8 +29,8 @@ WAIT_SECONDS = 1.0  # for a database that another process is writing to
 # Measured on the tables of the sandbox: DuckDB gives each table its own blocks, and compresses
 # them. Real texts repeat less, so this is an estimate.
 BYTES_OF_A_TABLE = 270_000
-FEW_ROWS = 100_000  # rows in the file below which it counts as compact
-PACKED = 0.35  # share of the rows' size in memory
+FEW_ROWS = 100_000  # a file with fewer rows needs no compaction
+PACKED = 0.35  # bytes in the file per byte in memory
 
 
 class Readiness(IntEnum):

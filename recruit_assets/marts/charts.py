@@ -19,7 +19,7 @@ from recruit_assets.marts.mart import Mart, Picture
 from recruit_assets.text import LONGEST_LABEL, markdown, one_line
 from recruit_assets.text import label as one_label
 
-WIDTH, STEP, TALL, WIDEST = 440, 30, 210, 160  # pixels: chart, bar, line chart, name
+WIDTH, STEP, TALL, WIDEST = 440, 30, 210, 160  # pixels: width, bar height, line chart height, name
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 INK, QUIET, LINE, ACCENT = "var(--ink)", "var(--quiet)", "var(--line)", "var(--accent)"
 EVERYWHERE = {INK: "#7b8794", QUIET: "#7b8794", LINE: "#9aa5b144", ACCENT: "#3f83d8"}
@@ -28,7 +28,8 @@ MANY_DAYS = 5 * 366  # from the first to the last month; a longer axis has ticks
 SHORT = 18  # characters of a name that is cut here, not by the library
 PLACE = 2  # digits of a row's position
 MOST = 1e15  # well within what a chart's scale can hold
-# A screen reader would read these parts one by one; `words` describes the chart, one font is set.
+# A screen reader would read these parts one by one, while `words` describes the chart. The font is
+# set once.
 _NEEDLESS = re.compile(r' (?:role|aria-[a-z]+|class|pointer-events|opacity|font-family)="[^"]*"')
 
 Spec = dict[str, Any]

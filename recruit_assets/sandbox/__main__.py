@@ -14,7 +14,7 @@ from recruit_assets.sandbox.words import COMPANY
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until a signal, and return the exit status."""
+    """Serve until SIGINT or SIGTERM; return the exit status."""
     options = _options().parse_args(arguments)
     rules = Rules(
         key=options.key,

@@ -3,11 +3,11 @@
 It exists only while the rules enable it (`--control`), and needs no key. Bodies and responses are
 JSON; an invalid request gets a 400 and a sentence.
 
-    GET    /_control/counts               how many records each endpoint has
+    GET    /_control/counts               number of records of each endpoint
     GET    /_control/requests             the requests so far: path, query, page, status
-    DELETE /_control/requests             forgets them
+    DELETE /_control/requests             deletes them
     POST   /_control/faults               path; optional page, times, kind, status, headers, body
-    DELETE /_control/faults               forgets all faults
+    DELETE /_control/faults               deletes all faults
     POST   /_control/records              type; optional attributes, relationships, id
     PATCH  /_control/records/{type}/{id}  attributes, relationships
     DELETE /_control/records/{type}/{id}  removes the record

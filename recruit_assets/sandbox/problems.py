@@ -1,4 +1,4 @@
-"""The errors in the API's words: codes, titles and details. Other modules raise them."""
+"""The errors of the API: codes, titles and details. Other modules raise them."""
 
 from typing import Any
 

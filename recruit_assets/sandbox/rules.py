@@ -10,7 +10,7 @@ WINDOW_SECONDS = 10
 
 @dataclass
 class Rules:
-    """Hold the account: its key, rate limit, add-ons and quirks. Read on each request."""
+    """Hold the rules of the account: key, rate limit, add-ons, quirks. Read on each request."""
 
     key: str = "sandbox-key"
     requests_per_10s: int = 0
