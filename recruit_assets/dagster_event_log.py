@@ -20,7 +20,7 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, inspect
 
 FILES_OPEN = 8  # the index and some runs; the UI reads many runs in turn
-BUSY_SECONDS = 30  # wait for a locked file before an error; Dagster has a name for it since 1.13.5
+BUSY_SECONDS = 30  # wait for a locked file before an error; Dagster 1.13.5 added a name for it
 
 
 class EventLog(SqliteEventLogStorage):

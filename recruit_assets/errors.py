@@ -13,7 +13,7 @@
     ├── ShowsMuchLess             the API shows so much less than before that a person must confirm
     └── DatabaseProblem           the DuckDB file cannot be used
         ├── DatabaseBusy          another process holds it
-        ├── NotEnoughMemory       DuckDB needs more memory than its limit
+        ├── NotEnoughMemory       DuckDB needs more memory than its limit allows
         ├── NoSpaceLeft           a disk is full
         └── DatabaseChanged       another run changed it during this one
 
@@ -127,7 +127,7 @@ class DatabaseBusy(DatabaseProblem):
 
 
 class NotEnoughMemory(DatabaseProblem):
-    """Report that DuckDB needs more memory than its limit."""
+    """Report that DuckDB needs more memory than its limit allows."""
 
 
 class NoSpaceLeft(DatabaseProblem):

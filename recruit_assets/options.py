@@ -1,6 +1,6 @@
 """The options of one sync, and the start of an incremental read, which follows from them.
 
-Contains no reading and no writing; both use this module.
+Reads and writes nothing: `sync` reads and `store` writes by these options.
 """
 
 from dataclasses import dataclass

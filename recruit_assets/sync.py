@@ -62,7 +62,7 @@ class Sync:
         """Sync the endpoint; a failure leaves the table and the cursor unchanged.
 
         Raises:
-            RecruitError: the sync failed; the error is also recorded in the database.
+            RecruitError: the sync failed; the error is also recorded in the database, if possible.
         """
         with self._source, _rare_collections():
             try:

@@ -1,4 +1,4 @@
-"""The escaping of external text for the place where it is shown.
+"""Escaping of external text for the place where it is shown.
 
 Job titles, stage names, ids and error bodies are untrusted; applicants write some of them. So each
 text from the API or the environment passes through one of these functions before it is shown:

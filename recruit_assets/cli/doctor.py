@@ -1,6 +1,6 @@
 """The doctor: a check of settings, API and database before a sync.
 
-Contains the probes, and what their results mean for a sync. Nothing is changed, neither in the
+Runs the probes, and decides what their results mean for a sync. Nothing is changed, neither in the
 database nor at the API, and each endpoint gets two requests at most. `display` formats the result.
 """
 

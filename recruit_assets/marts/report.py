@@ -1,6 +1,6 @@
 """The report: one self-contained HTML page, built from the marts.
 
-Contains gathering and rendering. `report.toml` defines the content, `report.html` the layout.
+Gathers the data and renders the page. `report.toml` defines the content, `report.html` the layout.
 """
 
 import os

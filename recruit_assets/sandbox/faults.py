@@ -1,6 +1,6 @@
 """The faults, altered documents and actions that tests plan for later requests.
 
-Contains which of them apply to a request, and their effect on the response. Faults of the
+Decides which of them apply to a request, and what they do to the response. Faults of the
 connection are in `spoilt`; `api` decides when to apply them.
 """
 

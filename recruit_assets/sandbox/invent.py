@@ -1,4 +1,4 @@
-"""The generation of the whole company: `company` and then `people` fill one draft.
+"""Generation of the whole company: `company` and then `people` fill one draft.
 
 Turns a size and a seed into finished tables, which `world` takes over.
 """

@@ -106,7 +106,7 @@ def _candidate(draft: Draft, number: int, at: int, *, sourced: bool) -> Ref:
 
 
 def _around(draft: Draft, candidate: Ref, at: int, opening: Opening) -> None:
-    """Add notes, todos, a referral and small records, more for some candidates than others."""
+    """Add notes, todos, a referral and other records, more for some candidates than others."""
     rng, users = draft.rng, draft.refs("users")
     for _ in range(rng.choices((0, 1, 2, 4), cum_weights=(40, 70, 88, 100))[0]):
         _note(draft, candidate, rng.randrange(at, draft.now))

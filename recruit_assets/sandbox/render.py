@@ -1,4 +1,4 @@
-"""The rendering of records as JSON:API.
+"""Rendering of records as JSON:API.
 
 Turns stored records into plain dicts for the encoder: links, sparse fieldsets, keys only of
 included relationships, and stubs of included records. `api` builds the document around them.

@@ -14,7 +14,7 @@ _DRIP_SECONDS = 0.0001
 
 
 class Spoilt(Response):
-    """Prevent a correct response from arriving as one."""
+    """Send a correct response incorrectly, or not at all."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Spoil the connection, then wait until it is closed."""
