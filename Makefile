@@ -46,7 +46,7 @@ test-lowest: $(LOWEST)/installed
 	RING=2 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider \
 	  --ignore recruit_assets_tests/test_ui.py --ignore recruit_assets_tests/marts/test_report.py
 
-# The pictures of the README, as its tests see them; needs Chromium.
+# The screenshots of README and docs, as the tests see them; needs Chromium.
 pictures: $(VENV)/installed-dev
 	RING=3 $(BIN)/python -m pytest recruit_assets_tests/test_ui.py recruit_assets_tests/cli/test_doctor.py \
 	  recruit_assets_tests/marts/test_report.py --pictures docs
@@ -56,7 +56,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Half an hour, on a machine that does nothing else; writes the table and the plot of the README.
+# Half an hour, on a machine that does nothing else; writes docs/performance.md and its plot.
 bench: $(VENV)/installed-dev
 	$(INSTALL) -e '.[bench]'
 	$(BIN)/python -m recruit_assets_tests.benchmarks.speed

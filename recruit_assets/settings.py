@@ -1,4 +1,4 @@
-"""The settings, as one table; the README and `.env.example` repeat it, and a test compares them.
+"""The settings, as one table; `docs/settings.md` and `.env.example` repeat it, as a test checks.
 
 Contains names, defaults and meanings, and reads the environment. Values are validated where they
 are used: in `extract.access` for the API, in `load.connection` for the database. Dagster reads

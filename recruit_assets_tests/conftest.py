@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Where the browser's tests keep the pictures of the README; see `make pictures`."""
+    """Where the browser's tests keep the pictures of the documentation; see `make pictures`."""
     parser.addoption("--pictures", metavar="FOLDER", help="keep pictures of the UI there")
 
 

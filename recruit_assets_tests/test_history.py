@@ -17,7 +17,7 @@ from recruit_assets_tests.year import WEEKLY, WEEKS, Row, Year
 
 pytestmark = pytest.mark.ring(2)
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "history.md"
 STORY = {
     "job_applications": (
         "candidate_id job_id stage_id reject_reason_id created_at changed_stage_at rejected_at"
@@ -82,8 +82,8 @@ def test_the_history_is_what_was_visible_at_each_sync(year: Year, endpoint: str)
     assert in_order(written) == in_order(expected(year, endpoint))
 
 
-def test_the_query_of_the_readme(year: Year) -> None:
-    _, _, block = README.read_text().partition("```sql\n")
+def test_the_query_of_the_docs(year: Year) -> None:
+    _, _, block = PAGE.read_text().partition("```sql\n")
     day = datetime(2026, 12, 1, tzinfo=UTC)
 
     def held(endpoint: str) -> dict[str, Version]:

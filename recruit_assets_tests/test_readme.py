@@ -1,4 +1,4 @@
-"""The README and `.env.example` say what the code does."""
+"""The README, `docs` and `.env.example` say what the code does."""
 
 import re
 import shlex
@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 from dagster._cli import create_dagster_cli
 
+from recruit_assets.assets import SyncConfig
+from recruit_assets.catalogue import Endpoint
 from recruit_assets.checks import CHECKS, ERRORS
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
@@ -15,12 +17,18 @@ from recruit_assets.marts.mart import MARTS
 from recruit_assets.settings import SETTINGS, Setting
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README, CHANGELOG = "README.md", "CHANGELOG.md"
+PAGES = {  # by path from the root
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in (ROOT / README, ROOT / CHANGELOG, *sorted((ROOT / "docs").glob("*.md")))
+}
+NOW = {path: text for path, text in PAGES.items() if path != CHANGELOG}  # not about the past
+ALL = "\n".join(NOW.values())
 
 
-def rows(*header: str) -> list[list[str]]:
+def rows(page: str, *header: str) -> list[list[str]]:
     """The cells of the table with this header."""
-    _, _, table = README.partition(f"| {' | '.join(header)} |\n")
+    _, _, table = PAGES[page].partition(f"| {' | '.join(header)} |\n")
     lines = table.partition("\n\n")[0].splitlines()[1:]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
@@ -31,7 +39,7 @@ def test_the_settings() -> None:
             return "needed"
         return f"`{setting.default}`" if setting.default else "empty"
 
-    assert rows("variable", "default", "meaning") == [
+    assert rows("docs/settings.md", "variable", "default", "meaning") == [
         [f"`{each.name}`", shown(each), each.meaning] for each in SETTINGS
     ]
 
@@ -46,29 +54,55 @@ def test_the_example_environment() -> None:
 
 
 def test_the_endpoints() -> None:
-    assert rows("table", "group", "what it holds") == [
+    assert rows("docs/tables.md", "table", "group", "what it holds") == [
         [f"`{each.name}`", each.group, each.description] for each in ENDPOINTS
     ]
 
 
-def test_the_marts() -> None:
-    assert rows("mart", "one row for each") == [
-        [f"`{each.name}`", ", ".join(f"`{name}`" for name in each.grain)]
-        for each in sorted(MARTS, key=lambda each: README.index(f"| `{each.name}` |"))
+def test_the_sync_modes_and_keys() -> None:
+    known = {each.name for each in ENDPOINTS}
+
+    def keys(endpoint: Endpoint) -> str:
+        targets: dict[str, list[str]] = {}
+        for key in endpoint.foreign_keys():
+            if key.table in known:
+                targets.setdefault(key.column, []).append(key.table)
+        shown = (f"`{column}` → {' or '.join(tables)}" for column, tables in targets.items())
+        return ", ".join(shown) or "none"
+
+    assert rows("docs/tables.md", "table", "incremental", "foreign keys") == [
+        [f"`{each.name}`", "yes" if each.dated else "no", keys(each)] for each in ENDPOINTS
     ]
-    assert len(rows("mart", "one row for each")) == len(MARTS)
+
+
+def test_the_marts() -> None:
+    page = "docs/marts.md"
+    found = rows(page, "mart", "one row for each")
+    assert found == [
+        [f"`{each.name}`", ", ".join(f"`{name}`" for name in each.grain)]
+        for each in sorted(MARTS, key=lambda each: PAGES[page].index(f"| `{each.name}` |"))
+    ]
+    assert len(found) == len(MARTS)
 
 
 def test_the_history() -> None:
-    assert dict(rows("history of", "what is kept")) == {
+    assert dict(rows("docs/history.md", "history of", "what is kept")) == {
         f"`{each.name}`": ", ".join(f"`{name}`" for name in each.history)
         for each in ENDPOINTS
         if each.history
     }
 
 
+def test_the_run_options() -> None:
+    found = rows("docs/running.md", "option", "default", "meaning")
+    assert [(name, default) for name, default, _ in found] == [
+        (f"`{name}`", f"`{getattr(field.default, 'value', field.default)}`")
+        for name, field in SyncConfig.model_fields.items()
+    ]
+
+
 CHECK_COLUMNS = ("check", "what it asks", "if not")
-COMMANDS = re.findall(r"\| `((?:asset|job|definitions) [^`]+)` \|", README)
+COMMANDS = re.findall(r"\| `((?:asset|job|definitions) [^`]+)` \|", ALL)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -86,21 +120,26 @@ def test_jobs_schedules_and_sensor_are_named() -> None:
     names |= {schedule.name for schedule in repository.schedule_defs}
     names |= {sensor.name for sensor in repository.sensor_defs}
     assert len(names) == 12
-    assert not [name for name in names if f"`{name}`" not in README]
+    assert not [name for name in names if f"`{name}`" not in PAGES["docs/running.md"]]
 
 
 def test_the_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z-]+)`", README)) <= targets
+    assert set(re.findall(r"`make ([a-z-]+)`", "\n".join(PAGES.values()))) <= targets
 
 
 def test_the_files_to_read_exist() -> None:
-    for path in re.findall(r"`([a-z_/]+\.py)`", README):
-        assert (ROOT / "recruit_assets" / path).is_file()
+    found = re.findall(r"`([a-z_/]+\.py)`", ALL)
+    assert "extract/walk.py" in found
+    for path in found:
+        assert (ROOT / "recruit_assets" / path.removeprefix("recruit_assets/")).is_file()
 
 
 def test_the_checks() -> None:
-    found = [(name, asks, says.split(",")[0]) for name, asks, says in rows(*CHECK_COLUMNS)]
+    found = [
+        (name, asks, says.split(",")[0])
+        for name, asks, says in rows("docs/running.md", *CHECK_COLUMNS)
+    ]
     other = {True: "fails", False: "warns"}
     assert found == [
         (
@@ -110,3 +149,46 @@ def test_the_checks() -> None:
         )
         for check in CHECKS
     ]
+
+
+def test_the_numbers_are_those_that_were_measured() -> None:
+    _, _, listed = PAGES[README].partition("Dagster's start included:\n\n")
+    numbers = re.findall(r"\d[\d,.]*\d", listed.partition("\n\n[How")[0])
+    _, _, measured = PAGES["docs/performance.md"].partition("<!-- make bench -->")
+    assert len(numbers) == 14
+    for number in numbers:
+        assert re.search(
+            rf"(?<![\d,.]){number}(?![\d,.]\d)", measured.partition("<!-- made -->")[0]
+        )
+
+
+def test_the_readme_is_short() -> None:
+    assert len(PAGES[README].splitlines()) <= 150
+    assert "Teamtailor" in PAGES[README].split("\n\n")[1].partition(". ")[0]
+
+
+LINKS = re.compile(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"")
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: str) -> set[str]:
+    """What a link into the page can name, as GitHub derives it from the headings."""
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    links = [link or image for link, image in LINKS.findall(FENCED.sub("", PAGES[page]))]
+    for link in links:
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    links = {link for link, _ in LINKS.findall(PAGES[README])}
+    assert links >= PAGES.keys() - {README}

@@ -1,6 +1,6 @@
 """The Dagster UI in a real browser, as somebody new to it would use it.
 
-`make pictures` runs this as well, and keeps what it sees as the pictures of the README.
+`make pictures` runs this as well, and keeps what it sees as the pictures of the docs.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""How long a sync takes beside dlt and PyAirbyte, as a table and a plot in the README.
+"""How long a sync takes beside dlt and PyAirbyte, as a table and a plot in the documentation.
 
 `make bench` runs it: whole commands in processes of their own, in turn, against a server in another
 process that sends what it rendered once. Medians of several rounds; what is run once says so.
@@ -235,7 +235,7 @@ def scenarios(peers: dict[str, Command], rounds: int) -> Iterator[Result]:
 
 
 def main() -> int:
-    """Measure, printing each result as a line of JSON, and write what the README shows."""
+    """Measure, printing each result as a line of JSON, and write what the documentation shows."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="of what is run several times")
     rounds = parser.parse_args().rounds

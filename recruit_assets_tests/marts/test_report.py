@@ -14,7 +14,7 @@ from recruit_assets_tests.marts.conftest import Answers
 pytestmark = pytest.mark.ring(2)
 
 WIDTHS = {"wide": 1400, "phone": 400}
-SHOWN = {"wide": 5, "phone": 1}  # sections that are in the pictures of the README
+SHOWN = {"wide": 5, "phone": 1}  # sections that are in the pictures of `docs/marts.md`
 # Whatever has text of its own, with its colour and the one behind it.
 TEXTS = """
 [...document.querySelectorAll('body *')]
