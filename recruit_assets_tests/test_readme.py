@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 from dagster._cli import create_dagster_cli
@@ -83,6 +84,16 @@ def test_the_marts() -> None:
         for each in sorted(MARTS, key=lambda each: PAGES[page].index(f"| `{each.name}` |"))
     ]
     assert len(found) == len(MARTS)
+
+
+def test_the_query_of_the_marts() -> None:
+    (query,) = re.findall(r"```sql\n(.+?)```", PAGES["docs/marts.md"], re.DOTALL)
+    with duckdb.connect() as database:
+        database.execute("CREATE SCHEMA recruit_marts")
+        for mart in MARTS:
+            columns = ", ".join(f'"{name}" VARCHAR' for name in mart.columns)
+            database.execute(f"CREATE TABLE recruit_marts.{mart.name} ({columns})")
+        assert len(database.execute(query).description or ()) == 4
 
 
 def test_the_history() -> None:

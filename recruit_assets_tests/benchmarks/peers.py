@@ -137,13 +137,13 @@ CASES = [
         tells=Result.missing,
     ),
     Case(
-        "page 2 comes 19 records short, once",
+        "page 2 is 19 records short, once",
         lambda sandbox: sandbox.alter(LIST, only_first, page=2, times=1),
         second=False,
         tells=Result.missing,
     ),
     Case(
-        "after a whole sync, page 1 comes with 1 record and no next page, once",
+        "after a full sync, page 1 has 1 record and no next page, once",
         lambda sandbox: sandbox.alter(LIST, only_first_and_last, page=1, times=1),
         second=True,
         tells=Result.missing,
