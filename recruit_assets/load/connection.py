@@ -6,21 +6,20 @@ as an ordinary file: closing that handle silently drops DuckDB's lock. `engine` 
 """
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import gettempdir
 from time import time
 from typing import Any, ParamSpec, TypeVar
 
 import backoff
 import duckdb
 
-from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem, NotEnoughMemory
-from recruit_assets.load.disk import UNDONE, disk_problem, removal_problem
+from recruit_assets.errors import DatabaseBusy, DatabaseProblem
+from recruit_assets.load.disk import disk_problem
 from recruit_assets.load.engine import Engine, FileReplaced, opened, prepare_to_write
+from recruit_assets.load.messages import problem_of
 from recruit_assets.load.scratch import remove_copies
 from recruit_assets.text import one_line
 
@@ -28,12 +27,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 STILLBORN = 10.0  # seconds after which no process is still creating the database
-SPILL_FULL = "max_temp_directory_size"  # DuckDB reports this before the disk is full
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
-NO_BLOCK = "could not allocate block"  # DuckDB is out of memory, also during a commit
-_CONFLICT = re.compile(
-    r"conflict|(another|different|concurrent) transaction|subject .*deleted", re.IGNORECASE
-)
 INTERRUPTED = "Query interrupted"  # DuckDB's message when a signal ends a query
 
 
@@ -97,7 +91,7 @@ def translate_duckdb_errors(
         with _raising_interrupts():
             yield
     except duckdb.Error as error:
-        raise _problem(path, error, wait_seconds, committed=committed) from error
+        raise problem_of(path, error, wait_seconds, committed=committed) from error
 
 
 @contextmanager
@@ -183,60 +177,8 @@ def _open(path: str, config: dict[str, Any], wait_seconds: float) -> Engine:
                 os.unlink(path)
             # A process is creating it, or was killed while creating it; then it is gone next time.
             raise DatabaseBusy(f"{path} is empty, also after {wait_seconds:g} s.") from error
-        raise _problem(path, error, wait_seconds) from error
+        raise problem_of(path, error, wait_seconds) from error
 
 
 def _is_empty(path: str) -> bool:
     return os.path.isfile(path) and os.path.getsize(path) == 0
-
-
-def _problem(
-    path: str, error: duckdb.Error, wait_seconds: float, *, committed: bool = False
-) -> DatabaseProblem:
-    text, folder = str(error), os.path.dirname(os.path.abspath(path))
-    problem = disk_problem(text, folder, committed=committed) or _busy(path, text, wait_seconds)
-    if problem:
-        return problem
-    if removed := removal_problem(text, committed=committed):
-        return removed
-    if isinstance(error, duckdb.OutOfMemoryException) or NO_BLOCK in text:
-        return _too_little_memory(path, text)
-    if "not a valid DuckDB database" in text:
-        return DatabaseProblem(
-            f"{path} is not a DuckDB database, so it was left alone: set RECRUIT_DATABASE to "
-            "another file."
-        )
-    if isinstance(error, duckdb.TransactionException) and _is_conflict(text):
-        return DatabaseChanged(f"{path} was changed by another run: {text}")
-    return DatabaseProblem(f"DuckDB could not use {path}: {text}")
-
-
-def _is_conflict(text: str) -> bool:
-    """Return whether a transaction conflicted with another one, as opposed to a machine error."""
-    return bool(_CONFLICT.search(re.sub(r'"[^"]*"', "", text)))  # without names of files and tables
-
-
-def _busy(path: str, text: str, wait_seconds: float) -> DatabaseBusy | None:
-    if "Could not set lock on file" in text:
-        holder = re.search(r"held in (.+?\(PID \d+\))", text)
-        return DatabaseBusy(
-            f"{path} is held by {holder.group(1) if holder else 'another process'}, also after "
-            f"{wait_seconds:g} s: close it there (a shell or a notebook counts), then run again."
-        )
-    if "Unique file handle conflict" in text:
-        return DatabaseBusy(
-            f"{path} is open in this process already, also after {wait_seconds:g} s: close it "
-            "there (a notebook counts), then run again."
-        )
-    return None
-
-
-def _too_little_memory(path: str, text: str) -> NotEnoughMemory:
-    if SPILL_FULL in text:
-        return NotEnoughMemory(
-            f"no space left: make room (at {gettempdir()}, or set TMPDIR to a folder with room) "
-            f"for what DuckDB has no memory for, or raise its memory_limit. {UNDONE} {text}"
-        )
-    return NotEnoughMemory(
-        f"DuckDB needs more memory for {path} than it may take: raise its memory_limit. {text}"
-    )

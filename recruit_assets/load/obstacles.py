@@ -5,7 +5,6 @@ else DuckDB cannot do with tables that others have altered. Most alterations are
 `tables`).
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -15,6 +14,7 @@ from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.erasure import ERASURES
 from recruit_assets.load.history import HISTORY
+from recruit_assets.load.messages import is_refused_commit, without_values
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.load.syncs import LATEST_VIEW, META, SCHEMA_VERSION, SYNCS_TABLE
 from recruit_assets.load.tables import check_is_table, check_is_view
@@ -48,14 +48,14 @@ def explaining_tables(table: str) -> Iterator[None]:
     """
     try:
         yield
-    except _NOT_OF_A_TABLE:
-        raise
     except duckdb.Error as error:
+        if isinstance(error, _NOT_OF_A_TABLE) and not is_refused_commit(error):
+            raise
         raise DatabaseProblem(
             f"{table} cannot be written as the database is now, and nothing was changed: undo what "
-            f"was added or altered in {SCHEMA}, {HISTORY} or {META} (a constraint, a key, a "
-            "column that is generated or must have a value), then run again. DuckDB says: "
-            f"{_without_values(str(error))}"
+            f"was added or altered in {SCHEMA}, {HISTORY} or {META} (a constraint, a key, an "
+            "index, a column that is generated or must have a value), then run again. DuckDB says: "
+            f"{without_values(error)}"
         ) from error
 
 
@@ -70,9 +70,3 @@ def opening(
             yield database
 
     return explained
-
-
-def _without_values(said: str) -> str:
-    """Return DuckDB's message without the values in it, which may be personal data."""
-    said = re.sub(r'(?s)key "([^":]+):.*"', r'key "\1"', said)
-    return re.sub(r"(?s)(string|value|cast) ['\"].*['\"]", r"\1", said)
