@@ -37,8 +37,12 @@ COMPACTED = Table(
     "When the file was compacted last after an erasure",
     {"finished": ("TIMESTAMP WITH TIME ZONE", "When the copy was whole")},
 )
-# Blank values, as text.
-BLANK = ", ".join(map(literal, ("", "[]", "{}", "null", '""', '[""]', "['']", "[null]", "[NULL]")))
+# Blank values, as text: white space and invisible characters, also in quotes or in a list.
+_SPACE = r"[\s\p{Z}\p{Cc}\p{Cf}]"
+_ESCAPED = r"\\(?:[bfnrtv]|u00[01][0-9a-fA-F])"  # in JSON
+_QUOTED = "|".join(f"{quote}(?:{_SPACE}|{_ESCAPED})*{quote}" for quote in ('"', "'"))
+_NOTHING = rf"null|NULL|\{{{_SPACE}*\}}|{_QUOTED}"
+BLANK = rf"{_SPACE}*(?:{_NOTHING}|\[(?:{_SPACE}|[\[\],]|{_NOTHING})*\])?{_SPACE}*"
 _WORDS = (Kind.TEXT, Kind.TEXTS, Kind.JSON)
 
 
@@ -205,4 +209,4 @@ def _is_lost(kind: Kind, old: str, new: str) -> str:
 
 def is_filled(value: str) -> str:
     """Return SQL that is true if a value, given as SQL, is not blank."""
-    return f"coalesce(replace({value}::VARCHAR, ' ', ''), '') NOT IN ({BLANK})"
+    return f"NOT regexp_full_match(coalesce({value}::VARCHAR, ''), {literal(BLANK)})"

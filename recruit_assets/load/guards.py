@@ -23,7 +23,6 @@ FEW_ROWS = 5  # may be deleted whatever their share, unless they are all
 FEWEST_COMPARED = 20  # rows to compare before a column without values counts as emptied
 MOST_NAMED = 5  # columns named in a sentence
 KEYS = ("id", "ids")  # suffixes of a relationship's keys
-_EMPTY = "('\"\"', '[]', '[\"\"]')"  # blank misfits, as JSON
 SUFFIXES = (*KEYS, "type", "types")  # suffixes of a relationship's keys and their types
 
 
@@ -138,7 +137,7 @@ def _counted(
     saying = Counter(dict(zip(columns, found[len(columns) :], strict=True)))
     for name, all_, filled in database.execute(
         "SELECT misfit.key, count(*), "
-        f"count(*) FILTER (replace(misfit.value::VARCHAR, ' ', '') NOT IN {_EMPTY}) "
+        f"count(*) FILTER ({is_filled('misfit.value')}) "
         f"FROM {source}, json_each({UNPARSED}) AS misfit GROUP BY misfit.key"
     ).fetchall():
         values[name] += all_

@@ -1,21 +1,25 @@
 """The limits of the guards, on real DuckDB: what is refused, and what is an ordinary change."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recruit_assets.catalogue import Attribute, Endpoint, Kind, Relationship
+from recruit_assets.extract.arrow import as_json
 from recruit_assets.extract.jsonapi import Linkage, Record
 from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import transaction
+from recruit_assets.load.erasure import is_filled
 from recruit_assets.load.guards import Compared, Doubt, doubts, too_many
 from recruit_assets.load.merge import merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
+from recruit_assets.text import one_line
 from recruit_assets_tests.extract.test_records import JSON_VALUES
 from recruit_assets_tests.rings import sized
 
@@ -122,10 +126,23 @@ def test_a_column_that_one_row_lacks_or_one_record_has_is_no_doubt() -> None:
     assert not doubted(full, [*empty[1:], full[0]])
 
 
-NOTHING: tuple[Any, ...] = (None, "", [], {}, [""], [None])
+SPACES = " \n\t\u00a0\u2003\u200b\ufeff\x0b\x1f"
+NOTHING = st.recursive(
+    st.sampled_from([None, {}]) | st.text(SPACES, max_size=3),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=4,
+)
+
+
+def says_something(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(says_something, value))
+    return one_line(value) != "" if isinstance(value, str) else value not in (None, {})
+
+
 VALUES = st.fixed_dictionaries(
     {
-        name: JSON_VALUES.filter(lambda value: value not in NOTHING and str(value).strip() != "")
+        name: JSON_VALUES.filter(says_something)
         for name in [*(each.name for each in THINGS.attributes), "new"]
     }
 )
@@ -143,8 +160,8 @@ def test_a_type_that_changes_in_all_records_is_no_doubt(before: Values, now: Val
     [
         ({"owner": {"id": "5"}}, {"owner": [{"id": "5"}]}),
         ({"owner": [{"id": "5"}]}, {"owner": {"id": "5"}}),
-        ({"owner": {"id": "5"}}, {"owner": {"id": {}}}),
-        ({"owner": {"id": "5"}}, {"owner": [{"id": {}}]}),
+        ({"owner": {"id": "5"}}, {"owner": {"id": {"a": 1}}}),
+        ({"owner": {"id": "5"}}, {"owner": [{"id": {"a": 1}}]}),
         ({"place": {"id": "5", "type": "jobs"}}, {"place": {"id": "5"}}),
         ({"place": {"id": "5", "type": "jobs"}}, {"place": [{"id": "5", "type": "jobs"}]}),
         ({"pets": {"id": "5", "type": "dogs"}}, {"pets": [{"id": "5", "type": "dogs"}]}),
@@ -162,14 +179,32 @@ def test_keys_that_are_gone_are_emptied_whatever_is_left_of_them() -> None:
     assert doubt.refuses
 
 
-@pytest.mark.parametrize("nothing", [None, "", "  ", [], [""]], ids=repr)
-def test_values_that_say_nothing_empty_a_column_of_any_kind(nothing: Any) -> None:
+COLUMNS = {f"a-{kind.value}": value for kind, value in SAYING.items()} | {"new": "x"}
+BLANKS = ["", "\n", [], {}, ["", ""], [None], "\u00a0\u200b"]
+
+
+@settings(max_examples=sized(1, 10, 250))
+@example(dict(zip(COLUMNS, itertools.cycle(BLANKS), strict=False)))
+@given(st.fixed_dictionaries(dict.fromkeys(COLUMNS, NOTHING)))
+def test_values_that_say_nothing_empty_a_column_of_any_kind(now: Values) -> None:
     """An unknown attribute is `new`; a row that said nothing before makes it no doubt."""
-    before = {f"a-{kind.value}": value for kind, value in SAYING.items()} | {"new": "x"}
-    now = dict.fromkeys(before, nothing)
-    (doubt,) = doubted(records(20, before), records(20, now))
-    assert f" and {len(before) - 5} more, and no record" in doubt.says
-    assert not doubted([*records(20, before), Record("x", now)], records(20, now))
+    (doubt,) = doubted(records(20, COLUMNS), records(20, now))
+    assert f" and {len(COLUMNS) - 5} more, and no record" in doubt.says
+    assert not doubted([*records(20, COLUMNS), Record("x", now)], records(20, now))
+
+
+WORDS = st.text(f"nN-,.\\{SPACES}", max_size=3)
+
+
+@given(NOTHING | st.lists(st.none() | WORDS) | WORDS | st.sampled_from([0, False, {"a": None}]))
+def test_whether_a_value_says_something_is_known_in_sql(value: Any) -> None:
+    """As JSON, and as the list of texts, or the text, that it may be."""
+    texts = isinstance(value, list) and all(isinstance(each, str | None) for each in value)
+    said = [("JSON", as_json(value))]
+    said += [("VARCHAR[]", value)] * texts + [("VARCHAR", value)] * isinstance(value, str)
+    for sql_type, each in said:
+        query = f"SELECT {is_filled(f'$1::{sql_type}')}"
+        assert duckdb.execute(query, [each]).fetchall() == [(says_something(value),)], sql_type
 
 
 def test_a_relationship_that_leads_nowhere_any_more_is_emptied() -> None:
