@@ -1,12 +1,14 @@
-"""Notes on erasures whose table somebody has altered: nothing pending is hidden, nothing raises."""
+"""Notes on erasures: what is noted; and in a table that was altered, nothing pending is hidden."""
 
 from datetime import UTC, datetime
 
 import duckdb
 import pytest
 
+from recruit_assets.catalogue import UNPARSED
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.load.erasure import note_erasure, pending, was_compacted_on
+from recruit_assets.load.endpoint_table import prepare
+from recruit_assets.load.erasure import note_erasure, note_replaced, pending, was_compacted_on
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,30 @@ def test_a_compaction_that_is_not_known_was_none(column: str) -> None:
         database.execute("CREATE SCHEMA recruit_meta")
         database.execute(f"CREATE TABLE recruit_meta.compactions ({column})")
         assert not was_compacted_on(database, datetime.now(UTC))
+
+
+BEFORE = {"first_name": "Ada", "last_name": "Doe", "email": "a@x", "phone": "1", "pitch": "secret"}
+BLANKS = (None, "", " ", "\n", "\t", "\u00a0", "\u200b", "\r\n \u2003")
+
+
+@pytest.mark.parametrize(
+    ("changed", "noted"),
+    [
+        *(({"pitch": blank}, True) for blank in BLANKS),
+        ({"pitch": "-"}, False),  # an ordinary change
+        ({"first_name": "Anonymous", "last_name": "Anonymous"}, False),
+        (dict.fromkeys(("first_name", "last_name", "email"), "Anonymous"), True),  # over a half
+    ],
+)
+def test_what_is_blanked_or_mostly_replaced_is_noted(
+    changed: dict[str, str | None], *, noted: bool
+) -> None:
+    (candidates,) = (each for each in ENDPOINTS if each.name == "candidates")
+    with duckdb.connect() as database:
+        prepare(database, candidates, {})
+        values = ", ".join(f"${name} AS {name}" for name in BEFORE)
+        staged = f"SELECT '1' AS id, NULL AS {UNPARSED}, {values}"
+        database.execute(f"INSERT INTO recruit.candidates BY NAME {staged}", BEFORE)
+        database.execute(f"CREATE TABLE staged AS {staged}", BEFORE | changed)
+        note_replaced(database, candidates, "staged", BEFORE)
+        assert (pending(database) is not None) is noted
