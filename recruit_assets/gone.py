@@ -132,5 +132,5 @@ class Deletions:
     def _repaired(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the database with the table as the merge will find it; roll back at the end."""
         with self._opened() as database, transaction(database, keep=False):
-            prepare(database, self._endpoint, {})
+            prepare(database, self._endpoint, {}, self._stage.sql)
             yield database

@@ -115,7 +115,9 @@ class Store:
         ):
             now = recall(database, endpoint, self._source.api)
             newer = written_since(database, endpoint, result.state, now)
-            self._warn(SCHEMA, endpoint.name, prepare(database, endpoint, stage.columns))
+            stage.flush()
+            repaired = prepare(database, endpoint, stage.columns, stage.sql)
+            self._warn(SCHEMA, endpoint.name, repaired)
             result.merged = merge(
                 database,
                 endpoint,

@@ -4,6 +4,7 @@ What lives here: what a sync ensures before it merges. `tables` rebuilds a table
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import duckdb
 
@@ -17,12 +18,16 @@ from recruit_assets.load.schema import (
     columns_found,
     columns_of,
 )
+from recruit_assets.load.stage import NOTHING
 from recruit_assets.load.table import Table
 from recruit_assets.load.tables import check_ids, ensure
 
 
 def prepare(
-    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, staged: Mapping[str, Kind]
+    database: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    staged: Mapping[str, Kind],
+    ids: str = NOTHING,
 ) -> list[str]:
     """Create the endpoint's table, or add and rebuild the columns that it should have.
 
@@ -30,13 +35,15 @@ def prepare(
         database: open for writing, in the transaction of the merge.
         endpoint: the endpoint of the table.
         staged: the columns of the rows to be merged.
+        ids: the staged rows, as SQL to read from.
 
     Returns:
         Columns of the catalogue, and bookkeeping columns, that the table lacked or had in another
         type.
 
     Raises:
-        DatabaseProblem: the table has no ids, or a column that a user added is in the way.
+        DatabaseProblem: the table has no ids, or ids that were altered beyond repair, or a column
+            that a user added is in the way.
         DatabaseChanged: another run gave a column another type since `staged` was made.
     """
     found = columns_found(database, endpoint.name)
@@ -55,7 +62,8 @@ def prepare(
     columns, digested = wanted | added, {name: unknown[name] for name in added}
     if found and _table(endpoint, columns, {}, taken).defects(found):
         digested |= columns_of_the_api(database, endpoint)
-    defects = ensure(database, _table(endpoint, columns, digested, taken))
+    table = replace(_table(endpoint, columns, digested, taken), ids=ids)
+    defects = ensure(database, table)
     return [name for name in defects if name in wanted]
 
 

@@ -174,6 +174,7 @@ def _prepare(
             f"Versions of the records in {SCHEMA}.{endpoint.name}, since the first sync",
             tracked | SPAN,
             fills=_LOST | fills,
+            ids=table,
         ),
     )
 

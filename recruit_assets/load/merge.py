@@ -60,7 +60,7 @@ def merge(
         duckdb.Error: DuckDB failed.
     """
     stage.flush()
-    prepare(database, endpoint, stage.columns)
+    prepare(database, endpoint, stage.columns, stage.sql)
     table = table_name(database, endpoint.name)
     volatile = {column.name for column in endpoint.columns() if column.volatile}
     row_hash = digest(stage.columns, volatile)

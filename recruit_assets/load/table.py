@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from recruit_assets.load.sql import literal, quoted, unused
+from recruit_assets.load.stage import NOTHING
 
 ID = "id"
 ORDER = quoted(unused("row before"))  # in `fills`: the position of a row in the table
@@ -28,6 +29,7 @@ class Table:
             default.
         computed: columns derived from the others, which are filled whenever one is added.
         lossless: columns whose values are kept in `_unparsed` if they do not fit a new type.
+        ids: the rows with the ids that the API sends, as SQL to read from.
     """
 
     schema: str
@@ -37,6 +39,7 @@ class Table:
     fills: Mapping[str, str] = field(default_factory=dict)
     computed: Sequence[str] = ()
     lossless: Collection[str] = ()
+    ids: str = NOTHING
 
     def defects(self, found: Sequence[tuple[str, str]]) -> list[str]:
         """Return the columns that are missing, or have another type, given those found."""

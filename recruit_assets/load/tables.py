@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import duckdb
 
+from recruit_assets.catalogue import Kind
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.convert import as_id
 from recruit_assets.load.rebuild import rebuild
@@ -87,12 +88,30 @@ def check_ids(
         return
     full = table_name(database, table.name, table.schema)
     lost = count(database, f"{full} WHERE {ID} IS NOT NULL AND ({as_id(ID, sql_type)}) IS NULL")
+    lost = lost or count(database, _respelled(full, table.ids, sql_type))
     if lost:
         raise DatabaseProblem(
             f"{table.schema}.{table.name}.{ID} was made a {sql_type}, and {lost:,} of the ids in "
             "it are no longer those of the API: restore the table from a backup, or rename or drop "
             "it, and the next sync makes a new one. Nothing was changed."
         )
+
+
+def _respelled(full: str, ids: str, sql_type: str) -> str:
+    """Return SQL for ids that the table seems to have in another spelling, as 0100 became 100.
+
+    Args:
+        full: the table.
+        ids: those that the API sends, as SQL to read from.
+        sql_type: the type that the table's ids were given.
+    """
+    number = "BIGINT" if sql_type == Kind.JSON.sql else sql_type
+    spelled = f"SELECT {ID} AS sent, TRY_CAST({ID} AS {number}) AS {ID} FROM {ids}"
+    return (
+        f"(SELECT DISTINCT sent, {as_id(ID, number)} AS kept FROM ({spelled})) s "
+        f"SEMI JOIN (SELECT {as_id(ID, sql_type)} AS kept FROM {full}) USING (kept) "
+        f"ANTI JOIN (SELECT {as_id(ID, sql_type)} AS sent FROM {full}) USING (sent)"
+    )
 
 
 def _create(database: duckdb.DuckDBPyConnection, table: Table) -> None:

@@ -127,7 +127,7 @@ def test_a_column_that_one_row_lacks_or_one_record_has_is_no_doubt() -> None:
 
 
 SPACES = " \n\t\u00a0\u2003\u200b\ufeff\x0b\x1f"
-NOTHING = st.recursive(
+NOTHING: st.SearchStrategy[Any] = st.recursive(
     st.sampled_from([None, {}]) | st.text(SPACES, max_size=3),
     lambda inner: st.lists(inner, max_size=3),
     max_leaves=4,
@@ -190,7 +190,7 @@ def test_values_that_say_nothing_empty_a_column_of_any_kind(now: Values) -> None
     """An unknown attribute is `new`; a row that said nothing before makes it no doubt."""
     (doubt,) = doubted(records(20, COLUMNS), records(20, now))
     assert f" and {len(COLUMNS) - 5} more, and no record" in doubt.says
-    assert not doubted([*records(20, COLUMNS), Record("x", now)], records(20, now))
+    assert not doubted([*records(20, COLUMNS), Record("x", dict(now))], records(20, now))
 
 
 WORDS = st.text(f"nN-,.\\{SPACES}", max_size=3)

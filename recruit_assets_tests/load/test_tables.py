@@ -320,6 +320,22 @@ def test_ids_that_were_made_numbers_are_told_as_the_api_does(
     assert [stored(database), versions(database)] == before
 
 
+@pytest.mark.parametrize("sql_type", ["INTEGER", "DOUBLE", "DECIMAL(9,2)", "JSON"])
+@pytest.mark.parametrize("table", ["recruit.wide", f"{HISTORY}.wide"])
+def test_ids_that_lost_their_zeros_are_a_sentence(
+    database: duckdb.DuckDBPyConnection, table: str, sql_type: str
+) -> None:
+    records = [*RECORDS, {"id": "0100"}]
+    sync(database, records, "a")
+    database.execute(f"ALTER TABLE {table} ALTER id TYPE BIGINT")
+    database.execute(f"ALTER TABLE {table} ALTER id TYPE {sql_type}")
+    rows = f"SELECT COLUMNS(*)::VARCHAR FROM {table} ORDER BY ALL"
+    before = database.execute(rows).fetchall()
+    with pytest.raises(DatabaseProblem, match=rf"{table}\.id was made .*and 1 of .*restore the"):
+        sync(database, records, "b")
+    assert database.execute(rows).fetchall() == before
+
+
 @pytest.mark.ring(2)
 @pytest.mark.parametrize(
     ("sql_type", "value"),
