@@ -149,6 +149,12 @@ def check_path(path: str) -> None:
             f"There is no folder {folder}, or it may not be entered: create it, or set "
             "RECRUIT_DATABASE elsewhere."
         )
+    real = os.path.realpath(path)
+    if os.path.islink(real) or not os.path.isdir(os.path.dirname(real)):
+        raise DatabaseProblem(
+            f"{file} is a link to {real}, where no file is and none can be made: create the folder "
+            "there, or set RECRUIT_DATABASE elsewhere."
+        )
     if file.is_dir():
         raise DatabaseProblem(f"{file} is a folder: set RECRUIT_DATABASE to a file.")
     if file.exists() and not stat.S_ISREG(file.stat().st_mode):

@@ -98,6 +98,18 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert "set RECRUIT_DATABASE elsewhere" in str(error)
 
 
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    link, circle = tmp_path / "link.duckdb", tmp_path / "circle.duckdb"
+    link.symlink_to(tmp_path / "missing" / "x.duckdb")
+    circle.symlink_to(circle)
+    assert f"{link} is a link to {tmp_path / 'missing' / 'x.duckdb'}, where" in str(problem(link))
+    assert f"{circle} is a link to {circle}, where no file is" in str(problem(circle))
+    (tmp_path / "missing").mkdir()
+    with connection(str(link), {}, 0) as database:
+        database.execute("CREATE TABLE t (i INTEGER)")
+    assert (tmp_path / "missing" / "x.duckdb").exists()
+
+
 def test_a_folder_is_no_database(tmp_path: Path) -> None:
     assert "is a folder: set RECRUIT_DATABASE to a file" in str(problem(tmp_path))
 
