@@ -10,7 +10,7 @@ import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.load.sql import quoted
+from recruit_assets.load.sql import literal, quoted
 
 SCHEMA = "recruit"
 UNKNOWN = "Sent by the API, not in the catalogue"
@@ -57,15 +57,22 @@ def is_there(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHE
 def is_table(database: duckdb.DuckDBPyConnection, name: str, schema: str = SCHEMA) -> bool | None:
     """Return whether this name is that of a table, not of a view; None if it does not exist.
 
-    Only tables have row ids. As in `columns_found`, the query is never run.
+    Only tables have row ids, but a view may have a column of that name. As in `columns_found`, the
+    query is never run.
     """
     try:
-        database.sql(f"SELECT rowid FROM {table_name(database, name, schema)}")
+        found = database.sql(f"SELECT rowid, * FROM {table_name(database, name, schema)}")
     except duckdb.CatalogException:
         return None
     except duckdb.BinderException:
         return False
-    return True
+    if "rowid" not in map(str.lower, found.columns[1:]):
+        return True
+    listed = (
+        "duckdb_tables() WHERE database_name = current_database() "
+        f"AND lower(schema_name) = {literal(schema)} AND lower(table_name) = {literal(name)}"
+    )
+    return count(database, listed) > 0
 
 
 def count(database: duckdb.DuckDBPyConnection, what: str) -> int:

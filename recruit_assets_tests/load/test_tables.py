@@ -17,7 +17,7 @@ from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import is_damaged
 from recruit_assets.load.history import HISTORY, SPAN, write_history
 from recruit_assets.load.merge import MergeCounts, merge
-from recruit_assets.load.schema import BOOKKEEPING, columns_of
+from recruit_assets.load.schema import BOOKKEEPING, columns_of, is_table
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import recall, remember
 from recruit_assets.load.sweep import DeletionPolicy, count_current, sweep
@@ -271,6 +271,24 @@ def test_what_somebody_has_added_stays(database: duckdb.DuckDBPyConnection) -> N
         ).fetchall()
         == []
     )
+
+
+@pytest.mark.parametrize(
+    ("made", "is_one"),
+    [
+        ("VIEW recruit.thing AS SELECT 1 AS id", False),
+        ("VIEW recruit.thing AS SELECT 1 AS id, 2 AS rowid", False),
+        ('VIEW recruit.thing AS SELECT 1 AS id, 2 AS "RowId"', False),
+        ("TABLE recruit.thing (id VARCHAR)", True),
+        ("TABLE recruit.Thing (id VARCHAR, rowid VARCHAR)", True),
+        ("TABLE recruit.other (id VARCHAR)", None),
+    ],
+)
+def test_a_view_is_no_table_whatever_its_columns_are_called(
+    database: duckdb.DuckDBPyConnection, made: str, *, is_one: bool | None
+) -> None:
+    database.execute(f"CREATE SCHEMA recruit; CREATE {made}")
+    assert is_table(database, "thing") is is_one
 
 
 def test_a_table_without_ids_is_a_sentence(database: duckdb.DuckDBPyConnection) -> None:
