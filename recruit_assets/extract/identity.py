@@ -1,11 +1,11 @@
 """Identity of a record: its type and its id, of which the table keeps only the id.
 
-What lives here: which types a list may contain, and whether two of its records share an id.
-`jsonapi` validates the ids.
+What lives here: which types an answer may show, and whether two of its records share an id. What an
+id may be is checked in `jsonapi`.
 """
 
-from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from recruit_assets.catalogue import Endpoint
@@ -13,73 +13,60 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.jsonapi import Record
 
 
-class Types:
-    """Track the types of one endpoint's records. Thread-safe.
+def type_of_another(endpoint: Endpoint, types: Iterable[Any]) -> str | None:
+    """Return one of these types that is another endpoint's; None if there is none.
 
-    JSON:API leaves the spelling of a type to the API; Teamtailor uses the path of the list. So
-    another spelling of the path is accepted, and so is an unknown type if the list has no record of
-    the endpoint's own type. The type of another endpoint is rejected, because its record would be
-    merged over the one with the same id here.
+    JSON:API leaves it to an API how it spells a type, and Teamtailor's is the path of the list.
+    Another spelling of that is right, and so is a type that nobody knows. A record of another
+    endpoint is not: it would be merged over the record that has its id here.
     """
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._own = _plain(endpoint.path)
-        self._shown: set[str] = set()
-
-    def wrong(self, records: Iterable[Record]) -> str | None:
-        """Note the types of a page; return one that the list must not contain, or None."""
-        self._shown |= {each.type for each in records if isinstance(each.type, str)}
-        others = sorted(each for each in self._shown if _plain(each) != self._own)
-        mixed = len(others) < len(self._shown)
-        return next((each for each in others if mixed or _plain(each) in _KNOWN), None)
-
-    def fits(self, type_: Any) -> bool:
-        """Return whether an answer by id may have this type: none, its own, or one of the list."""
-        return not isinstance(type_, str) or type_ in self._shown or _plain(type_) == self._own
+    others = _KNOWN - {_plain(endpoint.path)}
+    texts = (each for each in types if isinstance(each, str))
+    return next((each for each in texts if _plain(each) in others), None)
 
 
-class Identities:
-    """Find two records of one reading that share an id, and so a row, but are not the same record.
+def one_id_twice(records: Sequence[Record]) -> tuple[str, str, str] | None:
+    """Return an id that two records of one answer share though they are not the same record.
 
-    They differ in type, or one id is a number and the other a text.
+    They differ in type, or the id of one is a number and that of the other a text. A type that is
+    missing or spelled otherwise is no difference.
+
+    Returns:
+        The id and what each of the two is, in words; None if there are no such records.
     """
+    if len({str(record.id) for record in records}) == len(records):
+        return None
+    before: dict[str, Record] = {}
+    for record in records:
+        first = before.setdefault(str(record.id), record)
+        if not _same(first, record):
+            return str(record.id), _form(first), _form(record)
+        if _type(record):
+            before[str(record.id)] = record
+    return None
 
-    def __init__(self) -> None:
-        self._usual: str | None = None  # the form of the first record, and of nearly all
-        self._ids = array("q")  # hashes of the ids of that form
-        self._odd: dict[str, str] = {}  # the forms of other records, by id
-        self._clash: tuple[str, str, str] | None = None
 
-    def add(self, records: Iterable[Record]) -> None:
-        """Note records, including those noted before."""
-        for record in records:
-            form, id_ = _form(record), str(record.id)
-            if self._usual is None:
-                self._usual = form
-            if form == self._usual:
-                self._ids.append(hash(id_))
-            elif (before := self._odd.setdefault(id_, form)) != form:
-                self._clash = id_, before, form
+def _same(one: Record, other: Record) -> bool:
+    """Return whether two records of one id can be the same one."""
+    types = {_type(one), _type(other)} - {""}
+    return isinstance(one.id, int) == isinstance(other.id, int) and len(types) < 2
 
-    @property
-    def clash(self) -> tuple[str, str, str] | None:
-        """Return an id that two records share and the form of each, or None."""
-        if self._clash or not self._odd or self._usual is None:
-            return self._clash
-        usual = set(self._ids)
-        shared = (id_ for id_ in self._odd if hash(id_) in usual)
-        return next(((id_, self._usual, self._odd[id_]) for id_ in shared), None)
+
+def _type(record: Record) -> str:
+    """Return the type of a record, however it is spelled; empty if it says none."""
+    return _plain(record.type) if isinstance(record.type, str) else ""
 
 
 def _form(record: Record) -> str:
-    """Describe what distinguishes a record from another one with the same id."""
-    type_ = record.type if isinstance(record.type, str) else "a record without a type"
+    """Return what tells a record from another one of the same id, in words."""
+    type_ = record.type if _type(record) else "a record without a type"
     return f"{type_} with a number" if isinstance(record.id, int) else f"{type_} with a text"
 
 
+@lru_cache(1024)
 def _plain(type_: str) -> str:
     """Normalize a type: drop case, separators and plural (`JobApplication`: `jobapplication`)."""
     return "".join(filter(str.isalnum, type_.casefold())).removesuffix("s")
 
 
-_KNOWN = {_plain(endpoint.path) for endpoint in ENDPOINTS}
+_KNOWN = frozenset(_plain(endpoint.path) for endpoint in ENDPOINTS)

@@ -18,7 +18,7 @@ from recruit_assets.errors import ParameterRefused, Rejected, RequestFailed, Una
 from recruit_assets.extract import http_errors
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.flight import InFlight
-from recruit_assets.extract.identity import Types
+from recruit_assets.extract.identity import one_id_twice, type_of_another
 from recruit_assets.extract.jsonapi import Document, Record, Shape, Single
 from recruit_assets.extract.query import PAGE_SIZE, Query
 from recruit_assets.extract.retries import ONCE, RequestStats, RetryLimits, call_with_retries
@@ -74,7 +74,6 @@ class Source:
         self.stopped = Event()
         self._client, self._limits = client, limits
         self._answers = count()
-        self._types = Types(endpoint)
         self._counting = Lock()
 
     def __enter__(self) -> Self:
@@ -167,7 +166,7 @@ class Source:
             if error.status in GONE:
                 return None
             raise
-        if str(found.id) != id_ or not self._types.fits(found.type):
+        if str(found.id) != id_ or type_of_another(self.endpoint, [found.type]):
             raise http_errors.another_record(subject, str(found.type), str(found.id))
         return self._page_of([found])
 
@@ -191,8 +190,10 @@ class Source:
     def _page(self, url: str, query: str, number: int) -> Page:
         subject = f"{self.endpoint.name}, page {number}"
         document = self._get(url, query, subject, Document)
-        if wrong := self._types.wrong(document.data):
-            raise http_errors.another_type(subject, wrong, self.endpoint.path)
+        if other := type_of_another(self.endpoint, (each.type for each in document.data)):
+            raise http_errors.another_type(subject, other, self.endpoint.path)
+        if twice := one_id_twice(document.data):
+            raise http_errors.one_id_twice(subject, *twice)
         return Page(document, number, next(self._answers))
 
     def _page_of(self, records: list[Record]) -> Page:

@@ -12,7 +12,6 @@ from time import monotonic
 from recruit_assets.errors import BadAnswer, ParameterRefused, Rejected, Unavailable
 from recruit_assets.extract import http_errors
 from recruit_assets.extract.cursor import read_by_cursor
-from recruit_assets.extract.identity import Identities
 from recruit_assets.extract.lanes import OutOfOrder
 from recruit_assets.extract.links import by_number, ends, leads_elsewhere
 from recruit_assets.extract.no_answer import TELL
@@ -49,7 +48,6 @@ class Walk:
         query = Query.everything(source.endpoint, source.page_size, since)
         self._pager = Pager(source, query, self.report)
         self._doubts = self._pager.doubts
-        self._identities = Identities()
         self._begun = self._told = monotonic()
         self._queued = 0.0  # seconds waited for the rate limit at the last progress message
 
@@ -71,7 +69,6 @@ class Walk:
             for page in self._bounded(self._pages()):
                 report.pages += 1
                 report.records += len(page.records)
-                self._identities.add(page.records)
                 if monotonic() - self._told > BETWEEN_LOGS:
                     self._tell()
                 yield page
@@ -81,8 +78,6 @@ class Walk:
             self._source.check_that_others_answer(error)
             report.verdict, report.reason = Verdict.UNAVAILABLE, str(error)
         else:
-            if clash := self._identities.clash:
-                raise http_errors.one_id_twice(self._name, *clash)
             report.began -= self._source.behind
             self._judge()
 
