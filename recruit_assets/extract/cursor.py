@@ -4,10 +4,13 @@ from collections.abc import Generator, Iterator
 from itertools import chain
 
 from recruit_assets.extract.lanes import Key, OutOfOrder, order_of
+from recruit_assets.extract.links import counts
 from recruit_assets.extract.no_answer import TELL
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.sightings import Sightings, ids_of, too_few
 from recruit_assets.extract.source import Page, Source
+
+MOST_AGAIN = 2  # pages in a row that were shown before, where page numbers are another way
 
 
 class Links:
@@ -42,14 +45,19 @@ def read_by_cursor(pager: Pager, first: Page) -> Generator[Page, None, bool]:
         Whether the links led to the end, as far as the counts show.
     """
     links, seen, keys, page = Links(pager.source), Sightings(), list[Key](), first
-    ordered, short, shown = True, False, set[tuple[str, ...]]()
+    ordered, short, shown, again = True, False, set[tuple[str, ...]](), 0
     for page in chain([first], links.follow(first)):
         if page is not first:
             yield page
         ids = tuple(ids_of(page))
         if ids in shown:  # its link leads back, or is about to
+            again += bool(ids)
+            if counts(first) and again == MOST_AGAIN:
+                links.led_back = page.number - 1
+                break
             continue
         shown.add(ids)
+        again = 0
         seen.add(page.number, ids)
         if short and ids:
             pager.doubts.append(f"page {page.number - 1:,} is short")

@@ -10,13 +10,12 @@ from recruit_assets.extract.pager import ASKED_FOR_A_SHORT_PAGE
 from recruit_assets.extract.source import Page
 
 
-def requests_for(first: Page, size: int | None, url: str) -> int | None:
-    """Return the number of requests that a walk makes, including the one for the first page.
+def requests_for(first: Page, size: int | None) -> int | None:
+    """How many requests a walk makes, the first page's among them.
 
     Args:
         first: the first page of the list.
-        size: the page size requested; None is the API's own.
-        url: the address of the list.
+        size: records that a page was asked for with; None is the API's own.
 
     Returns:
         The number, or None if the page does not show how long the list is.
@@ -29,7 +28,7 @@ def requests_for(first: Page, size: int | None, url: str) -> int | None:
     # A page shorter than requested is requested again before its length is accepted.
     again = 0 if size in (None, came) else ASKED_FOR_A_SHORT_PAGE
     pages = -(-counted // came)
-    if not by_number(first, url):
+    if not by_number(first):
         return again + pages
     try:
         order = order_of(keys_of(first.records, by_change=False))

@@ -1,8 +1,7 @@
 """Signs of further pages: a page's counts and its `links.next`, which may disagree."""
 
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs
 
-from recruit_assets.extract.client import origin
 from recruit_assets.extract.source import Page
 
 
@@ -25,31 +24,18 @@ def leads_on(page: Page) -> bool:
     return page.document.next is not None and (number is None or number > page.number)
 
 
-def by_number(page: Page, url: str) -> bool:
-    """Return whether later pages of the list at `url` are requested by number, not by a cursor.
+def by_number(page: Page) -> bool:
+    """Return whether later pages are asked for by number at once, not by following a link.
 
-    They are if the API counts, unless its link is a cursor.
+    They are if the API counts, and links to no page or to one with a number.
     """
-    document = page.document
-    if document.page_count is None and document.record_count is None:
-        return False
-    return document.next is None or not is_cursor(document.next, url)
-
-
-def leads_elsewhere(page: Page, url: str) -> bool:
-    """Return whether a page of the list at `url` links to something that is not a page of it."""
     link = page.document.next
-    return link is not None and _number_in(link) is None and not is_cursor(link, url)
+    return counts(page) and (link is None or _number_in(link) is not None)
 
 
-def is_cursor(link: str, url: str) -> bool:
-    """Return whether a link leads to a page of the list at `url` without a page number."""
-    try:
-        leads, own = urlsplit(urljoin(url, link)), urlsplit(url)
-        same = origin(leads) == origin(own) and leads.path.rstrip("/") == own.path
-    except ValueError:
-        return False
-    return same and leads.query != "" and _number_in(link) is None
+def counts(page: Page) -> bool:
+    """Return whether a page says how many records or pages its list has."""
+    return page.document.record_count is not None or page.document.page_count is not None
 
 
 def _number_in(link: str) -> int | None:

@@ -97,16 +97,16 @@ def _ask(found: Probe, source: Source) -> None:
         except Transient as error:
             found.state, found.error = State.FAILING, error
         else:
-            _measure(found, query, page, refusals, source.url)
+            _measure(found, query, page, refusals)
             _ask_for_changes(found, query, source)
             return
 
 
-def _measure(found: Probe, query: Query, page: Page, refusals: int, url: str) -> None:
-    """Note what a first page shows about the whole list."""
+def _measure(found: Probe, query: Query, page: Page, refusals: int) -> None:
+    """Note what a first page tells of the whole list."""
     found.state, found.error = State.READABLE, None
     found.records = page.document.record_count
-    requests = requests_for(page, query.size, url)
+    requests = requests_for(page, query.size)
     found.requests = None if requests is None else refusals + requests
     if not page.records:
         found.pages, found.bytes = 1, 0.0

@@ -13,7 +13,7 @@ from recruit_assets.errors import BadAnswer, ParameterRefused, Rejected, Unavail
 from recruit_assets.extract import http_errors
 from recruit_assets.extract.cursor import read_by_cursor
 from recruit_assets.extract.lanes import OutOfOrder
-from recruit_assets.extract.links import by_number, ends, leads_elsewhere
+from recruit_assets.extract.links import by_number, counts, ends
 from recruit_assets.extract.no_answer import TELL
 from recruit_assets.extract.ordered import Ordered
 from recruit_assets.extract.pager import Pager
@@ -127,13 +127,7 @@ class Walk:
             return
         if len(_distinct(first)) == counted and (yield from self._is_all(first)):
             return
-        numbered = by_number(first, self._source.url)
-        if numbered and leads_elsewhere(first, self._source.url):
-            self._source.log.warning(
-                f"{self._name}: links.next of page 1 leads to no page of this list, so its pages "
-                "are asked for by number."
-            )
-        if not numbered and (yield from self._read_by_cursor(first)):
+        if not by_number(first) and (yield from self._read_by_cursor(first)):
             return
         if counted is None:
             yield from pager.forward(first)
@@ -149,16 +143,15 @@ class Walk:
         If a link leads nowhere, or back too early, pages are left to read by number if the API
         counts.
         """
-        document, doubts = first.document, list(self._doubts)
-        counts = document.record_count is not None or document.page_count is not None
+        doubts = list(self._doubts)
         try:
-            if (yield from read_by_cursor(self._pager, first)) or not counts:
+            if (yield from read_by_cursor(self._pager, first)) or not counts(first):
                 return True
             why = f"{self._name}: {self._doubts[-1]}."
         except REFUSED as error:
-            if not counts:
+            if not counts(first):
                 raise
-            why = str(error)
+            why = f"{error.subject}, to which links.next leads: {error.happened}."
         self._doubts[:] = doubts
         self._source.log.warning(f"{why} Pages are asked for by number instead.")
         return False
@@ -183,12 +176,14 @@ class Walk:
         """Return whether page 1 holds all records of its count, although it links to more."""
         link = first.document.next
         try:
-            if by_number(first, self._source.url) or link is None:
+            if by_number(first) or link is None:
                 page = self._source.page(self.query, 2)
             else:
                 page = self._source.linked(link, 2)
         except REFUSED as error:
-            self._source.log.warning(f"{error} Its count says that all records came before.")
+            self._source.log.warning(
+                f"{error.subject}: {error.happened}. By the count all records came before."
+            )
             return True
         yield page
         return _distinct(page) <= _distinct(first)
