@@ -2,8 +2,8 @@
 
     RecruitError
     ├── BadSetting                a setting is wrong; nothing was sent or written
-    ├── RequestFailed             a request failed, after all its tries
-    │   ├── Transient             may be temporary: retried, after the wait that it names
+    ├── RequestFailed             one request, after its tries
+    │   ├── Transient             may clear by itself, so it is asked again
     │   │   ├── RateLimited       429
     │   │   └── BadAnswer         a response that is not JSON:API, or incomplete
     │   ├── NeverReached          no response from this host since the start
@@ -65,13 +65,9 @@ class RequestFailed(RecruitError):
 
 
 class Transient(RequestFailed):
-    """Report a failure that may be temporary; `wait` is in seconds, if the API asks for one."""
+    """A failure that can clear by itself."""
 
     retryable = True
-
-    def __init__(self, subject: str, happened: str, advice: str, wait: float | None = None) -> None:
-        super().__init__(subject, happened, advice)
-        self.wait = wait
 
 
 class RateLimited(Transient):

@@ -18,13 +18,12 @@ from recruit_assets.extract.client import Client
 from recruit_assets.extract.forecast import requests_for
 from recruit_assets.extract.query import WINDOW, Query
 from recruit_assets.extract.records import RecordTable
-from recruit_assets.extract.retries import ONCE
+from recruit_assets.extract.retries import ONCE, RetryLimits
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.threads import DaemonPool
 
 MOST_REQUESTS = 2  # per endpoint
 FOR_EVERY_KEY = ("jobs", "departments")  # paths that every key may read
-IF_UNAVAILABLE = 2  # requests of a sync: the list, then one that every key may read
 
 
 class State(Enum):
@@ -78,7 +77,8 @@ def probe(source: Source) -> Probe:
         with source:
             _ask(found, source)
     except Unavailable as error:
-        found.state, found.error, found.requests = State.UNAVAILABLE, error, IF_UNAVAILABLE
+        found.state, found.error = State.UNAVAILABLE, error
+        found.requests = source.stats.requests + 1  # a sync asks for another list besides
     except RequestFailed as error:
         found.state, found.error = State.FAILING, error
     return found
@@ -89,17 +89,25 @@ def _ask(found: Probe, source: Source) -> None:
     while source.stats.requests < MOST_REQUESTS:
         try:
             page = source.page(query, 1)
-        except ParameterRefused as refused:
-            query, dropped = query.without(refused)
+        except RequestFailed as error:
+            if _may_clear(error) and source.stats.requests < MOST_REQUESTS:
+                continue
+            if not isinstance(error, ParameterRefused):
+                raise
+            query, dropped = query.without(error)
             found.refused += dropped
-            found.state, found.error = State.UNCLEAR, refused
+            found.state, found.error = State.UNCLEAR, error
             refusals += 1
-        except Transient as error:
-            found.state, found.error = State.FAILING, error
         else:
             _measure(found, query, page, refusals)
             _ask_for_changes(found, query, source)
             return
+
+
+def _may_clear(error: RequestFailed) -> bool:
+    """Return whether a sync would ask again: also after a refusal, if the wait is not too long."""
+    heeded = error.wait is not None and error.wait < RetryLimits.limited_for
+    return isinstance(error, Transient) or heeded
 
 
 def _measure(found: Probe, query: Query, page: Page, refusals: int) -> None:

@@ -1,10 +1,11 @@
 """Retries: when to repeat a request, and how long to wait first.
 
-Networks and servers fail briefly, so retries are needed. They are dangerous because clients
-that all retry at once keep a struggling server down. Therefore waits grow, are random over their
-whole length (full jitter), and end: at once when the reading is stopped, else at the limits. If an
-answer asks to wait (Retry-After), the request is retried after that wait, whatever the status; a
-wait longer than the limits allow ends the retries.
+Networks and servers fail for moments, so trying again is needed. It is dangerous because clients
+that all do so at once keep a struggling server down. Therefore waits grow, are random over their
+whole length (full jitter), and end: at once when the reading is stopped, else at the limits.
+An answer that asks to wait (Retry-After) is waited out whatever its status is, and asked again: a
+refusal once, as it is seldom for a while only. One that asks for more than the limits allow ends
+the trying.
 
 What lives here: the loop and its limits. `http_errors` decides which failures can clear. Dagster's
 retry policies are not used, because they turn a termination into one more try.
@@ -20,7 +21,6 @@ from typing import TypeVar
 import backoff
 
 from recruit_assets.errors import NeverReached, RateLimited, RequestFailed, Transient
-from recruit_assets.extract.no_answer import AGAIN
 from recruit_assets.extract.report import duration
 from recruit_assets.text import OneLineLog
 
@@ -41,6 +41,7 @@ class RetryLimits:
     limited_for: float = 600.0  # total of waits, if the API says how long
 
 
+REFUSAL_AGAIN = 1  # times that a refusal is asked again, if it asks to wait
 ONCE = RetryLimits(tries=1, tries_to_reach=1, limited_for=0)
 
 
@@ -106,10 +107,9 @@ def call_with_retries(
         stopped: ends a wait at once, and all retries.
 
     Raises:
-        RequestFailed: the last failure; its `tries` counts all. A `Transient`, whatever the status,
-            if the API asks for a longer wait than the limits allow.
+        RequestFailed: the last failure; its `tries` count all.
     """
-    tries = failures = 0  # failures since the last 429, which shows that the API is up
+    tries = failures = refusals = 0  # failures since the last 429, which shows that the API is up
     waits = backoff.expo(factor=limits.first_wait, max_value=limits.longest_wait)
     next(waits)  # the library's generators yield None first
     while True:
@@ -119,14 +119,16 @@ def call_with_retries(
             tries += 1
             error.tries = tries
             failures = 0 if isinstance(error, RateLimited) else failures + 1
+            refusals += not isinstance(error, _OUTAGES)
             outage.note(failing=failures > 0 and isinstance(error, _OUTAGES))
-            if stopped.is_set() or _is_hopeless(error, failures, limits, outage):
+            if stopped.is_set() or _is_hopeless(error, failures, refusals, limits, outage):
                 raise
             seconds = backoff.full_jitter(next(waits))
             if (asked := _wait_asked_for(error, limits)) is not None:
                 left = limits.limited_for - stats.seconds_waited_to_retry
                 if asked >= left:
-                    raise _asks_for_too_long(error, limits) from None
+                    _advise_to_wait(error, limits)
+                    raise
                 seconds = min(asked + seconds, left)
             log.warning(f"{error.subject}: {error.happened}; again in {seconds:.1f} s")
             stats.retries += 1
@@ -137,14 +139,15 @@ def call_with_retries(
             return result
 
 
-def _is_hopeless(error: RequestFailed, failures: int, limits: RetryLimits, outage: Outage) -> bool:
-    """Return whether a retry cannot help, or the limits on tries and on the outage are used up.
+def _is_hopeless(
+    error: RequestFailed, failures: int, refusals: int, limits: RetryLimits, outage: Outage
+) -> bool:
+    """Return whether another try cannot help, or tries and the outage have used up their limits.
 
-    A refusal is retried only if it asks to wait, and is not an outage. A 429 does not count as a
-    try.
+    A refusal can clear only if it asks to wait, and is tried once more. No 429 uses up tries.
     """
     if not isinstance(error, _OUTAGES):
-        return error.wait is None or failures >= limits.tries
+        return error.wait is None or refusals > REFUSAL_AGAIN or failures >= limits.tries
     tries = limits.tries_to_reach if isinstance(error, NeverReached) else limits.tries
     return failures >= tries and outage.seconds >= limits.outage
 
@@ -156,13 +159,8 @@ def _wait_asked_for(error: RequestFailed, limits: RetryLimits) -> float | None:
     return error.wait
 
 
-def _asks_for_too_long(error: RequestFailed, limits: RetryLimits) -> Transient:
-    """Return the error for a wait that is longer than the limits: time clears it, a run may not."""
-    later = error
-    if not isinstance(later, Transient):
-        later = Transient(error.subject, error.happened, AGAIN, error.wait)
-        later.status, later.tries = error.status, error.tries
-    if limits.limited_for:
+def _advise_to_wait(error: RequestFailed, limits: RetryLimits) -> None:
+    """Say in an outage's error that the API asks for a longer wait than the limits allow."""
+    if limits.limited_for and isinstance(error, _OUTAGES):
         most = duration(limits.limited_for)
-        later.advice = f"A request waits {most} at most: run it again later. {later.advice}"
-    return later
+        error.advice = f"A request waits {most} at most: run it again later. {error.advice}"

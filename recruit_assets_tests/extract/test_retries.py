@@ -36,12 +36,18 @@ class FakeTime(Event):
         return self.now
 
 
+def waiting(error: Transient, wait: float | None) -> Transient:
+    """Return an error that asks to wait."""
+    error.wait = wait
+    return error
+
+
 def transient(wait: float | None = None) -> Transient:
-    return Transient("things, page 1", "broke", "Try later.", wait)
+    return waiting(Transient("things, page 1", "broke", "Try later."), wait)
 
 
-def limited(wait: float | None = 0) -> RateLimited:
-    return RateLimited("things, page 1", "too many", "Wait.", wait)
+def limited(wait: float | None = 0) -> Transient:
+    return waiting(RateLimited("things, page 1", "too many", "Wait."), wait)
 
 
 def never_reached() -> NeverReached:

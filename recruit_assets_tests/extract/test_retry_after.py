@@ -1,5 +1,6 @@
 """Retry-After: what counts as a wait, and that it is heeded whatever the status is."""
 
+import logging
 import string
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -9,10 +10,22 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recruit_assets.errors import RequestFailed, Transient
+from recruit_assets.errors import (
+    ParameterRefused,
+    RateLimited,
+    Rejected,
+    RequestFailed,
+    Transient,
+)
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import Client
+from recruit_assets.extract.probe import Probe, State, probe
 from recruit_assets.extract.report import Verdict
+from recruit_assets.extract.retries import ONCE
 from recruit_assets.extract.retry_after import NONSENSE, wait_asked_for
+from recruit_assets.extract.source import Source
 from recruit_assets.sandbox import Sandbox
+from recruit_assets_tests.conftest import BY_NAME, settings_for
 from recruit_assets_tests.extract.test_walk import StartWalk, expected, ids
 
 NOW = datetime(2026, 11, 26, 8, tzinfo=UTC)
@@ -115,30 +128,89 @@ AGO = format_datetime(NOW - timedelta(days=1), usegmt=True)
 @pytest.mark.parametrize("status", [*REFUSALS, 408, 429, 503])
 def test_a_wait_is_heeded_on_every_status(sandbox: Sandbox, walk: StartWalk, status: int) -> None:
     headers = {"Location": "http://127.0.0.1:9/"} if status < 400 else {}
-    for page, said in ((1, "0"), (2, "0.001"), (2, AGO)):
+    waits = [(1, "0"), (2, AGO), (2, "0.001")]
+    del waits[2 if status in REFUSALS else 3 :]  # a refusal is asked again once
+    for page, said in waits:
         headers = headers | {"Retry-After": said}
         sandbox.fail("candidates", page=page, status=status, headers=headers)
     reading = walk("candidates")
     assert ids(reading) == expected(sandbox, "candidates")
     assert reading.report.verdict is Verdict.COMPLETE
     assert reading.report.dropped == []
-    assert reading.stats.retries == 3
+    assert reading.stats.retries == len(waits)
 
 
-@pytest.mark.parametrize("status", [301, 400, 403, 404, 409, 429, 503])
 @pytest.mark.parametrize("dated", [False, True])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (408, Transient),
+        (429, RateLimited),
+        (503, Transient),
+        (301, Rejected),
+        (400, ParameterRefused),
+        (401, Rejected),
+        (409, Rejected),
+    ],
+)
 def test_a_wait_that_is_too_long_is_named(
-    sandbox: Sandbox, walk: StartWalk, status: int, *, dated: bool
+    sandbox: Sandbox, walk: StartWalk, status: int, kind: type[RequestFailed], *, dated: bool
 ) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     said = format_datetime(tomorrow, usegmt=True) if dated else "86400"
     sandbox.fail("regions", status=status, headers={"Retry-After": said}, times=None)
-    with pytest.raises(Transient) as raised:
+    with pytest.raises(RequestFailed) as raised:
         ids(walk("regions"))
     said = str(raised.value)
-    assert f"HTTP {status}, and asks to wait 24.0 h. A request waits 10 min at most: run it" in said
+    assert f"HTTP {status}" in said
+    assert ", and asks to wait 24.0 h. " in said
+    assert ("A request waits 10 min at most: run it again later." in said) == (
+        kind not in (Rejected, ParameterRefused)
+    )
+    assert type(raised.value) is kind
     assert raised.value.status == status
     assert len(sandbox.requests) == 1
+
+
+def diagnosed(sandbox: Sandbox) -> Probe:
+    """Return what the doctor finds of the regions."""
+    client = Client(ApiSettings(**settings_for(sandbox)))
+    found = probe(Source(client, BY_NAME["regions"], ONCE, logging.getLogger("doctor")))
+    client.close()
+    return found
+
+
+@pytest.mark.parametrize(("wait", "tries"), [("0", 2), ("86400", 1)])
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_endpoint_that_is_missing_is_unavailable_whatever_its_wait(
+    sandbox: Sandbox, walk: StartWalk, status: int, wait: str, tries: int
+) -> None:
+    sandbox.fail("regions", status=status, headers={"Retry-After": wait}, times=None)
+    reading = walk("regions")
+    assert ids(reading) == []
+    assert reading.report.verdict is Verdict.UNAVAILABLE
+    assert f"HTTP {status}" in reading.report.reason
+    assert ", and asks to wait " in reading.report.reason
+    assert [each.path for each in sandbox.requests] == ["regions"] * tries + ["jobs"]
+    found = diagnosed(sandbox)
+    assert (found.state, found.requests) == (State.UNAVAILABLE, tries + 1)
+
+
+@pytest.mark.parametrize("status", [400, 403, 409])
+def test_the_doctor_asks_again_where_a_sync_does(sandbox: Sandbox, status: int) -> None:
+    sandbox.fail("regions", status=status, headers={"Retry-After": "0"})
+    found = diagnosed(sandbox)
+    assert (found.state, found.refused) == (State.READABLE, [])
+
+
+@pytest.mark.parametrize("status", [301, 401, 406, 409, 423])
+def test_a_refusal_that_asks_to_wait_is_asked_again_once(
+    sandbox: Sandbox, walk: StartWalk, status: int
+) -> None:
+    sandbox.fail("regions", status=status, headers={"Retry-After": "0"}, times=None)
+    with pytest.raises(Rejected, match=rf"HTTP {status}.* and asks to wait 0 s \(2 tries\)\. "):
+        ids(walk("regions"))
+    assert len(sandbox.requests) == 2
 
 
 @pytest.mark.parametrize("said", ["soon", "-1", "1e3", "9" * 30, ""])
@@ -151,15 +223,3 @@ def test_nonsense_is_no_reason_to_ask_again(
         ids(walk("regions"))
     assert "wait" not in str(raised.value)
     assert len(sandbox.requests) == 1
-
-
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_refusal_that_outlasts_its_waits_is_what_its_status_says(
-    sandbox: Sandbox, walk: StartWalk, status: int
-) -> None:
-    sandbox.fail("regions", status=status, headers={"Retry-After": "0"}, times=None)
-    reading = walk("regions")
-    assert ids(reading) == []
-    assert reading.report.verdict is Verdict.UNAVAILABLE
-    assert f"HTTP {status}" in reading.report.reason
-    assert "and asks to wait 0 s (8 tries)" in reading.report.reason
