@@ -5,13 +5,15 @@ Continue), and a slow handshake or proxy could hold a request forever. Here each
 deadline from its start to the last byte of its answer, and a thread shuts the connection down when
 the deadline passes.
 
-What lives here: the thread, and connections that it can shut down. `client` raises the error for an
-exchange that was cut off.
+What lives here: the thread, connections that can be shut down from it, and when one is kept. What
+is said of an exchange that was cut off is in `client`.
 """
 
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from http.client import HTTPResponse
 from threading import Event, Lock, Thread, local
 from time import monotonic
 from typing import Any
@@ -124,9 +126,29 @@ def _current() -> Exchange | None:
     return getattr(_thread, "exchange", None)
 
 
+class _Answer(HTTPResponse):
+    """An answer that is the final one, over a connection that serves another only after a 200.
+
+    Python itself skips 100 Continue alone, and would take 103 Early Hints for the answer, and what
+    comes after it for that to the next request. After an answer without a body, or one that a
+    gateway gave up on, something late could be taken so as well.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        interim = 100 <= status < 200 and status != HTTPStatus.SWITCHING_PROTOCOLS
+        return version, HTTPStatus.CONTINUE if interim else status, reason
+
+    def begin(self) -> None:
+        """Read the head of the answer; `will_close` says whether the connection ends with it."""
+        super().begin()
+        self.will_close = self.will_close or self.status != HTTPStatus.OK
+
+
 class _Connection(HTTPConnection):
     """Let the exchange of the current thread shut the connection down."""
 
+    response_class = _Answer
     _line: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from recruit_assets.errors import Transient
+from recruit_assets.errors import RequestFailed, Transient
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.jsonapi import Document
@@ -120,6 +120,66 @@ def test_a_connection_serves_several_exchanges() -> None:
         client.close()
     assert len(Kept.ports) == 3
     assert len(set(Kept.ports)) == 1
+
+
+OK = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"data":[]}'
+LATE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Scripted(BaseRequestHandler):
+    """Answers the first request of all with `first`, and whatever else is asked as a list is.
+
+    Over the connection of the first one, `late` comes before the answer to the second.
+    """
+
+    first: bytes
+    late: bytes
+    asked: list[int]
+
+    def handle(self) -> None:
+        while received := self.request.recv(1 << 16):
+            assert received.endswith(b"\r\n\r\n")
+            self.asked.append(self.client_address[1])
+            is_first = len(self.asked) == 1
+            is_same = self.asked[0] == self.client_address[1]
+            self.request.sendall(self.first if is_first else self.late * is_same + OK)
+
+
+def answers(first: bytes, late: bytes = b"") -> list[Any]:
+    """Return what comes of two requests, by one client: the status, or None for a list."""
+    Scripted.first, Scripted.late, Scripted.asked = first, late, []
+    came: list[Any] = []
+    with serving(ThreadingTCPServer(("127.0.0.1", 0), Scripted)) as port:
+        client = Client(ApiSettings(**GOOD | {"base_url": f"http://127.0.0.1:{port}/"}))
+        for _ in range(2):
+            try:
+                client.get("regions", "", "regions, page 1", Document, RequestStats())
+                came.append(None)
+            except RequestFailed as error:
+                came.append(error.status)
+        client.close()
+    assert len(Scripted.asked) == 2
+    return came
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_interim_answers_are_skipped(status: int) -> None:
+    interim = b"HTTP/1.1 %d Odd\r\nLink: </x>\r\n\r\n" % status
+    assert answers(3 * interim + OK) == [None, None]
+    assert answers(interim + LATE) == [404, None]
+
+
+@pytest.mark.parametrize("status", [101, 204, 304, 500])
+def test_a_late_answer_is_not_that_to_another_request(status: int) -> None:
+    length = b"Content-Length: 0\r\n" if status == 500 else b""
+    first = b"HTTP/1.1 %d Odd\r\n%s\r\n" % (status, length)
+    assert answers(first, LATE) == [status, None]
+    assert answers(first + LATE) == [status, None]
+
+
+def test_what_is_left_after_an_answer_is_not_that_to_another_request() -> None:
+    assert answers(OK + LATE) == [None, None]
+    assert answers(OK + b" " * (1 << 14) + LATE) == [None, None]
 
 
 FORK = """
