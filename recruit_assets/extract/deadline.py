@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPResponse
-from threading import Event, Lock, Thread, local
+from threading import Condition, Lock, Thread, local
 from time import monotonic
 from typing import Any
 
@@ -79,9 +79,9 @@ class Deadlines:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._lock, self._closed = Lock(), Event()
-        self._running: dict[Exchange, None] = {}  # oldest first, which is also the first to expire
-        self._watched = False  # whether the thread is running
+        self._lock, self._closed = Condition(), False
+        self._running: dict[Exchange, None] = {}  # the oldest first, which ends first
+        self._watched = False  # by the thread
 
     @contextmanager
     def exchange(self) -> Iterator[Exchange]:
@@ -98,26 +98,29 @@ class Deadlines:
             _thread.exchange = None
             with self._lock:
                 self._running.pop(exchange, None)
+                if self._closed:
+                    self._lock.notify()
             exchange.end()
 
     def close(self) -> None:
-        """Stop the thread."""
-        self._closed.set()
+        """Let the thread end, as soon as no exchange is left."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify()
 
     def _watch(self) -> None:
-        """Cut off overdue exchanges; end when none has run for as long as one may take."""
-        while True:
-            with self._lock:
+        """Cut off exchanges, until there was none for as long as one may take, or it is closed."""
+        with self._lock:
+            while True:
                 oldest = next(iter(self._running), None)
                 left = oldest.ends - monotonic() if oldest else self._seconds
                 if oldest and left <= 0:
                     del self._running[oldest]
                     oldest.cut()
                     continue
-            # An exchange that starts during this wait expires after it.
-            stopped = self._closed.wait(left)
-            with self._lock:
-                if stopped or (oldest is None and not self._running):
+                if oldest or not self._closed:
+                    self._lock.wait(left)  # an exchange that begins during it ends after it
+                if oldest is None and not self._running:
                     self._watched = False
                     return
 

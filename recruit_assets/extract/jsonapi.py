@@ -6,6 +6,7 @@ What lives here: the structures that msgspec decodes an answer into and validate
 
 import json
 import re
+from decimal import Decimal
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -100,7 +101,7 @@ def read(body: bytes, shape: type[Shape]) -> Shape:
     document = _decoded(body, shape)
     for number, record in enumerate(records_of(document), 1):
         if type(record.id) is not str or not record.id:
-            force_setattr(record, "id", _id(record.id, number))
+            force_setattr(record, "id", _id(record.id, number, body))
     return document
 
 
@@ -114,19 +115,34 @@ def members(value: Members | Relationships) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _id(value: Any, number: int) -> int:
-    """Return an id that is an integer, including one written as 5.0.
+def _id(value: Any, number: int, body: bytes) -> int:
+    """Return an id that is a whole number, also where it is written as 5.0 or 1e17.
 
     Raises:
         msgspec.ValidationError: the id is missing.
         BadId: the id is something else.
     """
-    if type(value) is int or (type(value) is float and count_in(abs(value)) is not None):
-        return int(value)
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value) if abs(value) < MAX_COUNT else _exactly(number, body)
     if value is None or value == "":
         raise msgspec.ValidationError(f"Expected an id, got `{value!r}` - at record {number}")
-    shown = str(value) if isinstance(value, float | bool) else f"a {type(value).__name__}"
+    shown = json.dumps(value) if isinstance(value, float | bool) else f"a {type(value).__name__}"
     raise BadId(f"record {number} has the id {shown}, and an id is a text or a whole number")
+
+
+def _exactly(number: int, body: bytes) -> int:
+    """Return the id of a record that may have more digits than a float holds.
+
+    Raises:
+        BadId: it is no whole number.
+    """
+    data = json.loads(body, parse_float=Decimal, parse_int=Decimal)["data"]
+    exact: Decimal = (data[number - 1] if isinstance(data, list) else data)["id"]
+    if exact != exact.to_integral_value():
+        raise BadId(f"record {number} has the id {exact}, and an id is a text or a whole number")
+    return int(exact)
 
 
 def _decoded(body: bytes, shape: type[Shape]) -> Shape:

@@ -68,7 +68,7 @@ def no_answer(
 
 def too_slow(subject: str, host: str, longest: float) -> Transient:
     """Return the error for an exchange that was cut off after `longest` seconds."""
-    happened = f"{host} was still sending after {longest:g} s, the most that an answer may take"
+    happened = f"{host} had not sent a whole answer after {longest:g} s, the most that it may take"
     return Transient(subject, happened, AGAIN)
 
 

@@ -144,7 +144,8 @@ class Source:
         if failed:
             self.log.warning(
                 f"{self.endpoint.name}: {len(failed)} of {len(wanted)} records could not be looked "
-                f"up by id, so their rows stay as they are. The first: {failed[0]}"
+                f"up by id, so their rows stay as they are. The first: {failed[0].subject}: "
+                f"{failed[0].happened}."
             )
 
     def record(self, id_: str, query: Query, limits: RetryLimits | None = None) -> Page | None:

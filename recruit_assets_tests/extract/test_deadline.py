@@ -25,6 +25,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 # What is sent at once, and what then goes on without end.
 ENDLESS: dict[str, tuple[str, bytes, bytes]] = {
+    "nothing": ("http", b"", b""),
     "interim answers": ("http", b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "a header": ("http", HEAD + b"X-Long: ", b"a"),
     "the first line": ("http", b"HTTP/1.1 200 ", b"O"),
@@ -73,12 +74,36 @@ def test_an_answer_without_end_is_cut_off(kind: str) -> None:
     with serving(ThreadingTCPServer(("127.0.0.1", 0), dripping(first, more))) as port:
         settings = ApiSettings(**GOOD | {"base_url": f"{scheme}://127.0.0.1:{port}/v1/"})
         client = Client(settings, longest=LONGEST)
-        said = rf"127\.0\.0\.1:{port} was still sending after 0.2 s, the most that an answer may"
+        said = rf"127\.0\.0\.1:{port} had not sent a whole answer after 0.2 s, the most that it may"
         with pytest.raises(Transient, match=said):
             client.get("regions", "", "regions, page 1", Document, RequestStats())
         client.close()
     if scheme == "https":
         gc.collect()  # here, where that is no error
+
+
+def test_a_request_in_flight_is_cut_off_after_the_client_is_closed() -> None:
+    begun, said = Event(), list[str]()
+
+    def first(*server: Any) -> BaseRequestHandler:
+        begun.set()
+        return dripping(HEAD + b"X-Long: ", b"a")(*server)
+
+    with serving(ThreadingTCPServer(("127.0.0.1", 0), first)) as port:
+        changed = {"base_url": f"http://127.0.0.1:{port}/", "requests_per_10s": 0}
+        client = Client(ApiSettings(**GOOD | changed), longest=LONGEST)
+
+        def ask() -> None:
+            with pytest.raises(Transient) as raised:
+                client.get("regions", "", "regions, page 1", Document, RequestStats())
+            said.append(str(raised.value))
+
+        asking = Thread(target=ask, daemon=True)
+        asking.start()
+        assert begun.wait(10)
+        client.close()
+        asking.join(10)
+    assert "after 0.2 s" in " ".join(said)
 
 
 def test_a_proxy_that_goes_on_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +113,7 @@ def test_a_proxy_that_goes_on_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> Non
     with serving(ThreadingTCPServer(("127.0.0.1", 0), drip)) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         client = Client(ApiSettings(**GOOD), longest=LONGEST)
-        with pytest.raises(Transient, match=r"was still sending after 0\.2 s"):
+        with pytest.raises(Transient, match=r"had not sent a whole answer after 0\.2 s"):
             client.get("regions", "", "regions, page 1", Document, RequestStats())
         client.close()
 

@@ -76,6 +76,7 @@ def test_any_other_answer_leaves_the_row_and_warns_once(
     (warned,) = [text for text in told if "again in" not in text]
     assert warned.startswith("regions: 2 of 3 records could not be looked up by id, so their rows")
     assert f"The first: regions {first}: " in warned or f"The first: regions {third}: " in warned
+    assert "The table is as it was" not in warned
 
 
 def test_another_record_than_was_asked_for_proves_nothing(
