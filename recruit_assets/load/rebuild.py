@@ -5,7 +5,7 @@ filled in the same statement. Everything that users have added is kept: columns,
 constraints, indexes; and views, which DuckDB binds when they are read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import duckdb
 
@@ -38,11 +38,13 @@ def rebuild(
     """
     old = table_name(database, table.name, table.schema)
     new = table_name(database, unused(table.name), table.schema)
-    lines, meanings = _definition(database, table)
+    generated = _generated(database, table, old)
+    lines, meanings = _definition(database, table, generated)
     lines += _constraints(database, table)
     indexes = _indexes(database, table)
     database.execute(f"CREATE TABLE {new} ({', '.join(lines)})")
-    database.execute(f"INSERT INTO {new} BY NAME {_refilled(table, old, found, defects)}")
+    given = [(name, sql_type) for name, sql_type in found if name not in generated]
+    database.execute(f"INSERT INTO {new} BY NAME {_refilled(table, old, given, defects)}")
     database.execute(f"DROP TABLE {old}")
     database.execute(f"ALTER TABLE {new} RENAME TO {quoted(table.name)}")
     for sql in indexes:
@@ -51,8 +53,23 @@ def rebuild(
     describe(database, old, meanings)
 
 
+def _generated(database: duckdb.DuckDBPyConnection, table: Table, full: str) -> set[str]:
+    """Return the columns of somebody's own that DuckDB computes from others.
+
+    It lists their expression as if it were a default, but does not describe it as one.
+    """
+    described = database.execute(f"DESCRIBE {full}").fetchall()
+    plain = {name for name, *_, default, _ in described if default is not None}
+    listed = database.execute(
+        "SELECT column_name FROM duckdb_columns() "
+        f"WHERE {_OF_TABLE} AND column_default IS NOT NULL",
+        [table.schema, table.name],
+    ).fetchall()
+    return {name for (name,) in listed if name not in plain and name.lower() not in table.columns}
+
+
 def _definition(
-    database: duckdb.DuckDBPyConnection, table: Table
+    database: duckdb.DuckDBPyConnection, table: Table, generated: Collection[str]
 ) -> tuple[list[str], dict[str, str]]:
     """Return the column definitions of the new table, and the comments of its columns."""
     lines, meanings, present = [], {}, set[str]()
@@ -62,7 +79,8 @@ def _definition(
         [table.schema, table.name],
     ).fetchall():
         present.add(name.lower())
-        extra = f" DEFAULT {default}" * bool(default) + " NOT NULL" * (not nullable)
+        given = f" GENERATED ALWAYS AS ({default})" if name in generated else f" DEFAULT {default}"
+        extra = given * bool(default) + " NOT NULL" * (not nullable)
         if name.lower() in table.columns:
             sql_type, meanings[name] = table.columns[name.lower()]  # noqa: PLW2901
             extra = ""

@@ -273,6 +273,26 @@ def test_what_somebody_has_added_stays(database: duckdb.DuckDBPyConnection) -> N
     )
 
 
+def test_a_column_that_somebody_has_generated_stays_so(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    begin(database)
+    database.execute("ALTER TABLE recruit.wide ADD COLUMN five INTEGER DEFAULT 5")
+    ((made,),) = database.execute(
+        "SELECT sql FROM duckdb_tables() WHERE schema_name = 'recruit' AND table_name = 'wide'"
+    ).fetchall()
+    size = "\"Its size\" INTEGER GENERATED ALWAYS AS (length(text || 'it''s'))"
+    database.execute(
+        f"CREATE TABLE kept AS FROM recruit.wide; DROP TABLE recruit.wide; "
+        f"{made.rstrip(';')[:-1]}, {size}); INSERT INTO recruit.wide BY NAME FROM kept; "
+        "ALTER TABLE recruit.wide ALTER boolean TYPE VARCHAR"
+    )
+    sync(database, [*RECORDS, {"id": "6", "text": "new"}], "c")
+    seen = "SELECT text, \"Its size\", five FROM recruit.wide WHERE id IN ('4', '6') ORDER BY id"
+    assert database.execute(seen).fetchall() == [("z", 5, 5), ("new", 7, 5)]
+    assert stored(database)[0][5] is True
+
+
 @pytest.mark.parametrize(
     ("made", "is_one"),
     [
