@@ -64,7 +64,7 @@ def test_what_is_blanked_or_mostly_replaced_is_noted(
     (candidates,) = (each for each in ENDPOINTS if each.name == "candidates")
     with duckdb.connect() as database:
         prepare(database, candidates, {})
-        values = ", ".join(f"${name} AS {name}" for name in BEFORE)
+        values = ", ".join(f"${name}::VARCHAR AS {name}" for name in BEFORE)
         staged = f"SELECT '1' AS id, NULL AS {UNPARSED}, {values}"
         database.execute(f"INSERT INTO recruit.candidates BY NAME {staged}", BEFORE)
         database.execute(f"CREATE TABLE staged AS {staged}", BEFORE | changed)
