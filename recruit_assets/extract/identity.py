@@ -28,8 +28,8 @@ def type_of_another(endpoint: Endpoint, types: Iterable[Any]) -> str | None:
 def one_id_twice(records: Sequence[Record]) -> tuple[str, str, str] | None:
     """Return an id that two records of one answer share though they are not the same record.
 
-    They differ in type, or the id of one is a number and that of the other a text. A type that is
-    missing or spelled otherwise is no difference.
+    They differ in type, or the id of one is a number, that of the other a text, and their content
+    differs as well. A type that is missing or spelled otherwise is no difference.
 
     Returns:
         The id and what each of the two is, in words; None if there are no such records.
@@ -48,8 +48,10 @@ def one_id_twice(records: Sequence[Record]) -> tuple[str, str, str] | None:
 
 def _same(one: Record, other: Record) -> bool:
     """Return whether two records of one id can be the same one."""
-    types = {_type(one), _type(other)} - {""}
-    return isinstance(one.id, int) == isinstance(other.id, int) and len(types) < 2
+    if len({_type(one), _type(other)} - {""}) == 2:
+        return False
+    alike = isinstance(one.id, int) == isinstance(other.id, int)
+    return alike or (one.attributes, one.relationships) == (other.attributes, other.relationships)
 
 
 def _type(record: Record) -> str:

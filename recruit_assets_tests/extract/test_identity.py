@@ -173,16 +173,22 @@ FORMS = st.tuples(
 )
 
 
-@given(st.lists(FORMS, max_size=12))
+@given(st.lists(FORMS, max_size=12), st.booleans())
 def test_two_records_of_one_id_are_found_wherever_they_are(
-    records: list[tuple[int, Callable[[int], Any], str | None]],
+    records: list[tuple[int, Callable[[int], Any], str | None]], alike: bool
 ) -> None:
     forms, types = dict[str, set[Any]](), dict[str, set[str]]()
     for id_, form, type_ in records:
         forms.setdefault(str(id_), set()).add(form)
         types.setdefault(str(id_), set()).update((type_ or "")[:1].casefold())
-    clash = one_id_twice([Record(form(id_), type=type_) for id_, form, type_ in records])
-    twice = {id_ for id_ in forms if len(forms[id_]) > 1 or len(types[id_]) > 1}
+    clash = one_id_twice(
+        [
+            Record(form(id_), type=type_, attributes={"form": alike or form.__name__})
+            for id_, form, type_ in records
+        ]
+    )
+    differ = {id_ for id_ in forms if len(forms[id_]) > 1 and not alike}
+    twice = differ | {id_ for id_ in types if len(types[id_]) > 1}
     assert (clash is not None) == bool(twice)
     assert clash is None or clash[0] in twice
 
