@@ -55,7 +55,7 @@ def send(project: Project, turn: int) -> None:
 
 
 def must_be_stored(project: Project, name: str) -> None:
-    """Assert that each time of an endpoint is in its column, or as it came in `_unparsed`."""
+    """Assert that each time of an endpoint is in its column, or unchanged in `_unparsed`."""
     endpoint = BY_NAME[name]
     kinds = {each.name: each.kind for each in endpoint.attributes if each.kind in FAR}
     columns = [snake_case(each) for each in kinds]

@@ -9,14 +9,13 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recruit_assets.cli.main import main
 from recruit_assets.extract.columns import LONGEST_NAME, Places, Shape
 from recruit_assets.extract.query import Query
 from recruit_assets.options import Mode
 from recruit_assets.text import markdown, one_line
 from recruit_assets_tests.conftest import BY_NAME, KEY, Project, metadata
 from recruit_assets_tests.rings import sized
-from recruit_assets_tests.test_hostile_text import is_plain, logged
+from recruit_assets_tests.test_hostile_text import commands_print_plain_text, is_plain, logged
 from recruit_assets_tests.test_text import HOSTILE, SNIPPETS
 
 HALF = "HALF-A-PAIR"  # in the place of a lone surrogate until the answer is bytes
@@ -97,12 +96,4 @@ def test_hostile_names_become_columns_and_forge_nothing(
         assert "\n" not in (check.description or "")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RECRUIT_API_BASE_URL", project.sandbox.base_url)
-    monkeypatch.setenv("RECRUIT_API_KEY", KEY)
-    monkeypatch.setenv("RECRUIT_DATABASE", str(project.path))
-    monkeypatch.setenv("RECRUIT_API_REQUESTS_PER_10S", "0")
-    for command in (["status"], ["status", "--json"], ["doctor"], ["doctor", "--json"]):
-        main(command)
-        printed = capsys.readouterr()
-        assert "departments" in printed.out
-        assert is_plain(printed.out + printed.err)
+    commands_print_plain_text(project, monkeypatch, capsys)

@@ -80,6 +80,21 @@ def materialize(project: Project, *assets: dg.AssetsDefinition) -> dg.ExecuteInP
     )
 
 
+def commands_print_plain_text(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run `status` and `doctor` on a project, and look at each character that they print."""
+    monkeypatch.setenv("RECRUIT_API_BASE_URL", project.sandbox.base_url)
+    monkeypatch.setenv("RECRUIT_API_KEY", KEY)
+    monkeypatch.setenv("RECRUIT_DATABASE", str(project.path))
+    monkeypatch.setenv("RECRUIT_API_REQUESTS_PER_10S", "0")
+    for command in (["status"], ["status", "--json"], ["doctor"], ["doctor", "--json"]):
+        main(command)
+        printed = capsys.readouterr()
+        assert "departments" in printed.out
+        assert is_plain(printed.out + printed.err)
+
+
 def is_plain(text: str) -> bool:
     """Whether a text has no character that a terminal obeys or hides, but ends of lines."""
     found = {category(letter) for letter in text.replace("\n", "")}
@@ -167,12 +182,4 @@ def test_hostile_texts_cost_nothing_but_their_own_characters(
         assert page.locator("figure svg").count() == plain[1]
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RECRUIT_API_BASE_URL", project.sandbox.base_url)
-    monkeypatch.setenv("RECRUIT_API_KEY", KEY)
-    monkeypatch.setenv("RECRUIT_DATABASE", str(project.path))
-    monkeypatch.setenv("RECRUIT_API_REQUESTS_PER_10S", "0")
-    for command in (["status"], ["status", "--json"], ["doctor"], ["doctor", "--json"]):
-        main(command)
-        shown = capsys.readouterr()
-        assert "departments" in shown.out
-        assert is_plain(shown.out + shown.err)
+    commands_print_plain_text(project, monkeypatch, capsys)

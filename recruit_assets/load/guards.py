@@ -74,7 +74,7 @@ def doubts(
 
 
 def too_many(missing: int, alive: int) -> bool:
-    """Return whether so many of the current rows are missing that a person must decide."""
+    """Return whether more current rows are missing than may be deleted without being allowed."""
     if missing == alive:
         return missing > 1
     return missing > FEW_ROWS and missing > MAX_DELETED_SHARE * alive
