@@ -11,8 +11,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-# Matches the schema and the name of each table that a file reads.
-NAMED = re.compile(r"\b(recruit(?:_meta|_history|_marts)?)\.(\w+)")
+import duckdb
+
+_READS = """
+    SELECT DISTINCT value->>'schema_name', value->>'table_name'
+    FROM json_tree(json_serialize_sql(?))
+    WHERE type = 'OBJECT' AND (value->>'type') = 'BASE_TABLE' AND (value->>'schema_name') <> ''
+"""
 _KEY = re.compile(r"(Grain|Check|Picture|Bars|Months|Columns):\s*(.*)")
 
 
@@ -27,7 +32,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Mart:
-    """Define one table of `recruit_marts`; `columns` are meanings by name, `checks` are SQL."""
+    """Define one table of `recruit_marts`; `columns` are meanings by name, `checks` are SQL.
+
+    `reads` has the schema and the name of each table that its SQL reads.
+    """
 
     name: str
     description: str
@@ -36,11 +44,7 @@ class Mart:
     picture: Picture
     columns: dict[str, str]
     sql: str
-
-    @property
-    def reads(self) -> set[tuple[str, str]]:
-        """Return the schema and the name of each table that it reads."""
-        return set(NAMED.findall(self.sql))
+    reads: frozenset[tuple[str, str]]
 
     @property
     def rates(self) -> list[str]:
@@ -48,11 +52,23 @@ class Mart:
         return [name for name in self.columns if name.endswith(("_rate", "_share"))]
 
 
-def read_mart(path: Path) -> Mart:
+def read_marts(folder: Path) -> list[Mart]:
+    """Return the marts of a folder, each after those that it reads.
+
+    Raises:
+        ValueError: some of them read each other.
+    """
+    # Only a parser: it opens no file, and its threads would outlive a fork.
+    with duckdb.connect(config={"threads": 1}) as parser:
+        return _in_order([_read_mart(path, parser) for path in sorted(folder.glob("*.sql"))])
+
+
+def _read_mart(path: Path, parser: duckdb.DuckDBPyConnection) -> Mart:
     """Return the mart of a file; the file's name is the mart's."""
     lines = path.read_text().splitlines()
     end = next(number for number, line in enumerate(lines) if not line.startswith("--"))
     said, keys = _sorted_out([line[3:] for line in lines[:end]])
+    sql = "\n".join(lines[end:]).strip()
     return Mart(
         name=path.stem,
         description="\n".join(said).strip(),
@@ -60,7 +76,8 @@ def read_mart(path: Path) -> Mart:
         checks=tuple(keys["Check"]),
         picture=Picture(keys["Picture"][0], "Months" in keys, (keys["Months"] + keys["Bars"])[0]),
         columns=dict(column.split(": ", 1) for column in keys["Columns"]),
-        sql="\n".join(lines[end:]).strip(),
+        sql=sql,
+        reads=frozenset(parser.execute(_READS, [sql]).fetchall()),
     )
 
 
@@ -99,4 +116,4 @@ def _in_order(marts: list[Mart]) -> list[Mart]:
     return ordered
 
 
-MARTS = _in_order([read_mart(path) for path in sorted(Path(__file__).parent.glob("*.sql"))])
+MARTS = read_marts(Path(__file__).parent)

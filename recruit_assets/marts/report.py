@@ -21,6 +21,7 @@ from markupsafe import Markup
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.disk import disk_problem
+from recruit_assets.load.syncs import latest
 from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.charts import ChartData, NotDrawn, as_svg, look, number
 from recruit_assets.marts.mart import MARTS
@@ -31,10 +32,6 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 LONGEST = 200  # characters of a text in a table
 _MARTS = {mart.name: mart for mart in MARTS}
 _AS_OF = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
-_FRESHNESS = """
-    SELECT endpoint, verdict, read_at, complete_at AS proven_at, rows
-    FROM recruit_meta.latest
-"""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,9 @@ def gather(database: duckdb.DuckDBPyConnection) -> Contents:
             )
             for section in asked["sections"]
         ],
-        tables=_freshness({row["endpoint"]: row for row in ask(database, _FRESHNESS)}),
+        tables=_freshness(
+            {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)}")}
+        ),
     )
 
 
@@ -124,7 +123,7 @@ def _first(rows: list[Row]) -> Row:
 
 
 def _freshness(found: Mapping[str, Row]) -> list[Row]:
-    never: Row = {"verdict": "never synced", "read_at": None, "proven_at": None, "rows": None}
+    never: Row = {"verdict": "never synced", "read_at": None, "complete_at": None, "rows": None}
     return [
         {
             "Table": name.replace("_", " "),
@@ -140,8 +139,8 @@ def _state(row: Row) -> str:
     """Return what the last sync proved, in a word or two."""
     words = {"window": "changes", "incomplete": "unproven"}
     state = words.get(row["verdict"], str(row["verdict"]))
-    if row["proven_at"] and state != "complete":
-        state += f"; complete on {_cell(row['proven_at'])}"
+    if row["complete_at"] and state != "complete":
+        state += f"; complete on {_cell(row['complete_at'])}"
     return state.capitalize()
 
 

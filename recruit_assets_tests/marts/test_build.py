@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 
 from recruit_assets.load.connection import connection
 from recruit_assets.mart_assets import MART_ASSETS
-from recruit_assets.marts.build import build
-from recruit_assets.marts.mart import MARTS, Mart
+from recruit_assets.marts.build import build, inspect
+from recruit_assets.marts.mart import MARTS, Mart, read_marts
 from recruit_assets.resources import RecruitDatabase
 from recruit_assets_tests.conftest import metadata
 from recruit_assets_tests.life import PLANTED
@@ -157,6 +158,52 @@ def test_a_key_that_may_not_read_the_reasons_leaves_their_ids(copy: Copy) -> Non
     found = copy.execute(f"{reasons} recruit_marts.rejections").fetchall()
     assert [(id_, None) for id_, *_ in found] == [(name, by) for _, name, by in found]
     assert len(found) > 3
+
+
+def test_its_sql_is_run_as_it_is_written(copy: Copy) -> None:
+    (mart,) = [each for each in MARTS if each.name == "stage_visits"]
+    named = replace(mart, sql=f"SELECT * REPLACE ('recruit.jobs' AS stage) FROM ({mart.sql})")
+    assert not [each for each in build(copy, [named]) if each.wrong]
+    found = copy.execute("SELECT DISTINCT stage FROM recruit_marts.stage_visits").fetchall()
+    assert found == [("recruit.jobs",)]
+
+
+CATALOGS = "SELECT current_setting('search_path'), list(database_name) FROM duckdb_databases()"
+
+
+def test_nothing_is_left_of_what_it_was_built_with(copy: Copy) -> None:
+    before = copy.execute(CATALOGS).fetchall()
+    build(copy, MARTS)
+    assert copy.execute(CATALOGS).fetchall() == before
+    with pytest.raises(duckdb.BinderException):
+        build(copy, [replace(MARTS[0], sql="SELECT absent FROM recruit.jobs")])
+    assert copy.execute(CATALOGS).fetchall() == before
+
+
+def test_two_threads_can_inspect_one_file(answers: Answers) -> None:
+    def faults(mart: Mart) -> dict[str, list[str]]:
+        with connection(str(answers.path), {}, 0.1) as database:
+            return inspect(database, mart)
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(faults, MARTS))
+    assert not [fault for each in found for faults in each.values() for fault in faults]
+
+
+def test_it_depends_on_the_tables_that_its_sql_reads(tmp_path: Path) -> None:
+    keys = ("A mart.", "Grain: id", "Picture: One", "Bars: SELECT 1", "Columns:", "  id: Id")
+    header = "".join(f"-- {key}\n" for key in keys)
+    (tmp_path / "first.sql").write_text(
+        f"{header}WITH jobs AS (FROM recruit.jobs AS j) -- not recruit.roles\n"
+        "SELECT id, 'recruit.users' AS text FROM jobs JOIN recruit_marts.second USING (id)"
+    )
+    (tmp_path / "second.sql").write_text(
+        f"{header}SELECT max(sync_number) FROM recruit_meta.latest"
+    )
+    assert [(mart.name, sorted(mart.reads)) for mart in read_marts(tmp_path)] == [
+        ("second", [("recruit_meta", "latest")]),
+        ("first", [("recruit", "jobs"), ("recruit_marts", "second")]),
+    ]
 
 
 def test_older_stages_name_their_type_elsewhere(copy: Copy) -> None:

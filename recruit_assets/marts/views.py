@@ -1,0 +1,79 @@
+"""Views of our tables that have every known column, NULL where a table lacks it.
+
+An endpoint may never have been synced, and a table of an earlier version may lack a column. The
+views have the schema and the name of their table, in a catalog in memory that is searched first. So
+the SQL of a mart needs no special cases, and is run as it is written.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+
+import duckdb
+
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.load.history import HISTORY, SPAN
+from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, columns_found, table_name
+from recruit_assets.load.sql import literal, quoted
+from recruit_assets.load.syncs import LATEST_VIEW, META, SYNCS, SYNCS_TABLE, latest
+
+_KNOWN: dict[tuple[str, str], Mapping[str, str]] = {  # SQL type by column, by schema and table
+    **{
+        (SCHEMA, each.name): {column.name: column.kind.sql for column in each.columns()}
+        | {name: sql_type for name, (sql_type, _) in BOOKKEEPING.items()}
+        for each in ENDPOINTS
+    },
+    (META, SYNCS_TABLE): {name: sql_type for name, (sql_type, _) in SYNCS.items()},
+    **{
+        (HISTORY, each.name): {column.name: column.kind.sql for column in each.tracked()}
+        | {name: sql_type for name, (sql_type, _) in SPAN.items()}
+        for each in ENDPOINTS
+        if each.history
+    },
+}
+_NUMBERS = count()  # of the catalogs, which all connections of this process share
+
+
+@contextmanager
+def known_columns(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let SQL in the block read each of our tables with every known column.
+
+    Begin transactions within the block: one transaction cannot create both views and marts, because
+    DuckDB lets it write to a single catalog.
+    """
+    catalog = f"marts_{next(_NUMBERS)}"
+    ((file,),) = database.execute("SELECT current_database()").fetchall()
+    database.execute(f"ATTACH ':memory:' AS {catalog}")
+    try:
+        schemas = [f"{catalog}.{schema}" for schema in (SCHEMA, HISTORY, META)]
+        for schema in schemas:
+            database.execute(f"CREATE SCHEMA {schema}")
+        for (schema, table), rows in _views(database).items():
+            view = f"{catalog}.{schema}.{quoted(table)}"
+            database.execute(f"CREATE VIEW {view} AS {rows}")
+        # The first catalog has the schemas that are not listed, such as that of the marts.
+        path = ",".join([f"{quoted(file)}.main", *schemas])
+        database.execute(f"SET search_path = {literal(path)}")
+        yield
+    finally:
+        database.execute(f"USE {quoted(file)}")
+        database.execute(f"DETACH {catalog}")
+
+
+def _views(database: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
+    """Return the SQL of each view, by schema and table."""
+    views = {named: _with_columns(database, *named, known) for named, known in _KNOWN.items()}
+    return {**views, (META, LATEST_VIEW): f"FROM {latest(database)}"}
+
+
+def _with_columns(
+    database: duckdb.DuckDBPyConnection, schema: str, table: str, known: Mapping[str, str]
+) -> str:
+    """Return SQL for the known columns of a table that may lack them, or be missing."""
+    present = {column for column, _ in columns_found(database, table, schema)}
+    columns = [
+        quoted(column) if column in present else f"NULL::{sql_type} AS {quoted(column)}"
+        for column, sql_type in known.items()
+    ]
+    source = f"FROM {table_name(database, table, schema)}" if present else "WHERE false"
+    return f"SELECT {', '.join(columns)} {source}"
