@@ -1,18 +1,22 @@
-"""The endpoint assets: one per entry of `endpoints`, all built by the same function."""
+"""The endpoint assets: one per entry of `endpoints`, all built by the same function.
 
-from collections.abc import Iterator
+The asset reads: it returns a `Reading`, which the IO manager iterates and merges. The checks of the
+table are in the same step, and can also run alone.
+"""
+
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 import dagster as dg
 from pydantic import Field
 
-from recruit_assets import settings
+from recruit_assets.account import Account
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.checks import build_checks, run_checks
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.io_manager import Delivery
 from recruit_assets.metadata import definition
 from recruit_assets.options import Mode, Options
+from recruit_assets.reading import Reading
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 
 # Warn after two missed runs of the schedule `hourly`, fail after a missed `nightly` as well.
@@ -65,56 +69,68 @@ class SyncConfig(dg.Config):
 
     def options(self) -> Options:
         """Return the options of the sync itself."""
-        return Options(
-            mode=self.mode,
-            full_after_hours=self.full_after_hours,
-            allow_mass_delete=self.allow_mass_delete,
-            dry_run=self.dry_run,
-            refresh_volatile=self.refresh_volatile,
-        )
+        return Options(**self.model_dump())
 
 
-def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
-    """Build the asset of an endpoint, with the endpoint's name as key and table, and its checks.
-
-    The asset and its checks are one step; the checks can also run alone.
-    """
+def endpoint_spec(
+    endpoint: Endpoint, account: Account, owners: Collection[str] = ()
+) -> dg.AssetSpec:
+    """Return the spec of an endpoint's asset."""
     personal = any(column.personal for column in endpoint.columns())
+    return dg.AssetSpec(
+        account.key(endpoint.name),
+        group_name=account.named(endpoint.group),
+        description=endpoint.description,
+        kinds={"duckdb"},
+        tags={"personal_data": ""} if personal else {},
+        owners=list(owners),
+        metadata=definition(endpoint),
+        freshness_policy=FRESHNESS,
+    )
+
+
+def build_asset(
+    endpoint: Endpoint,
+    account: Account | None = None,
+    spec: dg.AssetSpec | None = None,
+    endpoints: Collection[Endpoint] = ENDPOINTS,
+) -> dg.AssetsDefinition:
+    """Build the asset of an endpoint, and its checks.
+
+    Args:
+        endpoint: the endpoint, whose name is the name of the table.
+        account: the account, which names op and resources.
+        spec: the spec of the asset; that of `endpoint_spec` by default.
+        endpoints: the endpoints of the account, to whose tables foreign keys can refer.
+    """
+    account = account or Account()
+    spec = spec or endpoint_spec(endpoint, account)
 
     @dg.multi_asset(
-        name=endpoint.name,
-        group_name=endpoint.group,
+        name=account.op(endpoint.name),
         can_subset=True,
         outs={
-            endpoint.name: dg.AssetOut(
-                description=endpoint.description,
-                io_manager_key="duckdb_merge",
-                dagster_type=Delivery,
-                kinds={"duckdb"},
-                tags={"personal_data": ""} if personal else None,
-                owners=settings.owners(),
-                metadata=definition(endpoint),
-                freshness_policy=FRESHNESS,
+            endpoint.name: dg.AssetOut.from_spec(
+                spec,
+                io_manager_key=account.io_manager,
+                dagster_type=Reading,
                 is_required=False,
             )
         },
-        check_specs=build_checks(endpoint),
+        check_specs=build_checks(endpoint, spec.key, endpoints),
+        required_resource_keys={account.api, account.database},
     )
     def read(
-        context: dg.AssetExecutionContext,
-        config: SyncConfig,
-        api: RecruitApi,
-        duckdb: RecruitDatabase,
-    ) -> Iterator[dg.Output[Delivery] | dg.AssetCheckResult]:
+        context: dg.AssetExecutionContext, config: SyncConfig
+    ) -> Iterator[dg.Output[Reading] | dg.AssetCheckResult]:
+        api: RecruitApi = getattr(context.resources, account.api)
+        database: RecruitDatabase = getattr(context.resources, account.database)
         if context.selected_asset_keys:
-            source = api.source(endpoint, context.log, config.outage_minutes)
-            # The IO manager merges before this generator resumes.
-            yield dg.Output(Delivery(source, config.options()), endpoint.name)
+            state = database.state(endpoint)
+            # The IO manager reads and merges before this generator resumes.
+            yield dg.Output(api.read(endpoint, state, config.options(), context.log), endpoint.name)
         chosen = {key.name for key in context.selected_asset_check_keys}
         if chosen and not config.dry_run:
-            yield from run_checks(endpoint, duckdb, chosen)
+            yield from run_checks(endpoint, database, spec.key, chosen)
 
     return read
-
-
-ASSETS = [build_asset(endpoint) for endpoint in ENDPOINTS]

@@ -1,4 +1,4 @@
-"""The classes that describe an endpoint: attributes, relationships, columns, foreign keys.
+"""The classes that describe an endpoint, and the policy for its deleted rows.
 
 Contains frozen descriptions and what is derived from them alone (path, columns). The endpoints
 themselves are in `endpoints`; `extract` reads them and `load` stores them.
@@ -16,6 +16,14 @@ EXTRAS = {
     META: "What the record says of itself in its meta",
     MORE: f"Attributes beyond the first {MOST_UNKNOWN} that the catalogue does not know, by name",
 }
+
+
+class DeletionPolicy(Enum):
+    """Define what is left of a deleted row; the names are lower case, as in the setting."""
+
+    erase = "erase"  # all but personal columns and those that the catalogue does not know
+    keep = "keep"  # all
+    drop = "drop"  # nothing
 
 
 class Kind(Enum):

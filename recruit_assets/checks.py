@@ -15,14 +15,13 @@ import dagster as dg
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.erasure import pending
 from recruit_assets.load.guards import MAX_DELETED_SHARE
 from recruit_assets.load.quality import flawed_ids, misfits, orphans
 from recruit_assets.load.schema import existing_table
 from recruit_assets.load.state import PastSync, last_syncs
-from recruit_assets.resources import RecruitDatabase, explained
+from recruit_assets.resources import RecruitDatabase, as_dagster_failure
 from recruit_assets.text import markdown, one_line
 
 LONGEST_ID = 60  # characters of an id that are shown
@@ -148,16 +147,18 @@ ERRORS = {"erasure_is_final"}  # not blocking, but more severe than a warning
 WHOLE_FILE = "candidates"  # the asset that has the check of the whole file
 
 
-def build_checks(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
+def build_checks(
+    endpoint: Endpoint, asset: dg.AssetKey, endpoints: Collection[Endpoint]
+) -> list[dg.AssetCheckSpec]:
     """Return the check specs of an endpoint's table.
 
-    `keys_resolve` is included only if a foreign key refers to a known table.
+    `keys_resolve` is included only if a foreign key refers to the table of one of `endpoints`.
     """
-    known = {each.name for each in ENDPOINTS}
+    known = {each.name for each in endpoints}
     keyless = known.isdisjoint(key.table for key in endpoint.foreign_keys())
     return [
         dg.AssetCheckSpec(
-            check.name, asset=endpoint.name, description=check.promise, blocking=check.blocking
+            check.name, asset=asset, description=check.promise, blocking=check.blocking
         )
         for check in CHECKS
         if not (keyless and check.evaluate is resolved)
@@ -166,19 +167,20 @@ def build_checks(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
 
 
 def run_checks(
-    endpoint: Endpoint, duckdb: RecruitDatabase, chosen: Collection[str]
+    endpoint: Endpoint, duckdb: RecruitDatabase, asset: dg.AssetKey, chosen: Collection[str]
 ) -> Iterator[dg.AssetCheckResult]:
     """Run the chosen checks on the table as it is now.
 
     Raises:
         dagster.Failure: the asset was never materialized, or the database cannot be used.
     """
-    with explained(), duckdb.get_connection() as database:
+    with as_dagster_failure(), duckdb.get_connection() as database:
         existing_table(database, endpoint.name)
         table = CheckContext(database, endpoint, last_syncs(database, endpoint, 2))
         found = [(each, each.evaluate(table)) for each in CHECKS if each.name in chosen]
     for check, result in found:
         yield dg.AssetCheckResult(
+            asset_key=asset,
             check_name=check.name,
             passed=result.passed,
             severity=(

@@ -18,10 +18,8 @@ from textwrap import dedent
 import dagster as dg
 import duckdb
 
-from recruit_assets import settings
 from recruit_assets.cli.display import progress
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.marts.report import report_path
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.text import one_line
@@ -80,10 +78,10 @@ def environment(sandbox: Sandbox, home: Path) -> dict[str, str]:
     """Return the environment of `dagster`: settings for the sandbox, and none of the user's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RECRUIT_")}
     return kept | {
-        settings.BASE_URL.name: sandbox.base_url,
-        settings.KEY.name: sandbox.rules.key,
-        settings.REQUESTS_PER_10S.name: "0",
-        settings.DATABASE.name: str(home / "demo.duckdb"),
+        "RECRUIT_API_BASE_URL": sandbox.base_url,
+        "RECRUIT_API_KEY": sandbox.rules.key,
+        "RECRUIT_API_REQUESTS_PER_10S": "0",
+        "RECRUIT_DATABASE": str(home / "demo.duckdb"),
     }
 
 
@@ -139,7 +137,7 @@ def materialize(sandbox: Sandbox, home: Path, log: Path) -> int:
             text=True,
         ) as process,
     ):
-        task = bar.add_task("Materializing", total=len(ENDPOINTS) + len(MART_ASSETS), name="")
+        task = bar.add_task("Materializing", total=len(ENDPOINTS) + 2, name="")
         for line in process.stdout or ():
             said.write(line)
             if step := re.search(r"- (\w+) - STEP_(START|SUCCESS)", line):

@@ -16,17 +16,15 @@ from contextlib import AbstractContextManager, contextmanager
 import duckdb
 
 from recruit_assets.errors import RequestFailed, ShowsMuchLess
-from recruit_assets.extract.query import Query
-from recruit_assets.extract.report import Verdict, WalkReport
-from recruit_assets.extract.source import Page, Source
+from recruit_assets.extract.report import Verdict
+from recruit_assets.extract.source import Page
 from recruit_assets.extract.walk import Walk
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import columns_of_the_api, prepare
 from recruit_assets.load.guards import Compared, doubts
 from recruit_assets.load.stage import Stage
-from recruit_assets.load.state import State
 from recruit_assets.load.sweep import absent
-from recruit_assets.options import Options
+from recruit_assets.reading import Reading
 
 ASKED_BY_ID = 100  # most missing records to request by id
 ACCEPT = "run it once with allow_mass_delete (in the launchpad, or as the asset's config)"
@@ -36,26 +34,22 @@ class Deletions:
     """Decide which rows of one endpoint to delete.
 
     Args:
-        source: the endpoint.
+        reading: the reading of the endpoint, which has ended.
         opened: opens the database for writing.
-        options: the options of the sync.
         stage: the records read so far; a second read and responses by id are added to it.
-        add: adds pages to the stage.
     """
 
     def __init__(
         self,
-        source: Source,
+        reading: Reading,
         opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
-        options: Options,
         stage: Stage,
-        add: Callable[[Iterable[Page]], None],
     ) -> None:
-        self._source, self._endpoint, self._log = source, source.endpoint, source.log
-        self._opened, self._options = opened, options
-        self._stage, self._add = stage, add
+        self._reading, self._opened, self._stage = reading, opened, stage
+        self._source, self._endpoint = reading.source, reading.endpoint
+        self._log = reading.source.log
 
-    def missing(self, report: WalkReport, state: State) -> list[str]:
+    def missing(self) -> list[str]:
         """Return the ids of current rows that the read did not return, if it is complete.
 
         Raises:
@@ -64,11 +58,13 @@ class Deletions:
         self._stage.flush()
         with self._repaired() as database:
             columns = columns_of_the_api(database, self._endpoint)
-            proven = report.verdict is Verdict.COMPLETE
+            proven = self._reading.report.verdict is Verdict.COMPLETE
             missing = absent(database, self._endpoint, self._stage) if proven else []
-            compared = Compared(columns, len(missing), state.api, self._source.api)
+            api = self._reading.state.api
+            compared = Compared(columns, len(missing), api, self._source.api)
             found = list(doubts(database, self._endpoint, self._stage, compared))
-        accepted = self._options.allow_mass_delete or self._options.dry_run
+        options = self._reading.options
+        accepted = options.allow_mass_delete or options.dry_run
         for doubt in found:
             if doubt.refuses and not accepted:
                 says = f"{doubt.says} Nothing was changed. If that is right, {ACCEPT}."
@@ -76,30 +72,29 @@ class Deletions:
             self._log.warning(doubt.says)
         return missing
 
-    def proven(self, missing: Sequence[str], query: Query) -> list[str]:
+    def proven(self, missing: Sequence[str]) -> list[str]:
         """Return the missing ids whose records are gone; stage the records that are found.
 
         Args:
             missing: the ids that a complete read did not return.
-            query: the query of that read.
         """
         if len(missing) > ASKED_BY_ID:
             return self._missed_again(missing)
         first = self._stage.first_id
-        found = dict(self._source.find(missing, query))
+        found = dict(self._source.find(missing, self._reading.query))
         self._add(page for page in found.values() if page)
         refused = [id_ for id_, page in found.items() if page is None]
         came = any(page and page.records for page in found.values())
-        if not refused or came or self._answers_by_id(first, query):
+        if not refused or came or self._answers_by_id(first):
             return refused
         return self._missed_again(refused)
 
-    def _answers_by_id(self, id_: str | None, query: Query) -> bool:
+    def _answers_by_id(self, id_: str | None) -> bool:
         """Return whether the API returns a record of the list when asked for it by id."""
         why = "the list is empty"
         if id_ is not None:
             try:
-                if self._source.record(id_, query):
+                if self._source.record(id_, self._reading.query):
                     return True
                 why = f"record {id_}, which is in the list, answers so as well"
             except RequestFailed as error:
@@ -127,6 +122,10 @@ class Deletions:
         self._stage.flush()
         with self._repaired() as database:
             return sorted(set(missing) & set(absent(database, self._endpoint, self._stage)))
+
+    def _add(self, pages: Iterable[Page]) -> None:
+        for batch in self._reading.convert(pages):
+            self._stage.add(batch.rows, batch.columns, batch.positions)
 
     @contextmanager
     def _repaired(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -4,19 +4,24 @@ All marts are one step: they are built in one transaction, from one snapshot of 
 is wrong, none is replaced.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 
+from recruit_assets.account import Account
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
 from recruit_assets.marts.charts import ChartData, as_markdown, look
-from recruit_assets.marts.mart import MARTS, Mart
+from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.report import gather, render, report_path, write
-from recruit_assets.resources import RecruitDatabase, explained
+from recruit_assets.resources import RecruitDatabase, as_dagster_failure
 
-GROUP = "marts"
+GROUP, REPORT = "marts", "report"
+ABOUT_REPORT = (
+    "One page that answers the questions of hiring: funnel, time to hire, sources, offers, "
+    "what candidates say, what is stuck, and how fresh the tables are. It needs no network."
+)
 CHECKED = {
     "grain_is_unique": "No two rows stand for the same, as when a join finds several.",
     "rates_are_rates": "What is a part of a whole is between 0 and 1.",
@@ -24,59 +29,109 @@ CHECKED = {
 }
 
 
-def mart_spec(mart: Mart) -> dg.AssetSpec:
-    """Return the spec of a mart's asset, which depends on the tables that its SQL names."""
-    return dg.AssetSpec(
-        mart.name,
-        group_name=GROUP,
-        description=mart.description,
-        deps=sorted(name for schema, name in mart.reads if schema in {MARTS_SCHEMA, SCHEMA}),
-        kinds={"duckdb", "sql"},
-        metadata={
-            "dagster/table_name": f"{MARTS_SCHEMA}.{mart.name}",
-            "grain": ", ".join(mart.grain),
-        },
-    )
-
-
-@dg.multi_asset(
-    name=GROUP,
-    specs=[mart_spec(mart) for mart in MARTS],
-    check_specs=[
-        dg.AssetCheckSpec(check, asset=mart.name, description=meaning, blocking=True)
-        for mart in MARTS
-        for check, meaning in CHECKED.items()
-    ],
-    can_subset=True,
-)
-def marts(
-    context: dg.AssetExecutionContext, duckdb: RecruitDatabase
-) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
-    """Build the chosen marts; if one of them is wrong, replace none."""
-    chosen = [mart for mart in MARTS if dg.AssetKey(mart.name) in context.selected_asset_keys]
-    checks = context.selected_asset_check_keys
-    asked = {key.asset_key for key in checks} - context.selected_asset_keys
-    with explained(), duckdb.get_connection() as database:
-        faults = {m.name: inspect(database, m) for m in MARTS if dg.AssetKey(m.name) in asked}
-        built = build(database, chosen)
-        wrong = [each for each in built if each.wrong]
-        seen = {} if wrong else {each.name: look(database, each) for each in chosen}
-    faults |= {each.mart.name: each.faults for each in built}
-    yield from check_results(faults, checks)
-    if wrong:
-        raise dg.Failure(explanation(wrong), allow_retries=False)
-    for each in built:
-        yield dg.MaterializeResult(
-            asset_key=each.mart.name, metadata=metadata(each, seen[each.mart.name])
+def mart_specs(account: Account) -> dict[str, dg.AssetSpec]:
+    """Return the specs of the marts' assets and of the report's, by name, without dependencies."""
+    group = account.named(GROUP)
+    specs = {
+        mart.name: dg.AssetSpec(
+            account.key(mart.name),
+            group_name=group,
+            description=mart.description,
+            kinds={"duckdb", "sql"},
+            metadata={
+                "dagster/table_name": f"{MARTS_SCHEMA}.{mart.name}",
+                "grain": ", ".join(mart.grain),
+            },
         )
+        for mart in MARTS
+    }
+    report = dg.AssetSpec(
+        account.key(REPORT), group_name=group, description=ABOUT_REPORT, kinds={"html"}
+    )
+    return specs | {REPORT: report}
+
+
+def build_mart_assets(
+    account: Account, specs: Mapping[str, dg.AssetSpec], tables: Mapping[str, dg.AssetKey]
+) -> list[dg.AssetsDefinition]:
+    """Build the asset of all marts, and that of the report.
+
+    Args:
+        account: the account, which names ops and resources.
+        specs: those of `mart_specs`, which may have been changed.
+        tables: the assets of the account's endpoints, by table.
+    """
+    keys = {**tables, **{name: spec.key for name, spec in specs.items()}}
+    names = {specs[mart.name].key: mart.name for mart in MARTS}
+
+    @dg.multi_asset(
+        name=account.op(GROUP),
+        specs=[
+            specs[mart.name].merge_attributes(
+                deps=sorted(
+                    keys[name]
+                    for schema, name in mart.reads
+                    if schema in {MARTS_SCHEMA, SCHEMA} and name in keys
+                )
+            )
+            for mart in MARTS
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(check, asset=specs[mart.name].key, description=meaning, blocking=True)
+            for mart in MARTS
+            for check, meaning in CHECKED.items()
+        ],
+        can_subset=True,
+        required_resource_keys={account.database},
+    )
+    def marts(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
+        """Build the chosen marts; if one of them is wrong, replace none."""
+        duckdb: RecruitDatabase = getattr(context.resources, account.database)
+        chosen = {names[key] for key in context.selected_asset_keys}
+        checks = context.selected_asset_check_keys
+        asked = {names[key.asset_key] for key in checks} - chosen
+        with as_dagster_failure(), duckdb.get_connection() as database:
+            faults = {m.name: inspect(database, m) for m in MARTS if m.name in asked}
+            built = build(database, [mart for mart in MARTS if mart.name in chosen])
+            wrong = [each for each in built if each.wrong]
+            seen = {} if wrong else {each.mart.name: look(database, each.mart) for each in built}
+        faults |= {each.mart.name: each.faults for each in built}
+        yield from check_results({specs[name].key: each for name, each in faults.items()}, checks)
+        if wrong:
+            raise dg.Failure(explanation(wrong), allow_retries=False)
+        for each in built:
+            name = each.mart.name
+            yield dg.MaterializeResult(
+                asset_key=specs[name].key, metadata=metadata(each, seen[name])
+            )
+
+    @dg.multi_asset(
+        name=account.op(REPORT),
+        specs=[specs[REPORT].merge_attributes(deps=[specs[mart.name].key for mart in MARTS])],
+        required_resource_keys={account.database},
+    )
+    def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        """Write the page next to the database; replace the old page once the new is complete."""
+        duckdb: RecruitDatabase = getattr(context.resources, account.database)
+        with as_dagster_failure(), duckdb.get_connection() as database:
+            contents = gather(database)
+        with as_dagster_failure():
+            path = write(render(contents), report_path(duckdb.database))
+        return dg.MaterializeResult(
+            metadata={"path": dg.MetadataValue.path(path), "size_bytes": path.stat().st_size}
+        )
+
+    return [marts, report]
 
 
 def check_results(
-    found: dict[str, dict[str, list[str]]], chosen: Collection[dg.AssetCheckKey]
+    found: Mapping[dg.AssetKey, Mapping[str, list[str]]], chosen: Collection[dg.AssetCheckKey]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield the results of the chosen checks; `found` holds the faults by mart and check."""
+    """Yield the results of the chosen checks; `found` holds the faults by asset and check."""
     for key in sorted(chosen, key=str):
-        faults = found[key.asset_key.path[-1]][key.name]
+        faults = found[key.asset_key][key.name]
         yield dg.AssetCheckResult(
             asset_key=key.asset_key,
             check_name=key.name,
@@ -108,26 +163,3 @@ def metadata(built: Built, seen: ChartData) -> dict[str, Any]:
         "dagster/row_count": built.rows,
         "dagster/column_schema": dg.TableSchema(columns),
     }
-
-
-@dg.asset(
-    group_name=GROUP,
-    deps=[mart.name for mart in MARTS],
-    kinds={"html"},
-    description=(
-        "One page that answers the questions of hiring: funnel, time to hire, sources, offers, "
-        "what candidates say, what is stuck, and how fresh the tables are. It needs no network."
-    ),
-)
-def report(duckdb: RecruitDatabase) -> dg.MaterializeResult[None]:
-    """Write the page next to the database; replace the old page once the new one is complete."""
-    with explained(), duckdb.get_connection() as database:
-        contents = gather(database)
-    with explained():
-        path = write(render(contents), report_path(duckdb.database))
-    return dg.MaterializeResult(
-        metadata={"path": dg.MetadataValue.path(path), "size_bytes": path.stat().st_size}
-    )
-
-
-MART_ASSETS = [marts, report]

@@ -13,7 +13,6 @@ import dagster as dg
 import duckdb
 
 from recruit_assets.catalogue import EXTRAS, MORE, MOST_UNKNOWN, Endpoint, Kind
-from recruit_assets.extract.retries import RequestStats
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of, existing_table
 from recruit_assets.load.sql import quoted
 from recruit_assets.load.sweep import CURRENT
@@ -35,6 +34,7 @@ def definition(endpoint: Endpoint) -> dict[str, Any]:
     """Return the metadata of an asset that is known before its first sync."""
     return {
         "dagster/table_name": f"{SCHEMA}.{endpoint.name}",
+        "schema": SCHEMA,
         "dagster/column_schema": column_schema(endpoint),
     }
 
@@ -46,7 +46,7 @@ def facts(result: SyncResult) -> dict[str, Any]:
         "reason": one_line(report.reason),
         "refused_parameters": [one_line(each) for each in report.dropped],
     }
-    known |= {"unknown_attributes": CROWDED} if result.crowded else {}
+    known |= {"unknown_attributes": CROWDED} if result.reading.crowded else {}
     return {
         "verdict": report.verdict.value,
         "mode": result.mode.value,
@@ -63,9 +63,10 @@ def stored(endpoint: Endpoint, result: SyncResult) -> dict[str, Any]:
     } | ({"cursor": dg.MetadataValue.timestamp(cursor)} if cursor else {})
 
 
-def counts(result: SyncResult, stats: RequestStats) -> dict[str, float]:
+def counts(result: SyncResult) -> dict[str, float]:
     """Return the numbers of a sync."""
     report, merged = result.report, asdict(result.merged)
+    stats = result.reading.source.stats
     if not result.merged.superseded:
         del merged["superseded"]  # few syncs have any
     return {

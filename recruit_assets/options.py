@@ -9,7 +9,6 @@ from enum import Enum
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.state import State
-from recruit_assets.load.sweep import DeletionPolicy
 
 OVERLAP = timedelta(minutes=10)  # an incremental read starts this long before its cursor
 
@@ -31,7 +30,7 @@ class Options:
     refresh_volatile: bool = False
     allow_mass_delete: bool = False
     dry_run: bool = False
-    deletion_policy: DeletionPolicy = DeletionPolicy.erase
+    outage_minutes: float = 0  # how long to wait for an API that is down
 
 
 def since(endpoint: Endpoint, options: Options, state: State, now: datetime) -> datetime | None:

@@ -6,28 +6,40 @@ Contains the Dagster side of settings and errors. `extract` and `load` use the s
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
-from recruit_assets import settings
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.errors import RecruitError
+from recruit_assets.errors import BadSetting, RecruitError
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.compact import make_erasure_final
-from recruit_assets.load.connection import connection
+from recruit_assets.load.connection import connection, exists
+from recruit_assets.load.obstacles import opening
+from recruit_assets.load.schema import SCHEMA
+from recruit_assets.load.state import State, read_state
+from recruit_assets.options import Options
+from recruit_assets.reading import Reading
+from recruit_assets.settings import Settings
 
 INTERRUPT = "INTERRUPT"  # Dagster's error source of a failure caused by a signal
 
 
+def _setting(name: str) -> Any:
+    """Return a config field with the default and the meaning of a field of `Settings`."""
+    field = Settings.model_fields[name]
+    return Field(default=field.default, description=field.description)
+
+
 @contextmanager
-def explained() -> Iterator[None]:
+def as_dagster_failure() -> Iterator[None]:
     """Turn an error of this project into a step failure that Dagster shows as a sentence."""
     try:
         yield
@@ -42,25 +54,19 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
     An invalid setting fails the run before any step; the message says what to do.
     """
 
-    base_url: str = Field(description=settings.BASE_URL.meaning)
-    key: str = Field(description=settings.KEY.meaning, repr=False)
-    version: str = Field(default=settings.VERSION.default, description=settings.VERSION.meaning)
-    auth_header: str = Field(
-        default=settings.AUTH_HEADER.default, description=settings.AUTH_HEADER.meaning
-    )
-    auth_prefix: str = Field(
-        default=settings.AUTH_PREFIX.default, description=settings.AUTH_PREFIX.meaning
-    )
-    requests_per_10s: int = Field(
-        default=int(settings.REQUESTS_PER_10S.default),
-        description=settings.REQUESTS_PER_10S.meaning,
-    )
-    concurrency: int = Field(
-        default=int(settings.CONCURRENCY.default), description=settings.CONCURRENCY.meaning
-    )
+    base_url: str = _setting("base_url")
+    key: str = Field(description="The API key; secret", repr=False)
+    version: str = _setting("version")
+    auth_header: str = _setting("auth_header")
+    auth_prefix: str = _setting("auth_prefix")
+    requests_per_10s: int = _setting("requests_per_10s")
+    concurrency: int = _setting("concurrency")
     first_wait: float = Field(
         default=1.0,
         description="Longest wait before a first retry, in seconds; all other waits grow with it",
+    )
+    problems: list[str] = Field(
+        default=[], description="Settings that could not be used; any of them fails the run"
     )
 
     _client: Client = PrivateAttr()
@@ -71,36 +77,42 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         Raises:
             dagster.Failure: a setting is invalid.
         """
-        with explained():
-            checked = ApiSettings(
-                base_url=self.base_url.strip(),
-                key=self.key,
-                version=self.version.strip(),
-                auth_header=self.auth_header.strip(),
-                auth_prefix=self.auth_prefix,
-                requests_per_10s=self.requests_per_10s,
-                concurrency=self.concurrency,
+        with as_dagster_failure():
+            if self.problems:
+                raise BadSetting(" ".join(self.problems))
+            self._client = Client(
+                ApiSettings(
+                    base_url=self.base_url.strip(),
+                    key=self.key,
+                    version=self.version.strip(),
+                    auth_header=self.auth_header.strip(),
+                    auth_prefix=self.auth_prefix,
+                    requests_per_10s=self.requests_per_10s,
+                    concurrency=self.concurrency,
+                )
             )
-            self._client = Client(checked)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the session."""
         self._client.close()
 
-    def source(self, endpoint: Endpoint, log: logging.Logger, outage_minutes: float = 0) -> Source:
-        """Return an endpoint to read from, without sending a request.
+    def read(
+        self, endpoint: Endpoint, state: State, options: Options, log: logging.Logger
+    ) -> Reading:
+        """Return a reading of an endpoint, without sending a request.
 
         Args:
             endpoint: the endpoint to read.
+            state: the state of its table (see `RecruitDatabase.state`).
+            options: the options of the sync.
             log: receives warnings and progress.
-            outage_minutes: how long to wait for an API that is down.
         """
         limits = RetryLimits(
-            outage=outage_minutes * 60,
+            outage=options.outage_minutes * 60,
             first_wait=self.first_wait,
             unsaid_wait=self.first_wait * WINDOW_SECONDS,
         )
-        return Source(self._client, endpoint, limits, log)
+        return Reading(Source(self._client, endpoint, limits, log), state, options)
 
 
 class RecruitDatabase(DuckDBResource):
@@ -120,6 +132,16 @@ class RecruitDatabase(DuckDBResource):
         """
         with connection(self.database, self.connection_config, self.wait_seconds) as database:
             yield database
+
+    def state(self, endpoint: Endpoint) -> State:
+        """Return what earlier syncs of an endpoint have left, from which a reading is planned.
+
+        Raises:
+            dagster.Failure: a sync could not write to the database.
+        """
+        opened = opening(self.get_connection, f"{SCHEMA}.{endpoint.name}")
+        with as_dagster_failure():
+            return read_state(opened, lambda: exists(self.database), endpoint)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Remove erased data, of this run or an earlier one, from the file; on failure, warn.

@@ -1,126 +1,231 @@
-"""The settings, as one table; `docs/settings.md` and `.env.example` repeat it, as a test checks.
+"""The settings of one account, as one table; `docs/settings.md` and `.env.example` repeat it.
 
-Contains names, defaults and meanings, and reads the environment. Values are validated where they
-are used: in `extract.access` for the API, in `load.connection` for the database. Dagster reads
-`.env` for its own commands, and the required settings (the address and the key) when a run starts;
-this module reads `.env` for ours, in the same way.
+A setting has a field, for Python and YAML, and an environment variable, for `.env`. Secrets have no
+field: `Settings` holds the names of the variables that contain them. What the values of the API's
+settings must be is in `extract.access`, which is asked when a run starts.
 """
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any, Self
 
 from dotenv import dotenv_values
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from recruit_assets.errors import BadSetting
+from recruit_assets.catalogue import DeletionPolicy
 
-Choice = TypeVar("Choice", bound=Enum)
+PREFIX = "RECRUIT_"
+
+
+def _owner(text: str) -> str:
+    if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", text):
+        raise ValueError("write an e-mail address or team:name")
+    return text
+
+
+def _variable_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise ValueError("write the name of an environment variable, never the secret itself")
+    return text
+
+
+Owner = Annotated[str, AfterValidator(_owner)]
+VariableName = Annotated[str, AfterValidator(_variable_name)]
+WholeNumber = Annotated[int, Field(ge=0)]
+
+
+def _setting(variable: str, default: Any, meaning: str, field: str = "", **extra: Any) -> Any:
+    """Return a field; `field` is its meaning in YAML where the variable has another."""
+    about = {"variable": variable, "meaning": meaning, **extra}
+    return Field(default=default, description=field or meaning, json_schema_extra=about)
+
+
+class Settings(BaseModel):
+    """Hold the settings of one account; values that are wrong in the environment are `problems`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    base_url: str = _setting(
+        "API_BASE_URL", "", "Where the API is, version path included", needed=True
+    )
+    key_variable: VariableName = _setting(
+        "API_KEY",
+        "RECRUIT_API_KEY",
+        "The API key; secret",
+        "Name of the environment variable that contains the API key",
+        needed=True,
+        secret=True,
+    )
+    version: str = _setting("API_VERSION", "20240904", "Sent as `X-Api-Version`")
+    auth_header: str = _setting("API_AUTH_HEADER", "api", "The header that carries the key")
+    auth_prefix: str = _setting("API_AUTH_PREFIX", "", "What stands before the key in that header")
+    requests_per_10s: WholeNumber = _setting(
+        "API_REQUESTS_PER_10S", 48, "Most requests in 10 seconds; 0 for no limit"
+    )
+    concurrency: WholeNumber = _setting("API_CONCURRENCY", 4, "Pages fetched at the same time")
+    database: str = _setting("DATABASE", "recruitment.duckdb", "The DuckDB file")
+    deleted_rows: DeletionPolicy = _setting(
+        "DELETED_ROWS",
+        DeletionPolicy.erase,
+        "What is left of a row whose record is gone: `erase` its personal columns, `keep` all, or "
+        "`drop` the row",
+    )
+    failure_webhook_variable: VariableName = _setting(
+        "FAILURE_WEBHOOK",
+        "RECRUIT_FAILURE_WEBHOOK",
+        "Where the failure sensor posts, such as a Slack webhook",
+        "Name of the environment variable that contains the address to which failures are posted, "
+        "such as a Slack webhook",
+        secret=True,
+    )
+    owners: tuple[Owner, ...] = _setting(
+        "OWNERS", (), "Who owns the assets, in the UI: e-mail addresses or `team:name`, by commas"
+    )
+
+    _wrong: tuple[str, ...] = PrivateAttr(())
+
+    @classmethod
+    def from_environment(cls, prefix: str = PREFIX) -> Self:
+        """Return the settings in the environment variables that begin with `prefix`.
+
+        Blank counts as unset. A wrong value is replaced by the default and named in `problems`, so
+        that a code location always loads.
+        """
+        given: dict[str, Any] = {}
+        wrong = []
+        for each in variables(prefix):
+            if each.secret:
+                given[each.field] = each.name
+            elif (text := os.environ.get(each.name, "")).strip():
+                value = _parsed(each, text)
+                if isinstance(value, _Wrong):
+                    wrong.append(value.sentence)
+                else:
+                    given[each.field] = value
+        settings = cls(**given)
+        settings._wrong = tuple(wrong)
+        return settings
+
+    @property
+    def key(self) -> str:
+        """Return the API key from the environment; empty if it is not set."""
+        return os.environ.get(self.key_variable, "")
+
+    @property
+    def failure_webhook(self) -> str:
+        """Return the address for failures from the environment; empty if it is not set."""
+        return os.environ.get(self.failure_webhook_variable, "").strip()
+
+    @property
+    def problems(self) -> list[str]:
+        """Return one sentence for each value of the environment that could not be used."""
+        found = list(self._wrong)
+        if not self.key.strip():
+            found.append(
+                f"{self.key_variable} is empty: export it or set it in .env (which wins, also with "
+                "an empty value)."
+            )
+        return found
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Describe one environment variable."""
+class Variable:
+    """Describe one environment variable, and the field of `Settings` that it sets."""
 
     name: str
+    field: str
     meaning: str
-    default: str = ""
-    needed: bool = False
-    secret: bool = False  # never shown
+    default: str
+    needed: bool
+    secret: bool  # never shown
 
-    def text(self) -> str:
-        """Return the value from the environment, or the default; blank counts as unset."""
-        value = os.environ.get(self.name, "")
-        return value if value.strip() else self.default
 
-    def one_of(self, choices: type[Choice]) -> Choice:
-        """Return the value as one of the choices.
-
-        Raises:
-            BadSetting: it is none of them.
-        """
-        value = self.text().strip().lower()
-        try:
-            return choices(value)
-        except ValueError:
-            known = ", ".join(str(each.value) for each in choices)
-            raise BadSetting(f"{self.name} is {value!r}: set it to one of {known}.") from None
-
-    def whole_number(self) -> int:
-        """Return the value as a whole number of 0 or more.
-
-        Raises:
-            BadSetting: it is anything else.
-        """
-        value = self.text().strip()
-        if not (value.isascii() and value.isdigit()):
-            raise BadSetting(
-                f"{self.name} is {value!r}: set it to a whole number, such as {self.default}."
+def variables(prefix: str = PREFIX) -> list[Variable]:
+    """Return the environment variables of an account, in the order of the documentation."""
+    found = []
+    for name, field in Settings.model_fields.items():
+        about: dict[str, Any] = dict(field.json_schema_extra)  # type: ignore[arg-type]
+        secret = about.get("secret", False)
+        default = "" if secret else as_text(field.default)
+        found.append(
+            Variable(
+                prefix + about["variable"],
+                name,
+                about["meaning"],
+                default,
+                about.get("needed", False),
+                secret,
             )
-        return int(value)
+        )
+    return found
 
 
-BASE_URL = Setting("RECRUIT_API_BASE_URL", "Where the API is, version path included", needed=True)
-KEY = Setting("RECRUIT_API_KEY", "The API key; secret", needed=True, secret=True)
-VERSION = Setting("RECRUIT_API_VERSION", "Sent as `X-Api-Version`", "20240904")
-AUTH_HEADER = Setting("RECRUIT_API_AUTH_HEADER", "The header that carries the key", "api")
-AUTH_PREFIX = Setting("RECRUIT_API_AUTH_PREFIX", "What stands before the key in that header")
-REQUESTS_PER_10S = Setting(
-    "RECRUIT_API_REQUESTS_PER_10S", "Most requests in 10 seconds; 0 for no limit", "48"
-)
-CONCURRENCY = Setting("RECRUIT_API_CONCURRENCY", "Pages fetched at the same time", "4")
-DATABASE = Setting("RECRUIT_DATABASE", "The DuckDB file", "recruitment.duckdb")
-DELETED_ROWS = Setting(
-    "RECRUIT_DELETED_ROWS",
-    "What is left of a row whose record is gone: `erase` its personal columns, `keep` all, or "
-    "`drop` the row",
-    "erase",
-)
-FAILURE_WEBHOOK = Setting(
-    "RECRUIT_FAILURE_WEBHOOK",
-    "Where the failure sensor posts, such as a Slack webhook",
-    secret=True,
-)
-OWNERS = Setting(
-    "RECRUIT_OWNERS", "Who owns the assets, in the UI: e-mail addresses or `team:name`, by commas"
-)
-
-SETTINGS = (
-    BASE_URL,
-    KEY,
-    VERSION,
-    AUTH_HEADER,
-    AUTH_PREFIX,
-    REQUESTS_PER_10S,
-    CONCURRENCY,
-    DATABASE,
-    DELETED_ROWS,
-    FAILURE_WEBHOOK,
-    OWNERS,
-)
+def as_text(value: Any) -> str:
+    """Return a value of a field as its environment variable holds it."""
+    if isinstance(value, DeletionPolicy):
+        return value.value
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
-def load_env_file() -> set[str]:
+def unknown_variables(names: Iterable[str], prefix: str = PREFIX) -> dict[str, str]:
+    """Return the names with the prefix that are no setting, each with the nearest one, or "".
+
+    Args:
+        names: the names of environment variables.
+        prefix: the prefix of the account's variables.
+    """
+    known = [each.name for each in variables(prefix)]
+    unknown = sorted({each for each in names if each.startswith(prefix)} - set(known))
+    return {name: next(iter(get_close_matches(name, known, 1)), "") for name in unknown}
+
+
+def load_env_file() -> Mapping[str, str]:
     """Override the environment with `.env` in the current folder, as Dagster does.
 
     Returns:
-        The names that it sets, including those that it sets to an empty value.
+        The values that it sets, including empty ones.
     """
     found = {name: text for name, text in dotenv_values(Path(".env")).items() if text is not None}
     os.environ.update(found)
-    return set(found)
-
-
-def owners() -> list[str]:
-    """Return the owners of the assets, as set.
-
-    Raises:
-        BadSetting: one of them is not an owner that Dagster accepts.
-    """
-    found = [each.strip() for each in OWNERS.text().split(",") if each.strip()]
-    for each in found:
-        if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", each):
-            raise BadSetting(f"{OWNERS.name} has {each!r}: write an e-mail address or team:name.")
     return found
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """Hold a sentence about a value that cannot be used."""
+
+    sentence: str
+
+
+def _parsed(variable: Variable, text: str) -> Any:
+    """Return the value of a variable, or what is wrong with it."""
+    listed = variable.field == "owners"
+    parts = [each.strip() for each in text.split(",") if each.strip()]
+    value: Any = parts if listed else text
+    if variable.field in ("requests_per_10s", "concurrency"):
+        # Pydantic would also accept 4.0 and 1_000.
+        value = text.strip() if re.fullmatch(r"[0-9]+", text.strip()) else None
+    elif variable.field == "deleted_rows":
+        value = text.strip().lower()
+    try:
+        return getattr(Settings.model_validate({variable.field: value}), variable.field)
+    except ValidationError:
+        pass
+    told = "a value that is not shown" if _holds_a_secret(text) else repr(text.strip())
+    policies = ", ".join(each.value for each in DeletionPolicy)
+    advice = {
+        "deleted_rows": f"set it to one of {policies}",
+        "owners": "write an e-mail address or team:name, or several separated by commas",
+    }
+    rest = advice.get(variable.field, f"set it to a whole number, such as {variable.default}")
+    return _Wrong(f"{variable.name} is {told}: {rest}.")
+
+
+def _holds_a_secret(text: str) -> bool:
+    """Return whether a text contains the value of a variable that is secret."""
+    secrets = [os.environ.get(each.name, "").strip() for each in variables() if each.secret]
+    return any(secret and secret in text for secret in secrets)

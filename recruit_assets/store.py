@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from recruit_assets.catalogue import Kind
+from recruit_assets.catalogue import DeletionPolicy, Kind
 from recruit_assets.errors import (
     DatabaseBusy,
     DatabaseChanged,
@@ -22,7 +22,6 @@ from recruit_assets.errors import (
     RecruitError,
 )
 from recruit_assets.extract.report import Verdict, WalkReport
-from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.history import HISTORY, write_history
@@ -33,51 +32,57 @@ from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import State, recall, remember, rows, written_since
 from recruit_assets.load.sweep import any_current, count_current, sweep
 from recruit_assets.load.syncs import META, SYNCS
-from recruit_assets.options import Mode, Options
+from recruit_assets.options import Mode
+from recruit_assets.reading import Reading
 
 
 @dataclass
 class SyncResult:
     """Hold the results of a sync."""
 
-    report: WalkReport
-    state: State  # before the sync
-    asked_for_changes: bool
-    mode: Mode = Mode.full  # of the read
+    reading: Reading
     merged: MergeCounts = field(default_factory=MergeCounts)
     gone: list[str] = field(default_factory=list)  # ids proven gone
     kept: int = 0  # rows that the list did not return, but that were not proven gone
     deleted: int = 0
     current_rows: int = 0
     unparsed: dict[str, int] = field(default_factory=dict)
-    crowded: bool = False  # more unknown attributes than get their own column
     columns: dict[str, Kind] = field(default_factory=dict)
     cursor: datetime | None = None  # start of the next incremental read
     seconds: float = 0.0  # duration of the sync
+
+    @property
+    def mode(self) -> Mode:
+        """Return whether everything was read, or what had changed."""
+        return self.reading.mode
+
+    @property
+    def report(self) -> WalkReport:
+        """Return the report of the reading."""
+        return self.reading.report
 
 
 class Store:
     """Write the records that one sync of one endpoint read.
 
     Args:
-        source: the endpoint.
+        reading: the reading of the endpoint.
         opened: opens the database for writing.
-        options: the options of the sync.
         run_id: the id of the Dagster run.
-        started: when the sync began, by our clock.
+        deletion_policy: what is left of the rows of records that are gone.
     """
 
     def __init__(
         self,
-        source: Source,
+        reading: Reading,
         opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
-        options: Options,
         run_id: str,
-        started: datetime,
+        deletion_policy: DeletionPolicy,
     ) -> None:
-        self._source, self._endpoint, self._log = source, source.endpoint, source.log
-        self._opened, self._options = opened, options
-        self._run_id, self._started = run_id, started
+        self._reading, self._endpoint, self._source = reading, reading.endpoint, reading.source
+        self._log, self._options = reading.source.log, reading.options
+        self._opened, self._run_id = opened, run_id
+        self._deletion_policy = deletion_policy
 
     def write(self, stage: Stage, result: SyncResult) -> None:
         """Merge, sweep and record the sync; store the counts in `result`.
@@ -93,7 +98,7 @@ class Store:
         except DatabaseChanged:  # the conflict may be over, and a retry keeps the records read
             self._write(stage, result)
 
-    def write_failure(self, report: WalkReport, error: RecruitError) -> None:
+    def write_failure(self, error: RecruitError) -> None:
         """Record a failed sync, if there is a database that can be written."""
         committed = isinstance(error, NoSpaceLeft) and error.committed  # already recorded
         if isinstance(error, DatabaseBusy) or committed or self._options.dry_run:
@@ -101,7 +106,7 @@ class Store:
         failed = {"verdict": "failed", "reason": str(error)}
         try:
             with self._opened() as database, transaction(database):
-                remember(database, self._endpoint, self._row(report) | failed)
+                remember(database, self._endpoint, self._row() | failed)
         except DatabaseProblem as problem:
             self._log.warning(f"{self._endpoint.name}: the failure was not noted: {problem}")
 
@@ -113,8 +118,8 @@ class Store:
             bounded_memory(database, stage.rows, stage.size) if bounded else nullcontext(),
             transaction(database, keep=not options.dry_run),
         ):
-            now = recall(database, endpoint, self._source.api)
-            newer = written_since(database, endpoint, result.state, now)
+            now = recall(database, endpoint).at(self._source.api)
+            newer = written_since(database, endpoint, self._reading.state, now)
             stage.flush()
             repaired = prepare(database, endpoint, stage.columns, stage.sql)
             self._warn(SCHEMA, endpoint.name, repaired)
@@ -135,7 +140,7 @@ class Store:
                 endpoint,
                 result.gone,
                 self._run_id,
-                deletion_policy=options.deletion_policy,
+                deletion_policy=self._deletion_policy,
                 columns=result.columns,
             )
             result.current_rows = count_current(database, endpoint)
@@ -147,7 +152,7 @@ class Store:
                 result.columns,
                 whole=result.mode is Mode.full,
             )
-            row = self._row(result.report) | self._results(result)
+            row = self._row() | self._results(result)
             row |= {"rows": rows(database, endpoint), "cursor": result.cursor}
             self._warn(HISTORY, endpoint.name, lost)
             self._warn(META, "syncs", remember(database, endpoint, row))
@@ -184,7 +189,7 @@ class Store:
         elif report.verdict.proven:
             result.cursor = report.began
         else:
-            stood = None if result.state.void else now.cursor
+            stood = None if self._reading.state.void else now.cursor
             result.cursor = min(stood, report.began) if stood else None
 
     def _differs(self, database: duckdb.DuckDBPyConnection, result: SyncResult) -> bool:
@@ -201,12 +206,12 @@ class Store:
                 "was repaired."
             )
 
-    def _row(self, report: WalkReport) -> dict[str, Any]:
-        stats = self._source.stats
+    def _row(self) -> dict[str, Any]:
+        report, stats = self._reading.report, self._source.stats
         return {
             "run_id": self._run_id,
             "api": self._source.api,
-            "started": self._started,
+            "started": self._reading.started,
             "finished": datetime.now(UTC),
             "verdict": report.verdict.value,
             "reason": report.reason or None,
@@ -221,7 +226,8 @@ class Store:
         }
 
     def _results(self, result: SyncResult) -> dict[str, Any]:
-        report = result.report
+        reading = self._reading
+        refused = reading.report.filter_refused
         merged = {name: n for name, n in asdict(result.merged).items() if name in SYNCS}
         return {
             **merged,
@@ -229,5 +235,5 @@ class Store:
             "deleted": result.deleted,
             "current_rows": result.current_rows,
             "unparsed": sum(result.unparsed.values()),
-            "filter_refused": report.filter_refused if result.asked_for_changes else None,
+            "filter_refused": refused if reading.asked_for_changes else None,
         }

@@ -23,7 +23,8 @@ import hypothesis
 import pytest
 from filelock import FileLock
 
-from recruit_assets.assets import ASSETS, SyncConfig
+from recruit_assets.assets import SyncConfig
+from recruit_assets.catalogue import DeletionPolicy
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
@@ -31,15 +32,13 @@ from recruit_assets.extract.query import PAGE_SIZE
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.walk import Walk
-from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.connection import connection
-from recruit_assets.load.sweep import DeletionPolicy
 from recruit_assets.options import Options
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.store import SyncResult
-from recruit_assets.sync import Sync
 from recruit_assets_tests.rings import is_beyond, sized
+from recruit_assets_tests.syncing import ASSETS, resources, sync
 from recruit_assets_tests.year import Year, live
 
 # The same examples in every run, and none refused because the machine is slow.
@@ -169,9 +168,11 @@ class Project:
         limits = RetryLimits(first_wait=0, unsaid_wait=0)
         source = Source(client, BY_NAME[name], limits, logging.getLogger("sync"))
         opened = partial(connection, str(self.path), {}, wait_seconds=0.1)
-        exists, chosen = self.path.exists, Options(deletion_policy=self.deleted_rows, **options)
+        exists, chosen = self.path.exists, Options(**options)
         try:
-            return Sync(source, opened, exists, chosen, str(uuid4())).run()
+            return sync(
+                source, opened, exists, chosen, str(uuid4()), deletion_policy=self.deleted_rows
+            )
         finally:
             client.close()
 
@@ -184,11 +185,7 @@ class Project:
         """The resources of `definitions`, pointed at the sandbox and the database."""
         database = RecruitDatabase(database=str(self.path), wait_seconds=0.1)
         api = RecruitApi(first_wait=0, **settings_for(self.sandbox, **self.settings))
-        return {
-            "api": api,
-            "duckdb": database,
-            "duckdb_merge": DuckDBMergeIOManager(database=database, deleted_rows=self.deleted_rows),
-        }
+        return resources(database, api, self.deleted_rows)
 
     def failure(self, *names: str, **config: Any) -> str:
         """What the run says that fails while materializing; only its first failed step."""

@@ -7,13 +7,14 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from recruit_assets.assets import ASSETS, build_asset
+from recruit_assets.assets import build_asset
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import KEY, Project, metadata, served
 from recruit_assets_tests.load.test_connection import held_elsewhere
+from recruit_assets_tests.syncing import ASSETS
 from recruit_assets_tests.test_checks import must_be_well
 
 TABLES = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
@@ -285,7 +286,9 @@ def test_another_endpoint_is_one_more_entry(project: Project) -> None:
 
 
 def test_a_downstream_asset_gets_the_table(project: Project) -> None:
-    @dg.asset(io_manager_key="plain", ins={"regions": dg.AssetIn(input_manager_key="duckdb_merge")})
+    @dg.asset(
+        io_manager_key="plain", ins={"regions": dg.AssetIn(input_manager_key="recruit_io_manager")}
+    )
     def names(regions: pa.Table) -> list[str]:
         return sorted(regions["name"].to_pylist())
 
@@ -305,7 +308,9 @@ def test_a_downstream_asset_gets_the_table(project: Project) -> None:
 def test_an_input_that_was_never_materialized_is_a_sentence(
     project: Project, before: list[str]
 ) -> None:
-    @dg.asset(io_manager_key="plain", ins={"teams": dg.AssetIn(input_manager_key="duckdb_merge")})
+    @dg.asset(
+        io_manager_key="plain", ins={"teams": dg.AssetIn(input_manager_key="recruit_io_manager")}
+    )
     def names(teams: pa.Table) -> None: ...
 
     for name in before:
@@ -324,7 +329,7 @@ def test_an_input_that_was_never_materialized_is_a_sentence(
 def test_an_asset_that_returns_something_else_is_told_to_use_another_io_manager(
     project: Project,
 ) -> None:
-    @dg.asset(io_manager_key="duckdb_merge")
+    @dg.asset(io_manager_key="recruit_io_manager")
     def numbers() -> list[int]:
         return [1]
 

@@ -4,10 +4,10 @@ import dagster as dg
 import duckdb
 import pytest
 
-from recruit_assets.assets import ASSETS
 from recruit_assets.checks import CHECKS
 from recruit_assets.definitions import defs
 from recruit_assets_tests.conftest import Project, metadata
+from recruit_assets_tests.syncing import ASSETS
 
 REGIONS = [each for each in ASSETS if each.key == dg.AssetKey("regions")]
 ALL = {check.name for check in CHECKS}

@@ -8,9 +8,9 @@ from typing import Any
 import duckdb
 import pytest
 
+from recruit_assets.catalogue import DeletionPolicy
 from recruit_assets.errors import RecruitError, Transient
 from recruit_assets.extract.report import Verdict
-from recruit_assets.load.sweep import DeletionPolicy
 from recruit_assets.metadata import facts
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import Rules, Sandbox, World

@@ -16,20 +16,20 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from recruit_assets.assets import ASSETS, SyncConfig
+from recruit_assets.assets import SyncConfig
+from recruit_assets.catalogue import DeletionPolicy
 from recruit_assets.checks import run_checks
 from recruit_assets.cli.main import main
-from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.load.compact import compact, make_erasure_final
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.erasure import Pending, note_erasure, pending
 from recruit_assets.load.reading import reading
-from recruit_assets.load.sweep import DeletionPolicy
 from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import BY_NAME, KEY, Project, served, settings_for
 from recruit_assets_tests.rings import sized
+from recruit_assets_tests.syncing import ASSETS, resources
 
 PLAIN = {"force_compression": "uncompressed"}
 LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
@@ -54,13 +54,11 @@ def materialize(project: Project, *names: str) -> dg.ExecuteInProcessResult:
     database = RecruitDatabase(database=str(project.path), wait_seconds=20, connection_config=PLAIN)
     return dg.materialize(
         [each for each in ASSETS if each.key.path[-1] in names],
-        resources={
-            "api": RecruitApi(first_wait=0, **settings_for(project.sandbox)),
-            "duckdb": database,
-            "duckdb_merge": DuckDBMergeIOManager(
-                database=database, deleted_rows=project.deleted_rows
-            ),
-        },
+        resources=resources(
+            database,
+            RecruitApi(first_wait=0, **settings_for(project.sandbox)),
+            project.deleted_rows,
+        ),
         instance=project.instance,
         run_config=dg.RunConfig({name: SyncConfig(mode=Mode.full) for name in names}),
     )
@@ -275,7 +273,9 @@ with connection({str(erased.path)!r}, {{}}, SECONDS):
 def test_the_check_fails_when_it_is_pending_for_two_days(erased: Project) -> None:
     def passes() -> bool:
         database = RecruitDatabase(database=str(erased.path), wait_seconds=0.1)
-        (found,) = run_checks(BY_NAME["candidates"], database, {"erasure_is_final"})
+        (found,) = run_checks(
+            BY_NAME["candidates"], database, dg.AssetKey("candidates"), {"erasure_is_final"}
+        )
         assert found.severity is dg.AssetCheckSeverity.ERROR
         return bool(found.passed)
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from recruit_assets.assets import ASSETS
-from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets_tests.conftest import Project, settings_for
+from recruit_assets_tests.syncing import ASSETS, resources
 from recruit_assets_tests.test_erasure import left
 
 TOGETHER = ["candidates", "users", "notes"]  # more than there are processes at a time
@@ -23,11 +22,7 @@ def in_processes() -> dg.JobDefinition:
     defs = dg.Definitions(
         ASSETS,
         jobs=[dg.define_asset_job("some", TOGETHER)],
-        resources={
-            "api": RecruitApi(first_wait=0, **api),
-            "duckdb": database,
-            "duckdb_merge": DuckDBMergeIOManager(database=database),
-        },
+        resources=resources(database, RecruitApi(first_wait=0, **api)),
         executor=dg.multiprocess_executor.configured({"max_concurrent": 2}),
     )
     return defs.resolve_job_def("some")

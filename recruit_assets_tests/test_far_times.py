@@ -8,14 +8,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from recruit_assets.assets import ASSETS
 from recruit_assets.catalogue import Kind, snake_case
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.options import Mode
 from recruit_assets_tests.conftest import BY_NAME, Project, metadata
 from recruit_assets_tests.extract.test_arrow import must_tell
+from recruit_assets_tests.syncing import ASSETS, MART_ASSETS
 
 pytestmark = pytest.mark.ring(3)
 

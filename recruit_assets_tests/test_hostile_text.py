@@ -12,12 +12,11 @@ import requests
 from markdown_it import MarkdownIt
 from playwright.sync_api import Browser
 
-from recruit_assets.assets import ASSETS
 from recruit_assets.cli.main import main
 from recruit_assets.extract.query import Query
-from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.marts.mart import MARTS
 from recruit_assets_tests.conftest import BY_NAME, KEY, Project, metadata
+from recruit_assets_tests.syncing import ASSETS, MART_ASSETS
 
 pytestmark = pytest.mark.ring(2)
 

@@ -24,14 +24,14 @@ import dagster as dg
 import duckdb
 import pytest
 
-from recruit_assets.assets import ASSETS, SyncConfig
+from recruit_assets.assets import SyncConfig
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Sandbox, World
 from recruit_assets_tests.conftest import BY_NAME, Project, settings_for
 from recruit_assets_tests.rings import sized
+from recruit_assets_tests.syncing import ASSETS, resources
 
 pytestmark = pytest.mark.ring(2)
 
@@ -64,11 +64,6 @@ Start = Callable[..., End]
 def sync(run: Run, together: Barrier) -> None:
     """Materialize the assets, as soon as all that begin together are there."""
     database = RecruitDatabase(database=str(run.path), wait_seconds=60)
-    resources = {
-        "api": RecruitApi(first_wait=0, **run.settings),
-        "duckdb": database,
-        "duckdb_merge": DuckDBMergeIOManager(database=database),
-    }
     config = dg.RunConfig(
         {each.key.path[-1]: SyncConfig(mode=run.mode) for each in SYNCED},
         loggers={"console": {"config": {"log_level": "ERROR"}}},
@@ -78,7 +73,7 @@ def sync(run: Run, together: Barrier) -> None:
         dg.materialize(
             SYNCED,
             selection=dg.AssetSelection.assets(*SYNCED).without_checks(),  # which only read
-            resources=resources,
+            resources=resources(database, RecruitApi(first_wait=0, **run.settings)),
             instance=instance,
             run_config=config,
         )

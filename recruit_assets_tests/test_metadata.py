@@ -8,11 +8,11 @@ import dagster as dg
 import duckdb
 import pytest
 
-from recruit_assets.assets import ASSETS
+from recruit_assets.build import build_defs
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.errors import BadSetting
-from recruit_assets.settings import owners
+from recruit_assets.settings import Settings
 from recruit_assets_tests.conftest import BY_NAME, Project, metadata
+from recruit_assets_tests.syncing import ASSETS
 
 SPECS = {spec.key.path[-1]: spec for asset in ASSETS for spec in asset.specs}
 
@@ -84,12 +84,12 @@ def test_an_empty_table_has_nothing_to_look_at(project: Project) -> None:
 
 
 def test_owners_are_those_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert owners() == []
+    assert Settings.from_environment().owners == ()
     monkeypatch.setenv("RECRUIT_OWNERS", " team:data, data@example.com ,")
-    assert owners() == ["team:data", "data@example.com"]
-    monkeypatch.setenv("RECRUIT_OWNERS", "somebody")
-    with pytest.raises(BadSetting, match=r"RECRUIT_OWNERS has 'somebody': write an e-mail address"):
-        owners()
+    settings = Settings.from_environment()
+    assert settings.owners == ("team:data", "data@example.com")
+    (spec,) = build_defs(settings, endpoints=["jobs"], marts=False).resolve_all_asset_specs()
+    assert list(spec.owners) == ["team:data", "data@example.com"]
 
 
 @pytest.mark.ring(2)

@@ -15,7 +15,7 @@ from recruit_assets.checks import CHECKS, ERRORS
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.marts.mart import MARTS
-from recruit_assets.settings import SETTINGS, Setting
+from recruit_assets.settings import Variable, variables
 
 ROOT = Path(__file__).parents[1]
 README, CHANGELOG = "README.md", "CHANGELOG.md"
@@ -35,22 +35,22 @@ def rows(page: str, *header: str) -> list[list[str]]:
 
 
 def test_the_settings() -> None:
-    def shown(setting: Setting) -> str:
+    def shown(setting: Variable) -> str:
         if setting.needed:
             return "needed"
         return f"`{setting.default}`" if setting.default else "empty"
 
     assert rows("docs/settings.md", "variable", "default", "meaning") == [
-        [f"`{each.name}`", shown(each), each.meaning] for each in SETTINGS
+        [f"`{each.name}`", shown(each), each.meaning] for each in variables()
     ]
 
 
 def test_the_example_environment() -> None:
     found = re.findall(r"# (.+)\n(# )?(RECRUIT_\w+)=(.*)", (ROOT / ".env.example").read_text())
     assert [(name, value, not optional) for _, optional, name, value in found] == [
-        (each.name, each.default, each.needed) for each in SETTINGS
+        (each.name, each.default, each.needed) for each in variables()
     ]
-    for (meaning, *_), each in zip(found, SETTINGS, strict=True):
+    for (meaning, *_), each in zip(found, variables(), strict=True):
         assert meaning.partition(";")[0] == each.meaning.partition(";")[0]
 
 
@@ -130,7 +130,7 @@ def test_jobs_schedules_and_sensor_are_named() -> None:
     names = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     names |= {schedule.name for schedule in repository.schedule_defs}
     names |= {sensor.name for sensor in repository.sensor_defs}
-    assert len(names) == 12
+    assert len(names) == 13
     assert not [name for name in names if f"`{name}`" not in PAGES["docs/running.md"]]
 
 

@@ -19,21 +19,17 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
-from recruit_assets.assets import ASSETS
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.mart_assets import MART_ASSETS
-from recruit_assets.schedules import (
-    OUTAGE_MINUTES,
-    SCHEDULES,
-    SYNCS,
-    UNFINISHED,
-    build_marts,
-    build_marts_after_failure,
-    notify_on_failure,
-)
+from recruit_assets.schedules import OUTAGE_MINUTES, UNFINISHED
 from recruit_assets_tests.conftest import BY_NAME, Project
 from recruit_assets_tests.rings import FULL
+from recruit_assets_tests.syncing import ASSETS, BUILD_MARTS, MART_ASSETS, SCHEDULES, SYNCS
+
+RUN_SUCCESS = dg.DagsterEventType.RUN_SUCCESS
+notify_on_failure: Any = defs.resolve_sensor_def("notify_on_failure")
+build_marts_after_failure: Any = defs.resolve_sensor_def("build_marts_after_failure")
+notify_on_recovery: Any = defs.resolve_sensor_def("notify_on_recovery")
 
 
 @contextmanager
@@ -174,7 +170,7 @@ def test_a_tick_loads_all(project: Project, home: dg.DagsterInstance, name: str)
 @pytest.mark.ring(2)
 def test_after_a_failed_sync_the_answers_come_from_what_is_there(project: Project) -> None:
     local = dg.Definitions(
-        [*ASSETS, *MART_ASSETS], jobs=[*SYNCS, build_marts], resources=project.resources()
+        [*ASSETS, *MART_ASSETS], jobs=[*SYNCS, BUILD_MARTS], resources=project.resources()
     )
     project.materialize("job_applications", "stages")
     project.sandbox.fail("regions", status=409, times=None)
@@ -296,7 +292,7 @@ def test_a_webhook_that_refuses_is_told_without_its_address(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.sandbox.rules.key = "rotated"
-    result = project.materialize("regions", raises=False)
+    result = project.materialize("regions", "roles", raises=False)
     with webhook(status=410) as (url, _):
         monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
         with pytest.raises(dg.Failure, match=r"^RECRUIT_FAILURE_WEBHOOK answered HTTP 410\.$"):
@@ -308,7 +304,8 @@ def test_a_webhook_that_cannot_be_reached_is_told_without_its_address(
     project: Project, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     project.sandbox.rules.key = "rotated"
-    result = project.materialize("regions", raises=False)
+    others = ["teams", "roles"][: 1 + url.startswith("http")]  # a failure of its own
+    result = project.materialize("users", *others, raises=False)
     monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
     with pytest.raises(dg.Failure, match="could not be reached") as raised:
         tick(project, result)
@@ -331,3 +328,60 @@ def test_the_sensor_tells_of_a_run_whose_process_died(
         monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
         notify_on_failure(context)
     assert texts == [f"{run.job_name} failed (run {run.run_id})\nThe worker died."]
+
+
+def job_run(project: Project, name: str, *, fails: bool) -> dg.ExecuteInProcessResult:
+    """A run of a job over one endpoint, whose API is down or not."""
+    project.sandbox.clear_faults()
+    if fails:
+        project.sandbox.fail("regions", status=409, times=None)
+    local = dg.Definitions(
+        ASSETS,
+        jobs=[dg.define_asset_job(name, ["regions"])],
+        resources=project.resources(),
+    )
+    return local.resolve_job_def(name).execute_in_process(
+        instance=project.instance, raise_on_error=False
+    )
+
+
+def recovered(project: Project, result: dg.ExecuteInProcessResult) -> Any:
+    """What the sensor for recoveries does about a run that succeeded."""
+    (success,) = [event for event in result.all_events if event.event_type is RUN_SUCCESS]
+    return notify_on_recovery(
+        dg.build_run_status_sensor_context(
+            sensor_name="notify_on_recovery",
+            dagster_instance=project.instance,
+            dagster_run=result.dagster_run,
+            dagster_event=success,
+        )
+    )
+
+
+def test_an_outage_is_posted_once_and_its_end_once(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "regions_only"
+    with webhook() as (url, texts), dg.DagsterInstance.ephemeral() as project.instance:
+        monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
+        for fails in (False, True, True, True, False, False):
+            result = job_run(project, name, fails=fails)
+            skipped = recovered(project, result) if result.success else tick(project, result)
+            texts.append("skipped" if skipped else "")
+    failed, works = f"{name} failed", f"{name} works again"
+    told = [text.splitlines()[0].partition(" (run")[0] if text else "" for text in texts]
+    assert told == ["skipped", failed, "", "skipped", "skipped", works, "", "skipped"]
+
+
+def test_a_run_of_other_assets_is_not_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset
+    def mine() -> None:
+        raise ValueError
+
+    result = dg.materialize([mine], instance=project.instance, raise_on_error=False)
+    with webhook() as (url, texts):
+        monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
+        assert "is not of this account" in (tick(project, result).skip_message or "")
+    assert texts == []

@@ -18,19 +18,19 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+from recruit_assets.catalogue import DeletionPolicy
 from recruit_assets.errors import ShowsMuchLess
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
-from recruit_assets.load.sweep import DeletionPolicy
 from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import Rules, Sandbox, World
 from recruit_assets.store import SyncResult
-from recruit_assets.sync import Sync
 from recruit_assets_tests.conftest import BY_NAME, KEY, settings_for
 from recruit_assets_tests.rings import sized
+from recruit_assets_tests.syncing import sync
 
 WORLDS, PARTS = sized(8, 32, 2_000), sized(1, 2, 16)  # parts can run side by side
 ENDPOINT = BY_NAME["job_applications"]
@@ -151,12 +151,10 @@ class Play:
         client = Client(ApiSettings(**settings))
         limits = RetryLimits(first_wait=0, unsaid_wait=0)
         source = Source(client, ENDPOINT, limits, LOG, self.story.page_size)
-        options = Options(
-            mode=mode, allow_mass_delete=believe, deletion_policy=self.story.deletion_policy
-        )
+        options, policy = Options(mode, allow_mass_delete=believe), self.story.deletion_policy
         try:
             run = f"run {next(self._runs)}"
-            return Sync(source, self.opened, lambda: True, options, run).run()
+            return sync(source, self.opened, lambda: True, options, run, deletion_policy=policy)
         finally:
             client.close()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import dagster as dg
 import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
@@ -133,10 +134,12 @@ def test_all_assets_turn_green_and_tell_what_they_hold(
     page.get_by_text("Metadata", exact=True).first.evaluate("each => each.scrollIntoView()")
     picture("ui-plots")
     page.goto("/assets/job_applications?view=checks")
-    shows(page, *(spec.name for spec in build_checks(BY_NAME["job_applications"])))
+    endpoint = BY_NAME["job_applications"]
+    checks = build_checks(endpoint, dg.AssetKey("job_applications"), ENDPOINTS)
+    shows(page, *(spec.name for spec in checks))
     for path, shown in [
         ("/locations/recruit_assets/jobs/sync/playground", "refresh_volatile"),
-        ("/locations/recruit_assets/resources/api", "RECRUIT_API_KEY"),
+        ("/locations/recruit_assets/resources/recruit_api", "RECRUIT_API_KEY"),
     ]:
         page.goto(path)
         shows(page, shown)

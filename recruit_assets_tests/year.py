@@ -24,9 +24,9 @@ from recruit_assets.load.connection import connection
 from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.sandbox.times import NOW
-from recruit_assets.sync import Sync
 from recruit_assets_tests.life import Life
 from recruit_assets_tests.rings import sized
+from recruit_assets_tests.syncing import sync
 
 KEY = "k3y-of-the-year"
 WEEKS = sized(12, 12, 52)  # after the last, all lists are read whole
@@ -133,7 +133,7 @@ def sync_all(sandbox: Sandbox, path: Path, number: int, at: datetime) -> list[Se
             mode, run_id = Mode.full if whole else Mode.incremental, f"week {number}"
             source = Source(client, endpoint, RetryLimits(first_wait=0, unsaid_wait=0), LOG)
             records = dict(sandbox.world.table(endpoint.path))
-            result = Sync(source, opened, path.exists, Options(mode), run_id).run()
+            result = sync(source, opened, path.exists, Options(mode), run_id)
             assert result.mode is mode
             log.append(Seen(endpoint.name, number, at, run_id, whole, records))
         client.close()

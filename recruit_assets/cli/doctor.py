@@ -10,7 +10,6 @@ from enum import IntEnum
 from os import environ
 from typing import TypeVar
 
-from recruit_assets import settings
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting, DatabaseProblem, RecruitError
 from recruit_assets.extract.access import ApiSettings
@@ -20,8 +19,7 @@ from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.load.reading import check_writable, is_made, reading
-from recruit_assets.load.sweep import DeletionPolicy
-from recruit_assets.settings import Setting
+from recruit_assets.settings import Settings, Variable, variables
 
 Number = TypeVar("Number", int, float)
 
@@ -103,19 +101,21 @@ def examine(from_file: Collection[str], tell: Callable[[Probe], None]) -> Diagno
         from_file: the names that `.env` sets.
         tell: called with the probe of each endpoint as soon as it has responded.
     """
+    settings = Settings.from_environment()
     told = [
-        SettingShown(each.name, _shown(each), _origin(each, from_file))
-        for each in settings.SETTINGS
+        SettingShown(each.name, _shown(each, settings), _origin(each, from_file))
+        for each in variables()
     ]
-    found = Diagnosis(told, settings.DATABASE.text())
+    found = Diagnosis(told, settings.database)
     _examine_database(found, found.database)
     try:
-        settings.DELETED_ROWS.one_of(DeletionPolicy)
-        settings.owners()
-        client = Client(_api_settings(found))
+        if problems := settings.problems:
+            raise BadSetting(" ".join(problems))
+        client = Client(_api_settings(settings))
     except BadSetting as error:
         found.setting_problem = str(error)
         return found
+    found.requests_per_10s = settings.requests_per_10s
     try:
         for each in probe_all(client, ENDPOINTS):
             found.probes.append(each)
@@ -128,30 +128,30 @@ def examine(from_file: Collection[str], tell: Callable[[Probe], None]) -> Diagno
     return found
 
 
-def _api_settings(found: Diagnosis) -> ApiSettings:
-    found.requests_per_10s = settings.REQUESTS_PER_10S.whole_number()
+def _api_settings(settings: Settings) -> ApiSettings:
     return ApiSettings(
-        base_url=settings.BASE_URL.text().strip(),
-        key=settings.KEY.text(),
-        version=settings.VERSION.text().strip(),
-        auth_header=settings.AUTH_HEADER.text().strip(),
-        auth_prefix=settings.AUTH_PREFIX.text(),
-        requests_per_10s=found.requests_per_10s,
-        concurrency=settings.CONCURRENCY.whole_number(),
+        base_url=settings.base_url.strip(),
+        key=settings.key,
+        version=settings.version.strip(),
+        auth_header=settings.auth_header.strip(),
+        auth_prefix=settings.auth_prefix,
+        requests_per_10s=settings.requests_per_10s,
+        concurrency=settings.concurrency,
     )
 
 
-def _shown(setting: Setting) -> str:
-    text = setting.text()
-    if setting.secret or not text:
+def _shown(variable: Variable, settings: Settings) -> str:
+    text = environ.get(variable.name, "")
+    text = text if text.strip() else variable.default
+    if variable.secret or not text:
         return "set" if text else "not set"
-    key = settings.KEY.text().strip()
-    if (key and key in text) or (setting is settings.BASE_URL and "@" in text):
+    key = settings.key.strip()
+    if (key and key in text) or (variable.field == "base_url" and "@" in text):
         return "not shown, as a secret is in it"
     return text
 
 
-def _origin(setting: Setting, from_file: Collection[str]) -> str:
+def _origin(setting: Variable, from_file: Collection[str]) -> str:
     given = environ.get(setting.name, "")
     if setting.name in from_file:
         return ".env" if given.strip() else "empty in .env"

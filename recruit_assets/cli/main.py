@@ -9,7 +9,6 @@ import sys
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from recruit_assets import settings
 from recruit_assets.cli import display
 from recruit_assets.cli.doctor import Readiness, examine
 from recruit_assets.endpoints import ENDPOINTS
@@ -17,6 +16,7 @@ from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.erasure import Pending, pending
 from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.reading import is_made, reading
+from recruit_assets.settings import Settings, load_env_file
 from recruit_assets.text import one_line
 
 WAIT_SECONDS = 2.0  # for a database that another process is writing to
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("--json", action="store_true", help="print JSON, for machines")
         command.set_defaults(run=run)
     chosen = parser.parse_args(arguments)
-    readiness: Readiness = chosen.run(settings.load_env_file(), as_json=chosen.json)
+    readiness: Readiness = chosen.run(load_env_file(), as_json=chosen.json)
     return readiness
 
 
@@ -57,7 +57,7 @@ def doctor(from_file: Collection[str], *, as_json: bool) -> Readiness:
 
 def status(_: Collection[str], *, as_json: bool) -> Readiness:
     """Print the state of the tables."""
-    path, screen = settings.DATABASE.text(), display.console()
+    path, screen = Settings.from_environment().database, display.console()
     try:
         tables, erased = _tables(path)
     except DatabaseProblem as error:

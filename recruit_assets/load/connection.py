@@ -126,6 +126,16 @@ def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> It
         raise
 
 
+def exists(path: str) -> bool:
+    """Return whether there is a database, without opening it, which would create it.
+
+    Raises:
+        DatabaseProblem: the path cannot become a database.
+    """
+    check_path(path)
+    return Path(path).exists()
+
+
 def check_path(path: str) -> None:
     """Refuse a path that cannot become a database.
 

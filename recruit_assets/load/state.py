@@ -4,16 +4,19 @@ What lives here: the queries on the syncs that `syncs` stores. The last stored s
 watermark (cursor), written in the transaction that merged what was read up to it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
-from recruit_assets.catalogue import Endpoint
-from recruit_assets.load.schema import count, is_there, table_name
-from recruit_assets.load.syncs import add_sync, latest, numbered, prepare_syncs
+from recruit_assets.catalogue import Endpoint, Kind
+from recruit_assets.load.endpoint_table import is_damaged
+from recruit_assets.load.obstacles import check_names
+from recruit_assets.load.schema import columns_of, count, is_there, table_name
+from recruit_assets.load.syncs import add_sync, check_version, latest, numbered, prepare_syncs
 from recruit_assets.text import one_line
 
 
@@ -21,7 +24,8 @@ from recruit_assets.text import one_line
 class State:
     """Hold what earlier syncs of an endpoint have left.
 
-    `stored` is the number and the run of the last stored sync.
+    `stored` is the number and the run of the last stored sync; `last_api` is the identity of the
+    API that it read, None before the first sync; `columns` are the kinds of the table's columns.
     """
 
     cursor: datetime | None = None
@@ -30,6 +34,15 @@ class State:
     void: bool = False  # whether the stored state does not match the table
     api: str = ""  # identity of the API at the last good sync
     stored: tuple[int, str] | None = None
+    last_api: str | None = None
+    columns: Mapping[str, Kind] = field(default_factory=dict)
+
+    def at(self, api: str) -> "State":
+        """Return the state as it counts for an API: void if the rows are of another, or key."""
+        if self.last_api in (None, api):
+            return self
+        void = State(void=True, api=self.api, stored=self.stored, last_api=self.last_api)
+        return replace(void, columns=self.columns)
 
 
 @dataclass(frozen=True)
@@ -54,11 +67,40 @@ def last_syncs(
     return [PastSync(*each) for each in found]
 
 
-def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, api: str) -> State:
-    """Return the state of an endpoint at the API of this identity.
+def read_state(
+    opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
+    exists: Callable[[], bool],
+    endpoint: Endpoint,
+) -> State:
+    """Return the state of an endpoint, with the columns of its table.
 
-    It is void if something else added or removed rows, or if the table is of another API, or was
-    read with another key. A cursor or a complete reading in the future counts as none.
+    A table that lacks a column, or has it in another type, gets a full read, because changed
+    records alone do not restore the column.
+
+    Args:
+        opened: opens the database for writing.
+        exists: returns whether the database exists; opening it would create it.
+        endpoint: the endpoint.
+
+    Raises:
+        DatabaseProblem: a sync could not write to the database.
+    """
+    if not exists():
+        return State()
+    with opened() as database:
+        check_version(database)
+        check_names(database, endpoint)
+        state = recall(database, endpoint)
+        if is_damaged(database, endpoint):
+            state = replace(state, void=True, cursor=None)
+        return replace(state, columns=columns_of(database, endpoint))
+
+
+def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> State:
+    """Return the state of an endpoint, without the columns of its table.
+
+    It is void if something else added or removed rows. A cursor or a complete reading in the future
+    counts as none.
     """
     found = database.execute(
         "SELECT cursor, complete_at, filter_refused, rows, api, stored_number, stored_run_id, "
@@ -69,10 +111,12 @@ def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, api: str) ->
     if not found:
         return State()
     ((cursor, complete_at, refused, remembered, last_api, number, run_id, good_api),) = found
-    stored = None if number is None else (number, run_id)
-    if remembered != rows(database, endpoint) or last_api != api:
-        return State(void=True, api=good_api, stored=stored)
-    return State(cursor, complete_at, bool(refused), api=good_api, stored=stored)
+    known = State(
+        api=good_api, stored=None if number is None else (number, run_id), last_api=last_api or ""
+    )
+    if remembered != rows(database, endpoint):
+        return replace(known, void=True)
+    return replace(known, cursor=cursor, complete_at=complete_at, filter_refused=bool(refused))
 
 
 def written_since(

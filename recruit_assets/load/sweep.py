@@ -6,25 +6,16 @@ gone. The proof itself is in `sync`.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from enum import Enum
 
 import duckdb
 
-from recruit_assets.catalogue import Endpoint
+from recruit_assets.catalogue import DeletionPolicy, Endpoint
 from recruit_assets.load.erasure import note_deleted, personal_columns
 from recruit_assets.load.schema import count, table_name
 from recruit_assets.load.sql import quoted
 from recruit_assets.load.stage import Stage
 
 CURRENT = "_deleted_at IS NULL"
-
-
-class DeletionPolicy(Enum):
-    """Define what is left of a deleted row; the names are lower case, as in the setting."""
-
-    erase = "erase"  # all but personal columns and those that the catalogue does not know
-    keep = "keep"  # all
-    drop = "drop"  # nothing
 
 
 def absent(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage) -> list[str]:

@@ -16,10 +16,15 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
     """The asset of an endpoint, bare."""
 
     @dg.asset(name=endpoint.name)
-    def read(context: dg.AssetExecutionContext, api: RecruitApi, duckdb: RecruitDatabase) -> None:
-        source = api.source(endpoint, context.log)
-        exists = Path(duckdb.database).exists
-        Sync(source, duckdb.get_connection, exists, Options(), context.run_id).run()
+    def read(
+        context: dg.AssetExecutionContext,
+        recruit_api: RecruitApi,
+        recruit_database: RecruitDatabase,
+    ) -> None:
+        state = recruit_database.state(endpoint)
+        reading = recruit_api.read(endpoint, state, Options(), context.log)
+        exists = Path(recruit_database.database).exists
+        Sync(reading, recruit_database.get_connection, exists, context.run_id).run()
 
     return read
 

@@ -20,11 +20,10 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import duckdb
 
-from recruit_assets.assets import ASSETS
-from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Sandbox, World
 from recruit_assets.sandbox.faults import Document
+from recruit_assets_tests.syncing import ASSETS, resources
 
 LIST = "regions"
 RECORDS = 100
@@ -245,11 +244,10 @@ def with_ours() -> Tool:
         api = RecruitApi(
             base_url=sandbox.base_url, key=sandbox.rules.key, requests_per_10s=0, first_wait=0
         )
-        merged = DuckDBMergeIOManager(database=database)
         with dg.DagsterInstance.ephemeral() as instance:
             result = dg.materialize(
                 [each for each in ASSETS if each.key == dg.AssetKey(LIST)],
-                resources={"api": api, "duckdb": database, "duckdb_merge": merged},
+                resources=resources(database, api),
                 instance=instance,
                 raise_on_error=False,
             )

@@ -24,7 +24,7 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.sandbox import Sandbox
-from recruit_assets.settings import SETTINGS
+from recruit_assets.settings import variables
 from recruit_assets_tests.cli.test_command_line import ROOT
 from recruit_assets_tests.conftest import KEY, Project
 from recruit_assets_tests.load.test_connection import held_elsewhere
@@ -42,7 +42,7 @@ def run(
     """Runs the command in a folder of its own; tells the exit code and what was printed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    for setting in SETTINGS:
+    for setting in variables():
         monkeypatch.delenv(setting.name, raising=False)
     monkeypatch.setenv("RECRUIT_API_BASE_URL", sandbox.base_url)
     monkeypatch.setenv("RECRUIT_API_KEY", KEY)

@@ -28,7 +28,7 @@ from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.state import rows
 from recruit_assets.marts.report import write
 from recruit_assets.options import Mode, Options
-from recruit_assets.sync import Sync
+from recruit_assets_tests.syncing import sync
 
 PLAIN = {"force_compression": "uncompressed"}
 STEP = 128 << 10  # bytes
@@ -78,7 +78,7 @@ class Disk:
         source = Source(client, endpoint(name), limits, logging.getLogger("sync"))
         opened = partial(connection, str(self.database), {}, 0)
         try:
-            Sync(source, opened, self.database.exists, Options(mode=Mode.full), "run").run()
+            sync(source, opened, self.database.exists, Options(mode=Mode.full), "run")
         finally:
             client.close()
 

@@ -12,7 +12,7 @@ import time_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recruit_assets.catalogue import Attribute, Endpoint, Kind
+from recruit_assets.catalogue import Attribute, DeletionPolicy, Endpoint, Kind
 from recruit_assets.extract.jsonapi import Record
 from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import transaction
@@ -20,7 +20,7 @@ from recruit_assets.load.history import write_history
 from recruit_assets.load.merge import merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
-from recruit_assets.load.sweep import DeletionPolicy, sweep
+from recruit_assets.load.sweep import sweep
 from recruit_assets_tests.rings import sized
 
 TOLD = Endpoint(

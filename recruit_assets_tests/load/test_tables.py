@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recruit_assets.catalogue import UNPARSED, Attribute, Endpoint, Kind
+from recruit_assets.catalogue import UNPARSED, Attribute, DeletionPolicy, Endpoint, Kind
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.extract.arrow import as_json
 from recruit_assets.extract.jsonapi import Record
@@ -20,7 +20,7 @@ from recruit_assets.load.merge import MergeCounts, merge
 from recruit_assets.load.schema import BOOKKEEPING, columns_of, is_table
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import recall, remember
-from recruit_assets.load.sweep import DeletionPolicy, count_current, sweep
+from recruit_assets.load.sweep import count_current, sweep
 from recruit_assets.load.syncs import SYNCS
 from recruit_assets_tests.rings import sized
 
@@ -163,7 +163,7 @@ def test_bookkeeping_that_was_lost_is_made_again(
         expected = stored(database)
         for how, (table, column) in harms:
             harm(database, how, table, column)
-        recall(database, WIDE, "api")
+        recall(database, WIDE)
         alive = {id_ for (id_,) in database.execute("SELECT id FROM recruit.wide").fetchall()}
         sync(database, RECORDS, "c", gone=tuple(alive - {"1", "2", "3", "4"}))
         assert stored(database) == expected

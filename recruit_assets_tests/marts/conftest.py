@@ -11,8 +11,8 @@ import duckdb
 import pytest
 import time_machine
 
-from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.resources import RecruitDatabase
+from recruit_assets_tests.syncing import MART_ASSETS, resources
 from recruit_assets_tests.year import Year
 
 Row = dict[str, Any]
@@ -47,7 +47,7 @@ def answer(path: Path, instance: dg.DagsterInstance, *, raises: bool = True) -> 
     """Make the marts and the report of a database, in a real run."""
     result = dg.materialize(
         MART_ASSETS,
-        resources={"duckdb": RecruitDatabase(database=str(path), wait_seconds=0.1)},
+        resources=resources(RecruitDatabase(database=str(path), wait_seconds=0.1)),
         instance=instance,
         raise_on_error=raises,
     )

@@ -11,13 +11,13 @@ import duckdb
 import pytest
 
 from recruit_assets.load.connection import connection
-from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.marts.build import build, inspect
 from recruit_assets.marts.mart import MARTS, Mart, read_marts
 from recruit_assets.resources import RecruitDatabase
 from recruit_assets_tests.conftest import metadata
 from recruit_assets_tests.life import PLANTED
 from recruit_assets_tests.marts.conftest import Answers, answer
+from recruit_assets_tests.syncing import MART_ASSETS, resources
 
 pytestmark = pytest.mark.ring(2)
 
@@ -116,7 +116,7 @@ def test_a_check_can_be_run_alone_and_looks_at_the_table_as_it_is(
     result = (
         dg.Definitions(
             MART_ASSETS,
-            resources={"duckdb": RecruitDatabase(database=str(path), wait_seconds=0.1)},
+            resources=resources(RecruitDatabase(database=str(path), wait_seconds=0.1)),
             jobs=[dg.define_asset_job("alone", dg.AssetSelection.checks(key))],
         )
         .resolve_job_def("alone")

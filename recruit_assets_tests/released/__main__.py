@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.mart_assets import MART_ASSETS
 from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitDatabase
 from recruit_assets_tests.conftest import Project
 from recruit_assets_tests.released import Company
+from recruit_assets_tests.syncing import MART_ASSETS, resources
 
 company, packed = Company(), Path(sys.argv[1])
 with (
@@ -27,5 +27,5 @@ with (
     for endpoint in ENDPOINTS:
         project.sync(endpoint.name, mode=Mode.full)
     database = RecruitDatabase(database=str(project.path))
-    dg.materialize(MART_ASSETS, resources={"duckdb": database}, instance=instance)
+    dg.materialize(MART_ASSETS, resources=resources(database), instance=instance)
     packed.write_bytes(lzma.compress(project.path.read_bytes(), preset=9 | lzma.PRESET_EXTREME))

@@ -1,0 +1,67 @@
+"""The names of what belongs to one account: assets, ops, groups, jobs, schedules, resources.
+
+Several accounts can be in one code location, beside assets, ops and resources of other origin, so
+each name begins with the account's prefix. Without a prefix, names are as short as they can be.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from recruit_assets.errors import BadSetting
+
+
+@dataclass(frozen=True)
+class Account:
+    """Name what belongs to one account.
+
+    Args:
+        prefix: the first parts of its asset keys; empty if there is only one account.
+
+    Raises:
+        BadSetting: a part has characters that a name in Dagster cannot have.
+    """
+
+    prefix: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for part in self.prefix:
+            if not re.fullmatch(r"[A-Za-z0-9_]+", part):
+                raise BadSetting(
+                    f"The key prefix {part!r} cannot be part of a name: use letters, digits and _."
+                )
+
+    @classmethod
+    def of(cls, prefix: str | Sequence[str]) -> "Account":
+        """Return the account of a key prefix, which is one part or several."""
+        parts = prefix.split("/") if isinstance(prefix, str) else prefix
+        return cls(tuple(part for part in parts if part))
+
+    def key(self, name: str) -> dg.AssetKey:
+        """Return the key of an asset."""
+        return dg.AssetKey([*self.prefix, name])
+
+    def op(self, name: str) -> str:
+        """Return the name of an op, by Dagster's rule for the ops of assets."""
+        return self.key(name).to_python_identifier()
+
+    def named(self, name: str) -> str:
+        """Return the name of anything else: a group, a job, a schedule, a sensor, a resource."""
+        return "_".join([*self.prefix, name])
+
+    @property
+    def api(self) -> str:
+        """Return the key of the resource that reads the API."""
+        return self.named("recruit_api")
+
+    @property
+    def database(self) -> str:
+        """Return the key of the resource that opens the database."""
+        return self.named("recruit_database")
+
+    @property
+    def io_manager(self) -> str:
+        """Return the key of the IO manager that merges."""
+        return self.named("recruit_io_manager")

@@ -1,0 +1,153 @@
+"""The definitions of one account: the one place where assets, jobs and resources are put together.
+
+No connection is opened, and no request sent, before a run starts.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import dagster as dg
+
+from recruit_assets.account import Account
+from recruit_assets.assets import build_asset, endpoint_spec
+from recruit_assets.catalogue import Endpoint
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.errors import BadSetting
+from recruit_assets.io_manager import DuckDBMergeIOManager
+from recruit_assets.mart_assets import build_mart_assets, mart_specs
+from recruit_assets.resources import RecruitApi, RecruitDatabase
+from recruit_assets.schedules import (
+    COMPACT_DATABASE,
+    Content,
+    build_compaction,
+    build_marts_job,
+    build_schedules,
+    build_syncs,
+)
+from recruit_assets.sensors import Steps, build_marts_sensor, build_notifications
+from recruit_assets.settings import Settings
+
+Translation = Callable[[dg.AssetSpec], dg.AssetSpec]
+
+
+def build_defs(
+    settings: Settings | None = None,
+    *,
+    endpoints: Iterable[str | Endpoint] = ENDPOINTS,
+    key_prefix: str | Sequence[str] = (),
+    marts: bool = True,
+    schedules: bool = True,
+    sensors: bool = True,
+    translation: Translation | None = None,
+    resources: Mapping[str, Any] | None = None,
+) -> dg.Definitions:
+    """Build the definitions of one account, to be merged with others.
+
+    One account is one API key, one DuckDB file, and one key prefix. Call this once per account.
+
+    Args:
+        settings: the settings of the account; those in the environment by default.
+        endpoints: the endpoints to sync, by name or as entries of your own.
+        key_prefix: the first parts of the account's asset keys, as a list or separated by `/`.
+            Groups, ops, jobs, schedules, sensors and resources begin with it as well.
+        marts: whether to build the marts and the report.
+        schedules: whether to add the schedules `hourly` and `nightly`.
+        sensors: whether to add the sensors for failed runs.
+        translation: changes the spec of each asset: its group, owners, tags, automation condition,
+            freshness policy, or key.
+        resources: replaces resources, by `api`, `database` and `io_manager`.
+
+    Raises:
+        BadSetting: an endpoint is unknown, two have one name, or two assets one key.
+    """
+    settings = settings or Settings.from_environment()
+    account, chosen = Account.of(key_prefix), _chosen(endpoints)
+    table_specs = {each.name: endpoint_spec(each, account, settings.owners) for each in chosen}
+    specs = _translated(table_specs | (mart_specs(account) if marts else {}), translation)
+    tables = {each.name: specs[each.name].key for each in chosen}
+    mart_keys = [spec.key for name, spec in specs.items() if name not in tables]
+    assets = [build_asset(each, account, specs[each.name], chosen) for each in chosen]
+    if marts:
+        assets += build_mart_assets(
+            account, {name: each for name, each in specs.items() if name not in tables}, tables
+        )
+    content = Content(chosen, tables, mart_keys)
+    syncs = build_syncs(account, content)
+    mart_jobs = [build_marts_job(account, content)] if marts else []
+    compaction = build_compaction(account)
+    ops = [*(asset.op.name for asset in assets), account.op(COMPACT_DATABASE)]
+    return dg.Definitions(
+        assets=assets,
+        jobs=[*syncs, *mart_jobs, compaction],
+        schedules=build_schedules(account) if schedules else [],
+        sensors=[
+            *build_notifications(account, settings, Steps(frozenset(ops))),
+            *(build_marts_sensor(account, syncs, job) for job in mart_jobs),
+        ]
+        if sensors
+        else [],
+        resources=_resources(account, settings, resources or {}),
+    )
+
+
+def _resources(account: Account, settings: Settings, others: Mapping[str, Any]) -> dict[str, Any]:
+    database = others.get("database") or RecruitDatabase(database=settings.database)
+    found = {
+        "api": others.get("api") or _api(settings),
+        "database": database,
+        "io_manager": others.get("io_manager")
+        or DuckDBMergeIOManager(database=database, deleted_rows=settings.deleted_rows),
+    }
+    if unknown := sorted(others.keys() - found.keys()):
+        raise BadSetting(f"There is no resource {unknown[0]}: name {', '.join(found)}.")
+    keys = {"api": account.api, "database": account.database, "io_manager": account.io_manager}
+    return {keys[name]: resource for name, resource in found.items()}
+
+
+def _api(settings: Settings) -> RecruitApi:
+    # Dagster reads the key when a run starts, so that it is in no snapshot of the definitions. It
+    # would report a missing variable in a hundred lines: `problems` does it in one.
+    return RecruitApi(
+        base_url=settings.base_url,
+        key=dg.EnvVar(settings.key_variable) if settings.key else "",
+        version=settings.version,
+        auth_header=settings.auth_header,
+        auth_prefix=settings.auth_prefix,
+        requests_per_10s=settings.requests_per_10s,
+        concurrency=settings.concurrency,
+        problems=settings.problems,
+    )
+
+
+def _chosen(endpoints: Iterable[str | Endpoint]) -> list[Endpoint]:
+    """Return endpoints by their names.
+
+    Raises:
+        BadSetting: one is unknown, or there are two of one name.
+    """
+    known = {each.name: each for each in ENDPOINTS}
+    chosen = []
+    for each in endpoints:
+        if isinstance(each, str) and each not in known:
+            near = next(iter(get_close_matches(each, known, 1)), "")
+            raise BadSetting(
+                f"There is no endpoint {each!r}" + (f": do you mean {near}?" if near else ".")
+            )
+        chosen.append(known[each] if isinstance(each, str) else each)
+    _refuse_repeated("endpoints", [each.name for each in chosen])
+    return chosen
+
+
+def _translated(
+    specs: Mapping[str, dg.AssetSpec], translation: Translation | None
+) -> dict[str, dg.AssetSpec]:
+    translated = {name: translation(spec) if translation else spec for name, spec in specs.items()}
+    _refuse_repeated("assets", [each.key.to_user_string() for each in translated.values()])
+    return translated
+
+
+def _refuse_repeated(what: str, names: Collection[str]) -> None:
+    repeated = sorted({name for name in names if list(names).count(name) > 1})
+    if repeated:
+        raise BadSetting(f"Two {what} have the name {repeated[0]}: give each its own.")

@@ -1,0 +1,114 @@
+"""One reading of one endpoint: the lazy output of an endpoint's asset.
+
+Contains what is asked of the API, which follows from the state of the table, and the conversion of
+the answers to rows. Nothing is requested before a reading is iterated. `extract` sends the
+requests; the IO manager iterates, and merges the rows (see `sync`).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Self
+
+import pyarrow as pa
+
+from recruit_assets.catalogue import Kind
+from recruit_assets.extract.query import Query
+from recruit_assets.extract.records import RecordTable
+from recruit_assets.extract.report import WalkReport
+from recruit_assets.extract.source import Page, Source
+from recruit_assets.extract.walk import Walk
+from recruit_assets.load.state import State
+from recruit_assets.options import Mode, Options, since
+
+PAGES_PER_BATCH = 10  # pages converted to Arrow together
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hold rows, the kinds of all columns by now, and each row's position in order of arrival."""
+
+    rows: pa.Table
+    columns: Mapping[str, Kind]
+    positions: Sequence[int]
+
+
+class Reading:
+    """Read one endpoint, once, while it is iterated; `report` has the verdict afterwards.
+
+    Iteration yields Arrow tables. A record that was read more than once is in them more than once:
+    the last one counts. Use it as a context manager, so that nothing is requested after an error.
+
+    Args:
+        source: the endpoint.
+        state: the state of its table, from which the reading is planned.
+        options: the options of the sync.
+    """
+
+    def __init__(self, source: Source, state: State, options: Options) -> None:
+        self.source, self.endpoint, self.options = source, source.endpoint, options
+        self.state = state.at(source.api)
+        self.started = datetime.now(UTC)
+        self._walk = Walk(source, since(self.endpoint, options, self.state, self.started))
+        self.asked_for_changes = self._walk.query.since is not None
+        columns = dict(state.columns)
+        if columns:
+            columns |= {each.name: each.kind for each in self.endpoint.columns()}
+        self._record_table = RecordTable(self.endpoint, columns)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Send nothing more."""
+        self.source.__exit__()
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        for batch in self.batches():
+            yield batch.rows
+
+    def batches(self) -> Iterator[Batch]:
+        """Read the endpoint, and yield its rows.
+
+        Raises:
+            RequestFailed: it cannot be read.
+        """
+        return self.convert(self._walk)
+
+    def convert(self, pages: Iterable[Page]) -> Iterator[Batch]:
+        """Yield the rows of pages of the endpoint."""
+        pages = iter(pages)
+        while batch := list(islice(pages, PAGES_PER_BATCH)):  # converts faster than single pages
+            records = [record for page in batch for record in page.records]
+            positions = [place for page in batch for place in page.positions]
+            yield Batch(self._record_table.table(records), self._record_table.columns, positions)
+
+    def planned_from(self, state: State) -> "Reading":
+        """Return another reading of the same endpoint, planned from another state."""
+        return Reading(self.source, state, self.options)
+
+    @property
+    def report(self) -> WalkReport:
+        """Return the report, which is final once the reading has been iterated."""
+        return self._walk.report
+
+    @property
+    def query(self) -> Query:
+        """Return the query, without the parameters that the account refused."""
+        return self._walk.query
+
+    @property
+    def mode(self) -> Mode:
+        """Return whether everything was read, or what had changed."""
+        return Mode.incremental if self.query.since else Mode.full
+
+    @property
+    def unparsed(self) -> dict[str, int]:
+        """Return how many values did not fit, by column; repeated records count each time."""
+        return dict(self._record_table.unparsed)
+
+    @property
+    def crowded(self) -> bool:
+        """Return whether there are more unknown attributes than get their own column."""
+        return self._record_table.more > 0
