@@ -13,7 +13,6 @@ from pydantic import Field
 from recruit_assets.account import Account
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.checks import build_checks, run_checks
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.metadata import definition
 from recruit_assets.options import Mode, Options
 from recruit_assets.reading import Reading
@@ -93,7 +92,6 @@ def build_asset(
     endpoint: Endpoint,
     account: Account | None = None,
     spec: dg.AssetSpec | None = None,
-    endpoints: Collection[Endpoint] = ENDPOINTS,
 ) -> dg.AssetsDefinition:
     """Build the asset of an endpoint, and its checks.
 
@@ -101,7 +99,6 @@ def build_asset(
         endpoint: the endpoint, whose name is the name of the table.
         account: the account, which names op and resources.
         spec: the spec of the asset; that of `endpoint_spec` by default.
-        endpoints: the endpoints of the account, to whose tables foreign keys can refer.
     """
     account = account or Account()
     spec = spec or endpoint_spec(endpoint, account)
@@ -117,7 +114,7 @@ def build_asset(
                 is_required=False,
             )
         },
-        check_specs=build_checks(endpoint, spec.key, endpoints),
+        check_specs=build_checks(endpoint, spec.key),
         required_resource_keys={account.api, account.database},
     )
     def read(

@@ -67,7 +67,7 @@ def build_defs(
     specs = _translated(table_specs | (mart_specs(account) if marts else {}), translation)
     tables = {each.name: specs[each.name].key for each in chosen}
     mart_keys = [spec.key for name, spec in specs.items() if name not in tables]
-    assets = [build_asset(each, account, specs[each.name], chosen) for each in chosen]
+    assets = [build_asset(each, account, specs[each.name]) for each in chosen]
     if marts:
         assets += build_mart_assets(
             account, {name: each for name, each in specs.items() if name not in tables}, tables

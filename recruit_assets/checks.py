@@ -45,6 +45,7 @@ class CheckResult:
     numbers: dict[str, Any] = field(default_factory=dict)
 
 
+PROVEN = {verdict.value for verdict in Verdict if verdict.proven}
 UNSYNCED = CheckResult(False, "No sync is remembered: materialize the asset.")
 
 
@@ -66,47 +67,46 @@ def ids(table: CheckContext) -> CheckResult:
     return CheckResult(not (repeated or missing), says, numbers)
 
 
-def available(table: CheckContext) -> CheckResult:
-    """Check that the last sync could read the endpoint."""
-    if not table.last:
-        return UNSYNCED
-    there = table.last[0].verdict != Verdict.UNAVAILABLE.value
-    return CheckResult(there, markdown(table.last[0].reason), {"available": int(there)})
-
-
 def complete(table: CheckContext) -> CheckResult:
-    """Check that the last sync was proven complete."""
+    """Check that the last sync was proven complete, and that four fifths of the rows remain."""
     if not table.last:
         return UNSYNCED
-    proven = table.last[0].verdict in {verdict.value for verdict in Verdict if verdict.proven}
-    numbers = {"verdict": table.last[0].verdict, "proven": int(proven)}  # Dagster plots numbers
-    return CheckResult(proven, markdown(table.last[0].reason), numbers)
+    last, before = table.last[0], table.last[-1].current_rows
+    now, proven = last.current_rows, last.verdict in PROVEN
+    says = [] if proven else [markdown(last.reason)]
+    if before and 1 - now / before > MAX_DELETED_SHARE:
+        says.append(f"{before:,} rows were current before, and {now:,} are now: is that right?")
+    numbers = {
+        "verdict": last.verdict,
+        "available": int(last.verdict != Verdict.UNAVAILABLE.value),  # Dagster plots numbers
+        "proven": int(proven),
+        "rows": now,
+        "rows_before": before,
+    }
+    return CheckResult(not says, _sentences(says), numbers)
 
 
-def not_fewer(table: CheckContext) -> CheckResult:
-    """Check that current rows did not drop by more than a fifth since the previous sync."""
-    counted = [each.current_rows for each in table.last]
-    now = counted[0] if counted else 0
-    before = counted[1] if len(counted) > 1 else now
-    lost = 1 - now / before if before else 0.0
-    says = f"{before:,} rows were current before, and {now:,} are now: is that right?"
-    return CheckResult(lost <= MAX_DELETED_SHARE, says, {"rows": now, "rows_before": before})
+def consistent(table: CheckContext) -> CheckResult:
+    """Find values that did not fit their column, without showing one, and keys to no row."""
+    parsed, resolved = _misfits(table), _orphans(table)
+    says = [each.says for each in (parsed, resolved) if not each.passed]
+    return CheckResult(not says, _sentences(says), parsed.numbers | resolved.numbers)
 
 
-def parsed(table: CheckContext) -> CheckResult:
-    """Count the values that did not fit their column, by column and type; never show one."""
+def _misfits(table: CheckContext) -> CheckResult:
     found = misfits(table.database, table.endpoint)
     values = sum(sum(kinds.values()) for kinds in found.values())
     says = f"{values:,} values did not fit and are kept in {UNPARSED}: "
     says += "; ".join(
         f"{markdown(column)} is {' or '.join(kinds)}" for column, kinds in found.items()
     )
-    numbers = {one_line(column): kinds for column, kinds in found.items()}
-    return CheckResult(not found, says, {"values": values, **numbers})
+    numbers: dict[str, Any] = {"unparsed": values}
+    if found:
+        numbers["unparsed_by_column"] = {one_line(name): kinds for name, kinds in found.items()}
+    return CheckResult(not found, says, numbers)
 
 
-def resolved(table: CheckContext) -> CheckResult:
-    """Find foreign keys that match no row."""
+def _orphans(table: CheckContext) -> CheckResult:
     found = {
         f"{key.column} to {key.table}": orphaned
         for key, orphaned in orphans(table.database, table.endpoint)
@@ -119,6 +119,11 @@ def resolved(table: CheckContext) -> CheckResult:
         if each.keys
     )
     return CheckResult(not any(numbers.values()), says, numbers)
+
+
+def _sentences(said: Sequence[str]) -> str:
+    *others, last = said or [""]
+    return ". ".join([*(each.removesuffix(".") for each in others), last])
 
 
 def final(table: CheckContext) -> CheckResult:
@@ -136,33 +141,32 @@ def final(table: CheckContext) -> CheckResult:
 
 CHECKS = (
     Check("ids_are_unique", "Every row has an id, and no other row has it.", ids, blocking=True),
-    Check("is_available", "The API lets the key read this endpoint.", available),
-    Check("is_complete", "The last sync could prove that nothing is missing.", complete),
-    Check("row_count_did_not_drop", "No more than a fifth fewer rows than before.", not_fewer),
-    Check("everything_parsed", f"Every value fitted its column; {UNPARSED} is empty.", parsed),
-    Check("keys_resolve", "Every foreign key leads to a row.", resolved),
+    Check(
+        "sync_is_complete",
+        "The last sync could read the endpoint, proved that nothing is missing, and left no more "
+        "than a fifth fewer rows than before.",
+        complete,
+    ),
+    Check(
+        "data_is_consistent",
+        f"Every value fitted its column ({UNPARSED} is empty), and every foreign key leads to a "
+        "row.",
+        consistent,
+    ),
     Check("erasure_is_final", "Erased personal data is gone from the file in 48 hours.", final),
 )
 ERRORS = {"erasure_is_final"}  # not blocking, but more severe than a warning
 WHOLE_FILE = "candidates"  # the asset that has the check of the whole file
 
 
-def build_checks(
-    endpoint: Endpoint, asset: dg.AssetKey, endpoints: Collection[Endpoint]
-) -> list[dg.AssetCheckSpec]:
-    """Return the check specs of an endpoint's table.
-
-    `keys_resolve` is included only if a foreign key refers to the table of one of `endpoints`.
-    """
-    known = {each.name for each in endpoints}
-    keyless = known.isdisjoint(key.table for key in endpoint.foreign_keys())
+def build_checks(endpoint: Endpoint, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """Return the check specs of an endpoint's table."""
     return [
         dg.AssetCheckSpec(
             check.name, asset=asset, description=check.promise, blocking=check.blocking
         )
         for check in CHECKS
-        if not (keyless and check.evaluate is resolved)
-        and (endpoint.name == WHOLE_FILE or check.evaluate is not final)
+        if endpoint.name == WHOLE_FILE or check.evaluate is not final
     ]
 
 

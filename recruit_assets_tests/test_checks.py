@@ -11,7 +11,6 @@ from recruit_assets_tests.syncing import ASSETS
 
 REGIONS = [each for each in ASSETS if each.key == dg.AssetKey("regions")]
 ALL = {check.name for check in CHECKS}
-KEYLESS = {"custom_fields", "locations", "reject_reasons"}  # lead nowhere
 
 
 def found(
@@ -41,8 +40,7 @@ def says(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, str | None]
 def test_each_asset_has_every_check_and_one_of_them_blocks() -> None:
     for asset in ASSETS:
         name = asset.key.path[-1]
-        without = {"keys_resolve"} if name in KEYLESS else set()
-        without |= {"erasure_is_final"} if name != "candidates" else set()
+        without = {"erasure_is_final"} if name != "candidates" else set()
         assert {spec.name for spec in asset.check_specs} == ALL - without
         assert {spec.name for spec in asset.check_specs if spec.blocking} == {"ids_are_unique"}
         assert {spec.asset_key for spec in asset.check_specs} == {asset.key}
@@ -58,12 +56,13 @@ def must_be_well(result: dg.ExecuteInProcessResult) -> None:
     """Every check of every asset passed, and looked at the keys."""
     evaluations = list(result.get_asset_check_evaluations())
     of_one_asset = len(ASSETS) - 1  # erasure_is_final, of the whole file
-    assert len(evaluations) == len(ASSETS) * len(CHECKS) - len(KEYLESS) - of_one_asset
+    assert len(evaluations) == len(ASSETS) * len(CHECKS) - of_one_asset
     assert {
         name: said for asset in ASSETS for name, said in says(result, asset.key.path[-1]).items()
     } == {}
-    _, keys = found(result, "keys_resolve", "job_applications")
+    _, keys = found(result, "data_is_consistent", "job_applications")
     assert keys == {
+        "unparsed": 0,
         "candidate_id to candidates": 0,
         "job_id to jobs": 0,
         "stage_id to stages": 0,
@@ -91,17 +90,25 @@ def test_ids_that_repeat_or_are_missing_stop_what_lies_downstream(project: Proje
     assert not result.success
 
 
-def test_an_endpoint_that_the_key_may_not_read_is_not_available(project: Project) -> None:
+def test_an_endpoint_that_the_key_may_not_read_is_not_complete(project: Project) -> None:
     project.sandbox.rules.without = {"regions": 403}
-    said = says(project.materialize("regions"), "regions")
-    assert set(said) == {"is_available", "is_complete"}
-    assert "HTTP 403" in (said["is_available"] or "")
+    result = project.materialize("regions")
+    said = says(result, "regions")
+    assert set(said) == {"sync_is_complete"}
+    assert "HTTP 403" in (said["sync_is_complete"] or "")
+    assert found(result, "sync_is_complete")[1] == {
+        "verdict": "unavailable", "available": 0, "proven": 0, "rows": 0, "rows_before": 0
+    }  # fmt: skip
 
 
 def test_what_is_not_proven_is_not_complete(project: Project) -> None:
     project.sandbox.rules.no_counts = {"regions"}
-    said = says(project.materialize("regions"), "regions")
-    assert said == {"is_complete": "the API does not say how many records there are"}
+    result = project.materialize("regions")
+    reason = "the API does not say how many records there are"
+    assert says(result, "regions") == {"sync_is_complete": reason}
+    assert found(result, "sync_is_complete")[1] == {
+        "verdict": "incomplete", "available": 1, "proven": 0, "rows": 4, "rows_before": 4
+    }  # fmt: skip
 
 
 def test_values_that_do_not_fit_are_told_by_column_and_type(project: Project) -> None:
@@ -109,9 +116,11 @@ def test_values_that_do_not_fit_are_told_by_column_and_type(project: Project) ->
     project.sandbox.world.change("regions", first, {"name": {"planted": "Zaphod"}})
     result = project.materialize("regions")
     assert says(result, "regions") == {
-        "everything_parsed": "1 values did not fit and are kept in _unparsed: name is object"
+        "data_is_consistent": "1 values did not fit and are kept in _unparsed: name is object"
     }
-    assert found(result, "everything_parsed")[1] == {"values": 1, "name": {"object": 1}}
+    numbers = found(result, "data_is_consistent")[1]
+    assert numbers.pop("unparsed_by_column") == {"name": {"object": 1}}
+    assert numbers == {"unparsed": 1}
 
 
 def test_rows_that_became_fewer_are_told(project: Project) -> None:
@@ -121,8 +130,23 @@ def test_rows_that_became_fewer_are_told(project: Project) -> None:
         world.remove("regions", record["id"])
     result = project.materialize("regions", allow_mass_delete=True)
     assert says(result, "regions") == {
-        "row_count_did_not_drop": "4 rows were current before, and 2 are now: is that right?"
+        "sync_is_complete": "4 rows were current before, and 2 are now: is that right?"
     }
+    assert found(result, "sync_is_complete")[1] == {
+        "verdict": "complete", "available": 1, "proven": 1, "rows": 2, "rows_before": 4
+    }  # fmt: skip
+
+
+@pytest.mark.ring(2)
+def test_all_reasons_of_one_check_are_told(project: Project) -> None:
+    project.materialize("regions")
+    with duckdb.connect(str(project.path)) as database:
+        database.execute("UPDATE recruit_meta.syncs SET current_rows = 40")
+    project.sandbox.rules.without = {"regions": 403}
+    (said,) = says(project.materialize("regions"), "regions").values()
+    assert said is not None
+    assert "HTTP 403" in said
+    assert said.endswith("out. 40 rows were current before, and 4 are now: is that right?")
 
 
 @pytest.mark.ring(2)
@@ -132,10 +156,13 @@ def test_orphans_are_told_once_what_they_lead_to_was_read(project: Project) -> N
     user = world.records("users")[0]["id"]
     world.change("users", user, {}, {"location": location})
     world.remove("locations", location)
-    assert "keys_resolve" not in says(project.materialize("users", "locations"), "users")
-    said = says(project.materialize("users", "locations"), "users")["keys_resolve"] or ""
-    assert said.startswith("Keys lead to no row: ")
-    assert f"of location_id to locations, such as {location}" in said
+    assert "data_is_consistent" not in says(project.materialize("users", "locations"), "users")
+    world.change("users", user, {"name": {"planted": "Zaphod"}})
+    said = says(project.materialize("users", "locations"), "users")["data_is_consistent"] or ""
+    misfits, orphans = said.split(". ")
+    assert misfits == "1 values did not fit and are kept in _unparsed: name is object"
+    assert orphans.startswith("Keys lead to no row: ")
+    assert f"of location_id to locations, such as {location}" in orphans
 
 
 @pytest.mark.ring(2)
@@ -146,7 +173,7 @@ def test_keys_that_are_plain_attributes_are_looked_at_as_well(project: Project) 
     world.change("notes", note, lost)
     names = ("notes", "candidates", "users")
     project.materialize(*names)
-    said = says(project.materialize(*names), "notes")["keys_resolve"] or ""
+    said = says(project.materialize(*names), "notes")["data_is_consistent"] or ""
     assert "1 of candidate_id to candidates, such as 404404" in said
     assert "1 of user_id to users, such as 404405" in said
     assert "1 of mentioned_user_ids to users, such as 404406" in said
@@ -165,6 +192,7 @@ def check_alone(project: Project, name: str) -> dg.ExecuteInProcessResult:
 
 def test_one_check_can_be_run_alone(project: Project) -> None:
     project.materialize("regions")
-    result = check_alone(project, "is_complete")
-    assert [each.check_name for each in result.get_asset_check_evaluations()] == ["is_complete"]
+    result = check_alone(project, "sync_is_complete")
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert evaluation.check_name == "sync_is_complete"
     assert not result.get_asset_materialization_events()

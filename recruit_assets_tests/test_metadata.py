@@ -104,6 +104,6 @@ def test_columns_that_somebody_altered_are_told_as_ever(project: Project) -> Non
     (keys,) = [
         each.metadata
         for each in result.get_asset_check_evaluations()
-        if (each.asset_key.path[-1], each.check_name) == ("teams", "keys_resolve")
+        if (each.asset_key.path[-1], each.check_name) == ("teams", "data_is_consistent")
     ]
     assert keys["users_ids to users"].value == 0

@@ -135,7 +135,7 @@ def test_all_assets_turn_green_and_tell_what_they_hold(
     picture("ui-plots")
     page.goto("/assets/job_applications?view=checks")
     endpoint = BY_NAME["job_applications"]
-    checks = build_checks(endpoint, dg.AssetKey("job_applications"), ENDPOINTS)
+    checks = build_checks(endpoint, dg.AssetKey("job_applications"))
     shows(page, *(spec.name for spec in checks))
     for path, shown in [
         ("/locations/recruit_assets/jobs/sync/playground", "refresh_volatile"),
@@ -152,7 +152,7 @@ def test_what_goes_wrong_is_told_in_a_sentence(
 ) -> None:
     ui.company.rules.without = {"job-offers": 403}
     materialize(page, ui, "job_offers", "Success")
-    page.goto("/assets/job_offers?view=checks&checkDetail=is_available")
+    page.goto("/assets/job_offers?view=checks&checkDetail=sync_is_complete")
     shows(page, "job_offers, page 1: the API answered HTTP 403")
     expect(page.locator("canvas").first).to_be_visible()
     picture("ui-check")

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Built:
-    """Hold a built mart: its rows, the types of its columns, and its faults."""
+    """Hold a built mart: its rows, the types of its columns, and its faults by kind."""
 
     mart: Mart
     rows: int
@@ -54,7 +54,7 @@ def build(database: duckdb.DuckDBPyConnection, marts: Iterable[Mart]) -> list[Bu
 
 
 def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> dict[str, list[str]]:
-    """Return the faults of a mart's table as it is, by check.
+    """Return the faults of a mart's table as it is, by kind.
 
     Raises:
         DatabaseProblem: it was never built.
@@ -84,18 +84,18 @@ def _build(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
 
 
 def _faults(database: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> dict[str, list[str]]:
-    """Return the faults of a mart, by check: the SQL conditions that are not true."""
+    """Return the faults of a mart, by kind: the SQL conditions that are not true."""
     grain = ", ".join(map(quoted, mart.grain))
     conditions = {
-        "grain_is_unique": [f"count(*) = count(DISTINCT row({grain}))"],
-        "rates_are_rates": [
+        "grain": [f"count(*) = count(DISTINCT row({grain}))"],
+        "rates": [
             f"count(*) FILTER ({quoted(name)} NOT BETWEEN 0 AND 1) = 0" for name in mart.rates
         ],
-        "totals_agree": list(mart.checks),
+        "totals": list(mart.checks),
     }
     return {
-        check: [sql for sql in each if not _holds(database, table, sql)]
-        for check, each in conditions.items()
+        kind: [sql for sql in each if not _holds(database, table, sql)]
+        for kind, each in conditions.items()
     }
 
 
