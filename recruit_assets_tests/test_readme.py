@@ -76,6 +76,22 @@ def test_the_sync_modes_and_keys() -> None:
     ]
 
 
+def test_the_diagram_has_every_table_and_foreign_key() -> None:
+    known = {each.name for each in ENDPOINTS}
+    lines = {f"    {name}" for name in known}
+    for endpoint in ENDPOINTS:
+        columns: dict[str, list[str]] = {}
+        for key in endpoint.foreign_keys():
+            ends = f"    {endpoint.name} {'}o--o{' if key.many else '}o--o|'} {key.table}"
+            if key.table in known:
+                columns.setdefault(ends, []).append(key.column)
+                lines -= {f"    {endpoint.name}", f"    {key.table}"}
+        lines |= {f'{ends} : "{", ".join(names)}"' for ends, names in columns.items()}
+    _, _, diagram = PAGES["docs/tables.md"].partition("```mermaid\nerDiagram\n    direction LR\n")
+    diagram = diagram.partition("\n```")[0]
+    assert sorted(diagram.splitlines()) == sorted(lines)
+
+
 def test_the_marts() -> None:
     page = "docs/marts.md"
     found = rows(page, "mart", "one row for each")
