@@ -11,6 +11,7 @@
     │   ├── Unavailable           403 or 404: a scope or an add-on is missing
     │   └── Rejected              any other response that a retry cannot change
     ├── ShowsMuchLess             the API shows so much less than before that a person must confirm
+    ├── BadRows                   what an asset returned cannot be merged; nothing was written
     └── DatabaseProblem           the DuckDB file cannot be used
         ├── DatabaseBusy          another process holds it
         ├── NotEnoughMemory       DuckDB needs more memory than its limit allows
@@ -110,6 +111,10 @@ class Rejected(RequestFailed):
 
 class ShowsMuchLess(RecruitError):
     """Report that so much is gone from the API that a person must confirm it."""
+
+
+class BadRows(RecruitError):
+    """Report that an asset returned something else than rows with a key."""
 
 
 class DatabaseProblem(RecruitError):

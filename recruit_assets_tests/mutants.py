@@ -29,6 +29,8 @@ NEAR = {  # files and the tests that must find their faults
     "recruit_assets/extract/unordered.py": ["extract/test_odd_lists.py", "extract/test_walk.py"],
     "recruit_assets/extract/cursor.py": ["extract/test_odd_lists.py", "extract/test_walk.py"],
     "recruit_assets/load/merge.py": ["load/test_merge.py", "test_state.py", "test_erasure.py"],
+    "recruit_assets/load/changes.py": ["load/test_merge.py", "load/test_upsert.py"],
+    "recruit_assets/load/upsert.py": ["load/test_upsert.py"],
     "recruit_assets/load/sweep.py": ["test_erasure.py", "test_complete.py"],
 }
 FUNCTIONS = ast.FunctionDef | ast.If | ast.For | ast.While

@@ -34,7 +34,7 @@ def converted(name: str, old: str, new: str) -> str:
     if new == Kind.JSON.sql:
         parsed = f"TRY_CAST({value} AS JSON)" if old == Kind.TEXT.sql else "NULL"
         return f"coalesce({parsed}, {as_json(name, old)})"
-    if _is_nested(old) and not (old.endswith("]") and new.endswith("]")):
+    if is_nested(old) and not (old.endswith("]") and new.endswith("]")):
         return f"NULL::{new}"
     if (old, new) == (Kind.TEXT.sql, Kind.TIMESTAMP.sql):
         return _instant(value)
@@ -57,7 +57,7 @@ def as_id(name: str, old: str) -> str:
     if old.startswith(_FRACTIONS):
         exact = f"abs({value}) < {_EXACT[old]}" if old in _EXACT else "true"
         return f"CASE WHEN {exact} THEN {_whole(value)} END"
-    if not _is_nested(old) and (old.endswith(_WHOLE_NUMBERS) or old.startswith(_OTHER_TEXTS)):
+    if not is_nested(old) and (old.endswith(_WHOLE_NUMBERS) or old.startswith(_OTHER_TEXTS)):
         return f"{value}::VARCHAR"
     return f"NULL::{Kind.KEY.sql}"
 
@@ -69,7 +69,7 @@ def _whole(value: str) -> str:
 
 def as_json(name: str, old: str) -> str:
     """Return SQL for a column's values as JSON, whatever its type is."""
-    plain = _is_nested(old) or old in (Kind.JSON.sql, *_TEXTS)
+    plain = is_nested(old) or old in (Kind.JSON.sql, *_TEXTS)
     plain = plain or any(each in old for each in _AS_THEY_ARE)
     return f"to_json({quoted(name)}{'' if plain else '::VARCHAR'})"
 
@@ -94,5 +94,6 @@ def _instant(text: str) -> str:
     )
 
 
-def _is_nested(sql_type: str) -> bool:
+def is_nested(sql_type: str) -> bool:
+    """Return whether the values of an SQL type consist of others."""
     return sql_type.endswith("]") or sql_type.startswith(("STRUCT", "MAP", "UNION"))

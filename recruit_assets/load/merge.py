@@ -1,24 +1,27 @@
 """Merge: upsert of staged rows into their table by `id`, writing only what differs.
 
 The steps are: create and widen the table, find what differs, delete the old versions, insert the
-new ones. There is no primary key, because DuckDB updates many times slower through an index. `id`
-is unique because the staged rows are made unique here, and only one process can write at a time.
-
-A digest over all columns but the volatile ones shows what differs.
+new ones; `changes` has the statements. A digest over all columns but the volatile ones shows what
+differs.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import duckdb
 
-from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
+from recruit_assets.catalogue import UNPARSED, Endpoint
+from recruit_assets.load.changes import (
+    count_unparsed,
+    find_changes,
+    find_repeated,
+    write_changes,
+)
 from recruit_assets.load.digest import digest
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.erasure import note_replaced
-from recruit_assets.load.schema import count, table_name
+from recruit_assets.load.schema import table_name
 from recruit_assets.load.sql import quoted
 from recruit_assets.load.stage import POSITION, Stage
 
@@ -66,14 +69,14 @@ def merge(
     row_hash = digest(stage.columns, volatile)
     arrived: Counter[str] = Counter()
     refreshed = 0
-    repeated = _find_repeated(database, stage)
+    repeated = find_repeated(database, stage.sql)
     for part in stage.parts():
-        found = _find_changes(database, table, part, row_hash, newer)
+        found = find_changes(database, table, part, row_hash, newer=newer)
         if found.total() > found["unchanged"]:
             if found.total() > found["inserted"] + found["unchanged"]:
                 written = f"(SELECT * FROM {part} SEMI JOIN changed USING ({POSITION}))"
                 note_replaced(database, endpoint, written, stage.columns)
-            _write_changes(database, table, part, stage.columns, run_id)
+            write_changes(database, table, part, stage.columns, run_id)
         arrived += found
         if refresh_volatile:
             came = f"(SELECT * FROM {part} SEMI JOIN arrived USING ({POSITION}))"
@@ -89,91 +92,7 @@ def count_misfits(database: duckdb.DuckDBPyConnection, stage: Stage) -> dict[str
         database: in the transaction of the merge, after it.
         stage: the rows; of those with the same id only the last counts.
     """
-    if not stage.files:
-        return {}
-    keys = (
-        f"SELECT unnest(json_keys({UNPARSED})) AS name FROM {stage.sql} "
-        f"ANTI JOIN repeated USING ({POSITION})"
-    )
-    found = database.execute(f"SELECT name, count(*) FROM ({keys}) GROUP BY name")
-    return dict(found.fetchall())
-
-
-def _find_repeated(database: duckdb.DuckDBPyConnection, stage: Stage) -> int:
-    """Create `repeated`, the positions of rows whose id occurs again later; return their number."""
-    latest = f"SELECT id, max({POSITION}) AS latest FROM {stage.sql} GROUP BY id"
-    database.execute(
-        f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT s.{POSITION} "
-        f"FROM {stage.sql} s JOIN ({latest} HAVING count(*) > 1) l USING (id) "
-        f"WHERE s.{POSITION} < l.latest"
-    )
-    return count(database, "repeated")
-
-
-def _find_changes(
-    database: duckdb.DuckDBPyConnection,
-    table: str,
-    source: str,
-    row_hash: str,
-    newer: Sequence[str],
-) -> Counter[str]:
-    """Create `arrived`, one row for each staged id, and `changed`, those of them to write.
-
-    Returns:
-        How many of them are inserted, updated, undeleted, unchanged and superseded.
-    """
-    database.execute(
-        "CREATE OR REPLACE TEMP TABLE arrived AS "
-        f"SELECT id, {POSITION}, {row_hash} AS _row_hash FROM {source} "
-        f"ANTI JOIN repeated USING ({POSITION})"
-    )
-    database.execute(
-        "CREATE OR REPLACE TEMP TABLE changed AS "
-        f"SELECT a.id, a.{POSITION}, a._row_hash, t.id IS NOT NULL AS present, "
-        "t._deleted_at IS NOT NULL AS deleted "
-        f"FROM arrived a LEFT JOIN {table} t ON t.id = a.id WHERE t.id IS NULL "
-        "OR t._row_hash IS DISTINCT FROM a._row_hash OR t._deleted_at IS NOT NULL"
-    )
-    superseded = _leave(database, table, newer) if newer else 0
-    ((inserted, undeleted, written, all_),) = database.execute(
-        "SELECT count(*) FILTER (NOT present), count(*) FILTER (deleted), count(*), "
-        "(SELECT count(*) FROM arrived) FROM changed"
-    ).fetchall()
-    return Counter(
-        inserted=inserted,
-        undeleted=undeleted,
-        updated=written - inserted - undeleted,
-        unchanged=all_ - written - superseded,
-        superseded=superseded,
-    )
-
-
-def _leave(database: duckdb.DuckDBPyConnection, table: str, newer: Sequence[str]) -> int:
-    """Remove rows that these runs have written from `changed`; return their number."""
-    ((left,),) = database.execute(
-        f"DELETE FROM changed WHERE id IN (SELECT id FROM {table} WHERE _run_id IN "
-        "(SELECT unnest($newer::VARCHAR[])))",
-        {"newer": list(newer)},
-    ).fetchall()
-    return int(left)
-
-
-def _write_changes(
-    database: duckdb.DuckDBPyConnection,
-    table: str,
-    source: str,
-    columns: Mapping[str, Kind],
-    run_id: str,
-) -> None:
-    """Replace the old versions of the rows in `changed`."""
-    names = [quoted(name) for name in columns]
-    database.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM changed WHERE present)")
-    database.execute(
-        f"INSERT INTO {table} ({', '.join(names)}, _loaded_at, _run_id, _row_hash) "
-        f"SELECT {', '.join(f's.{name}' for name in names)}, ?, ?, c._row_hash "
-        f"FROM {source} s JOIN changed c USING ({POSITION})",
-        [datetime.now(UTC), run_id],
-    )
+    return count_unparsed(database, stage.sql) if stage.files else {}
 
 
 def _refresh(

@@ -14,9 +14,9 @@ from recruit_assets.load.convert import as_id, as_json, converted
 from recruit_assets.load.schema import table_name
 from recruit_assets.load.sql import literal, quoted, unused
 from recruit_assets.load.table import ID, ORDER, Table, describe
+from recruit_assets.load.unparsed import as_object, entries, entry
 
 _MISFITS = quoted(unused("misfits"))
-_ENTRIES = "STRUCT(key VARCHAR, value JSON)[]"
 _OF_TABLE = (
     "database_name = current_database() AND lower(schema_name) = ? AND lower(table_name) = ?"
 )
@@ -130,31 +130,18 @@ def _refilled(
             column = as_id(name, sql_type) if is_id else converted(name, sql_type, wanted)
             if name.lower() in table.lossless:
                 kept = f"CASE WHEN ({column}) IS NULL THEN {as_json(name, sql_type)} END"
-                misfits.append(f"{{'key': {literal(name.lower())}, 'value': {kept}}}")
+                misfits.append(entry(name.lower(), kept))
         columns.append(f"{column} AS {quoted(name)}")
     missing = [name for name in defects if name not in present]
     columns += [f"NULL::{table.columns[name][0]} AS {quoted(name)}" for name in missing]
-    columns.append(f"[{', '.join(misfits)}]::{_ENTRIES} AS {_MISFITS}")
+    columns.append(f"{entries(misfits)} AS {_MISFITS}")
     rows = f"SELECT {', '.join(columns)}, rowid AS {ORDER} FROM {old}"
     if misfits:
-        rows = f"SELECT * REPLACE ({_KEPT} AS {UNPARSED}) FROM ({rows}) r"
+        kept = f"coalesce({as_object(_MISFITS, UNPARSED)}, {UNPARSED})"
+        rows = f"SELECT * REPLACE ({kept} AS {UNPARSED}) FROM ({rows}) r"
     for name in [
         *(each for each in table.fills if each in missing and each not in table.computed),
         *table.computed,
     ]:
         rows = f"SELECT * REPLACE ({table.fills[name]} AS {quoted(name)}) FROM ({rows}) r"
     return f"SELECT * EXCLUDE ({ORDER}, {_MISFITS}) FROM ({rows}) r"
-
-
-# A map cannot repeat a key; sorting gives its JSON the order of stored records.
-_KEPT = f"""
-    CASE WHEN list_bool_or(list_transform({_MISFITS}, lambda e: e.value IS NOT NULL)) THEN to_json(
-        map_from_entries(list_sort(list_concat(
-            list_filter(
-                map_entries(coalesce(TRY_CAST({UNPARSED} AS MAP(VARCHAR, JSON)), MAP {{}})),
-                lambda e: NOT list_contains(list_transform({_MISFITS}, lambda m: m.key), e.key)
-            ),
-            list_filter({_MISFITS}, lambda e: e.value IS NOT NULL)
-        )))
-    ) ELSE {UNPARSED} END
-"""

@@ -7,16 +7,16 @@ their own, so that memory stays flat and DuckDB reads them at its own speed.
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recruit_assets.catalogue import Kind
-from recruit_assets.load.scratch import Folder, explained
+from recruit_assets.load.parquet_files import ParquetFiles
+from recruit_assets.load.scratch import Folder
 from recruit_assets.load.sql import literal, quoted, unused
 
-ROWS_PER_FILE, BYTES_PER_FILE = 10_000, 8 << 20  # whichever is reached first
+ROWS_PER_FILE = 10_000
 FILES_PER_PART = 4  # merged at a time
-_PLACE = unused("place")
-POSITION = quoted(_PLACE)  # order of the answers: of two rows with one id, the later wins
+PLACE = unused("place")
+POSITION = quoted(PLACE)  # order of the answers: of two rows with one id, the later wins
 NOTHING = f"(SELECT NULL::VARCHAR AS id, NULL::BIGINT AS {POSITION} WHERE false)"
 
 
@@ -24,25 +24,36 @@ class Stage:
     """Stage rows until they are merged; remove them on leaving the `with` block.
 
     `columns` are those of the rows added so far, `first_id` is the id of the first row. `files`
-    hold the rows, all of them after `flush`. `rows` counts them, `size` their bytes.
+    hold the rows, all of them after `flush`.
     """
 
     def __init__(self) -> None:
         self.columns: dict[str, Kind] = {}
-        self.files: list[str] = []
         self._columns_of: dict[str, set[str]] = {}
-        self.rows = self.size = 0
-        self._tables: list[pa.Table] = []
-        self._waiting = 0  # rows in `_tables`
-        self._bytes = 0  # bytes in `_tables`
         self.first_id: str | None = None
         self._folder = Folder()
+        self._files = ParquetFiles(self._folder.path, ROWS_PER_FILE)
 
     def __enter__(self) -> "Stage":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._folder.close()
+
+    @property
+    def files(self) -> list[str]:
+        """Return the paths of the files written so far."""
+        return self._files.paths
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows added."""
+        return self._files.rows
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the rows added."""
+        return self._files.size
 
     @property
     def sql(self) -> str:
@@ -75,21 +86,11 @@ class Stage:
         if not rows.num_rows:
             return
         self.first_id = self.first_id or rows["id"][0].as_py()
-        self._tables.append(rows.append_column(_PLACE, pa.array(positions, pa.int64())))
-        self._waiting += rows.num_rows
-        self._bytes += rows.nbytes
-        self.rows += rows.num_rows
-        self.size += rows.nbytes
-        if self._waiting >= ROWS_PER_FILE or self._bytes >= BYTES_PER_FILE:
+        self._files.add(rows.append_column(PLACE, pa.array(positions, pa.int64())))
+        if self._files.is_full:
             self.flush()
 
     def flush(self) -> None:
         """Write the rows that are still in memory."""
-        if not self._tables:
-            return
-        file = self._folder.path / f"{len(self.files)}.parquet"
-        with explained():
-            pq.write_table(pa.concat_tables(self._tables, promote_options="default"), file)
-        self.files.append(str(file))
-        self._columns_of[str(file)] = set(self.columns)
-        self._tables, self._waiting, self._bytes = [], 0, 0
+        if path := self._files.write():
+            self._columns_of[path] = set(self.columns)
