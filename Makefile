@@ -63,7 +63,7 @@ bench: $(VENV)/installed-dev
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) -e .
+	$(INSTALL) -e '.[dg]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

@@ -1,13 +1,15 @@
-"""The IO manager: syncs an endpoint into DuckDB, merging by `id`, and reports it to Dagster.
+"""The IO manager: merges what an asset returns into DuckDB by a key, and reports it to Dagster.
 
-Contains the log messages of a sync. `sync` defines the order of its steps, `metadata` the numbers
-in the UI.
+Contains the log messages of a merge. `sync` merges a reading of the API, `load.upsert` any other
+rows; `metadata` has the numbers in the UI.
 """
 
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
+import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
@@ -15,7 +17,9 @@ from recruit_assets.catalogue import DeletionPolicy, Endpoint
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.connection import exists
 from recruit_assets.load.schema import existing_table, missing_table
-from recruit_assets.metadata import CROWDED, counts, facts, look_of, stored
+from recruit_assets.load.sweep import CURRENT
+from recruit_assets.load.upsert import Target, UpsertResult, upsert_rows
+from recruit_assets.metadata import CROWDED, counts, facts, look_of, stored, upserted
 from recruit_assets.reading import Reading
 from recruit_assets.resources import as_dagster_failure
 from recruit_assets.settings import Settings
@@ -23,12 +27,21 @@ from recruit_assets.store import SyncResult
 from recruit_assets.sync import Sync
 from recruit_assets.text import OneLineLog
 
+DEFAULT_SCHEMA = "main"  # of an asset whose metadata names none
+
 
 class DuckDBMergeIOManager(dg.ConfigurableIOManager):
-    """Store an endpoint by merging it by `id` into `recruit.<asset>`; load the table as Arrow.
+    """Merge what an asset returns into a DuckDB table by a key; load tables for other assets.
 
-    The database is open while the table is inspected and while rows are merged, not while the API
-    is read. A failure leaves the table unchanged.
+    An asset may return an Arrow table or reader, anything with `__arrow_c_stream__` (a DataFrame of
+    polars or pandas, a DuckDB relation), or an iterable of dictionaries or of Arrow data. Its table
+    is the last part of its key. Its metadata may name the `schema` (`main` by default), the
+    `merge_key` (`id` by default) and `on_duplicate` (`refuse`, or `last` to let the last row win).
+    Rows are inserted and updated, never deleted. Only a `Reading`, which an endpoint's asset
+    returns, can prove that records are gone.
+
+    The database is open while a table is inspected and while rows are merged, not while they are
+    read. A failure leaves the table unchanged.
     """
 
     database: dg.ResourceDependency[DuckDBResource]
@@ -36,35 +49,51 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         default=DeletionPolicy.erase, description=Settings.model_fields["deleted_rows"].description
     )
 
-    def handle_output(self, context: dg.OutputContext, obj: Reading) -> None:
-        """Sync the endpoint: read, merge in one transaction, and report.
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Merge the rows that an asset returned, in one transaction, and report the counts.
 
         Raises:
-            dagster.Failure: the sync failed; the message says what happened and what to do.
+            dagster.Failure: the merge failed; the message says what happened and what to do.
         """
-        if not isinstance(obj, Reading):
-            raise dg.Failure(
-                f"{context.asset_key.to_user_string()} returned a {type(obj).__name__}, and this "
-                "IO manager stores walks of the API only: give the asset another io_manager_key.",
-                allow_retries=False,
-            )
         with as_dagster_failure():
-            self._sync(context, obj)
+            if isinstance(obj, Reading):
+                self._sync(context, obj)
+            else:
+                self._upsert(context, obj)
 
-    def load_input(self, context: dg.InputContext) -> pa.Table:
+    def load_input(self, context: dg.InputContext) -> Any:
         """Return the current rows of an upstream asset's table, with every column.
+
+        They are a DataFrame of polars or pandas if the input is annotated so, else an Arrow table.
+        The database is closed again before the step begins.
 
         Raises:
             dagster.Failure: the asset was never materialized, or the database cannot be used.
         """
-        name = context.asset_key.path[-1]
+        upstream = context.upstream_output.definition_metadata if context.upstream_output else None
+        about = {**(upstream or {}), **(context.definition_metadata or {})}
+        schema, name = _said(about, "schema", DEFAULT_SCHEMA), context.asset_key.path[-1]
         with as_dagster_failure():
             if not self._exists():
-                raise missing_table(name)
+                raise missing_table(name, schema)
             with self.database.get_connection() as database:
-                table = existing_table(database, name)
-                current = f"SELECT * FROM {table} WHERE _deleted_at IS NULL"
-                return database.sql(current).to_arrow_table()
+                rows = database.sql(f"SELECT * FROM {existing_table(database, name, schema)}")
+                if "_deleted_at" in rows.columns:
+                    rows = rows.filter(CURRENT)
+                return _as(context.dagster_type.typing_type, rows)
+
+    def _upsert(self, context: dg.OutputContext, rows: object) -> None:
+        about = context.definition_metadata or {}
+        target = Target(
+            schema=_said(about, "schema", DEFAULT_SCHEMA),
+            table=context.asset_key.path[-1],
+            owner=context.asset_key.to_user_string(),
+            key=_said(about, "merge_key", "id"),
+            on_duplicate=_said(about, "on_duplicate", "refuse"),  # type: ignore[arg-type]
+        )
+        result = upsert_rows(self.database.get_connection, target, rows, context.run_id)
+        _log_upsert(context, target, result)
+        context.add_output_metadata(upserted(target, result))
 
     def _sync(self, context: dg.OutputContext, reading: Reading) -> None:
         result = Sync(
@@ -89,6 +118,36 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
 
     def _exists(self) -> bool:
         return exists(self.database.database)
+
+
+def _said(metadata: Mapping[str, Any], name: str, default: str) -> str:
+    """Return a text of an asset's metadata, which Dagster may have wrapped."""
+    value = metadata.get(name, default)
+    return str(getattr(value, "value", value))
+
+
+def _as(kind: object, rows: duckdb.DuckDBPyRelation) -> Any:
+    """Return rows as the type of an input; only a module that is imported can be its type."""
+    polars, pandas = sys.modules.get("polars"), sys.modules.get("pandas")
+    if polars and kind is polars.DataFrame:
+        return rows.pl()
+    if polars and kind is polars.LazyFrame:
+        return rows.pl().lazy()
+    if pandas and kind is pandas.DataFrame:
+        return rows.df()
+    return rows.to_arrow_table()
+
+
+def _log_upsert(context: dg.OutputContext, target: Target, result: UpsertResult) -> None:
+    name, merged, log = f"{target.schema}.{target.table}", result.merged, OneLineLog(context.log)
+    for column, times in sorted(result.unparsed.items()):
+        log.warning(
+            f"{name}.{column}: {times:,} values did not fit the column and are kept in _unparsed"
+        )
+    log.info(
+        f"{name}: {merged.inserted:,} inserted, {merged.updated:,} updated, {merged.unchanged:,} "
+        f"unchanged, {merged.undeleted:,} undeleted"
+    )
 
 
 def _log(context: dg.OutputContext, result: SyncResult) -> None:

@@ -16,6 +16,7 @@ from recruit_assets.catalogue import EXTRAS, MORE, MOST_UNKNOWN, Endpoint, Kind
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of, existing_table
 from recruit_assets.load.sql import quoted
 from recruit_assets.load.sweep import CURRENT
+from recruit_assets.load.upsert import Target, UpsertResult
 from recruit_assets.store import SyncResult
 from recruit_assets.text import markdown, one_line
 
@@ -83,6 +84,25 @@ def counts(result: SyncResult) -> dict[str, float]:
         "seconds_waited_for_budget": round(stats.seconds_waited_for_budget, 1),
         "seconds_waited_to_retry": round(stats.seconds_waited_to_retry, 1),
     } | ({} if report.record_count is None else {"record_count": report.record_count})
+
+
+def upserted(target: Target, result: UpsertResult) -> dict[str, Any]:
+    """Return the metadata of a table after a merge of rows that are not from the API."""
+    columns = [dg.TableColumn(one_line(name), kind) for name, kind in result.columns.items()]
+    columns += [dg.TableColumn(name, *rest) for name, rest in BOOKKEEPING.items()]
+    merged = asdict(result.merged)
+    known = {
+        "dagster/table_name": f"{target.schema}.{target.table}",
+        **{name: merged[name] for name in ("inserted", "updated", "unchanged", "undeleted")},
+        "repeated": merged["repeated"],
+        "unparsed": sum(result.unparsed.values()),
+    }
+    if result.current_rows is None:  # nothing was delivered, so the table was not looked at
+        return known
+    return known | {
+        "dagster/row_count": result.current_rows,
+        "dagster/column_schema": dg.TableSchema(columns),
+    }
 
 
 def look_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Any]:

@@ -11,31 +11,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+)
 
 from recruit_assets.catalogue import DeletionPolicy
 
 PREFIX = "RECRUIT_"
-
-
-def _owner(text: str) -> str:
-    if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", text):
-        raise ValueError("write an e-mail address or team:name")
-    return text
-
-
-def _variable_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
-        raise ValueError("write the name of an environment variable, never the secret itself")
-    return text
-
-
-Owner = Annotated[str, AfterValidator(_owner)]
-VariableName = Annotated[str, AfterValidator(_variable_name)]
-WholeNumber = Annotated[int, Field(ge=0)]
 
 
 def _setting(variable: str, default: Any, meaning: str, field: str = "", **extra: Any) -> Any:
@@ -52,7 +42,7 @@ class Settings(BaseModel):
     base_url: str = _setting(
         "API_BASE_URL", "", "Where the API is, version path included", needed=True
     )
-    key_variable: VariableName = _setting(
+    key_variable: str = _setting(
         "API_KEY",
         "RECRUIT_API_KEY",
         "The API key; secret",
@@ -63,10 +53,10 @@ class Settings(BaseModel):
     version: str = _setting("API_VERSION", "20240904", "Sent as `X-Api-Version`")
     auth_header: str = _setting("API_AUTH_HEADER", "api", "The header that carries the key")
     auth_prefix: str = _setting("API_AUTH_PREFIX", "", "What stands before the key in that header")
-    requests_per_10s: WholeNumber = _setting(
+    requests_per_10s: int = _setting(
         "API_REQUESTS_PER_10S", 48, "Most requests in 10 seconds; 0 for no limit"
     )
-    concurrency: WholeNumber = _setting("API_CONCURRENCY", 4, "Pages fetched at the same time")
+    concurrency: int = _setting("API_CONCURRENCY", 4, "Pages fetched at the same time")
     database: str = _setting("DATABASE", "recruitment.duckdb", "The DuckDB file")
     deleted_rows: DeletionPolicy = _setting(
         "DELETED_ROWS",
@@ -74,7 +64,7 @@ class Settings(BaseModel):
         "What is left of a row whose record is gone: `erase` its personal columns, `keep` all, or "
         "`drop` the row",
     )
-    failure_webhook_variable: VariableName = _setting(
+    failure_webhook_variable: str = _setting(
         "FAILURE_WEBHOOK",
         "RECRUIT_FAILURE_WEBHOOK",
         "Where the failure sensor posts, such as a Slack webhook",
@@ -82,11 +72,33 @@ class Settings(BaseModel):
         "such as a Slack webhook",
         secret=True,
     )
-    owners: tuple[Owner, ...] = _setting(
-        "OWNERS", (), "Who owns the assets, in the UI: e-mail addresses or `team:name`, by commas"
+    owners: list[str] = _setting(
+        "OWNERS", [], "Who owns the assets, in the UI: e-mail addresses or `team:name`, by commas"
     )
 
-    _wrong: tuple[str, ...] = PrivateAttr(())
+    _wrong: list[str] = PrivateAttr([])
+
+    @field_validator("key_variable", "failure_webhook_variable")
+    @classmethod
+    def _check_variable_name(cls, text: str) -> str:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+            raise ValueError("write the name of an environment variable, never the secret itself")
+        return text
+
+    @field_validator("requests_per_10s", "concurrency")
+    @classmethod
+    def _check_number(cls, number: int) -> int:
+        if number < 0:
+            raise ValueError("write a whole number of 0 or more")
+        return number
+
+    @field_validator("owners")
+    @classmethod
+    def _check_owners(cls, owners: list[str]) -> list[str]:
+        for each in owners:
+            if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", each):
+                raise ValueError(f"{each!r} is none: write an e-mail address or team:name")
+        return owners
 
     @classmethod
     def from_environment(cls, prefix: str = PREFIX) -> Self:
@@ -107,7 +119,7 @@ class Settings(BaseModel):
                 else:
                     given[each.field] = value
         settings = cls(**given)
-        settings._wrong = tuple(wrong)
+        settings._wrong = wrong
         return settings
 
     @property
@@ -123,7 +135,7 @@ class Settings(BaseModel):
     @property
     def problems(self) -> list[str]:
         """Return one sentence for each value of the environment that could not be used."""
-        found = list(self._wrong)
+        found = [*self._wrong]
         if not self.key.strip():
             found.append(
                 f"{self.key_variable} is empty: export it or set it in .env (which wins, also with "
@@ -168,7 +180,7 @@ def as_text(value: Any) -> str:
     """Return a value of a field as its environment variable holds it."""
     if isinstance(value, DeletionPolicy):
         return value.value
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def unknown_variables(names: Iterable[str], prefix: str = PREFIX) -> dict[str, str]:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +47,11 @@ class DagsterDev:
 
 
 @contextmanager
-def started(folder: Path, env: dict[str, str]) -> Iterator[str]:
-    """Run `dagster dev` in a folder while the block runs; yield its address."""
-    dagster = Path(sys.executable).with_name("dagster")
+def started(folder: Path, env: dict[str, str], command: Sequence[str] = ()) -> Iterator[str]:
+    """Run `dagster dev`, or another command, in a folder during the block; yield its address."""
+    dagster = str(Path(sys.executable).with_name("dagster"))
     with subprocess.Popen(
-        [dagster, "dev", "-w", ROOT / "workspace.yaml", "-h", "127.0.0.1"],
+        command or [dagster, "dev", "-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1"],
         cwd=folder,
         env=env,
         stdout=subprocess.PIPE,

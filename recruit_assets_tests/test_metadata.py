@@ -84,10 +84,10 @@ def test_an_empty_table_has_nothing_to_look_at(project: Project) -> None:
 
 
 def test_owners_are_those_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Settings.from_environment().owners == ()
+    assert Settings.from_environment().owners == []
     monkeypatch.setenv("RECRUIT_OWNERS", " team:data, data@example.com ,")
     settings = Settings.from_environment()
-    assert settings.owners == ("team:data", "data@example.com")
+    assert settings.owners == ["team:data", "data@example.com"]
     (spec,) = build_defs(settings, endpoints=["jobs"], marts=False).resolve_all_asset_specs()
     assert list(spec.owners) == ["team:data", "data@example.com"]
 

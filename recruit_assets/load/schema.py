@@ -38,15 +38,15 @@ def table_name(database: duckdb.DuckDBPyConnection, table: str, schema: str = SC
     return f"{schema_name(database, schema)}.{quoted(table)}"
 
 
-def existing_table(database: duckdb.DuckDBPyConnection, table: str) -> str:
+def existing_table(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA) -> str:
     """Return the full name of a table that must exist, quoted.
 
     Raises:
         DatabaseProblem: it does not exist.
     """
-    if not is_there(database, table):
-        raise missing_table(table)
-    return table_name(database, table)
+    if not is_there(database, table, schema):
+        raise missing_table(table, schema)
+    return table_name(database, table, schema)
 
 
 def is_there(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA) -> bool:
@@ -81,9 +81,9 @@ def count(database: duckdb.DuckDBPyConnection, what: str) -> int:
     return int(rows)
 
 
-def missing_table(table: str) -> DatabaseProblem:
+def missing_table(table: str, schema: str = SCHEMA) -> DatabaseProblem:
     """Return the error for a table that was never created."""
-    return DatabaseProblem(f"There is no table {SCHEMA}.{table} yet: materialize it first.")
+    return DatabaseProblem(f"There is no table {schema}.{table} yet: materialize it first.")
 
 
 def columns_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Kind]:

@@ -1,0 +1,346 @@
+"""Accounts beside other definitions: what `build_defs` builds, and that nothing collides."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+from dagster._core.errors import DagsterResourceFunctionError
+from dagster_duckdb import DuckDBResource
+
+from recruit_assets import ENDPOINTS, Endpoint, RecruitApi, Settings, build_defs
+from recruit_assets.errors import BadSetting
+from recruit_assets.sandbox import Rules, Sandbox
+from recruit_assets_tests.conftest import KEY, served
+from recruit_assets_tests.test_schedules import webhook
+
+NAMES = {each.name for each in ENDPOINTS}
+TYPED = {"north": "Title of the north", "south": "Title of the south"}
+
+
+@dataclass(frozen=True)
+class Two:
+    """Two accounts in one code location, each in front of an API of its own."""
+
+    sandboxes: dict[str, Sandbox]
+    folder: Path
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+
+    def run(self, job: str) -> dg.ExecuteInProcessResult:
+        return self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance, raise_on_error=False
+        )
+
+    def rows(self, account: str, table: str, columns: str = "id") -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.folder / f"{account}.duckdb"), read_only=True) as database:
+            current = f"FROM recruit.{table} WHERE _deleted_at IS NULL"
+            return database.execute(f"SELECT {columns} {current} ORDER BY id").fetchall()
+
+    def check(self, account: str) -> None:
+        """Assert that the tables of an account are what its API has."""
+        world = self.sandboxes[account].world
+        for endpoint in ENDPOINTS:
+            expected = sorted(record["id"] for record in world.records(endpoint.path))
+            assert [id_ for (id_,) in self.rows(account, endpoint.name)] == expected
+        titles = {each["id"]: each["attributes"]["title"] for each in world.records("jobs")}
+        assert dict(self.rows(account, "jobs", "id, title")) == titles
+
+
+def settings_of(account: str, sandbox: Sandbox, folder: Path) -> Settings:
+    return Settings(
+        base_url=sandbox.base_url,
+        key_variable=f"{account.upper()}_KEY",
+        failure_webhook_variable=f"{account.upper()}_HOOK",
+        requests_per_10s=0,
+        database=str(folder / f"{account}.duckdb"),
+    )
+
+
+def host() -> dg.Definitions:
+    """A code location with names that ours would like to have."""
+
+    @dg.asset(group_name="hiring")
+    def users() -> None: ...
+
+    @dg.op
+    def candidates() -> None: ...
+
+    @dg.job
+    def sync() -> None:
+        candidates()
+
+    return dg.Definitions(
+        assets=[users],
+        jobs=[sync],
+        executor=dg.multiprocess_executor,
+        resources={"duckdb": DuckDBResource(database="own.duckdb"), "api": "a text"},
+    )
+
+
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
+    """Two accounts whose records have the same ids, and other contents."""
+    sandboxes = {name: Sandbox(20, rules=Rules(key=f"{KEY}-{name}")) for name in TYPED}
+    for name, sandbox in sandboxes.items():
+        monkeypatch.setenv(f"{name.upper()}_KEY", f"{KEY}-{name}")
+        for record in sandbox.world.records("jobs"):
+            sandbox.world.change("jobs", record["id"], {"title": TYPED[name]})
+    with ExitStack() as stack:
+        for sandbox in sandboxes.values():
+            stack.enter_context(served(sandbox))
+        instance = stack.enter_context(dg.DagsterInstance.ephemeral())
+        accounts = [
+            build_defs(settings_of(name, sandbox, tmp_path), key_prefix=name)
+            for name, sandbox in sandboxes.items()
+        ]
+        yield Two(sandboxes, tmp_path, dg.Definitions.merge(host(), *accounts), instance)
+
+
+@pytest.mark.ring(2)
+def test_two_accounts_at_once_leave_each_other_alone(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dg.Definitions.validate_loadable(two.defs)
+    results: dict[str, dg.ExecuteInProcessResult] = {}
+    threads = [
+        Thread(target=lambda name=name: results.update({name: two.run(f"{name}_sync")}))
+        for name in TYPED
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(result.success for result in results.values())
+    for name in TYPED:
+        two.check(name)
+
+    # One fails, erases and compacts; the other stays as it is, and hears nothing of it.
+    before = (two.folder / "south.duckdb").read_bytes()
+    north = two.sandboxes["north"]
+    gone = north.world.records("candidates")[0]["id"]
+    north.world.remove("candidates", gone)
+    north.fail("jobs", status=409, times=None)
+    failed = two.run("north_full_sync")
+    assert not failed.success
+    assert two.run("north_compact").success
+    assert (two.folder / "south.duckdb").read_bytes() == before
+    assert gone not in [id_ for (id_,) in two.rows("north", "candidates")]
+    with webhook() as (url, texts), webhook() as (other, others):
+        monkeypatch.setenv("NORTH_HOOK", url)
+        monkeypatch.setenv("SOUTH_HOOK", other)
+        skipped = [notified(two, name, failed) for name in TYPED]
+    assert skipped[0] is None
+    assert "is not of this account" in skipped[1]
+    assert ("north__jobs: jobs, page 1" in texts[0], others) == (True, [])
+
+
+def notified(two: Two, account: str, result: dg.ExecuteInProcessResult) -> Any:
+    """What an account's sensor says about a failed run."""
+    (failure,) = [event for event in result.all_events if event.is_run_failure]
+    sensor: Any = two.defs.resolve_sensor_def(f"{account}_notify_on_failure")
+    context = dg.build_run_status_sensor_context(
+        sensor_name=sensor.name,
+        dagster_instance=two.instance,
+        dagster_run=result.dagster_run,
+        dagster_event=failure,
+    ).for_run_failure()
+    skipped = sensor(context)
+    return skipped and skipped.skip_message
+
+
+def test_every_name_begins_with_the_prefix() -> None:
+    defs = build_defs(Settings(), key_prefix="europe/acme")
+    repository = defs.get_repository_def()
+    specs = defs.resolve_all_asset_specs()
+    assert {spec.key.path[:-1] == ["europe", "acme"] for spec in specs} == {True}
+    assert {spec.key.path[-1] for spec in specs} > NAMES
+    names = [
+        *(job.name for job in repository.get_all_jobs() if not job.name.startswith("__")),
+        *(each.name for each in repository.schedule_defs),
+        *(each.name for each in repository.sensor_defs),
+        *(spec.group_name or "" for spec in specs),
+        *repository.get_implicit_global_asset_job_def().graph.node_dict,
+        *(defs.resources or {}),
+    ]
+    assert [name for name in names if not name.startswith("europe_")] == []
+    deps = {dep.asset_key.path[0] for spec in specs for dep in spec.deps}
+    assert deps == {"europe"}
+
+
+def test_without_a_prefix_the_names_are_short() -> None:
+    defs = build_defs(Settings())
+    assert {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()} > NAMES
+    assert {"sync", "full_sync", "sync_hiring"} <= {
+        job.name for job in defs.get_repository_def().get_all_jobs()
+    }
+
+
+def test_parts_can_be_left_out() -> None:
+    defs = build_defs(
+        Settings(), endpoints=["jobs", "users"], marts=False, schedules=False, sensors=False
+    )
+    repository = defs.get_repository_def()
+    assert {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()} == {
+        "jobs",
+        "users",
+    }
+    assert [*repository.schedule_defs, *repository.sensor_defs] == []
+    jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    assert jobs == {"sync", "full_sync", "sync_company", "sync_hiring", "compact"}
+
+
+def test_marts_of_some_endpoints_depend_on_those() -> None:
+    defs = build_defs(Settings(), endpoints=["jobs"], key_prefix="acme")
+    deps = {dep.asset_key for spec in defs.resolve_all_asset_specs() for dep in spec.deps}
+    keys = {spec.key for spec in defs.resolve_all_asset_specs()}
+    assert deps <= keys
+
+
+def test_specs_can_be_changed_from_outside() -> None:
+    soon = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=1))
+
+    def translate(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(
+            key=spec.key.with_prefix("raw"),
+            group_name="ours",
+            owners=["team:data"],
+            automation_condition=dg.AutomationCondition.eager(),
+            freshness_policy=soon,
+        ).merge_attributes(tags={"tier": "1"})
+
+    defs = build_defs(Settings(), translation=translate)
+    specs = defs.resolve_all_asset_specs()
+    assert {spec.key.path[0] for spec in specs} == {"raw"}
+    assert {spec.group_name for spec in specs} == {"ours"}
+    assert all(spec.tags["tier"] == "1" for spec in specs)
+    assert all(spec.automation_condition == dg.AutomationCondition.eager() for spec in specs)
+    job = defs.resolve_job_def("sync_hiring")
+    assert dg.AssetKey(["raw", "jobs"]) in job.asset_layer.selected_asset_keys
+    assert dg.AssetKey(["raw", "users"]) not in job.asset_layer.selected_asset_keys
+
+
+def test_an_endpoint_of_your_own_is_an_entry() -> None:
+    own = Endpoint("divisions", group="company", description="Divisions.")
+    defs = build_defs(Settings(), endpoints=["jobs", own], marts=False)
+    keys = {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()}
+    assert keys == {"jobs", "divisions"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"endpoints": ["job"]}, r"no endpoint 'job': do you mean jobs\?"),
+        ({"endpoints": ["jobs", "jobs"]}, "Two endpoints have the name jobs"),
+        ({"key_prefix": "a b"}, "'a b' cannot be part of a name"),
+        ({"resources": {"duckdb": None}}, "no resource duckdb: name api, database, io_manager"),
+        (
+            {"translation": lambda spec: spec.replace_attributes(key="one")},
+            "Two assets have the name one",
+        ),
+    ],
+)
+def test_what_cannot_be_built_is_a_sentence(wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadSetting, match=sentence):
+        build_defs(Settings(), **wrong)
+
+
+def test_a_resource_can_be_replaced() -> None:
+    api = RecruitApi(base_url="https://api.example.com/v1/", key="k")
+    assert (build_defs(Settings(), resources={"api": api}).resources or {})["recruit_api"] is api
+
+
+WRONG = {
+    "RECRUIT_API_CONCURRENCY": ("four", "RECRUIT_API_CONCURRENCY is 'four': set it to a whole"),
+    "RECRUIT_API_REQUESTS_PER_10S": ("-1", "RECRUIT_API_REQUESTS_PER_10S is '-1': set it to"),
+    "RECRUIT_DELETED_ROWS": ("burn", "RECRUIT_DELETED_ROWS is 'burn': set it to one of erase,"),
+    "RECRUIT_OWNERS": ("bad", "RECRUIT_OWNERS is 'bad': write an e-mail address or team:name"),
+    "RECRUIT_API_KEY": ("", "RECRUIT_API_KEY is empty: export it or set it in .env"),
+    "RECRUIT_API_BASE_URL": ("", "RECRUIT_API_BASE_URL is empty: export it"),
+    "RECRUIT_API_VERSION": ("v 1", "RECRUIT_API_VERSION is 'v 1': set it to YYYYMMDD"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_setting_loads_and_fails_the_run_in_one_sentence(
+    name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECRUIT_API_BASE_URL", sandbox.base_url)
+    monkeypatch.setenv("RECRUIT_API_KEY", KEY)
+    value, sentence = WRONG[name]
+    monkeypatch.setenv(name, value)
+    defs = build_defs()
+    with pytest.raises(DagsterResourceFunctionError) as raised:
+        defs.resolve_job_def("sync_company").execute_in_process()
+    assert sentence in str(raised.value.__cause__)
+    assert sandbox.requests == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_secret_in_the_wrong_place_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECRUIT_API_KEY", KEY)
+    monkeypatch.setenv("RECRUIT_API_CONCURRENCY", f"x{KEY}")
+    settings = Settings.from_environment()
+    assert "RECRUIT_API_CONCURRENCY is a value that is not shown" in settings.problems[0]
+    with pytest.raises(ValueError, match="never the secret itself") as raised:
+        Settings(key_variable=f"{KEY}!")
+    assert KEY not in str(raised.value) + repr(settings)
+
+
+def test_the_settings_of_another_account_have_another_prefix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ACME_API_KEY", KEY)
+    monkeypatch.setenv("ACME_DATABASE", "acme.duckdb")
+    settings = Settings.from_environment("ACME_")
+    assert (settings.key, settings.database, settings.problems) == (KEY, "acme.duckdb", [])
+
+
+PROCESS = """
+import gc, os
+import duckdb
+import pyarrow as pa
+
+def state():
+    settings = duckdb.sql("SELECT name, value FROM duckdb_settings()").fetchall()
+    pool = pa.default_memory_pool().backend_name
+    return [settings, pool, gc.get_threshold(), gc.isenabled(), dict(os.environ), os.umask(0o022)]
+
+duckdb.sql("CREATE TABLE mine AS FROM range(10)")
+os.umask(0o022)
+before = state()
+import recruit_assets
+from recruit_assets import *
+from recruit_assets import build_defs
+assert state() == before, "after the import"
+defs = build_defs()
+assert state() == before, "after build_defs"
+assert defs.resolve_job_def("sync_company").execute_in_process().success
+assert state() == before, "after a sync"
+assert duckdb.sql("SELECT count(*) FROM mine").fetchall() == [(10,)]
+"""
+
+
+@pytest.mark.ring(2)
+def test_an_embedding_process_notices_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "RECRUIT_API_BASE_URL": sandbox.base_url,
+        "RECRUIT_API_KEY": KEY,
+        "RECRUIT_API_REQUESTS_PER_10S": "0",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    environment.pop("ARROW_DEFAULT_MEMORY_POOL", None)
+    subprocess.run(
+        [sys.executable, "-c", PROCESS], cwd=tmp_path, env=environment, check=True, timeout=300
+    )
