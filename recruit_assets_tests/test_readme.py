@@ -40,8 +40,8 @@ def test_the_settings() -> None:
             return "needed"
         return f"`{setting.default}`" if setting.default else "empty"
 
-    assert rows("docs/settings.md", "variable", "default", "meaning") == [
-        [f"`{each.name}`", shown(each), each.meaning] for each in variables()
+    assert rows("docs/settings.md", "variable", "field", "default", "meaning") == [
+        [f"`{each.name}`", f"`{each.field}`", shown(each), each.meaning] for each in variables()
     ]
 
 
