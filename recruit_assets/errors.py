@@ -5,7 +5,7 @@
     ├── RequestFailed             one request, after its tries
     │   ├── Transient             may clear by itself, so it is asked again
     │   │   ├── RateLimited       429
-    │   │   └── BadAnswer         a response that is not JSON:API, or incomplete
+    │   │   └── InvalidResponse   a response that is not JSON:API, or incomplete
     │   ├── NeverReached          no response from this host since the start
     │   ├── ParameterRefused      400, with the API's codes and details
     │   ├── Unavailable           403 or 404: a scope or an add-on is missing
@@ -75,7 +75,7 @@ class RateLimited(Transient):
     """Report HTTP 429: more requests than the API allows."""
 
 
-class BadAnswer(Transient):
+class InvalidResponse(Transient):
     """Report a response that is not JSON:API, or incomplete."""
 
 

@@ -19,7 +19,7 @@ from recruit_assets.load.connection import exists
 from recruit_assets.load.schema import existing_table, missing_table
 from recruit_assets.load.sweep import CURRENT
 from recruit_assets.load.upsert import Target, UpsertResult, upsert_rows
-from recruit_assets.metadata import CROWDED, counts, facts, look_of, stored, upserted
+from recruit_assets.metadata import CROWDED, counts, facts, describe_table, stored, upserted
 from recruit_assets.reading import Reading
 from recruit_assets.resources import as_dagster_failure
 from recruit_assets.settings import Settings
@@ -114,7 +114,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
 
     def _shown(self, endpoint: Endpoint) -> dict[str, Any]:
         with self.database.get_connection() as database:
-            return look_of(database, endpoint)
+            return describe_table(database, endpoint)
 
     def _exists(self) -> bool:
         return exists(self.database.database)

@@ -12,7 +12,7 @@ import dagster as dg
 from recruit_assets.account import Account
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
-from recruit_assets.marts.charts import ChartData, as_markdown, look
+from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.report import gather, render, report_path, write
 from recruit_assets.resources import RecruitDatabase, as_dagster_failure
@@ -95,7 +95,7 @@ def build_mart_assets(
             faults = {m.name: inspect(database, m) for m in MARTS if m.name in asked}
             built = build(database, [mart for mart in MARTS if mart.name in chosen])
             wrong = [each for each in built if each.wrong]
-            seen = {} if wrong else {each.mart.name: look(database, each.mart) for each in built}
+            seen = {} if wrong else {each.mart.name: query_chart(database, each.mart) for each in built}
         faults |= {each.mart.name: each.faults for each in built}
         yield from check_results({specs[name].key: each for name, each in faults.items()}, checks)
         if wrong:

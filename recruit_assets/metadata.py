@@ -105,7 +105,7 @@ def upserted(target: Target, result: UpsertResult) -> dict[str, Any]:
     }
 
 
-def look_of(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Any]:
+def describe_table(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Any]:
     """Return a preview of the table, and the seconds since the newest change at the source."""
     table = existing_table(database, endpoint.name)
     shown = {"preview": dg.MetadataValue.md(preview(database, endpoint, table))}

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.load.state import State
+from recruit_assets.load.state import SyncState
 
 OVERLAP = timedelta(minutes=10)  # an incremental read starts this long before its cursor
 
@@ -33,7 +33,7 @@ class Options:
     outage_minutes: float = 0  # how long to wait for an API that is down
 
 
-def since(endpoint: Endpoint, options: Options, state: State, now: datetime) -> datetime | None:
+def since(endpoint: Endpoint, options: Options, state: SyncState, now: datetime) -> datetime | None:
     """Return the start of an incremental read; None for a full read."""
     whole = options.mode is Mode.full or options.allow_mass_delete or options.dry_run
     if whole or not endpoint.dated or state.cursor is None:

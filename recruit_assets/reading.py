@@ -19,7 +19,7 @@ from recruit_assets.extract.records import RecordTable
 from recruit_assets.extract.report import WalkReport
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.walk import Walk
-from recruit_assets.load.state import State
+from recruit_assets.load.state import SyncState
 from recruit_assets.options import Mode, Options, since
 
 PAGES_PER_BATCH = 10  # pages converted to Arrow together
@@ -46,7 +46,7 @@ class Reading:
         options: the options of the sync.
     """
 
-    def __init__(self, source: Source, state: State, options: Options) -> None:
+    def __init__(self, source: Source, state: SyncState, options: Options) -> None:
         self.source, self.endpoint, self.options = source, source.endpoint, options
         self.state = state.at(source.api)
         self.started = datetime.now(UTC)
@@ -84,7 +84,7 @@ class Reading:
             positions = [place for page in batch for place in page.positions]
             yield Batch(self._record_table.table(records), self._record_table.columns, positions)
 
-    def planned_from(self, state: State) -> "Reading":
+    def planned_from(self, state: SyncState) -> "Reading":
         """Return another reading of the same endpoint, planned from another state."""
         return Reading(self.source, state, self.options)
 

@@ -22,9 +22,9 @@ from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.compact import make_erasure_final
 from recruit_assets.load.connection import connection, exists
-from recruit_assets.load.obstacles import opening
+from recruit_assets.load.obstacles import with_translated_errors
 from recruit_assets.load.schema import SCHEMA
-from recruit_assets.load.state import State, read_state
+from recruit_assets.load.state import SyncState, read_state
 from recruit_assets.options import Options
 from recruit_assets.reading import Reading
 from recruit_assets.settings import Settings
@@ -97,7 +97,7 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._client.close()
 
     def read(
-        self, endpoint: Endpoint, state: State, options: Options, log: logging.Logger
+        self, endpoint: Endpoint, state: SyncState, options: Options, log: logging.Logger
     ) -> Reading:
         """Return a reading of an endpoint, without sending a request.
 
@@ -133,13 +133,13 @@ class RecruitDatabase(DuckDBResource):
         with connection(self.database, self.connection_config, self.wait_seconds) as database:
             yield database
 
-    def state(self, endpoint: Endpoint) -> State:
+    def state(self, endpoint: Endpoint) -> SyncState:
         """Return what earlier syncs of an endpoint have left, from which a reading is planned.
 
         Raises:
             dagster.Failure: a sync could not write to the database.
         """
-        opened = opening(self.get_connection, f"{SCHEMA}.{endpoint.name}")
+        opened = with_translated_errors(self.get_connection, f"{SCHEMA}.{endpoint.name}")
         with as_dagster_failure():
             return read_state(opened, lambda: exists(self.database), endpoint)
 

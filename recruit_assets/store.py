@@ -29,7 +29,7 @@ from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import MergeCounts, count_misfits, merge
 from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
-from recruit_assets.load.state import State, recall, remember, rows, written_since
+from recruit_assets.load.state import SyncState, recall, remember, rows, written_since
 from recruit_assets.load.sweep import any_current, count_current, sweep
 from recruit_assets.load.syncs import META, SYNCS
 from recruit_assets.options import Mode
@@ -161,7 +161,7 @@ class Store:
         self,
         database: duckdb.DuckDBPyConnection,
         result: SyncResult,
-        now: State,
+        now: SyncState,
         newer: Sequence[str] | None,
     ) -> None:
         """Set the verdict of the read, and the cursor of the next incremental read.

@@ -14,7 +14,7 @@ from recruit_assets.catalogue import DeletionPolicy
 from recruit_assets.errors import DatabaseChanged, RecruitError
 from recruit_assets.extract.report import Verdict, duration
 from recruit_assets.gone import Deletions
-from recruit_assets.load.obstacles import opening
+from recruit_assets.load.obstacles import with_translated_errors
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import read_state
@@ -45,7 +45,7 @@ class Sync:
         deletion_policy: DeletionPolicy = DeletionPolicy.erase,
     ) -> None:
         self._reading, self._endpoint, self._log = reading, reading.endpoint, reading.source.log
-        self._opened = opening(opened, f"{SCHEMA}.{self._endpoint.name}")
+        self._opened = with_translated_errors(opened, f"{SCHEMA}.{self._endpoint.name}")
         self._exists = exists
         self._run_id, self._deletion_policy = run_id, deletion_policy
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from recruit_assets.cli.doctor import Diagnosis, Readiness
-from recruit_assets.extract.probe import Probe, State
+from recruit_assets.extract.probe import Probe, ProbeState
 from recruit_assets.extract.report import Verdict, duration
 from recruit_assets.load.erasure import Pending
 from recruit_assets.load.overview import TableStatus
@@ -179,7 +179,7 @@ def _show_probes(screen: Console, found: Diagnosis) -> None:
             *(_number(count) for count in (each.records, each.pages, each.requests)),
             _takes_filter(each),
             _since(complete.get(each.endpoint.name), now) or NONE,
-            style=None if each.state is State.READABLE and not each.refused else "yellow",
+            style=None if each.state is ProbeState.READABLE and not each.refused else "yellow",
         )
     screen.print(grid)
     _paragraph(screen, MEANINGS)

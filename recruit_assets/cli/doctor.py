@@ -14,7 +14,7 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting, DatabaseProblem, RecruitError
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.probe import Probe, State, probe_all
+from recruit_assets.extract.probe import Probe, ProbeState, probe_all
 from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.quality import rows_in_file
@@ -78,7 +78,7 @@ class Diagnosis:
     @property
     def disk(self) -> float | None:
         """Return an estimate of the bytes that the tables will take."""
-        rows = _total([each.bytes for each in self.probes if each.state is State.READABLE])
+        rows = _total([each.bytes for each in self.probes if each.state is ProbeState.READABLE])
         return None if rows is None else len(self.probes) * BYTES_OF_A_TABLE + PACKED * rows
 
     @property
@@ -87,9 +87,9 @@ class Diagnosis:
         states = {each.state for each in self.probes}
         if self.setting_problem or self.api_problem or self.database_problem:
             return Readiness.FAILING
-        if State.FAILING in states:
+        if ProbeState.FAILING in states:
             return Readiness.FAILING
-        if states != {State.READABLE} or any(each.refused for each in self.probes):
+        if states != {ProbeState.READABLE} or any(each.refused for each in self.probes):
             return Readiness.RESTRICTED
         return Readiness.GOOD
 

@@ -21,8 +21,8 @@ from urllib3.exceptions import HTTPError
 from recruit_assets.extract import http_errors
 from recruit_assets.extract.access import ApiSettings, is_loopback
 from recruit_assets.extract.deadline import Adapter, Deadlines
-from recruit_assets.extract.jsonapi import BadId, Shape, read
-from recruit_assets.extract.no_answer import no_answer, not_prepared, too_slow
+from recruit_assets.extract.jsonapi import BadId, AnyDocument, read
+from recruit_assets.extract.no_response import no_response, request_not_sent, deadline_exceeded
 from recruit_assets.extract.rate_limit import RateLimiter
 from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.retries import Outage, RequestStats
@@ -126,15 +126,15 @@ class Client:
         raise CancelledError
 
     def get(
-        self, url: str, query: str, subject: str, shape: type[Shape], stats: RequestStats
-    ) -> Shape:
+        self, url: str, query: str, subject: str, document_type: type[AnyDocument], stats: RequestStats
+    ) -> AnyDocument:
         """Request a list or a record once.
 
         Args:
             url: a path below the base URL, or a link of the API, which must have the same origin.
             query: the query string; empty for a link, which has its own.
             subject: the name of the request in messages.
-            shape: the structure that the answer must have.
+            document_type: the structure that the answer must have.
             stats: counts the bytes received.
 
         Raises:
@@ -145,11 +145,11 @@ class Client:
         if len(body) > COUNTED_FROM and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
             raise http_errors.too_large(subject, f"{MOST_VALUES:,} values")
         try:
-            return read(body, shape)
+            return read(body, document_type)
         except BadId as error:
             raise http_errors.bad_id(subject, str(error)) from None
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise http_errors.bad_answer(subject, body, str(error), self._redaction) from None
+            raise http_errors.invalid_response(subject, body, str(error), self._redaction) from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -173,16 +173,16 @@ class Client:
                     raise requests.ReadTimeout
             except OSError as error:  # the base class of all errors of requests
                 if exchange.late:
-                    raise too_slow(subject, host, self._longest) from None
+                    raise deadline_exceeded(subject, host, self._longest) from None
                 if isinstance(error, requests.RequestException):
-                    raise no_answer(subject, error, host, reached=self._reached) from error
+                    raise no_response(subject, error, host, reached=self._reached) from error
                 # requests raises a plain OSError for a missing REQUESTS_CA_BUNDLE.
-                raise not_prepared(subject, str(error)) from None
+                raise request_not_sent(subject, str(error)) from None
             finally:
                 self._settle(sent, response)
         self._reached = True
         if response.status_code != 200:
-            raise http_errors.failed_answer(subject, response, body, self._redaction)
+            raise http_errors.error_response(subject, response, body, self._redaction)
         self._compare_clocks(response)
         return body
 

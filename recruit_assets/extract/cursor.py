@@ -5,7 +5,7 @@ from itertools import chain
 
 from recruit_assets.extract.lanes import Key, OutOfOrder, order_of
 from recruit_assets.extract.links import counts
-from recruit_assets.extract.no_answer import TELL
+from recruit_assets.extract.no_response import TELL
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.sightings import Sightings, ids_of, too_few
 from recruit_assets.extract.source import Page, Source

@@ -3,7 +3,7 @@
 A redirect is a failure as well, because the key is sent to one place only.
 
 What lives here: the mapping from an HTTP answer to one error of `errors`. Requests without an
-answer are in `no_answer`. Nothing here decides when to retry (`retries`) or sends a request
+answer are in `no_response`. Nothing here decides when to retry (`retries`) or sends a request
 (`client`).
 """
 
@@ -13,7 +13,7 @@ import msgspec
 import requests
 
 from recruit_assets.errors import (
-    BadAnswer,
+    InvalidResponse,
     ParameterRefused,
     RateLimited,
     Rejected,
@@ -21,7 +21,7 @@ from recruit_assets.errors import (
     Transient,
     Unavailable,
 )
-from recruit_assets.extract.no_answer import AGAIN, ASK, PROXY_ADVICE, TELL
+from recruit_assets.extract.no_response import AGAIN, ASK, PROXY_ADVICE, TELL
 from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.report import duration
 from recruit_assets.extract.retry_after import wait_asked_for
@@ -32,7 +32,7 @@ CAN_CLEAR = {408, 425, *range(500, 600)}
 LOOKED_AT = 1 << 20  # bytes of a body that are read for its excerpt
 
 
-def failed_answer(
+def error_response(
     subject: str, response: requests.Response, body: bytes, redaction: Redaction
 ) -> RequestFailed:
     """Return the error for an answer that is not 200; its `wait` is what the answer asks for."""
@@ -166,12 +166,12 @@ def one_id_twice(subject: str, id_: str, first: str, second: str) -> Rejected:
     )
 
 
-def bad_answer(subject: str, body: bytes, why: str, redaction: Redaction) -> BadAnswer:
+def invalid_response(subject: str, body: bytes, why: str, redaction: Redaction) -> InvalidResponse:
     """Return the error for an answer with status 200 that is not a JSON:API document."""
     came = (
         f"it begins: {redaction.excerpt(body[:LOOKED_AT])}" if body.strip() else "the body is empty"
     )
-    return BadAnswer(
+    return InvalidResponse(
         subject,
         f"the answer is not what this API promises: {why}; {came}",
         f"{AGAIN} Is RECRUIT_API_BASE_URL an API, and not a web page?",

@@ -84,11 +84,11 @@ class Single(msgspec.Struct, frozen=True):
     data: Record
 
 
-Shape = TypeVar("Shape", Document, Single)
+AnyDocument = TypeVar("AnyDocument", Document, Single)
 
 
-def read(body: bytes, shape: type[Shape]) -> Shape:
-    """Decode an answer into a document of the requested shape.
+def read(body: bytes, document_type: type[AnyDocument]) -> AnyDocument:
+    """Decode an answer into a document of the requested type.
 
     Values that cannot be stored (unpaired surrogates, numbers out of range, NaN, which is not JSON)
     do not spoil the page: such a number is kept as its text, and `records` handles such a text.
@@ -98,7 +98,7 @@ def read(body: bytes, shape: type[Shape]) -> Shape:
         UnicodeError: it is not UTF-8.
         BadId: a record has an invalid id.
     """
-    document = _decoded(body, shape)
+    document = _decoded(body, document_type)
     for number, record in enumerate(records_of(document), 1):
         if type(record.id) is not str or not record.id:
             force_setattr(record, "id", _id(record.id, number, body))
@@ -145,9 +145,9 @@ def _exactly(number: int, body: bytes) -> int:
     return int(exact)
 
 
-def _decoded(body: bytes, shape: type[Shape]) -> Shape:
+def _decoded(body: bytes, document_type: type[AnyDocument]) -> AnyDocument:
     try:
-        return msgspec.json.decode(body, type=shape)
+        return msgspec.json.decode(body, type=document_type)
     except msgspec.MsgspecError as error:
         try:
             loose = json.loads(
@@ -155,7 +155,7 @@ def _decoded(body: bytes, shape: type[Shape]) -> Shape:
             )
         except (ValueError, RecursionError):
             raise error from None
-        document = msgspec.convert(loose, shape)
+        document = msgspec.convert(loose, document_type)
         if not all(str(record.id).isascii() for record in records_of(document)):
             raise  # an id must be intact
         return document

@@ -201,7 +201,7 @@ def spread(order: Order, size: int, top: int, pages: int, lanes: int) -> list[La
     return found
 
 
-def stood_still(lanes: Sequence[Lane], total: int) -> bool:
+def counts_match(lanes: Sequence[Lane], total: int) -> bool:
     """Return whether as many distinct records were read as existed at the answer to the first page.
 
     Every record read existed then, so every record that existed then was read.

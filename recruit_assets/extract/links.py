@@ -15,10 +15,10 @@ def counts_end(page: Page, size: int) -> bool:
 
 def ends(page: Page, size: int) -> bool:
     """Return whether a page is the last of its list according to its count and its link."""
-    return counts_end(page, size) and not (page.records and leads_on(page))
+    return counts_end(page, size) and not (page.records and has_next_link(page))
 
 
-def leads_on(page: Page) -> bool:
+def has_next_link(page: Page) -> bool:
     """Return whether a page links to a later one; a link to itself or backwards does not count."""
     number = _number_in(page.document.next or "")
     return page.document.next is not None and (number is None or number > page.number)

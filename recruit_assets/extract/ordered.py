@@ -16,10 +16,10 @@ from recruit_assets.extract.lanes import (
     gaps,
     order_of,
     spread,
-    stood_still,
+    counts_match,
 )
-from recruit_assets.extract.links import counts_end, leads_on
-from recruit_assets.extract.no_answer import TELL
+from recruit_assets.extract.links import counts_end, has_next_link
+from recruit_assets.extract.no_response import TELL
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.sightings import Sightings, too_few
 from recruit_assets.extract.source import Page
@@ -56,12 +56,12 @@ class Ordered:
         lanes = spread(order, pager.size, top.number, pages, pager.source.concurrency)
         lanes[0].take(top, self._keys(top))
         yield from self._read(lanes)
-        if not stood_still(lanes, total):
+        if not counts_match(lanes, total):
             leaky = gaps(lanes)
             for young, old in leaky:
                 young.go_on(until=old.youngest)
             yield from self._read([young for young, _ in leaky])
-        if not (stood_still(lanes, total) and pager.now == total):
+        if not (counts_match(lanes, total) and pager.now == total):
             yield from self._added_since(top, order)
             yield from self._came_short()
 
@@ -107,7 +107,7 @@ class Ordered:
             if page.records:
                 if number > 1 and min(self._keys(page)) <= self._surely_before(self._floor):
                     raise OutOfOrder
-                if counts_end(page, pager.size) and (empty == number + 1 or not leads_on(page)):
+                if counts_end(page, pager.size) and (empty == number + 1 or not has_next_link(page)):
                     return page
                 number = max(number + 1, last)
             elif number > last:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from recruit_assets.errors import ParameterRefused
 from recruit_assets.extract.lanes import Key, OutOfOrder, keys_of
-from recruit_assets.extract.links import leads_on
+from recruit_assets.extract.links import has_next_link
 from recruit_assets.extract.query import WINDOW, Query
 from recruit_assets.extract.report import WalkReport
 from recruit_assets.extract.source import Page, Source
@@ -117,7 +117,7 @@ class Pager:
             counted = document.page_count or 0
         else:
             counted = self.last(document.record_count)
-        on = page.records and leads_on(page)
+        on = page.records and has_next_link(page)
         return max(counted, page.number + 1 if on else 1)
 
     def _fit(self, page: Page) -> None:

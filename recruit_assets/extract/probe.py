@@ -26,7 +26,7 @@ MOST_REQUESTS = 2  # per endpoint
 FOR_EVERY_KEY = ("jobs", "departments")  # paths that every key may read
 
 
-class State(Enum):
+class ProbeState(Enum):
     """Classify whether a sync could read an endpoint."""
 
     READABLE = "readable"
@@ -40,7 +40,7 @@ class Probe:
     """Hold the findings about one endpoint."""
 
     endpoint: Endpoint
-    state: State = State.UNCLEAR
+    state: ProbeState = ProbeState.UNCLEAR
     error: RequestFailed | None = None  # why it is not readable
     records: int | None = None  # by the API's count
     pages: int | None = None
@@ -77,10 +77,10 @@ def probe(source: Source) -> Probe:
         with source:
             _ask(found, source)
     except Unavailable as error:
-        found.state, found.error = State.UNAVAILABLE, error
+        found.state, found.error = ProbeState.UNAVAILABLE, error
         found.requests = source.stats.requests + 1  # a sync asks for another list besides
     except RequestFailed as error:
-        found.state, found.error = State.FAILING, error
+        found.state, found.error = ProbeState.FAILING, error
     return found
 
 
@@ -96,7 +96,7 @@ def _ask(found: Probe, source: Source) -> None:
                 raise
             query, dropped = query.without(error)
             found.refused += dropped
-            found.state, found.error = State.UNCLEAR, error
+            found.state, found.error = ProbeState.UNCLEAR, error
             refusals += 1
         else:
             _measure(found, query, page, refusals)
@@ -112,7 +112,7 @@ def _may_clear(error: RequestFailed) -> bool:
 
 def _measure(found: Probe, query: Query, page: Page, refusals: int) -> None:
     """Note what a first page tells of the whole list."""
-    found.state, found.error = State.READABLE, None
+    found.state, found.error = ProbeState.READABLE, None
     found.records = page.document.record_count
     requests = requests_for(page, query.size)
     found.requests = None if requests is None else refusals + requests
@@ -142,7 +142,7 @@ def _ask_for_changes(found: Probe, query: Query, source: Source) -> None:
 
 def _common(probes: Sequence[Probe], base_url: str) -> RequestFailed | None:
     """Return the error that all of several endpoints share, or None."""
-    errors = [each.error for each in probes if each.state in (State.UNAVAILABLE, State.FAILING)]
+    errors = [each.error for each in probes if each.state in (ProbeState.UNAVAILABLE, ProbeState.FAILING)]
     if len(errors) < len(probes) or len({type(each) for each in errors}) != 1:
         return None
     error = errors[0]

@@ -6,7 +6,7 @@ What lives here: the memory only. `walk` draws the conclusions.
 from collections.abc import Iterable
 from itertools import islice
 
-from recruit_assets.extract.no_answer import TELL
+from recruit_assets.extract.no_response import TELL
 from recruit_assets.extract.source import Page
 from recruit_assets.text import one_line
 

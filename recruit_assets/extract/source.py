@@ -19,7 +19,7 @@ from recruit_assets.extract import http_errors
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.flight import InFlight
 from recruit_assets.extract.identity import one_id_twice, type_of_another
-from recruit_assets.extract.jsonapi import Document, Record, Shape, Single
+from recruit_assets.extract.jsonapi import Document, Record, AnyDocument, Single
 from recruit_assets.extract.query import PAGE_SIZE, Query
 from recruit_assets.extract.retries import ONCE, RequestStats, RetryLimits, call_with_retries
 from recruit_assets.extract.threads import DaemonPool
@@ -205,19 +205,19 @@ class Source:
         url: str,
         query: str,
         subject: str,
-        shape: type[Shape],
+        document_type: type[AnyDocument],
         limits: RetryLimits | None = None,
-    ) -> Shape:
+    ) -> AnyDocument:
         """Send a request, with retries within `limits`, or else those of the source."""
         stats, client = RequestStats(), self._client
 
-        def ask() -> Shape:
+        def ask() -> AnyDocument:
             stats.seconds_waited_for_budget += client.wait_for_turn(self.stopped)
             stats.requests += 1
             try:
-                return client.get(url, query, subject, shape, stats)
+                return client.get(url, query, subject, document_type, stats)
             except RequestFailed as error:
-                if issubclass(shape, Single) and error.status in GONE:
+                if issubclass(document_type, Single) and error.status in GONE:
                     error.wait = None  # the complete list lacks it too: it is gone, not late
                 raise
 

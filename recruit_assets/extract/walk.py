@@ -9,12 +9,12 @@ from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from time import monotonic
 
-from recruit_assets.errors import BadAnswer, ParameterRefused, Rejected, Unavailable
+from recruit_assets.errors import InvalidResponse, ParameterRefused, Rejected, Unavailable
 from recruit_assets.extract import http_errors
 from recruit_assets.extract.cursor import read_by_cursor
 from recruit_assets.extract.lanes import OutOfOrder
 from recruit_assets.extract.links import by_number, counts, ends
-from recruit_assets.extract.no_answer import TELL
+from recruit_assets.extract.no_response import TELL
 from recruit_assets.extract.ordered import Ordered
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.query import Query
@@ -24,7 +24,7 @@ from recruit_assets.extract.sightings import MOST_ALIKE, Repeats, Sightings, ids
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.unordered import read_twice
 
-REFUSED = (BadAnswer, Rejected, ParameterRefused, Unavailable)  # of a link that leads to no page
+REFUSED = (InvalidResponse, Rejected, ParameterRefused, Unavailable)  # of a link that leads to no page
 BETWEEN_LOGS = 5.0  # seconds
 ENDLESS = 1_000_000  # pages (30 million records)
 DOUBTS_SHOWN = 3

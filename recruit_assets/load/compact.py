@@ -31,7 +31,7 @@ from recruit_assets.load.erasure import (
     pending,
     was_compacted_on,
 )
-from recruit_assets.load.obstacles import explaining_tables
+from recruit_assets.load.obstacles import translate_table_errors
 from recruit_assets.load.reading import is_made
 from recruit_assets.load.scratch import Folder, copying_folder
 from recruit_assets.load.sql import quoted, unused
@@ -166,7 +166,7 @@ def _copy(database: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
         ) from error
     if _content(database, OLD) != _content(database, COPY):
         raise DatabaseProblem(f"A copy of {file} came out different, so it was thrown away.")
-    with explaining_tables(f"{META}.{COMPACTIONS}"):
+    with translate_table_errors(f"{META}.{COMPACTIONS}"):
         note_compaction(database, COPY)
     database.execute(f"DETACH {quoted(COPY)}")
     owner, made = file.stat(), copy.stat()

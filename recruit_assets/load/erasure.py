@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
-from recruit_assets.load.schema import columns_found, columns_of, is_there, table_name
+from recruit_assets.load.schema import columns_found, columns_of, table_exists, table_name
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.syncs import META
 from recruit_assets.load.table import Table
@@ -120,7 +120,7 @@ def note_compaction(database: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """
     with database.cursor() as copy:
         copy.execute(f"USE {quoted(catalog)}")
-        if not is_there(copy, ERASURES, META):
+        if not table_exists(copy, ERASURES, META):
             return
         compactions = table_name(copy, COMPACTIONS, META)
         ensure(copy, COMPACTED)

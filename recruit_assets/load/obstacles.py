@@ -37,7 +37,7 @@ def check_names(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None
 
 
 @contextmanager
-def explaining_tables(table: str) -> Iterator[None]:
+def translate_table_errors(table: str) -> Iterator[None]:
     """Translate DuckDB's errors about a table, and what belongs to it, into a sentence.
 
     Use it around the transaction, which is rolled back by then.
@@ -59,14 +59,14 @@ def explaining_tables(table: str) -> Iterator[None]:
         ) from error
 
 
-def opening(
+def with_translated_errors(
     opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], table: str
 ) -> Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]:
     """Return a function that opens the database as `opened` does, and explains its errors."""
 
     @contextmanager
-    def explained() -> Iterator[duckdb.DuckDBPyConnection]:
-        with opened() as database, explaining_tables(table):
+    def translating() -> Iterator[duckdb.DuckDBPyConnection]:
+        with opened() as database, translate_table_errors(table):
             yield database
 
-    return explained
+    return translating

@@ -7,7 +7,7 @@ from datetime import datetime
 import duckdb
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.load.schema import count, is_there, table_name
+from recruit_assets.load.schema import count, table_exists, table_name
 from recruit_assets.load.sweep import CURRENT
 from recruit_assets.load.syncs import check_version, latest
 
@@ -43,7 +43,7 @@ def overview(
 
 
 def _rows(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> tuple[int, int]:
-    if not is_there(database, endpoint.name):
+    if not table_exists(database, endpoint.name):
         return 0, 0
     table = table_name(database, endpoint.name)
     current = count(database, f"{table} WHERE {CURRENT}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recruit_assets.load.scratch import explained
+from recruit_assets.load.scratch import translate_disk_errors
 
 BYTES_PER_FILE = 8 << 20
 
@@ -53,7 +53,7 @@ class ParquetFiles:
         if not self._tables:
             return None
         path = self._folder / f"{len(self.paths)}.parquet"
-        with explained():
+        with translate_disk_errors():
             pq.write_table(pa.concat_tables(self._tables, promote_options="default"), path)
         self.paths.append(str(path))
         self._tables, self._waiting, self._bytes = [], 0, 0

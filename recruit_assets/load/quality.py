@@ -15,7 +15,7 @@ from recruit_assets.load.schema import (
     columns_of,
     count,
     existing_table,
-    is_there,
+    table_exists,
     table_name,
 )
 from recruit_assets.load.sql import quoted
@@ -77,7 +77,7 @@ def orphans(
     read = _last_read(database)
     for key in endpoint.foreign_keys():
         fits = present.get(key.column) is (Kind.KEYS if key.many else Kind.KEY)
-        if fits and key.table in read and is_there(database, key.table):
+        if fits and key.table in read and table_exists(database, key.table):
             yield key, _orphans(database, table, key, read[key.table])
 
 

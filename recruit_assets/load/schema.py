@@ -44,12 +44,12 @@ def existing_table(database: duckdb.DuckDBPyConnection, table: str, schema: str 
     Raises:
         DatabaseProblem: it does not exist.
     """
-    if not is_there(database, table, schema):
+    if not table_exists(database, table, schema):
         raise missing_table(table, schema)
     return table_name(database, table, schema)
 
 
-def is_there(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA) -> bool:
+def table_exists(database: duckdb.DuckDBPyConnection, table: str, schema: str = SCHEMA) -> bool:
     """Return whether a table exists."""
     return bool(columns_found(database, table, schema))
 

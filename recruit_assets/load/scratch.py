@@ -32,7 +32,7 @@ class Folder:
     """
 
     def __init__(self) -> None:
-        with explained():
+        with translate_disk_errors():
             clear_leftovers()
             self.path = Path(mkdtemp(prefix=FOLDER))
             self._lock = FileLock(self.path / LOCK)
@@ -91,7 +91,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def translate_disk_errors() -> Iterator[None]:
     """Translate the system's errors about a folder into a sentence.
 
     Raises:

@@ -15,13 +15,13 @@ import duckdb
 from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.load.endpoint_table import is_damaged
 from recruit_assets.load.obstacles import check_names
-from recruit_assets.load.schema import columns_of, count, is_there, table_name
+from recruit_assets.load.schema import columns_of, count, table_exists, table_name
 from recruit_assets.load.syncs import add_sync, check_version, latest, numbered, prepare_syncs
 from recruit_assets.text import one_line
 
 
 @dataclass(frozen=True)
-class State:
+class SyncState:
     """Hold what earlier syncs of an endpoint have left.
 
     `stored` is the number and the run of the last stored sync; `last_api` is the identity of the
@@ -37,11 +37,11 @@ class State:
     last_api: str | None = None
     columns: Mapping[str, Kind] = field(default_factory=dict)
 
-    def at(self, api: str) -> "State":
+    def at(self, api: str) -> "SyncState":
         """Return the state as it counts for an API: void if the rows are of another, or key."""
         if self.last_api in (None, api):
             return self
-        void = State(void=True, api=self.api, stored=self.stored, last_api=self.last_api)
+        void = SyncState(void=True, api=self.api, stored=self.stored, last_api=self.last_api)
         return replace(void, columns=self.columns)
 
 
@@ -71,7 +71,7 @@ def read_state(
     opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
     exists: Callable[[], bool],
     endpoint: Endpoint,
-) -> State:
+) -> SyncState:
     """Return the state of an endpoint, with the columns of its table.
 
     A table that lacks a column, or has it in another type, gets a full read, because changed
@@ -86,7 +86,7 @@ def read_state(
         DatabaseProblem: a sync could not write to the database.
     """
     if not exists():
-        return State()
+        return SyncState()
     with opened() as database:
         check_version(database)
         check_names(database, endpoint)
@@ -96,7 +96,7 @@ def read_state(
         return replace(state, columns=columns_of(database, endpoint))
 
 
-def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> State:
+def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState:
     """Return the state of an endpoint, without the columns of its table.
 
     It is void if something else added or removed rows. A cursor or a complete reading in the future
@@ -109,9 +109,9 @@ def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> State:
         [endpoint.name],
     ).fetchall()
     if not found:
-        return State()
+        return SyncState()
     ((cursor, complete_at, refused, remembered, last_api, number, run_id, good_api),) = found
-    known = State(
+    known = SyncState(
         api=good_api, stored=None if number is None else (number, run_id), last_api=last_api or ""
     )
     if remembered != rows(database, endpoint):
@@ -120,7 +120,7 @@ def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> State:
 
 
 def written_since(
-    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, planned: State, now: State
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, planned: SyncState, now: SyncState
 ) -> list[str] | None:
     """Return the runs that have written rows since a state was recalled.
 
@@ -166,6 +166,6 @@ def remember(
 
 def rows(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:
     """Return how many rows a table has, including deleted ones; -1 if it does not exist."""
-    if not is_there(database, endpoint.name):
+    if not table_exists(database, endpoint.name):
         return -1
     return count(database, table_name(database, endpoint.name))

@@ -9,7 +9,7 @@ import duckdb
 
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.connection import transaction
-from recruit_assets.load.schema import columns_found, count, is_there, schema_name, table_name
+from recruit_assets.load.schema import columns_found, count, table_exists, schema_name, table_name
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.syncs import check_version
 from recruit_assets.marts.mart import Mart
@@ -59,7 +59,7 @@ def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> dict[str, list[s
     Raises:
         DatabaseProblem: it was never built.
     """
-    if not is_there(database, mart.name, MARTS_SCHEMA):
+    if not table_exists(database, mart.name, MARTS_SCHEMA):
         raise DatabaseProblem(f"There is no {MARTS_SCHEMA}.{mart.name} yet: materialize it first.")
     with known_columns(database):
         return _faults(database, mart, table_name(database, mart.name, MARTS_SCHEMA))

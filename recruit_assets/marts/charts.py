@@ -49,7 +49,7 @@ class ChartData:
         return f"{self.picture.title}: {', '.join(shown)}." if shown else "There is nothing yet."
 
 
-def look(database: duckdb.DuckDBPyConnection, mart: Mart) -> ChartData:
+def query_chart(database: duckdb.DuckDBPyConnection, mart: Mart) -> ChartData:
     """Return the current data of a mart's picture; only the last 24 rows if they are months."""
     rows = ask(database, mart.picture.sql)
     if mart.picture.months:

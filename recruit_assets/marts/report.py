@@ -23,7 +23,7 @@ from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.disk import disk_problem
 from recruit_assets.load.syncs import latest
 from recruit_assets.marts.build import Row, ask
-from recruit_assets.marts.charts import ChartData, NotDrawn, as_svg, look, number
+from recruit_assets.marts.charts import ChartData, NotDrawn, as_svg, number, query_chart
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.text import one_line
 
@@ -66,7 +66,7 @@ def gather(database: duckdb.DuckDBPyConnection) -> Contents:
             Answer(
                 {"wide": False, **section},
                 one_line(_first(ask(database, section["say"])).get("said") or "") or None,
-                look(database, _MARTS[section["mart"]]),
+                query_chart(database, _MARTS[section["mart"]]),
                 ask(database, section["table"]),
             )
             for section in asked["sections"]

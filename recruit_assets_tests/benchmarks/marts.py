@@ -16,7 +16,7 @@ from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.history import HISTORY
 from recruit_assets.load.schema import schema_name
 from recruit_assets.marts.build import build
-from recruit_assets.marts.charts import as_markdown, look
+from recruit_assets.marts.charts import as_markdown, query_chart
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.report import gather, render, report_path, write
 
@@ -86,7 +86,7 @@ def main() -> None:
         with connection(str(path), {}, 1) as database:
             built = build(database, MARTS)
             tables = perf_counter()
-            pictures = [as_markdown(look(database, mart)) for mart in MARTS]
+            pictures = [as_markdown(query_chart(database, mart)) for mart in MARTS]
             contents = gather(database)
         page = write(render(contents), report_path(str(path)))
         end = perf_counter()

@@ -8,7 +8,7 @@ import pytest
 
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.probe import MOST_REQUESTS, Probe, State, probe
+from recruit_assets.extract.probe import MOST_REQUESTS, Probe, ProbeState, probe
 from recruit_assets.extract.retries import ONCE
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.walk import Walk
@@ -104,7 +104,7 @@ def test_the_forecast_is_what_a_walk_makes(
 def test_two_refusals_leave_it_unclear(sandbox: Sandbox, found: Callable[..., Probe]) -> None:
     sandbox.rules.refuse = {"notes": {"sort", "page[size]"}}
     told = found("notes")
-    assert told.state is State.UNCLEAR
+    assert told.state is ProbeState.UNCLEAR
     assert len(told.refused) == len(sandbox.requests) == MOST_REQUESTS
     assert told.requests is None
 
@@ -113,10 +113,10 @@ def test_an_answer_that_did_not_come_is_asked_for_once_more(
     sandbox: Sandbox, found: Callable[..., Probe]
 ) -> None:
     sandbox.fail("notes", status=502)
-    assert found("notes").state is State.READABLE
+    assert found("notes").state is ProbeState.READABLE
     sandbox.fail("notes", status=502, times=None)
     told = found("notes")
-    assert told.state is State.FAILING
+    assert told.state is ProbeState.FAILING
     assert "HTTP 502" in str(told.error)
     assert len(sandbox.requests) == 2 * MOST_REQUESTS
 

@@ -5,7 +5,7 @@ import requests
 
 from recruit_assets.errors import Rejected, Transient
 from recruit_assets.extract.http_errors import error_objects
-from recruit_assets.extract.no_answer import no_answer
+from recruit_assets.extract.no_response import no_response
 
 
 @pytest.mark.parametrize(
@@ -35,4 +35,4 @@ def test_a_handshake_that_broke_is_not_one_that_was_refused(
     reason: str, kind: type[Exception]
 ) -> None:
     error = requests.exceptions.SSLError(ssl.SSLError(1, reason))
-    assert type(no_answer("x", error, "host", reached=True)) is kind
+    assert type(no_response("x", error, "host", reached=True)) is kind

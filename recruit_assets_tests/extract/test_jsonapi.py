@@ -17,7 +17,7 @@ from recruit_assets.extract.jsonapi import (
     members,
     read,
 )
-from recruit_assets.extract.links import by_number, ends, leads_on
+from recruit_assets.extract.links import by_number, ends, has_next_link
 from recruit_assets.extract.source import Page
 
 JSON = st.recursive(
@@ -39,7 +39,7 @@ def test_counts_and_links_never_spoil_a_page(meta: Any, links: Any, count: Any, 
             assert said is None or 0 <= said <= MAX_COUNT
         assert document.next is None or document.next.strip()
         page = Page(document, 1, 0)
-        by_number(page), ends(page, 30), leads_on(page)
+        by_number(page), ends(page, 30), has_next_link(page)
 
 
 @pytest.mark.parametrize("count", [0, 1, 65, MAX_COUNT])
@@ -132,7 +132,7 @@ def test_the_end_of_a_list(
         "links": {"next": link},
     }
     page = Page(msgspec.convert(said, Document), number, 0)
-    assert (ends(page, 30), leads_on(page)) == (end, on)
+    assert (ends(page, 30), has_next_link(page)) == (end, on)
 
 
 @pytest.mark.parametrize("member", ["attributes", "relationships", "links"])

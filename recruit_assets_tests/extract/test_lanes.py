@@ -19,7 +19,7 @@ from recruit_assets.extract.lanes import (
     keys_of,
     order_of,
     spread,
-    stood_still,
+    counts_match,
 )
 from recruit_assets.extract.source import Page
 
@@ -178,10 +178,10 @@ def test_lanes_share_the_pages_of_a_list(order: Order, pages: int, lanes: int) -
 def test_a_list_stood_still_if_all_of_it_came_apart() -> None:
     young, old = spread(Order.OLDEST_FIRST, 3, 2, 3, 2)
     take(young, 2, [4, 5, 6], 6)
-    assert not stood_still([young, old], 6)
+    assert not counts_match([young, old], 6)
     take(old, 1, [1, 2, 3], 6)
-    assert stood_still([young, old], 6)
-    assert not stood_still([young, old], 7)
+    assert counts_match([young, old], 6)
+    assert not counts_match([young, old], 7)
     assert gaps([young, old]) == [(young, old)]
 
 
@@ -189,7 +189,7 @@ def test_lanes_that_share_a_record_have_not_come_apart() -> None:
     young, old = lane(Order.OLDEST_FIRST, 2, 1), lane(Order.OLDEST_FIRST, 1, 1)
     take(young, 2, [3, 4, 5], 6)
     take(old, 1, [1, 2, 3], 6)
-    assert not stood_still([young, old], 6)  # five records, one of them twice
+    assert not counts_match([young, old], 6)  # five records, one of them twice
 
 
 def test_lanes_that_do_not_go_from_young_to_old_are_out_of_order() -> None:

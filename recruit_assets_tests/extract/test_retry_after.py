@@ -19,7 +19,7 @@ from recruit_assets.errors import (
 )
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.probe import Probe, State, probe
+from recruit_assets.extract.probe import Probe, ProbeState, probe
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import ONCE
 from recruit_assets.extract.retry_after import NONSENSE, wait_asked_for
@@ -193,14 +193,14 @@ def test_an_endpoint_that_is_missing_is_unavailable_whatever_its_wait(
     assert ", and asks to wait " in reading.report.reason
     assert [each.path for each in sandbox.requests] == ["regions"] * tries + ["jobs"]
     found = diagnosed(sandbox)
-    assert (found.state, found.requests) == (State.UNAVAILABLE, tries + 1)
+    assert (found.state, found.requests) == (ProbeState.UNAVAILABLE, tries + 1)
 
 
 @pytest.mark.parametrize("status", [400, 403, 409])
 def test_the_doctor_asks_again_where_a_sync_does(sandbox: Sandbox, status: int) -> None:
     sandbox.fail("regions", status=status, headers={"Retry-After": "0"})
     found = diagnosed(sandbox)
-    assert (found.state, found.refused) == (State.READABLE, [])
+    assert (found.state, found.refused) == (ProbeState.READABLE, [])
 
 
 @pytest.mark.parametrize("status", [301, 401, 406, 409, 423])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.connection import transaction, translate_duckdb_errors
-from recruit_assets.load.obstacles import explaining_tables
+from recruit_assets.load.obstacles import translate_table_errors
 from recruit_assets_tests.rings import sized
 
 PERSON = "Zyx"  # what every planted value begins with
@@ -74,7 +74,7 @@ def test_no_error_tells_a_value(
     database: duckdb.DuckDBPyConnection, table: str, value: str, *, explained: bool
 ) -> None:
     """The same value twice, as for a key; with the advice as the sync says it, and without."""
-    explaining = explaining_tables("recruit.jobs") if explained else nullcontext()
+    explaining = translate_table_errors("recruit.jobs") if explained else nullcontext()
     database.execute(f"DROP SCHEMA IF EXISTS recruit CASCADE; {MINE} {table}")
     with (
         pytest.raises(DatabaseProblem) as raised,
@@ -96,7 +96,7 @@ def test_a_column_that_must_have_a_value_is_named(database: duckdb.DuckDBPyConne
     database.execute(f"DROP SCHEMA IF EXISTS recruit CASCADE; {MINE}")
     with (
         pytest.raises(DatabaseProblem, match=r"failed: jobs\.must$"),
-        explaining_tables("recruit.jobs"),
+        translate_table_errors("recruit.jobs"),
     ):
         database.execute(
             "CREATE TABLE recruit.jobs (id VARCHAR, must VARCHAR NOT NULL); "

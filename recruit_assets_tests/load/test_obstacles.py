@@ -14,7 +14,7 @@ from recruit_assets.errors import DatabaseProblem, ShowsMuchLess
 from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.erasure import note_erasure
-from recruit_assets.load.obstacles import explaining_tables
+from recruit_assets.load.obstacles import translate_table_errors
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import BY_NAME, KEY, Project, served
@@ -199,7 +199,7 @@ def survive(project: Project, begun: Path, statements: str, *, erases: bool) -> 
         if erases:
             with (
                 connection(str(project.path), {}, 0) as database,
-                explaining_tables("recruit_meta.erasures"),
+                translate_table_errors("recruit_meta.erasures"),
                 transaction(database),
             ):
                 note_erasure(database, BY_NAME[NAME], 1)

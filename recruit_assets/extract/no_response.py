@@ -33,7 +33,7 @@ _UNKNOWN_ISSUER = (
 _NEVER_SENT = (InvalidProxyURL, InvalidSchema, InvalidURL)
 
 
-def not_prepared(subject: str, why: str) -> Rejected:
+def request_not_sent(subject: str, why: str) -> Rejected:
     """Return the error for a request that this machine cannot even send."""
     return Rejected(
         subject,
@@ -43,12 +43,12 @@ def not_prepared(subject: str, why: str) -> Rejected:
     )
 
 
-def no_answer(
+def no_response(
     subject: str, error: requests.RequestException, host: str, *, reached: bool
 ) -> RequestFailed:
     """Return the error for a request without a full answer; `reached`: the host answered before."""
     if isinstance(error, _NEVER_SENT):
-        return not_prepared(subject, _reason(error))
+        return request_not_sent(subject, _reason(error))
     if isinstance(error, requests.exceptions.SSLError) and _is_final(error):
         reason = _reason(error)
         advice = next((known for word, known in _SECURE.items() if word in reason), _UNKNOWN_ISSUER)
@@ -66,7 +66,7 @@ def no_answer(
     return Transient(subject, happened, AGAIN + (proxy if isinstance(error, ProxyError) else ""))
 
 
-def too_slow(subject: str, host: str, longest: float) -> Transient:
+def deadline_exceeded(subject: str, host: str, longest: float) -> Transient:
     """Return the error for an exchange that was cut off after `longest` seconds."""
     happened = f"{host} had not sent a whole answer after {longest:g} s, the most that it may take"
     return Transient(subject, happened, AGAIN)
