@@ -10,11 +10,11 @@ from enum import Enum
 
 UNPARSED = "_unparsed"  # column of the values that did not fit their own
 TYPE, META, MORE = "_type", "_meta", "_more"  # columns of record data other than attributes
-MOST_UNKNOWN = 200  # columns per table that are not in the catalogue; further values go to MORE
+MAX_UNKNOWN = 200  # columns per table that are not in the catalogue; further values go to MORE
 EXTRAS = {
     TYPE: "Type of the record, where it is not the endpoint's",
     META: "What the record says of itself in its meta",
-    MORE: f"Attributes beyond the first {MOST_UNKNOWN} that the catalogue does not know, by name",
+    MORE: f"Attributes beyond the first {MAX_UNKNOWN} that the catalogue does not know, by name",
 }
 
 

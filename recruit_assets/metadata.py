@@ -12,7 +12,7 @@ from urllib.parse import quote
 import dagster as dg
 import duckdb
 
-from recruit_assets.catalogue import EXTRAS, MORE, MOST_UNKNOWN, Endpoint, Kind
+from recruit_assets.catalogue import EXTRAS, MORE, MAX_UNKNOWN, Endpoint, Kind
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of, existing_table
 from recruit_assets.load.sql import quoted
 from recruit_assets.load.sweep import CURRENT
@@ -25,7 +25,7 @@ TELLING = (Kind.TEXT, Kind.KEY, Kind.TEXTS)  # shown before flags and times
 LONGEST = 30  # characters of a value; the preview leaves out columns with longer ones
 
 CROWDED = (
-    f"The API sends more than {MOST_UNKNOWN} attributes that the catalogue does not know. Those "
+    f"The API sends more than {MAX_UNKNOWN} attributes that the catalogue does not know. Those "
     f"beyond are kept by name in the column {MORE}, as JSON: select one with {MORE}->>'its name', "
     "or add those you need to endpoints.py."
 )

@@ -110,7 +110,7 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         limits = RetryLimits(
             outage=options.outage_minutes * 60,
             first_wait=self.first_wait,
-            unsaid_wait=self.first_wait * WINDOW_SECONDS,
+            default_wait=self.first_wait * WINDOW_SECONDS,
         )
         return Reading(Source(self._client, endpoint, limits, log), state, options)
 

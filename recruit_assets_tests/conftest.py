@@ -130,7 +130,7 @@ def walk(sandbox: Sandbox) -> Iterator[Callable[..., Walk]]:
     ) -> Walk:
         client = Client(ApiSettings(**settings_for(sandbox, **changed)), timeout, longest)
         clients.append(client)
-        limits = limits or RetryLimits(first_wait=0, unsaid_wait=0)
+        limits = limits or RetryLimits(first_wait=0, default_wait=0)
         log = logging.getLogger("walk")
         return Walk(Source(client, BY_NAME[name], limits, log, page_size), since)
 
@@ -165,7 +165,7 @@ class Project:
     def sync(self, name: str, **options: Any) -> SyncResult:
         """Sync one endpoint without a Dagster run, which takes three times as long."""
         client = Client(ApiSettings(**settings_for(self.sandbox, **self.settings)))
-        limits = RetryLimits(first_wait=0, unsaid_wait=0)
+        limits = RetryLimits(first_wait=0, default_wait=0)
         source = Source(client, BY_NAME[name], limits, logging.getLogger("sync"))
         opened = partial(connection, str(self.path), {}, wait_seconds=0.1)
         exists, chosen = self.path.exists, Options(**options)

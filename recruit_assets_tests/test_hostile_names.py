@@ -9,7 +9,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recruit_assets.extract.columns import LONGEST_NAME, Places, Shape
+from recruit_assets.extract.columns import MAX_NAME_LENGTH, Places, Shape
 from recruit_assets.extract.query import Query
 from recruit_assets.options import Mode
 from recruit_assets.text import markdown, one_line
@@ -39,7 +39,7 @@ def test_a_column_shows_the_whole_of_its_name_and_shares_it_with_none(found: lis
     columns = list(Places(departments).of(Shape(tuple(of_these), (), ())).values())
     for column in columns:
         assert one_line(column) == column != ""
-        assert len(column) <= LONGEST_NAME + len("_12345678")
+        assert len(column) <= MAX_NAME_LENGTH + len("_12345678")
         assert "\n" not in markdown(column)
     shown = [column.lower() for column in columns if column not in RESERVED]
     assert len({*shown, *RESERVED}) == len(shown) + len(RESERVED)

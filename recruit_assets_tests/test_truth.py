@@ -149,7 +149,7 @@ class Play:
     def sync(self, mode: Mode, *, believe: bool = True) -> SyncResult:
         settings = settings_for(self.sandbox, concurrency=self.story.concurrency)
         client = Client(ApiSettings(**settings))
-        limits = RetryLimits(first_wait=0, unsaid_wait=0)
+        limits = RetryLimits(first_wait=0, default_wait=0)
         source = Source(client, ENDPOINT, limits, LOG, self.story.page_size)
         options, policy = Options(mode, allow_mass_delete=believe), self.story.deletion_policy
         try:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from recruit_assets.catalogue import MOST_UNKNOWN, Kind, snake_case
+from recruit_assets.catalogue import MAX_UNKNOWN, Kind, snake_case
 from recruit_assets.errors import ShowsMuchLess
 from recruit_assets.extract.arrow import storable
 from recruit_assets.metadata import CROWDED
@@ -164,7 +164,7 @@ def test_too_many_unknown_attributes_are_kept_in_one_column_and_told_once(
     assert (merged.inserted, merged.updated) == (0, 0)
     columns = project.query(f"DESCRIBE {TABLE}")
     unknown = [name for name, *_ in columns if name.startswith("x_")]
-    assert len(unknown) == MOST_UNKNOWN
+    assert len(unknown) == MAX_UNKNOWN
     for id_, more, *values in project.query(f"SELECT id, _more, {', '.join(unknown)} FROM {TABLE}"):
         found = {name: each for name, each in zip(unknown, values, strict=True) if each is not None}
         found |= {name.replace("-", "_"): each for name, each in json.loads(more or "{}").items()}

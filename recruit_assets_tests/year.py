@@ -131,7 +131,7 @@ def sync_all(sandbox: Sandbox, path: Path, number: int, at: datetime) -> list[Se
                 continue
             whole = endpoint.name != WINDOWED or number % WHOLE_EVERY == 0
             mode, run_id = Mode.full if whole else Mode.incremental, f"week {number}"
-            source = Source(client, endpoint, RetryLimits(first_wait=0, unsaid_wait=0), LOG)
+            source = Source(client, endpoint, RetryLimits(first_wait=0, default_wait=0), LOG)
             records = dict(sandbox.world.table(endpoint.path))
             result = sync(source, opened, path.exists, Options(mode), run_id)
             assert result.mode is mode

@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 from recruit_assets.catalogue import Kind
 
 Values = list[Any]  # one per record; None if the record has no value
-MOST_EXACT = 2**53  # floats hold every integer up to this exactly
+MAX_EXACT = 2**53  # floats hold every integer up to this exactly
 _BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
@@ -125,7 +125,7 @@ def _key(value: Any) -> str:
 def _integer(value: Any) -> int:
     number = _spelled(value) if type(value) is str else value
     # Compare as text: -0.0 differs from 0, and beyond 2^53 a float is not written out.
-    if type(number) is float and abs(number) <= MOST_EXACT and str(number) == f"{int(number)}.0":
+    if type(number) is float and abs(number) <= MAX_EXACT and str(number) == f"{int(number)}.0":
         return int(number)
     if type(number) is int and -(2**63) <= number < 2**63:
         return number

@@ -28,12 +28,12 @@ from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.retries import Outage, RequestStats
 from recruit_assets.extract.retry_after import moment_of, wait_asked_for
 
-COUNTS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
-AT_ONCE = 1 << 16  # decoded bytes per read of a body
-LARGEST_ANSWER = 64 << 20  # decoded bytes; a page of 30 records has about ten thousand
-LARGEST_REFUSAL = 1 << 20  # bytes of an error body; the rest is not read
-MOST_VALUES = 500_000  # in an answer; each takes up to 200 bytes of memory
-COUNTED_FROM = 1 << 21  # bytes; values are counted only in larger answers
+RATE_LIMIT_HEADERS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
+CHUNK_BYTES = 1 << 16  # decoded bytes per read of a body
+MAX_RESPONSE_BYTES = 64 << 20  # decoded bytes; a page of 30 records has about ten thousand
+MAX_ERROR_BYTES = 1 << 20  # bytes of an error body; the rest is not read
+MAX_VALUES = 500_000  # in an answer; each takes up to 200 bytes of memory
+COUNT_VALUES_ABOVE = 1 << 21  # bytes; values are counted only in larger answers
 
 
 class _KeyAuth(AuthBase):
@@ -142,8 +142,8 @@ class Client:
         """
         body = self._fetch(self._resolve(url, subject), query, subject)
         stats.bytes += len(body)
-        if len(body) > COUNTED_FROM and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
-            raise http_errors.too_large(subject, f"{MOST_VALUES:,} values")
+        if len(body) > COUNT_VALUES_ABOVE and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+            raise http_errors.too_large(subject, f"{MAX_VALUES:,} values")
         try:
             return read(body, document_type)
         except BadId as error:
@@ -195,7 +195,7 @@ class Client:
         elif response.status_code == 429:
             self._limiter.settle(sent, 0, wait_asked_for(response), refused=True)
         else:
-            remaining, reset = (_whole(response.headers.get(name, "")) for name in COUNTS)
+            remaining, reset = (_whole(response.headers.get(name, "")) for name in RATE_LIMIT_HEADERS)
             self._limiter.settle(sent, remaining, reset)
 
     def _drain(self, response: requests.Response, subject: str) -> bytes:
@@ -208,13 +208,13 @@ class Client:
         is_refusal = response.status_code != 200
         with response:
             try:
-                while part := response.raw.read1(AT_ONCE, decode_content=True):
+                while part := response.raw.read1(CHUNK_BYTES, decode_content=True):
                     parts.append(part)
                     size += len(part)
-                    if is_refusal and size > LARGEST_REFUSAL:
+                    if is_refusal and size > MAX_ERROR_BYTES:
                         break
-                    if size > LARGEST_ANSWER:
-                        raise http_errors.too_large(subject, f"{LARGEST_ANSWER >> 20} MB")
+                    if size > MAX_RESPONSE_BYTES:
+                        raise http_errors.too_large(subject, f"{MAX_RESPONSE_BYTES >> 20} MB")
             except HTTPError as error:
                 raise requests.exceptions.ChunkedEncodingError(error) from error
         return b"".join(parts)

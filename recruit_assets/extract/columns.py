@@ -12,9 +12,9 @@ from recruit_assets.catalogue import Endpoint, snake_case
 from recruit_assets.extract.jsonapi import Record, members
 from recruit_assets.text import one_line
 
-LONGEST_NAME = 80  # characters of a column name taken from the API
-SHAPES = 64  # shapes of one list whose columns are cached
-WIDEST = 1000  # names in a shape; wider shapes are not worth caching
+MAX_NAME_LENGTH = 80  # characters of a column name taken from the API
+CACHED_SHAPES = 64  # shapes of one list whose columns are cached
+MAX_CACHED_NAMES = 1000  # names in a shape; wider shapes are not worth caching
 PARTS = ("ids", "id", "type")  # columns of a relationship
 MORE_PARTS = ("types", "data", "meta")  # more columns if it has more than the catalogue expects
 
@@ -52,11 +52,11 @@ class Places:
             for stem in self._relationships.values()
             for part in (*PARTS, *MORE_PARTS)
         }
-        self._kept = lru_cache(SHAPES)(self._find)
+        self._kept = lru_cache(CACHED_SHAPES)(self._find)
 
     def of(self, shape: Shape) -> dict[str, str]:
         """Return the column of each source: `attributes/x`, `links/x`, `relationships/x/id`."""
-        wide = sum(map(len, shape)) > WIDEST
+        wide = sum(map(len, shape)) > MAX_CACHED_NAMES
         return self._find(shape) if wide else self._kept(shape)
 
     def _find(self, shape: Shape) -> dict[str, str]:
@@ -98,7 +98,7 @@ class Places:
             )
         else:
             free = False
-        if free and 0 < len(plain) <= LONGEST_NAME:
+        if free and 0 < len(plain) <= MAX_NAME_LENGTH:
             return plain
         return _with_digest(plain, name)
 
@@ -106,4 +106,4 @@ class Places:
 def _with_digest(plain: str, source: str) -> str:
     """Return a column name unique to the source."""
     digest = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()[:8]
-    return f"{plain[:LONGEST_NAME] or 'attribute'}_{digest}"
+    return f"{plain[:MAX_NAME_LENGTH] or 'attribute'}_{digest}"

@@ -10,7 +10,7 @@ from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.sightings import Sightings, ids_of, too_few
 from recruit_assets.extract.source import Page, Source
 
-MOST_AGAIN = 2  # pages in a row that were shown before, where page numbers are another way
+MAX_REPEATED = 2  # pages in a row that were shown before, where page numbers are another way
 
 
 class Links:
@@ -52,7 +52,7 @@ def read_by_cursor(pager: Pager, first: Page) -> Generator[Page, None, bool]:
         ids = tuple(ids_of(page))
         if ids in shown:  # its link leads back, or is about to
             again += bool(ids)
-            if counts(first) and again == MOST_AGAIN:
+            if counts(first) and again == MAX_REPEATED:
                 links.led_back = page.number - 1
                 break
             continue

@@ -6,7 +6,7 @@ during the sync cost a few requests more, and each row whose record is gone cost
 
 from recruit_assets.extract.lanes import Order, OutOfOrder, keys_of, order_of
 from recruit_assets.extract.links import by_number, ends
-from recruit_assets.extract.pager import ASKED_FOR_A_SHORT_PAGE
+from recruit_assets.extract.pager import SHORT_PAGE_TRIES
 from recruit_assets.extract.source import Page
 
 
@@ -26,7 +26,7 @@ def requests_for(first: Page, size: int | None) -> int | None:
     if counted is None:
         return first.document.page_count
     # A page shorter than requested is requested again before its length is accepted.
-    again = 0 if size in (None, came) else ASKED_FOR_A_SHORT_PAGE
+    again = 0 if size in (None, came) else SHORT_PAGE_TRIES
     pages = -(-counted // came)
     if not by_number(first):
         return again + pages

@@ -29,7 +29,7 @@ from recruit_assets.text import one_line
 
 # 408 and 425 ask for a retry by definition; 5xx is a failure of the server.
 CAN_CLEAR = {408, 425, *range(500, 600)}
-LOOKED_AT = 1 << 20  # bytes of a body that are read for its excerpt
+EXCERPT_BYTES = 1 << 20  # bytes of a body that are read for its excerpt
 
 
 def error_response(
@@ -39,7 +39,7 @@ def error_response(
     status = response.status_code
     refusals = error_objects(body) if status in (400, 406) else []
     said = [redaction.sentence(detail) for _, detail in refusals[:3]]
-    shown = "; ".join(said) or redaction.excerpt(body[:LOOKED_AT])
+    shown = "; ".join(said) or redaction.excerpt(body[:EXCERPT_BYTES])
     happened = f"the API answered HTTP {status}" + (f" ({shown})" if shown else "")
     advice = _OTHERWISE
     if response.is_redirect:
@@ -169,7 +169,7 @@ def one_id_twice(subject: str, id_: str, first: str, second: str) -> Rejected:
 def invalid_response(subject: str, body: bytes, why: str, redaction: Redaction) -> InvalidResponse:
     """Return the error for an answer with status 200 that is not a JSON:API document."""
     came = (
-        f"it begins: {redaction.excerpt(body[:LOOKED_AT])}" if body.strip() else "the body is empty"
+        f"it begins: {redaction.excerpt(body[:EXCERPT_BYTES])}" if body.strip() else "the body is empty"
     )
     return InvalidResponse(
         subject,

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import force_setattr
 
-MOST_DIGITS = 4000  # digits; a longer integer is kept as text
+MAX_DIGITS = 4000  # digits; a longer integer is kept as text
 MAX_COUNT = 1 << 53  # records; floats hold every integer up to here
 WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,30})(?:\.0*)?\s*")
 
@@ -184,4 +184,4 @@ def _number(text: str) -> float | str:
 
 
 def _whole_number(text: str) -> int | str:
-    return int(text) if len(text) <= MOST_DIGITS else text
+    return int(text) if len(text) <= MAX_DIGITS else text

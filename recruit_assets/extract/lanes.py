@@ -33,10 +33,10 @@ from recruit_assets.extract.links import ends
 from recruit_assets.extract.source import Page
 
 Key = tuple[float, int]  # sort key of a list: a time or nothing, then the id
-YOUNGEST, OLDEST = (inf, 0), (-inf, 0)  # beyond all keys: the ends of the list
-LONGEST_ID = 18  # digits, which fit into 64 bits
-REMEMBERED = 400  # latest keys of a lane, kept to detect disorder
-STEPS_BACK = 20  # allowed for a lane, in addition to one for each of its pages
+NEWEST, OLDEST = (inf, 0), (-inf, 0)  # beyond all keys: the ends of the list
+MAX_ID_DIGITS = 18  # digits, which fit into 64 bits
+KEYS_REMEMBERED = 400  # latest keys of a lane, kept to detect disorder
+MAX_STEPS_BACK = 20  # allowed for a lane, in addition to one for each of its pages
 
 
 class OutOfOrder(Exception):
@@ -86,7 +86,7 @@ class Lane:
         pages: the number of its pages.
         top: whether it starts at the newest end.
 
-    `youngest` and `oldest` bound what it has covered: every record between them that existed
+    `newest` and `oldest` bound what it has covered: every record between them that existed
     throughout has been read. `records` counts the records read, each once.
     """
 
@@ -94,14 +94,14 @@ class Lane:
         self, order: Order, size: int, first: int, pages: int, *, top: bool = False
     ) -> None:
         self.order, self._size, self._first, self._pages = order, size, first, pages
-        self.youngest = YOUNGEST if top else OLDEST
-        self.oldest = YOUNGEST
+        self.newest = NEWEST if top else OLDEST
+        self.oldest = NEWEST
         self.records = 0
         self.greatest = OLDEST  # greatest key read
         self.overrun = False  # whether records were removed faster than it could step back
         self._until: Key | None = None
         self._next = first
-        self._keys: deque[Key] = deque(maxlen=REMEMBERED)
+        self._keys: deque[Key] = deque(maxlen=KEYS_REMEMBERED)
         self._total: int | None = None
         self._position = 0  # newest first: the number of records before the unread rest
         self._steps_back = 0
@@ -133,9 +133,9 @@ class Lane:
         falling = sorted(keys, reverse=True)
         fresh = [key for key in falling if key < self.oldest]
         self._check_repeated(falling[: len(falling) - len(fresh)])
-        if self.oldest == YOUNGEST and falling:
+        if self.oldest == NEWEST and falling:
             self.greatest = falling[0]
-            self.youngest = max(self.youngest, falling[0])
+            self.newest = max(self.newest, falling[0])
         self.oldest = fresh[-1] if fresh else self.oldest
         if page.number == 1 if self.order is Order.OLDEST_FIRST else ends(page, self._size):
             self.oldest = OLDEST
@@ -169,7 +169,7 @@ class Lane:
         if not removed or (page.number - 1) * self._size <= self._position:
             return False
         self._steps_back += 1
-        if self._steps_back > STEPS_BACK + self._pages:
+        if self._steps_back > MAX_STEPS_BACK + self._pages:
             self.overrun = True
             return False
         self._next = self._position // self._size + 1
@@ -206,7 +206,7 @@ def counts_match(lanes: Sequence[Lane], total: int) -> bool:
 
     Every record read existed then, so every record that existed then was read.
     """
-    apart = all(young.oldest > old.youngest for young, old in pairwise(lanes))
+    apart = all(young.oldest > old.newest for young, old in pairwise(lanes))
     return apart and sum(lane.records for lane in lanes) == total
 
 
@@ -220,12 +220,12 @@ def gaps(lanes: Sequence[Lane]) -> list[tuple[Lane, Lane]]:
     """
     if any(young.greatest <= old.greatest for young, old in pairwise(lanes) if young.records):
         raise OutOfOrder
-    return [(young, old) for young, old in pairwise(lanes) if young.oldest > old.youngest]
+    return [(young, old) for young, old in pairwise(lanes) if young.oldest > old.newest]
 
 
 def _number(record: Record) -> int:
     text = str(record.id)
-    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_ID):
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS):
         raise OutOfOrder
     return int(text)
 

@@ -25,8 +25,8 @@ from recruit_assets.extract.sightings import Sightings, too_few
 from recruit_assets.extract.source import Page
 from recruit_assets.extract.unordered import read_again
 
-MOST_EMPTY = 1_000  # pages requested to find the newest end
-MOST_PASSES = 20  # over records added or changed during the read
+MAX_EMPTY_PAGES = 1_000  # pages requested to find the newest end
+MAX_PASSES = 20  # over records added or changed during the read
 
 
 class Ordered:
@@ -59,7 +59,7 @@ class Ordered:
         if not counts_match(lanes, total):
             leaky = gaps(lanes)
             for young, old in leaky:
-                young.go_on(until=old.youngest)
+                young.go_on(until=old.newest)
             yield from self._read([young for young, _ in leaky])
         if not (counts_match(lanes, total) and pager.now == total):
             yield from self._added_since(top, order)
@@ -72,7 +72,7 @@ class Ordered:
         more than one is needed, a record that changes again moves past the reader. Then that pass
         is read to its end, which makes its first page known, and the next pass begins.
         """
-        for _ in range(MOST_PASSES):
+        for _ in range(MAX_PASSES):
             known = self._surely_before(max(self._keys(top), default=OLDEST))
             if order is Order.OLDEST_FIRST:
                 top = yield from self._newest(self._pager.last(self._pager.now))
@@ -86,7 +86,7 @@ class Ordered:
                 return
             yield from self._read([lane])
         self._pager.doubts.append(
-            f"records changed faster than they could be read, in {MOST_PASSES} passes: "
+            f"records changed faster than they could be read, in {MAX_PASSES} passes: "
             "sync at a quieter time, or with more RECRUIT_API_CONCURRENCY"
         )
 
@@ -100,7 +100,7 @@ class Ordered:
             OutOfOrder: a page shows records of page 1, or is empty against its own count.
         """
         pager, empty = self._pager, 0
-        for _ in range(MOST_EMPTY):
+        for _ in range(MAX_EMPTY_PAGES):
             page = pager.page(number)
             yield page
             last = pager.last(page.document.record_count)
@@ -117,7 +117,7 @@ class Ordered:
             else:
                 return page
         self._pager.doubts.append(
-            f"its last page was somewhere else each time, in {MOST_EMPTY:,} requests. {TELL}"
+            f"its last page was somewhere else each time, in {MAX_EMPTY_PAGES:,} requests. {TELL}"
         )
         return page
 

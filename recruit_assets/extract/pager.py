@@ -15,8 +15,8 @@ from recruit_assets.extract.query import WINDOW, Query
 from recruit_assets.extract.report import WalkReport
 from recruit_assets.extract.source import Page, Source
 
-ASKED_FOR_A_SHORT_PAGE = 3  # requests for a page that is short
-BELIEVED_SHORT = 3  # doubts after which a page is requested only once
+SHORT_PAGE_TRIES = 3  # requests for a page that is short
+MAX_DOUBTS_RETRIED = 3  # doubts after which a page is requested only once
 
 
 class Pager:
@@ -54,7 +54,7 @@ class Pager:
 
     def page(self, number: int) -> Page:
         """Return a page; request it again while its size is not the one that its count implies."""
-        tries = ASKED_FOR_A_SHORT_PAGE if len(self.doubts) < BELIEVED_SHORT else 1
+        tries = SHORT_PAGE_TRIES if len(self.doubts) < MAX_DOUBTS_RETRIED else 1
         for _ in range(tries):
             page = self.source.page(self.query, number)
             due = self._due(page)

@@ -22,7 +22,7 @@ from recruit_assets.extract.retries import ONCE, RetryLimits
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.threads import DaemonPool
 
-MOST_REQUESTS = 2  # per endpoint
+MAX_REQUESTS = 2  # per endpoint
 FOR_EVERY_KEY = ("jobs", "departments")  # paths that every key may read
 
 
@@ -86,11 +86,11 @@ def probe(source: Source) -> Probe:
 
 def _ask(found: Probe, source: Source) -> None:
     query, refusals = Query.everything(source.endpoint, source.page_size), 0
-    while source.stats.requests < MOST_REQUESTS:
+    while source.stats.requests < MAX_REQUESTS:
         try:
             page = source.page(query, 1)
         except RequestFailed as error:
-            if _may_clear(error) and source.stats.requests < MOST_REQUESTS:
+            if _may_clear(error) and source.stats.requests < MAX_REQUESTS:
                 continue
             if not isinstance(error, ParameterRefused):
                 raise
@@ -106,7 +106,7 @@ def _ask(found: Probe, source: Source) -> None:
 
 def _may_clear(error: RequestFailed) -> bool:
     """Return whether a sync would ask again: also after a refusal, if the wait is not too long."""
-    heeded = error.wait is not None and error.wait < RetryLimits.limited_for
+    heeded = error.wait is not None and error.wait < RetryLimits.max_total_wait
     return isinstance(error, Transient) or heeded
 
 
@@ -126,7 +126,7 @@ def _measure(found: Probe, query: Query, page: Page, refusals: int) -> None:
 
 def _ask_for_changes(found: Probe, query: Query, source: Source) -> None:
     """Check whether the list accepts the filter for changed records, if a request is left."""
-    if not found.endpoint.dated or source.stats.requests >= MOST_REQUESTS:
+    if not found.endpoint.dated or source.stats.requests >= MAX_REQUESTS:
         return
     recent = replace(query, since=datetime.now(UTC).replace(microsecond=0))
     try:

@@ -23,8 +23,8 @@ from recruit_assets.extract.rate_limit_file import RateLimitFile
 
 WINDOW_SECONDS = 10.0  # the window in which the API counts requests
 JITTER = 0.05  # seconds by which one request may arrive faster than another
-LONGEST_ANSWER = 120.0  # seconds after which an unanswered request is from a killed run
-BETWEEN_LOOKS = 0.05  # seconds between two checks while requests are unanswered
+MAX_RESPONSE_SECONDS = 120.0  # seconds after which an unanswered request is from a killed run
+POLL_INTERVAL = 0.05  # seconds between two checks while requests are unanswered
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS sent (at REAL NOT NULL, answered INTEGER NOT NULL DEFAULT 0);
@@ -61,7 +61,7 @@ class RateLimiter:
         database.execute(
             # Requests from before the machine restarted have times in the future.
             "DELETE FROM sent WHERE at <= ? AND answered OR at <= ? OR at > ?",
-            (now - WINDOW_SECONDS, now - LONGEST_ANSWER, now),
+            (now - WINDOW_SECONDS, now - MAX_RESPONSE_SECONDS, now),
         )
         wait = max(self._until_room(database, now), _until_allowed(database, now))
         if not wait:
@@ -122,7 +122,7 @@ def _until_allowed(database: Connection, now: float) -> float:
     if told is None or told[0] > 0 or not now < told[1] <= now + WINDOW_SECONDS:
         return 0.0
     wait: float = told[1] - now
-    return min(wait, BETWEEN_LOOKS) if _on_their_way(database) else wait
+    return min(wait, POLL_INTERVAL) if _on_their_way(database) else wait
 
 
 def _note(database: Connection, now: float, remaining: int, until: float, *, refused: bool) -> None:

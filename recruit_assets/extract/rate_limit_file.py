@@ -21,7 +21,7 @@ from recruit_assets.errors import BadSetting
 Result = TypeVar("Result")
 
 LOG = logging.getLogger(__name__)
-PATIENCE = 60  # seconds to wait for other transactions, one by one, so that signals end it
+MAX_WAIT = 60  # seconds to wait for other transactions, one by one, so that signals end it
 UNSENT = "Nothing more was sent, so nothing was merged."
 SCHEMA = "SELECT name, sql FROM sqlite_master ORDER BY name"
 
@@ -124,7 +124,7 @@ class RateLimitFile:
         Args:
             known: whether a count existed before, even if the file is gone now.
         """
-        with FileLock(f"{self._path}.lock", timeout=PATIENCE):
+        with FileLock(f"{self._path}.lock", timeout=MAX_WAIT):
             known = known or os.path.lexists(self._path)
             if os.path.isfile(self._path) and (sound := self._sound()):
                 return sound
@@ -179,7 +179,7 @@ class RateLimitFile:
 
 
 def _begin(database: sqlite3.Connection) -> None:
-    for _ in range(PATIENCE):
+    for _ in range(MAX_WAIT):
         try:
             database.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:

@@ -3,7 +3,7 @@
 What lives here: the values of a record and the column of each. `columns` chooses the names. `arrow`
 decides whether a value fits; a misfit is kept unchanged in the `_unparsed` column. An attribute
 that the catalogue does not know gets its own column, of the kind of its first values; those beyond
-`MOST_UNKNOWN` share the column `_more`.
+`MAX_UNKNOWN` share the column `_more`.
 
 Not kept are a record's `self` link and the links of its relationships, which follow from the ids;
 the `type` of a record or a key if it is the one that the catalogue names; the order of names, and
@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from recruit_assets.catalogue import META, MORE, MOST_UNKNOWN, TYPE, UNPARSED, Endpoint, Kind
+from recruit_assets.catalogue import META, MORE, MAX_UNKNOWN, TYPE, UNPARSED, Endpoint, Kind
 from recruit_assets.extract.arrow import ARROW_TYPES, Values, as_column, as_json, kind_of, storable
 from recruit_assets.extract.columns import Places, Shape, shape_of
 from recruit_assets.extract.jsonapi import Linkage, Record, members
@@ -53,7 +53,7 @@ class RecordTable:
         }
         self._places = Places(endpoint)
         self._known = self._places.known | {TYPE, META, MORE, UNPARSED}
-        self._room = MOST_UNKNOWN - len(self.columns.keys() - self._known)
+        self._room = MAX_UNKNOWN - len(self.columns.keys() - self._known)
 
     def table(self, records: Sequence[Record]) -> pa.Table:
         """Return one row per record, with all columns known so far; missing values are null."""

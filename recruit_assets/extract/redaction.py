@@ -10,7 +10,7 @@ import re
 
 from recruit_assets.text import one_line
 
-LONGEST = 161  # characters shown of a body, or of a message of the API
+MAX_EXCERPT = 161  # characters shown of a body, or of a message of the API
 
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*(?:"(?P<key>\s*:)?|\\?$)', re.DOTALL)
 _EMAIL = re.compile(r"[^\s<>\"'=:;,]+@[^\s<>\"',;]+")
@@ -37,14 +37,14 @@ class Redaction:
         """Return the start of a body, without values, addresses, long numbers or the key."""
         # Remove the key from the whole body first: a cut could leave part of it unrecognized.
         text = body.replace(b"\0", b"").decode("utf-8", errors="replace")
-        text = self._key.sub("…", text)[: LONGEST * 4]
+        text = self._key.sub("…", text)[: MAX_EXCERPT * 4]
         text = _JSON_STRING.sub(lambda found: found.group() if found["key"] else "…", text)
-        return one_line(_LONG_NUMBER.sub("…", _EMAIL.sub("…", text)), LONGEST)
+        return one_line(_LONG_NUMBER.sub("…", _EMAIL.sub("…", text)), MAX_EXCERPT)
 
     def sentence(self, text: str) -> str:
         """Return the API's message on a parameter, without addresses, phone numbers or the key."""
-        text = self._key.sub("…", text)[: LONGEST * 2]
-        return one_line(_PHONE.sub("…", _EMAIL.sub("…", text)), LONGEST).rstrip(".")
+        text = self._key.sub("…", text)[: MAX_EXCERPT * 2]
+        return one_line(_PHONE.sub("…", _EMAIL.sub("…", text)), MAX_EXCERPT).rstrip(".")
 
 
 def _spellings(letter: str) -> list[str]:

@@ -36,13 +36,13 @@ class RetryLimits:
     tries_to_reach: int = 3  # a host that never answered is more often a typo than an outage
     outage: float = 0.0  # tries are not limited until the API has failed for this long
     first_wait: float = 1.0
-    longest_wait: float = 30.0
-    unsaid_wait: float = 10.0  # after a 429 without a wait: the API's window
-    limited_for: float = 600.0  # total of waits, if the API says how long
+    max_wait: float = 30.0
+    default_wait: float = 10.0  # after a 429 without a wait: the API's window
+    max_total_wait: float = 600.0  # total of waits, if the API says how long
 
 
-REFUSAL_AGAIN = 1  # times that a refusal is asked again, if it asks to wait
-ONCE = RetryLimits(tries=1, tries_to_reach=1, limited_for=0)
+REFUSAL_RETRIES = 1  # times that a refusal is asked again, if it asks to wait
+ONCE = RetryLimits(tries=1, tries_to_reach=1, max_total_wait=0)
 
 
 @dataclass
@@ -110,7 +110,7 @@ def call_with_retries(
         RequestFailed: the last failure; its `tries` count all.
     """
     tries = failures = refusals = 0  # failures since the last 429, which shows that the API is up
-    waits = backoff.expo(factor=limits.first_wait, max_value=limits.longest_wait)
+    waits = backoff.expo(factor=limits.first_wait, max_value=limits.max_wait)
     next(waits)  # the library's generators yield None first
     while True:
         try:
@@ -125,7 +125,7 @@ def call_with_retries(
                 raise
             seconds = backoff.full_jitter(next(waits))
             if (asked := _wait_asked_for(error, limits)) is not None:
-                left = limits.limited_for - stats.seconds_waited_to_retry
+                left = limits.max_total_wait - stats.seconds_waited_to_retry
                 if asked >= left:
                     _advise_to_wait(error, limits)
                     raise
@@ -147,7 +147,7 @@ def _is_hopeless(
     A refusal can clear only if it asks to wait, and is tried once more. No 429 uses up tries.
     """
     if not isinstance(error, _OUTAGES):
-        return error.wait is None or refusals > REFUSAL_AGAIN or failures >= limits.tries
+        return error.wait is None or refusals > REFUSAL_RETRIES or failures >= limits.tries
     tries = limits.tries_to_reach if isinstance(error, NeverReached) else limits.tries
     return failures >= tries and outage.seconds >= limits.outage
 
@@ -155,12 +155,12 @@ def _is_hopeless(
 def _wait_asked_for(error: RequestFailed, limits: RetryLimits) -> float | None:
     """Return the seconds that the API asks to wait, or None."""
     if isinstance(error, RateLimited) and error.wait is None:
-        return limits.unsaid_wait
+        return limits.default_wait
     return error.wait
 
 
 def _advise_to_wait(error: RequestFailed, limits: RetryLimits) -> None:
     """Say in an outage's error that the API asks for a longer wait than the limits allow."""
-    if limits.limited_for and isinstance(error, _OUTAGES):
-        most = duration(limits.limited_for)
+    if limits.max_total_wait and isinstance(error, _OUTAGES):
+        most = duration(limits.max_total_wait)
         error.advice = f"A request waits {most} at most: run it again later. {error.advice}"

@@ -10,7 +10,7 @@ from recruit_assets.extract.no_response import TELL
 from recruit_assets.extract.source import Page
 from recruit_assets.text import one_line
 
-MOST_ALIKE = 10  # pages in a row that repeat others
+MAX_REPEATED_PAGES = 10  # pages in a row that repeat others
 NAMED = 3  # records listed twice, in a reason
 
 
@@ -36,7 +36,7 @@ class Repeats:
         moved = self._numbers.setdefault(content, page.number) != page.number
         alike = moved if page.records else page.number <= last
         self._alike = self._alike + 1 if alike else 0
-        return self._alike >= MOST_ALIKE
+        return self._alike >= MAX_REPEATED_PAGES
 
 
 class Sightings:

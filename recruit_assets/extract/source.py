@@ -25,7 +25,7 @@ from recruit_assets.extract.retries import ONCE, RequestStats, RetryLimits, call
 from recruit_assets.extract.threads import DaemonPool
 from recruit_assets.text import OneLineLog, one_line
 
-MOST_RECORDS = 1 << 20  # more than any answer has
+MAX_RECORDS = 1 << 20  # more than any answer has
 GONE = (404, 410)  # statuses that prove that a record requested by its id is gone
 
 
@@ -45,7 +45,7 @@ class Page:
     @property
     def positions(self) -> range:
         """Return the positions of the records in the order of all answers."""
-        first = self.answer * MOST_RECORDS
+        first = self.answer * MAX_RECORDS
         return range(first, first + len(self.records))
 
 

@@ -20,13 +20,13 @@ from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.report import Verdict, WalkReport
 from recruit_assets.extract.retries import RequestStats
-from recruit_assets.extract.sightings import MOST_ALIKE, Repeats, Sightings, ids_of, too_few
+from recruit_assets.extract.sightings import MAX_REPEATED_PAGES, Repeats, Sightings, ids_of, too_few
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.unordered import read_twice
 
 REFUSED = (InvalidResponse, Rejected, ParameterRefused, Unavailable)  # of a link that leads to no page
-BETWEEN_LOGS = 5.0  # seconds
-ENDLESS = 1_000_000  # pages (30 million records)
+LOG_INTERVAL = 5.0  # seconds
+MAX_PAGES = 1_000_000  # pages (30 million records)
 DOUBTS_SHOWN = 3
 
 
@@ -69,7 +69,7 @@ class Walk:
             for page in self._bounded(self._pages()):
                 report.pages += 1
                 report.records += len(page.records)
-                if monotonic() - self._told > BETWEEN_LOGS:
+                if monotonic() - self._told > LOG_INTERVAL:
                     self._tell()
                 yield page
         except Unavailable as error:
@@ -106,13 +106,13 @@ class Walk:
             if repeats.too_many(page, self._pager.last(page.document.record_count)):
                 self._doubts.insert(
                     0,
-                    f"the list repeats itself or lies about its length: {MOST_ALIKE} pages showed "
+                    f"the list repeats itself or lies about its length: {MAX_REPEATED_PAGES} pages showed "
                     f"what others had shown, the last of them page {page.number:,}, and no more "
                     f"were asked for. {TELL}",
                 )
                 return
-            if number == ENDLESS:
-                self._doubts.insert(0, f"it goes on after {ENDLESS:,} pages. {TELL}")
+            if number == MAX_PAGES:
+                self._doubts.insert(0, f"it goes on after {MAX_PAGES:,} pages. {TELL}")
                 return
 
     def _pages(self) -> Iterator[Page]:

@@ -10,7 +10,7 @@ from pyarrow import types
 from recruit_assets.errors import BadRows
 from recruit_assets.load.dictionaries import JSON
 
-MOST_DIGITS = 38  # of a decimal in DuckDB
+MAX_DIGITS = 38  # of a decimal in DuckDB
 # The name of an extension type, where a column has lost it, as in older versions of pyarrow.
 _EXTENSION = b"ARROW:extension:name"
 
@@ -68,8 +68,8 @@ def _storable_type(kind: pa.DataType) -> pa.DataType:
         return _storable_nested(kind)
     if types.is_timestamp(kind) and kind.tz and kind.unit == "ns":
         return pa.timestamp("us", kind.tz)
-    if types.is_decimal(kind) and kind.precision > MOST_DIGITS:
-        return pa.decimal128(MOST_DIGITS, min(kind.scale, MOST_DIGITS))
+    if types.is_decimal(kind) and kind.precision > MAX_DIGITS:
+        return pa.decimal128(MAX_DIGITS, min(kind.scale, MAX_DIGITS))
     if types.is_duration(kind) or types.is_interval(kind):
         raise TypeError("Parquet has no durations")
     return next((stored for is_kind, stored in _STORED_AS if is_kind(kind)), kind)

@@ -26,8 +26,8 @@ from recruit_assets.text import one_line
 P = ParamSpec("P")
 R = TypeVar("R")
 
-STILLBORN = 10.0  # seconds after which no process is still creating the database
-SHORTEST_WAIT, LONGEST_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
+MAX_CREATION_SECONDS = 10.0  # seconds after which no process is still creating the database
+MIN_WAIT, MAX_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
 INTERRUPTED = "Query interrupted"  # DuckDB's message when a signal ends a query
 
 
@@ -66,8 +66,8 @@ def patient(wait_seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:
         backoff.expo,
         DatabaseBusy,
         max_time=wait_seconds,
-        factor=SHORTEST_WAIT,
-        max_value=LONGEST_WAIT,
+        factor=MIN_WAIT,
+        max_value=MAX_WAIT,
         logger=None,
     )
 
@@ -189,7 +189,7 @@ def _open(path: str, config: dict[str, Any], wait_seconds: float) -> Engine:
         raise problem or DatabaseProblem(f"{path} cannot be written: {error}.") from error
     except duckdb.Error as error:
         if _is_empty(path):
-            if time() - os.path.getmtime(path) > STILLBORN:
+            if time() - os.path.getmtime(path) > MAX_CREATION_SECONDS:
                 os.unlink(path)
             # A process is creating it, or was killed while creating it; then it is gone next time.
             raise DatabaseBusy(f"{path} is empty, also after {wait_seconds:g} s.") from error

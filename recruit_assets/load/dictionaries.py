@@ -18,7 +18,7 @@ import pyarrow as pa
 from recruit_assets.errors import BadRows
 
 JSON = {b"ARROW:extension:name": b"arrow.json"}  # metadata of a field whose texts are JSON
-MOST_DIGITS, MOST_PLACES = 38, 10  # of a decimal: altogether, and by default after the point
+MAX_DIGITS, MAX_PLACES = 38, 10  # of a decimal: altogether, and by default after the point
 # A subclass comes before its base: a bool is an int as well.
 _SIMPLE = (bool, int, float, str, bytes, datetime, date, time, Decimal, UUID)
 
@@ -68,7 +68,7 @@ def _simple_type(kind: type) -> type:
 
 def _decimals(values: list[Any]) -> pa.Array:
     found = pa.array(values)
-    return found.cast(pa.decimal128(MOST_DIGITS, max(found.type.scale, MOST_PLACES)))
+    return found.cast(pa.decimal128(MAX_DIGITS, max(found.type.scale, MAX_PLACES)))
 
 
 def _times(values: list[Any], with_date: bool) -> pa.Array:

@@ -20,8 +20,8 @@ from recruit_assets.load.sweep import CURRENT, count_current
 
 MAX_DELETED_SHARE = 0.2  # of the current rows; above this, allow_mass_delete is required
 FEW_ROWS = 5  # may be deleted whatever their share, unless they are all
-FEWEST_COMPARED = 20  # rows to compare before a column without values counts as emptied
-MOST_NAMED = 5  # columns named in a sentence
+MIN_COMPARED = 20  # rows to compare before a column without values counts as emptied
+MAX_NAMED = 5  # columns named in a sentence
 KEYS = ("id", "ids")  # suffixes of a relationship's keys
 SUFFIXES = (*KEYS, "type", "types")  # suffixes of a relationship's keys and their types
 
@@ -104,7 +104,7 @@ def emptied(
     ]
     # New records, and repeated ones, cannot be compared.
     compared = f"(SELECT DISTINCT id FROM {stage.sql}) SEMI JOIN {table} USING (id)"
-    return lacking if lacking and count(database, compared) >= FEWEST_COMPARED else []
+    return lacking if lacking and count(database, compared) >= MIN_COMPARED else []
 
 
 def difference(before: str, now: str) -> str:
@@ -153,5 +153,5 @@ def _has_values(column: str, values: Counter[str]) -> bool:
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more

@@ -19,7 +19,7 @@ from recruit_assets.load.stage import POSITION
 from recruit_assets.text import one_line
 
 EXAMPLES = 3
-LONGEST_KEY = 60  # characters of an example
+MAX_KEY_LENGTH = 60  # characters of an example
 
 
 def check_keys(
@@ -82,7 +82,7 @@ def _check(
         f"SELECT example FROM (SELECT {example} AS example, min({POSITION}) AS first FROM keys "
         f"WHERE {which} GROUP BY ALL) ORDER BY first LIMIT {EXAMPLES}"
     ).fetchall()
-    shown = ", ".join(one_line(text, LONGEST_KEY) for (text,) in found)
+    shown = ", ".join(one_line(text, MAX_KEY_LENGTH) for (text,) in found)
     more = ", …" if bad > len(found) else ""
     all_ = count(database, "keys")
     raise BadRows(f"{bad:,} of {all_:,} rows {problem} {shown}{more}.{advice}")

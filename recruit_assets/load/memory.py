@@ -9,7 +9,7 @@ import duckdb
 # Bytes that a merge needs, and bytes for each row to undo its changes.
 MERGING, UNDO = 40 << 20, 32
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
-AT_ONCE = 4 * 2048  # rows that DuckDB processes together
+ROWS_PER_CHUNK = 4 * 2048  # rows that DuckDB processes together
 _ALONE = RLock()  # the settings apply to all connections of the process
 
 
@@ -25,7 +25,7 @@ def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int, size: int) ->
         rows: the rows that may be changed in the block.
         size: their bytes.
     """
-    enough = MERGING + AT_ONCE * size // max(rows, 1) + rows * UNDO
+    enough = MERGING + ROWS_PER_CHUNK * size // max(rows, 1) + rows * UNDO
     with _ALONE:
         ((before, threads),) = database.execute(
             "SELECT current_setting('memory_limit'), current_setting('threads')"

@@ -16,7 +16,7 @@ from recruit_assets.load.schema import columns_found, count, is_table, schema_na
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.table import ID, Table, describe
 
-MOST_ADDED = 20  # columns; each takes a block of memory, which a rebuilt table does not
+MAX_ADDED = 20  # columns; each takes a block of memory, which a rebuilt table does not
 
 
 def ensure(database: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
@@ -37,7 +37,7 @@ def ensure(database: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
     defects = table.defects(found)
     if not defects:
         return []
-    if len(defects) <= MOST_ADDED and table.begin_as_null(defects, found):
+    if len(defects) <= MAX_ADDED and table.begin_as_null(defects, found):
         _add(database, table, defects)
     else:
         rebuild(database, table, found, defects)

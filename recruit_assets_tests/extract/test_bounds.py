@@ -13,7 +13,7 @@ import pytest
 
 from recruit_assets.errors import Rejected
 from recruit_assets.extract.access import ApiSettings
-from recruit_assets.extract.client import LARGEST_ANSWER, MOST_VALUES, Client
+from recruit_assets.extract.client import MAX_RESPONSE_BYTES, MAX_VALUES, Client
 from recruit_assets.extract.jsonapi import Document
 from recruit_assets.extract.retries import RequestStats
 from recruit_assets_tests.extract.test_client import GOOD
@@ -61,7 +61,7 @@ def endless() -> Iterator[bytes]:
 def values(one: bytes, times: int = 0) -> Iterator[bytes]:
     """A list with as many values of one kind as are in the largest answer, or so many times."""
     yield b'{"data":[{"id":"1","attributes":{"a":['
-    for _ in range((times or LARGEST_ANSWER // len(one)) // 1000 - 1):
+    for _ in range((times or MAX_RESPONSE_BYTES // len(one)) // 1000 - 1):
         yield one * 1000
     yield one[:-1] + b"]}}]}"
 
@@ -78,9 +78,9 @@ BODIES: dict[str, tuple[int, str, Any]] = {
     "objects": (200, "identity", lambda: values(b'{"a":1},')),
     "texts": (200, "identity", lambda: values(b'"\xf0\x9f\x98\x80",')),
     "numbers": (200, "identity", lambda: values(b"7,")),
-    "most-lists": (200, "identity", lambda: values(b"[],", MOST_VALUES // 2)),
-    "most-objects": (200, "identity", lambda: values(b'{"a":1.5},', MOST_VALUES // 2)),
-    "most-texts": (200, "identity", lambda: values(b'"%s",' % (b"x" * 64), MOST_VALUES - 10)),
+    "most-lists": (200, "identity", lambda: values(b"[],", MAX_VALUES // 2)),
+    "most-objects": (200, "identity", lambda: values(b'{"a":1.5},', MAX_VALUES // 2)),
+    "most-texts": (200, "identity", lambda: values(b'"%s",' % (b"x" * 64), MAX_VALUES - 10)),
 }
 
 
@@ -127,7 +127,7 @@ def test_no_answer_takes_more_than_its_memory(url: str) -> None:
     assert int(megabytes) < MEMORY, done.stdout
     told = {line.split()[0]: line.partition(" ")[2] for line in said}
     assert told.keys() == BODIES.keys()
-    bounds = ("64 MB", f"{MOST_VALUES:,} values")
+    bounds = ("64 MB", f"{MAX_VALUES:,} values")
     for kind, line in told.items():
         if kind == "refusal":
             assert line.startswith("Transient refusal: the API answered HTTP 500")

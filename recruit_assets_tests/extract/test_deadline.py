@@ -24,7 +24,7 @@ LONGEST = 0.2  # seconds of an exchange
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 # What is sent at once, and what then goes on without end.
-ENDLESS: dict[str, tuple[str, bytes, bytes]] = {
+MAX_PAGES: dict[str, tuple[str, bytes, bytes]] = {
     "nothing": ("http", b"", b""),
     "interim answers": ("http", b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "a header": ("http", HEAD + b"X-Long: ", b"a"),
@@ -68,9 +68,9 @@ def dripping(first: bytes, more: bytes) -> Callable[..., BaseRequestHandler]:
 
 # Python does not close a socket that is cut off after it was connected and before its handshake.
 @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
-@pytest.mark.parametrize("kind", ENDLESS)
+@pytest.mark.parametrize("kind", MAX_PAGES)
 def test_an_answer_without_end_is_cut_off(kind: str) -> None:
-    scheme, first, more = ENDLESS[kind]
+    scheme, first, more = MAX_PAGES[kind]
     with serving(ThreadingTCPServer(("127.0.0.1", 0), dripping(first, more))) as port:
         settings = ApiSettings(**GOOD | {"base_url": f"{scheme}://127.0.0.1:{port}/v1/"})
         client = Client(settings, longest=LONGEST)

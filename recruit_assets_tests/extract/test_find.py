@@ -18,7 +18,7 @@ from recruit_assets.text import one_line
 from recruit_assets_tests.conftest import BY_NAME, Project, settings_for
 from recruit_assets_tests.rings import sized
 
-LIMITS = RetryLimits(tries=3, first_wait=0, unsaid_wait=0, limited_for=0)
+LIMITS = RetryLimits(tries=3, first_wait=0, default_wait=0, max_total_wait=0)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.probe import MOST_REQUESTS, Probe, ProbeState, probe
+from recruit_assets.extract.probe import MAX_REQUESTS, Probe, ProbeState, probe
 from recruit_assets.extract.retries import ONCE
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.walk import Walk
@@ -95,7 +95,7 @@ def test_the_forecast_is_what_a_walk_makes(
 ) -> None:
     account(sandbox)
     forecast = found("notes", page_size)
-    assert len(sandbox.requests) <= MOST_REQUESTS
+    assert len(sandbox.requests) <= MAX_REQUESTS
     read = walk("notes", page_size=page_size)
     assert forecast.pages in (None, len({page.number for page in read}))
     assert forecast.requests == read.stats.requests
@@ -105,7 +105,7 @@ def test_two_refusals_leave_it_unclear(sandbox: Sandbox, found: Callable[..., Pr
     sandbox.rules.refuse = {"notes": {"sort", "page[size]"}}
     told = found("notes")
     assert told.state is ProbeState.UNCLEAR
-    assert len(told.refused) == len(sandbox.requests) == MOST_REQUESTS
+    assert len(told.refused) == len(sandbox.requests) == MAX_REQUESTS
     assert told.requests is None
 
 
@@ -118,7 +118,7 @@ def test_an_answer_that_did_not_come_is_asked_for_once_more(
     told = found("notes")
     assert told.state is ProbeState.FAILING
     assert "HTTP 502" in str(told.error)
-    assert len(sandbox.requests) == 2 * MOST_REQUESTS
+    assert len(sandbox.requests) == 2 * MAX_REQUESTS
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from recruit_assets.extract.jsonapi import Document, Record
 from recruit_assets.extract.lanes import (
     OLDEST,
-    REMEMBERED,
-    STEPS_BACK,
-    YOUNGEST,
+    KEYS_REMEMBERED,
+    MAX_STEPS_BACK,
+    NEWEST,
     Key,
     Lane,
     Order,
@@ -81,7 +81,7 @@ def test_a_lane_reads_its_own_pages_and_goes_on_to_what_the_next_has_covered() -
     reading = lane(Order.OLDEST_FIRST, 4, 2)
     assert reading.wanted == 4
     take(reading, 4, [10, 11, 12], 12)
-    assert (reading.youngest, reading.oldest, reading.wanted) == (key(12), key(10), 3)
+    assert (reading.newest, reading.oldest, reading.wanted) == (key(12), key(10), 3)
     take(reading, 3, [7, 8, 9], 12)
     assert (reading.oldest, reading.records) == (key(7), 6)
     assert reading.wanted is None
@@ -93,10 +93,10 @@ def test_a_lane_reads_its_own_pages_and_goes_on_to_what_the_next_has_covered() -
 
 
 def test_the_top_lane_covers_all_that_is_younger() -> None:
-    assert lane(Order.OLDEST_FIRST, 4, 1, top=True).youngest == YOUNGEST
+    assert lane(Order.OLDEST_FIRST, 4, 1, top=True).newest == NEWEST
     reading = lane(Order.OLDEST_FIRST, 1, 1, top=True)
     take(reading, 1, [1, 2], 2)
-    assert (reading.youngest, reading.oldest, reading.wanted) == (YOUNGEST, OLDEST, None)
+    assert (reading.newest, reading.oldest, reading.wanted) == (NEWEST, OLDEST, None)
 
 
 @pytest.mark.parametrize("repeated", [[7, 8, 9], [8, 9, 10]])
@@ -117,7 +117,7 @@ def test_a_record_that_should_have_come_before_is_out_of_order() -> None:
 
 def test_what_a_lane_forgot_is_taken_for_covered() -> None:
     """Where more were removed than it remembers, it sees records from long ago."""
-    pages, size = REMEMBERED // 3 + 4, 3
+    pages, size = KEYS_REMEMBERED // 3 + 4, 3
     reading = lane(Order.OLDEST_FIRST, pages, pages, size=size)
     for number in range(pages, 2, -1):
         take(reading, number, [number * 3 - 2, number * 3 - 1, number * 3], pages * size)
@@ -128,9 +128,9 @@ def test_what_a_lane_forgot_is_taken_for_covered() -> None:
 def test_an_empty_page_is_not_the_end_of_a_list_of_the_oldest_first() -> None:
     reading = lane(Order.OLDEST_FIRST, 3, 3)
     take(reading, 3, [], 5)
-    assert (reading.youngest, reading.oldest, reading.wanted) == (OLDEST, YOUNGEST, 2)
+    assert (reading.newest, reading.oldest, reading.wanted) == (OLDEST, NEWEST, 2)
     take(reading, 2, [4, 5], 5)
-    assert (reading.youngest, reading.oldest, reading.wanted) == (key(5), key(4), 1)
+    assert (reading.newest, reading.oldest, reading.wanted) == (key(5), key(4), 1)
     take(reading, 1, [1, 2, 3], 5)
     assert reading.oldest == OLDEST
 
@@ -151,7 +151,7 @@ def test_newest_first_gives_up_where_records_vanish_faster_than_it_steps_back() 
     reading = lane(Order.NEWEST_FIRST, 1, 2, top=True)
     total = 1_000
     take(reading, 1, [900, 899, 898], total)
-    for _ in range(STEPS_BACK + 2):
+    for _ in range(MAX_STEPS_BACK + 2):
         assert not reading.overrun
         total -= 5
         take(reading, 2, [897, 896, 895], total)

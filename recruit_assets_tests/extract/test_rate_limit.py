@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recruit_assets.errors import BadSetting
-from recruit_assets.extract.rate_limit import BETWEEN_LOOKS, JITTER, WINDOW_SECONDS, RateLimiter
+from recruit_assets.extract.rate_limit import POLL_INTERVAL, JITTER, WINDOW_SECONDS, RateLimiter
 
 TAKE = """
 import sys
@@ -156,11 +156,11 @@ def test_what_is_on_its_way_counts_too(clock: Clock) -> None:
     budget.settle(clock.now, remaining=2, reset=7)
     assert not budget.take()
     budget.settle(clock.now, remaining=1, reset=7)  # and one is on its way
-    assert budget.take() == BETWEEN_LOOKS
+    assert budget.take() == POLL_INTERVAL
     budget.close()
 
 
-@pytest.mark.parametrize(("seconds", "wait"), [(119, BETWEEN_LOOKS), (121, 0)])
+@pytest.mark.parametrize(("seconds", "wait"), [(119, POLL_INTERVAL), (121, 0)])
 def test_a_request_of_a_killed_run_is_on_its_way_for_two_minutes(
     clock: Clock, seconds: float, wait: float
 ) -> None:

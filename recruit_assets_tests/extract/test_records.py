@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recruit_assets.catalogue import (
-    MOST_UNKNOWN,
+    MAX_UNKNOWN,
     Attribute,
     Endpoint,
     Kind,
@@ -16,7 +16,7 @@ from recruit_assets.catalogue import (
     snake_case,
 )
 from recruit_assets.extract.arrow import as_json
-from recruit_assets.extract.columns import LONGEST_NAME
+from recruit_assets.extract.columns import MAX_NAME_LENGTH
 from recruit_assets.extract.jsonapi import Linkage, Record
 from recruit_assets.extract.records import RecordTable
 
@@ -220,7 +220,7 @@ def test_a_name_that_cannot_be_its_own_column_gets_one_all_the_same(name: str) -
     assert found[column] == "kept"
     assert found["id"] == "1"
     assert not column.startswith("_")
-    assert len(column) <= LONGEST_NAME + 9
+    assert len(column) <= MAX_NAME_LENGTH + 9
     assert column not in {each.name for each in THINGS.columns()}
 
 
@@ -439,13 +439,13 @@ def test_a_whole_column_is_converted_as_value_by_value(records: list[Record]) ->
 
 
 def test_unknown_attributes_beyond_the_bound_share_a_column() -> None:
-    names = [f"new-{number}" for number in range(MOST_UNKNOWN + 2)]
+    names = [f"new-{number}" for number in range(MAX_UNKNOWN + 2)]
     record_table = RecordTable(THINGS, {"old": Kind.TEXT})
     record = {name: number for number, name in enumerate(names)} | {"old": "x", "a-text": "y"}
     links = {"apply": "z", "self": "s"}
     (found,) = rows(record_table, Record("1", record, None, links))
-    last = MOST_UNKNOWN - 2
-    more = {f"new-{number}": number for number in range(last + 1, MOST_UNKNOWN + 2)}
+    last = MAX_UNKNOWN - 2
+    more = {f"new-{number}": number for number in range(last + 1, MAX_UNKNOWN + 2)}
     assert found.pop("_more") == as_json({**more, "links/apply": "z"})
     assert (found["old"], found["a_text"], found[f"new_{last}"]) == ("x", "y", float(last))
     assert record_table.more == 4
@@ -466,7 +466,7 @@ def test_unknown_attributes_beyond_the_bound_share_a_column() -> None:
 def test_what_goes_beyond_the_bound_is_kept_by_its_own_name(
     attributes: dict[str, Any], links: dict[str, int]
 ) -> None:
-    full = {f"c{number}": Kind.TEXT for number in range(MOST_UNKNOWN)}
+    full = {f"c{number}": Kind.TEXT for number in range(MAX_UNKNOWN)}
     names = {each.name for each in THINGS.attributes} | {
         snake_case(each.name) for each in THINGS.attributes
     }

@@ -46,7 +46,7 @@ def test_what_is_proven() -> None:
 def test_a_walk_says_how_far_it_is(
     walk: StartWalk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recruit_assets.extract.walk.BETWEEN_LOGS", 0.0)
+    monkeypatch.setattr("recruit_assets.extract.walk.LOG_INTERVAL", 0.0)
     with caplog.at_level(logging.INFO, "walk"):
         read = list(walk("candidates"))
     said = [each.getMessage() for each in caplog.records]
@@ -57,7 +57,7 @@ def test_a_walk_says_how_far_it_is(
 def test_a_walk_that_waits_for_nothing_names_no_limit(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recruit_assets.extract.walk.BETWEEN_LOGS", 0.0)
+    monkeypatch.setattr("recruit_assets.extract.walk.LOG_INTERVAL", 0.0)
     nature = Nature(size=2, records=9, lanes=1, window=False, newest_first=False, busy=0, ticks=1)
     source = SimulatedSource(World(nature, Random(0)))
     with caplog.at_level(logging.INFO, "simulated"):

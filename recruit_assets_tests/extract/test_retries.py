@@ -123,7 +123,7 @@ def test_a_rate_limit_is_sat_out_however_often_it_comes() -> None:
 
 def test_a_rate_limit_that_does_not_end_is_bounded_by_time() -> None:
     with pytest.raises(RateLimited):
-        tried([limited(), "never"], RetryLimits(first_wait=0, limited_for=0))
+        tried([limited(), "never"], RetryLimits(first_wait=0, max_total_wait=0))
 
 
 def test_nothing_is_asked_again_once_stopped() -> None:
@@ -178,10 +178,10 @@ def test_an_outage_is_waited_out_once_for_all_requests(
             tried(iter(failure, None), limits, time, outage)
         return time.now - begun
 
-    assert 300 <= fail() < 300 + limits.longest_wait
-    assert fail() < 8 * limits.longest_wait  # it lasts, so others do not wait it out again
+    assert 300 <= fail() < 300 + limits.max_wait
+    assert fail() < 8 * limits.max_wait  # it lasts, so others do not wait it out again
     assert tried([failure(), "ok"], limits, time, outage)[0] == "ok"
-    assert 300 <= fail() < 300 + limits.longest_wait  # which is another outage
+    assert 300 <= fail() < 300 + limits.max_wait  # which is another outage
 
 
 @given(
@@ -196,10 +196,10 @@ def test_an_outage_is_waited_out_once_for_all_requests(
     st.floats(0, 700),
 )
 def test_no_request_waits_longer_than_its_limits(
-    failures: list[RequestFailed], limited_for: float
+    failures: list[RequestFailed], max_total_wait: float
 ) -> None:
     time, stats = FakeTime(), RequestStats()
-    limits = RetryLimits(limited_for=limited_for)
+    limits = RetryLimits(max_total_wait=max_total_wait)
     with suppress(RequestFailed):
         call_with_retries(
             asks([*failures, "ok"]), stats, limits, outage=Outage(time), log=LOG, stopped=time
@@ -207,8 +207,8 @@ def test_no_request_waits_longer_than_its_limits(
     assert stats.seconds_waited_to_retry == pytest.approx(time.now)
     assert math.isfinite(stats.seconds_waited_to_retry)
     asked = any(isinstance(each, Transient) and each.wait is not None for each in failures)
-    unasked = limits.tries * limits.longest_wait  # of a streak of failures that name no wait
+    unasked = limits.tries * limits.max_wait  # of a streak of failures that name no wait
     if asked or any(isinstance(each, RateLimited) for each in failures):
-        assert stats.seconds_waited_to_retry <= limited_for + unasked
+        assert stats.seconds_waited_to_retry <= max_total_wait + unasked
     else:
         assert stats.seconds_waited_to_retry <= unasked

@@ -23,7 +23,7 @@ from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import BY_NAME, settings_for
 
 FOR_EVER = RetryLimits(
-    outage=1e6, first_wait=1e6, longest_wait=1e6, unsaid_wait=1e6, limited_for=1e9
+    outage=1e6, first_wait=1e6, max_wait=1e6, default_wait=1e6, max_total_wait=1e9
 )
 CONCURRENCY = 4
 GUARD = 300.0  # seconds that no wait comes near, unless the interrupt does not end it

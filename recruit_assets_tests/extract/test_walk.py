@@ -261,7 +261,7 @@ def test_what_cannot_clear_is_asked_once(
 def test_a_rate_limit_that_stays_is_told(sandbox: Sandbox, walk: StartWalk) -> None:
     sandbox.fail("regions", status=429, times=None)
     with pytest.raises(RateLimited, match="Lower RECRUIT_API_REQUESTS_PER_10S"):
-        ids(walk("regions", limits=RetryLimits(limited_for=0)))
+        ids(walk("regions", limits=RetryLimits(max_total_wait=0)))
 
 
 def test_a_redirect_is_not_followed(sandbox: Sandbox, walk: StartWalk) -> None:
