@@ -62,14 +62,14 @@ class Deletions:
             missing = absent(database, self._endpoint, self._stage) if proven else []
             api = self._reading.state.api
             compared = Compared(columns, len(missing), api, self._source.api)
-            found = list(doubts(database, self._endpoint, self._stage, compared))
+            reasons = list(doubts(database, self._endpoint, self._stage, compared))
         options = self._reading.options
         accepted = options.allow_mass_delete or options.dry_run
-        for doubt in found:
+        for doubt in reasons:
             if doubt.refuses and not accepted:
-                says = f"{doubt.says} Nothing was changed. If that is right, {ACCEPT}."
-                raise ShowsMuchLess(says)
-            self._log.warning(doubt.says)
+                message = f"{doubt.message} Nothing was changed. If that is right, {ACCEPT}."
+                raise ShowsMuchLess(message)
+            self._log.warning(doubt.message)
         return missing
 
     def proven(self, missing: Sequence[str]) -> list[str]:
@@ -84,8 +84,8 @@ class Deletions:
         found = dict(self._source.find(missing, self._reading.query))
         self._add(page for page in found.values() if page)
         refused = [id_ for id_, page in found.items() if page is None]
-        came = any(page and page.records for page in found.values())
-        if not refused or came or self._answers_by_id(first):
+        any_found = any(page and page.records for page in found.values())
+        if not refused or any_found or self._answers_by_id(first):
             return refused
         return self._missed_again(refused)
 
@@ -107,10 +107,10 @@ class Deletions:
 
     def _missed_again(self, missing: Sequence[str]) -> list[str]:
         """Return the missing ids that a second complete read does not return either."""
-        again = Walk(self._source)
+        second = Walk(self._source)
         try:
-            self._add(again)
-            unproven = "" if again.report.verdict is Verdict.COMPLETE else again.report.reason
+            self._add(second)
+            unproven = "" if second.report.verdict is Verdict.COMPLETE else second.report.reason
         except RequestFailed as error:
             unproven = str(error)
         if unproven:

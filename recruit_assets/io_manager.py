@@ -19,7 +19,7 @@ from recruit_assets.load.connection import exists
 from recruit_assets.load.schema import existing_table, missing_table
 from recruit_assets.load.sweep import CURRENT
 from recruit_assets.load.upsert import Target, UpsertResult, upsert_rows
-from recruit_assets.metadata import CROWDED, counts, facts, describe_table, stored, upserted
+from recruit_assets.metadata import CROWDED, counts, describe_table, facts, stored, upserted
 from recruit_assets.reading import Reading
 from recruit_assets.resources import as_dagster_failure
 from recruit_assets.settings import Settings

@@ -95,7 +95,11 @@ def build_mart_assets(
             faults = {m.name: inspect(database, m) for m in MARTS if m.name in asked}
             built = build(database, [mart for mart in MARTS if mart.name in chosen])
             wrong = [each for each in built if each.wrong]
-            seen = {} if wrong else {each.mart.name: query_chart(database, each.mart) for each in built}
+            seen = (
+                {}
+                if wrong
+                else {each.mart.name: query_chart(database, each.mart) for each in built}
+            )
         faults |= {each.mart.name: each.faults for each in built}
         yield from check_results({specs[name].key: each for name, each in faults.items()}, checks)
         if wrong:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import dagster as dg
 import duckdb
 
-from recruit_assets.catalogue import EXTRAS, MORE, MAX_UNKNOWN, Endpoint, Kind
+from recruit_assets.catalogue import EXTRAS, MAX_UNKNOWN, MORE, Endpoint, Kind
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of, existing_table
 from recruit_assets.load.sql import quoted
 from recruit_assets.load.sweep import CURRENT

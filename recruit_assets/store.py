@@ -134,7 +134,7 @@ class Store:
             if result.unparsed:  # a record that was read twice counts once
                 result.unparsed = count_misfits(database, stage)
             result.columns = columns_of(database, endpoint)
-            self._claim(database, result, now, newer)
+            self._set_verdict(database, result, now, newer)
             result.deleted = sweep(
                 database,
                 endpoint,
@@ -157,7 +157,7 @@ class Store:
             self._warn(HISTORY, endpoint.name, lost)
             self._warn(META, "syncs", remember(database, endpoint, row))
 
-    def _claim(
+    def _set_verdict(
         self,
         database: duckdb.DuckDBPyConnection,
         result: SyncResult,
@@ -189,8 +189,8 @@ class Store:
         elif report.verdict.proven:
             result.cursor = report.began
         else:
-            stood = None if self._reading.state.void else now.cursor
-            result.cursor = min(stood, report.began) if stood else None
+            previous = None if self._reading.state.void else now.cursor
+            result.cursor = min(previous, report.began) if previous else None
 
     def _differs(self, database: duckdb.DuckDBPyConnection, result: SyncResult) -> bool:
         """Return whether the table differed from the records that this sync read."""

@@ -21,8 +21,8 @@ from urllib3.exceptions import HTTPError
 from recruit_assets.extract import http_errors
 from recruit_assets.extract.access import ApiSettings, is_loopback
 from recruit_assets.extract.deadline import Adapter, Deadlines
-from recruit_assets.extract.jsonapi import BadId, AnyDocument, read
-from recruit_assets.extract.no_response import no_response, request_not_sent, deadline_exceeded
+from recruit_assets.extract.jsonapi import AnyDocument, BadId, read
+from recruit_assets.extract.no_response import deadline_exceeded, no_response, request_not_sent
 from recruit_assets.extract.rate_limit import RateLimiter
 from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.retries import Outage, RequestStats
@@ -126,7 +126,12 @@ class Client:
         raise CancelledError
 
     def get(
-        self, url: str, query: str, subject: str, document_type: type[AnyDocument], stats: RequestStats
+        self,
+        url: str,
+        query: str,
+        subject: str,
+        document_type: type[AnyDocument],
+        stats: RequestStats,
     ) -> AnyDocument:
         """Request a list or a record once.
 
@@ -195,7 +200,9 @@ class Client:
         elif response.status_code == 429:
             self._limiter.settle(sent, 0, wait_asked_for(response), refused=True)
         else:
-            remaining, reset = (_whole(response.headers.get(name, "")) for name in RATE_LIMIT_HEADERS)
+            remaining, reset = (
+                _whole(response.headers.get(name, "")) for name in RATE_LIMIT_HEADERS
+            )
             self._limiter.settle(sent, remaining, reset)
 
     def _drain(self, response: requests.Response, subject: str) -> bytes:

@@ -16,20 +16,20 @@ MAX_REPEATED = 2  # pages in a row that were shown before, where page numbers ar
 class Links:
     """Follow the links from a first page, one page at a time.
 
-    `led_back` is the number of the page whose link leads to a page already read, where the reading
+    `looped_at` is the number of the page whose link leads to a page already read, where the reading
     stops. Its pages are kept; the counts show whether they are complete.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.led_back: int | None = None
+        self.looped_at: int | None = None
 
     def follow(self, page: Page) -> Iterator[Page]:
         """Yield the pages after this one, including empty ones, until one has no link."""
         followed: set[str] = set()
         while link := page.document.next:
             if link in followed:
-                self.led_back = page.number
+                self.looped_at = page.number
                 return
             followed.add(link)
             page = self._source.linked(link, page.number + 1)
@@ -53,7 +53,7 @@ def read_by_cursor(pager: Pager, first: Page) -> Generator[Page, None, bool]:
         if ids in shown:  # its link leads back, or is about to
             again += bool(ids)
             if counts(first) and again == MAX_REPEATED:
-                links.led_back = page.number - 1
+                links.looped_at = page.number - 1
                 break
             continue
         shown.add(ids)
@@ -67,15 +67,15 @@ def read_by_cursor(pager: Pager, first: Page) -> Generator[Page, None, bool]:
             order_of(keys)
         except OutOfOrder:
             ordered = False
-    counted, came = page.document.record_count or 0, len(seen.pages)
+    counted, distinct = page.document.record_count or 0, len(seen.pages)
     if not ordered:
         pager.doubts.append(seen.listed_twice or "it has no order")
-    if came < counted:
-        pager.doubts.append(too_few(came, counted))
-    led_back = links.led_back and (came < counted or not counted)
-    if led_back:
+    if distinct < counted:
+        pager.doubts.append(too_few(distinct, counted))
+    looped = links.looped_at and (distinct < counted or not counted)
+    if looped:
         pager.doubts.append(
-            f"the link of page {links.led_back:,} to the next page leads back to a page "
+            f"the link of page {links.looped_at:,} to the next page leads back to a page "
             f"already read. {TELL}"
         )
-    return not led_back
+    return not looped

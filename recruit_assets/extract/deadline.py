@@ -157,12 +157,12 @@ class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         made = super()._new_conn()
         self._line = made.dup()  # TLS takes over the socket itself
-        self._tell()
+        self._use_line()
         return made
 
     def request(self, *args: Any, **options: Any) -> None:
         """Send a request over a connection that earlier exchanges may have used."""
-        self._tell()
+        self._use_line()
         super().request(*args, **options)
 
     def close(self) -> None:
@@ -174,7 +174,7 @@ class _Connection(HTTPConnection):
         elif line:
             line.close()
 
-    def _tell(self) -> None:
+    def _use_line(self) -> None:
         if exchange := _current():
             exchange.use(self._line)
 

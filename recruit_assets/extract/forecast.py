@@ -20,14 +20,14 @@ def requests_for(first: Page, size: int | None) -> int | None:
     Returns:
         The number, or None if the page does not show how long the list is.
     """
-    counted, came = first.document.record_count, len(first.records) or 1
-    if ends(first, size or came):
+    counted, shown = first.document.record_count, len(first.records) or 1
+    if ends(first, size or shown):
         return 1
     if counted is None:
         return first.document.page_count
     # A page shorter than requested is requested again before its length is accepted.
-    again = 0 if size in (None, came) else SHORT_PAGE_TRIES
-    pages = -(-counted // came)
+    again = 0 if size in (None, shown) else SHORT_PAGE_TRIES
+    pages = -(-counted // shown)
     if not by_number(first):
         return again + pages
     try:

@@ -38,8 +38,8 @@ def error_response(
     """Return the error for an answer that is not 200; its `wait` is what the answer asks for."""
     status = response.status_code
     refusals = error_objects(body) if status in (400, 406) else []
-    said = [redaction.sentence(detail) for _, detail in refusals[:3]]
-    shown = "; ".join(said) or redaction.excerpt(body[:EXCERPT_BYTES])
+    details = [redaction.sentence(detail) for _, detail in refusals[:3]]
+    shown = "; ".join(details) or redaction.excerpt(body[:EXCERPT_BYTES])
     happened = f"the API answered HTTP {status}" + (f" ({shown})" if shown else "")
     advice = _OTHERWISE
     if response.is_redirect:
@@ -168,12 +168,14 @@ def one_id_twice(subject: str, id_: str, first: str, second: str) -> Rejected:
 
 def invalid_response(subject: str, body: bytes, why: str, redaction: Redaction) -> InvalidResponse:
     """Return the error for an answer with status 200 that is not a JSON:API document."""
-    came = (
-        f"it begins: {redaction.excerpt(body[:EXCERPT_BYTES])}" if body.strip() else "the body is empty"
+    start = (
+        f"it begins: {redaction.excerpt(body[:EXCERPT_BYTES])}"
+        if body.strip()
+        else "the body is empty"
     )
     return InvalidResponse(
         subject,
-        f"the answer is not what this API promises: {why}; {came}",
+        f"the answer is not what this API promises: {why}; {start}",
         f"{AGAIN} Is RECRUIT_API_BASE_URL an API, and not a web page?",
     )
 
@@ -184,10 +186,10 @@ def error_objects(body: bytes) -> list[tuple[str, str]]:
         errors = msgspec.json.decode(body)["errors"]
     except (msgspec.MsgspecError, KeyError, TypeError):
         return []
-    found = errors if isinstance(errors, list) else [errors]
+    all_ = errors if isinstance(errors, list) else [errors]
     return [
         (str(error.get("code", "")), str(error.get("detail") or error.get("title") or ""))
-        for error in found
+        for error in all_
         if isinstance(error, dict)
     ]
 

@@ -116,7 +116,7 @@ class Lane:
         done = (self._next - self._first) * self.order
         return self._next if done < self._pages else None
 
-    def go_on(self, until: Key) -> None:
+    def extend(self, until: Key) -> None:
         """Continue until everything down to a key is covered."""
         self._until = until
 
@@ -130,17 +130,17 @@ class Lane:
             raise OutOfOrder
         if self._stepped_back(page):
             return
-        falling = sorted(keys, reverse=True)
-        fresh = [key for key in falling if key < self.oldest]
-        self._check_repeated(falling[: len(falling) - len(fresh)])
-        if self.oldest == NEWEST and falling:
-            self.greatest = falling[0]
-            self.newest = max(self.newest, falling[0])
-        self.oldest = fresh[-1] if fresh else self.oldest
+        descending = sorted(keys, reverse=True)
+        unread = [key for key in descending if key < self.oldest]
+        self._check_repeated(descending[: len(descending) - len(unread)])
+        if self.oldest == NEWEST and descending:
+            self.greatest = descending[0]
+            self.newest = max(self.newest, descending[0])
+        self.oldest = unread[-1] if unread else self.oldest
         if page.number == 1 if self.order is Order.OLDEST_FIRST else ends(page, self._size):
             self.oldest = OLDEST
-        self.records += len(fresh)
-        self._keys.extend(fresh)
+        self.records += len(unread)
+        self._keys.extend(unread)
         self._total = page.document.record_count
         self._position = (page.number - 1) * self._size + len(keys)
         self._next = page.number + self.order
@@ -193,12 +193,12 @@ def spread(order: Order, size: int, top: int, pages: int, lanes: int) -> list[La
     sizes = [rest // lanes + (each < rest % lanes) for each in range(lanes)]
     sizes[0] += 1
     firsts = [top + order * sum(sizes[:each]) for each in range(lanes)]
-    found = [
+    split = [
         Lane(order, size, first, length, top=first == top)
         for first, length in zip(firsts, sizes, strict=True)
     ]
-    found[-1].go_on(OLDEST)
-    return found
+    split[-1].extend(OLDEST)
+    return split
 
 
 def counts_match(lanes: Sequence[Lane], total: int) -> bool:
@@ -206,7 +206,7 @@ def counts_match(lanes: Sequence[Lane], total: int) -> bool:
 
     Every record read existed then, so every record that existed then was read.
     """
-    apart = all(young.oldest > old.newest for young, old in pairwise(lanes))
+    apart = all(newer.oldest > older.newest for newer, older in pairwise(lanes))
     return apart and sum(lane.records for lane in lanes) == total
 
 
@@ -218,9 +218,9 @@ def gaps(lanes: Sequence[Lane]) -> list[tuple[Lane, Lane]]:
     Raises:
         OutOfOrder: the lanes do not run from new to old.
     """
-    if any(young.greatest <= old.greatest for young, old in pairwise(lanes) if young.records):
+    if any(newer.greatest <= older.greatest for newer, older in pairwise(lanes) if newer.records):
         raise OutOfOrder
-    return [(young, old) for young, old in pairwise(lanes) if young.oldest > old.newest]
+    return [(newer, older) for newer, older in pairwise(lanes) if newer.oldest > older.newest]
 
 
 def _number(record: Record) -> int:

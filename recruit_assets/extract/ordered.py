@@ -13,10 +13,10 @@ from recruit_assets.extract.lanes import (
     Lane,
     Order,
     OutOfOrder,
+    counts_match,
     gaps,
     order_of,
     spread,
-    counts_match,
 )
 from recruit_assets.extract.links import counts_end, has_next_link
 from recruit_assets.extract.no_response import TELL
@@ -38,7 +38,7 @@ class Ordered:
 
     def __init__(self, pager: Pager, first: Page) -> None:
         self._pager, self._first = pager, first
-        self._came = array("q")  # ids read
+        self._ids = array("q")  # ids read
         self._places = array("q")  # the page number of each
         self._floor = OLDEST  # newest key of page 1; with the oldest first, no later page has it
 
@@ -57,13 +57,13 @@ class Ordered:
         lanes[0].take(top, self._keys(top))
         yield from self._read(lanes)
         if not counts_match(lanes, total):
-            leaky = gaps(lanes)
-            for young, old in leaky:
-                young.go_on(until=old.newest)
-            yield from self._read([young for young, _ in leaky])
+            open_ends = gaps(lanes)
+            for newer, older in open_ends:
+                newer.extend(until=older.newest)
+            yield from self._read([newer for newer, _ in open_ends])
         if not (counts_match(lanes, total) and pager.now == total):
             yield from self._added_since(top, order)
-            yield from self._came_short()
+            yield from self._reread_if_short()
 
     def _added_since(self, top: Page, order: Order) -> Iterator[Page]:
         """Yield what was added or changed at the newest end during the read.
@@ -73,14 +73,14 @@ class Ordered:
         is read to its end, which makes its first page known, and the next pass begins.
         """
         for _ in range(MAX_PASSES):
-            known = self._surely_before(max(self._keys(top), default=OLDEST))
+            known = self._lower_bound(max(self._keys(top), default=OLDEST))
             if order is Order.OLDEST_FIRST:
                 top = yield from self._newest(self._pager.last(self._pager.now))
             else:
                 top = self._pager.page(1)
                 yield top
             lane = Lane(order, self._pager.size, top.number, 1)
-            lane.go_on(until=known)
+            lane.extend(until=known)
             lane.take(top, self._keys(top))
             if lane.wanted is None:
                 return
@@ -105,9 +105,11 @@ class Ordered:
             yield page
             last = pager.last(page.document.record_count)
             if page.records:
-                if number > 1 and min(self._keys(page)) <= self._surely_before(self._floor):
+                if number > 1 and min(self._keys(page)) <= self._lower_bound(self._floor):
                     raise OutOfOrder
-                if counts_end(page, pager.size) and (empty == number + 1 or not has_next_link(page)):
+                if counts_end(page, pager.size) and (
+                    empty == number + 1 or not has_next_link(page)
+                ):
                     return page
                 number = max(number + 1, last)
             elif number > last:
@@ -121,18 +123,18 @@ class Ordered:
         )
         return page
 
-    def _came_short(self) -> Iterator[Page]:
+    def _reread_if_short(self) -> Iterator[Page]:
         """Yield the pages again if records are missing although the list has not changed."""
-        pager, came = self._pager, len(set(self._came))
-        if came >= pager.now:
+        pager, distinct = self._pager, len(set(self._ids))
+        if distinct >= pager.now:
             return
         seen = Sightings()
-        for id_, number in zip(self._came, self._places, strict=True):
+        for id_, number in zip(self._ids, self._places, strict=True):
             seen.add(number, [str(id_)])
         if pager.steady and not self._pager.doubts and seen.listed_twice:
             yield from read_again(pager, seen)
         else:
-            self._pager.doubts.append(too_few(came, pager.now, seen if pager.steady else None))
+            self._pager.doubts.append(too_few(distinct, pager.now, seen if pager.steady else None))
 
     def _read(self, lanes: Iterable[Lane]) -> Iterator[Page]:
         """Yield the pages that lanes want as they are answered, one page of each lane in flight."""
@@ -154,7 +156,7 @@ class Ordered:
                 "records were removed faster than pages could be read: sync at a quieter time"
             )
 
-    def _surely_before(self, key: Key) -> Key:
+    def _lower_bound(self, key: Key) -> Key:
         """Return a key that sorts before every change made since this one was read.
 
         In a window, two changes can share a time, and the later one can have the lower id.
@@ -163,6 +165,6 @@ class Ordered:
 
     def _keys(self, page: Page) -> list[Key]:
         keys = self._pager.keys(page)
-        self._came.extend(id_ for _, id_ in keys)
+        self._ids.extend(id_ for _, id_ in keys)
         self._places.extend([page.number] * len(keys))
         return keys

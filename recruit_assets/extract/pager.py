@@ -61,9 +61,9 @@ class Pager:
             self._count(page)
             if len(page.records) == due:
                 return page
-        belong = "an unknown number" if due < 0 else f"{due:,}"
-        came = f"{len(page.records):,} records"
-        self.doubts.append(f"page {number:,} has {came} where {belong} belong")
+        expected = "an unknown number" if due < 0 else f"{due:,}"
+        count = f"{len(page.records):,} records"
+        self.doubts.append(f"page {number:,} has {count} where {expected} belong")
         return page
 
     def keys(self, page: Page) -> list[Key]:
@@ -122,12 +122,12 @@ class Pager:
 
     def _fit(self, page: Page) -> None:
         """Adopt the API's page size if it differs from the requested one on every page."""
-        document, came = page.document, len(page.records)
+        document, shown = page.document, len(page.records)
         counted = document.record_count
-        if not came or not counted or came > counted:
+        if not shown or not counted or shown > counted:
             return  # more records than counted, so the count is worthless
-        if came == counted or document.page_count == -(-counted // came):
-            self.size = came
+        if shown == counted or document.page_count == -(-counted // shown):
+            self.size = shown
             self.doubts.clear()
 
     def _drop(self, refused: ParameterRefused) -> None:

@@ -142,7 +142,9 @@ def _ask_for_changes(found: Probe, query: Query, source: Source) -> None:
 
 def _common(probes: Sequence[Probe], base_url: str) -> RequestFailed | None:
     """Return the error that all of several endpoints share, or None."""
-    errors = [each.error for each in probes if each.state in (ProbeState.UNAVAILABLE, ProbeState.FAILING)]
+    errors = [
+        each.error for each in probes if each.state in (ProbeState.UNAVAILABLE, ProbeState.FAILING)
+    ]
     if len(errors) < len(probes) or len({type(each) for each in errors}) != 1:
         return None
     error = errors[0]

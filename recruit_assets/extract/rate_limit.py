@@ -118,11 +118,11 @@ class RateLimiter:
 
 def _until_allowed(database: Connection, now: float) -> float:
     """Return the seconds until the API allows more; check sooner while requests are unanswered."""
-    told = database.execute("SELECT left_over, until FROM told WHERE moves").fetchone()
-    if told is None or told[0] > 0 or not now < told[1] <= now + WINDOW_SECONDS:
+    reported = database.execute("SELECT left_over, until FROM told WHERE moves").fetchone()
+    if reported is None or reported[0] > 0 or not now < reported[1] <= now + WINDOW_SECONDS:
         return 0.0
-    wait: float = told[1] - now
-    return min(wait, POLL_INTERVAL) if _on_their_way(database) else wait
+    wait: float = reported[1] - now
+    return min(wait, POLL_INTERVAL) if _count_unanswered(database) else wait
 
 
 def _note(database: Connection, now: float, remaining: int, until: float, *, refused: bool) -> None:
@@ -133,12 +133,12 @@ def _note(database: Connection, now: float, remaining: int, until: float, *, ref
         if now < before[1] < until and not refused:
             until = before[1]  # answers give whole seconds, so the earliest is the most precise
     # The API may or may not have counted the unanswered requests.
-    left_over = remaining - _on_their_way(database)
+    left_over = remaining - _count_unanswered(database)
     database.execute("DELETE FROM told")
     database.execute("INSERT INTO told VALUES (?, ?, ?, ?)", (remaining, left_over, until, moves))
 
 
-def _on_their_way(database: Connection) -> int:
+def _count_unanswered(database: Connection) -> int:
     found = database.execute("SELECT count(*) FROM sent WHERE NOT answered").fetchone()
     return int(found[0])
 
@@ -148,9 +148,9 @@ def _folder() -> Path:
     folder = Path(gettempdir()) / f"recruit-assets-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        theirs = folder.lstat()
+        status = folder.lstat()
     except OSError as error:
         raise BadSetting(f"The request budget cannot be kept ({error}): set TMPDIR.") from error
-    if folder.is_symlink() or theirs.st_uid != os.getuid():
+    if folder.is_symlink() or status.st_uid != os.getuid():
         raise BadSetting(f"{folder} is somebody else's: remove it, or set TMPDIR elsewhere.")
     return folder

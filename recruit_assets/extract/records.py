@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from recruit_assets.catalogue import META, MORE, MAX_UNKNOWN, TYPE, UNPARSED, Endpoint, Kind
+from recruit_assets.catalogue import MAX_UNKNOWN, META, MORE, TYPE, UNPARSED, Endpoint, Kind
 from recruit_assets.extract.arrow import ARROW_TYPES, Values, as_column, as_json, kind_of, storable
 from recruit_assets.extract.columns import Places, Shape, shape_of
 from recruit_assets.extract.jsonapi import Linkage, Record, members
@@ -132,8 +132,8 @@ class RecordTable:
                 values += [None] * (rows - len(values))
                 arrays[name] = self._array(name, kind, values, misfits)
         if misfits:
-            told = [as_json(misfits[row]) if row in misfits else None for row in range(rows)]
-            arrays[UNPARSED] = pa.array(told, pa.string())
+            texts = [as_json(misfits[row]) if row in misfits else None for row in range(rows)]
+            arrays[UNPARSED] = pa.array(texts, pa.string())
         return pa.table(arrays)
 
     def _array(

@@ -18,7 +18,7 @@ class Repeats:
     """Distinguish a list that repeats its pages endlessly from one whose records only move."""
 
     def __init__(self) -> None:
-        self._alike = 0
+        self._repeated = 0
         self._numbers: dict[int, int] = {}  # number of the first page with each content
 
     def too_many(self, page: Page, last: int) -> bool:
@@ -34,9 +34,9 @@ class Repeats:
         """
         content = hash(frozenset(record.id for record in page.records))  # in any order
         moved = self._numbers.setdefault(content, page.number) != page.number
-        alike = moved if page.records else page.number <= last
-        self._alike = self._alike + 1 if alike else 0
-        return self._alike >= MAX_REPEATED_PAGES
+        repeated = moved if page.records else page.number <= last
+        self._repeated = self._repeated + 1 if repeated else 0
+        return self._repeated >= MAX_REPEATED_PAGES
 
 
 class Sightings:
@@ -60,15 +60,15 @@ class Sightings:
     @property
     def listed_twice(self) -> str:
         """Describe the records that are listed twice; empty if there are none."""
-        said = [
+        sentences = [
             f"record {one_line(id_)} is listed twice, on pages {first:,} and {second:,}"
             if first != second
             else f"record {one_line(id_)} is listed twice, on page {first:,}"
             for id_, (first, second) in islice(self._twice.items(), NAMED)
         ]
         if len(self._twice) > NAMED:
-            said.append(f"and {len(self._twice) - NAMED:,} more are")
-        return ", ".join(said)
+            sentences.append(f"and {len(self._twice) - NAMED:,} more are")
+        return ", ".join(sentences)
 
 
 def ids_of(page: Page) -> list[str]:
@@ -76,8 +76,8 @@ def ids_of(page: Page) -> list[str]:
     return [str(record.id) for record in page.records]
 
 
-def too_few(came: int, counted: int, seen: Sightings | None = None) -> str:
+def too_few(read: int, counted: int, seen: Sightings | None = None) -> str:
     """Return a sentence on how many records are missing, and which may be in their place."""
     twice = seen.listed_twice if seen else ""
-    sentence = f"{came:,} records came, and the API counts {counted:,}"
+    sentence = f"{read:,} records came, and the API counts {counted:,}"
     return f"{sentence}: {twice}, maybe in place of others. {TELL}" if twice else sentence

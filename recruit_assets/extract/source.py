@@ -19,7 +19,7 @@ from recruit_assets.extract import http_errors
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.flight import InFlight
 from recruit_assets.extract.identity import one_id_twice, type_of_another
-from recruit_assets.extract.jsonapi import Document, Record, AnyDocument, Single
+from recruit_assets.extract.jsonapi import AnyDocument, Document, Record, Single
 from recruit_assets.extract.query import PAGE_SIZE, Query
 from recruit_assets.extract.retries import ONCE, RequestStats, RetryLimits, call_with_retries
 from recruit_assets.extract.threads import DaemonPool
@@ -132,7 +132,7 @@ class Source:
         """
         wanted, failed = list(ids), list[RequestFailed]()
 
-        def look(id_: str) -> Page | None:
+        def request(id_: str) -> Page | None:
             try:
                 return self.record(id_, query, ONCE if failed else None)
             except RequestFailed as error:
@@ -140,7 +140,7 @@ class Source:
                 return self._page_of([])
 
         with DaemonPool(self.concurrency) as pool:
-            yield from zip(wanted, pool.map(look, wanted), strict=True)
+            yield from zip(wanted, pool.map(request, wanted), strict=True)
         if failed:
             self.log.warning(
                 f"{self.endpoint.name}: {len(failed)} of {len(wanted)} records could not be looked "

@@ -24,7 +24,8 @@ from recruit_assets.extract.sightings import MAX_REPEATED_PAGES, Repeats, Sighti
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.unordered import read_twice
 
-REFUSED = (InvalidResponse, Rejected, ParameterRefused, Unavailable)  # of a link that leads to no page
+# Errors of a link to a page that does not exist.
+REFUSED = (InvalidResponse, Rejected, ParameterRefused, Unavailable)
 LOG_INTERVAL = 5.0  # seconds
 MAX_PAGES = 1_000_000  # pages (30 million records)
 DOUBTS_SHOWN = 3
@@ -48,8 +49,8 @@ class Walk:
         query = Query.everything(source.endpoint, source.page_size, since)
         self._pager = Pager(source, query, self.report)
         self._doubts = self._pager.doubts
-        self._begun = self._told = monotonic()
-        self._queued = 0.0  # seconds waited for the rate limit at the last progress message
+        self._begun = self._logged_at = monotonic()
+        self._waited = 0.0  # seconds waited for the rate limit at the last progress message
 
     @property
     def query(self) -> Query:
@@ -64,13 +65,13 @@ class Walk:
     def __iter__(self) -> Iterator[Page]:
         report = self.report
         report.began = datetime.now(UTC)
-        self._begun = self._told = monotonic()
+        self._begun = self._logged_at = monotonic()
         try:
             for page in self._bounded(self._pages()):
                 report.pages += 1
                 report.records += len(page.records)
-                if monotonic() - self._told > LOG_INTERVAL:
-                    self._tell()
+                if monotonic() - self._logged_at > LOG_INTERVAL:
+                    self._log_progress()
                 yield page
         except Unavailable as error:
             if report.pages:
@@ -81,13 +82,13 @@ class Walk:
             report.began -= self._source.behind
             self._judge()
 
-    def _tell(self) -> None:
+    def _log_progress(self) -> None:
         """Log the progress of the walk."""
-        queued, self._told = self.stats.seconds_waited_for_budget, monotonic()
+        queued, self._logged_at = self.stats.seconds_waited_for_budget, monotonic()
         so_far = self.report.so_far(
-            self._pager.size, self._told - self._begun, waited=queued > self._queued
+            self._pager.size, self._logged_at - self._begun, waited=queued > self._waited
         )
-        self._queued = queued
+        self._waited = queued
         self._source.log.info(f"{self._name}: {so_far}")
 
     def _judge(self) -> None:
@@ -106,9 +107,9 @@ class Walk:
             if repeats.too_many(page, self._pager.last(page.document.record_count)):
                 self._doubts.insert(
                     0,
-                    f"the list repeats itself or lies about its length: {MAX_REPEATED_PAGES} pages showed "
-                    f"what others had shown, the last of them page {page.number:,}, and no more "
-                    f"were asked for. {TELL}",
+                    "the list repeats itself or its record count is wrong: "
+                    f"{MAX_REPEATED_PAGES} pages in a row had the same records as other pages, the "
+                    f"last of them page {page.number:,}, so no more were requested. {TELL}",
                 )
                 return
             if number == MAX_PAGES:

@@ -75,7 +75,7 @@ def compact(path: str, wait_seconds: float, config: Mapping[str, Any] | None = N
     if not Path(path).exists():
         raise DatabaseProblem(f"There is no {path} yet: materialize something first.")
     file = Path(path).resolve()
-    with _alone(file, wait_seconds):
+    with _exclusive(file, wait_seconds):
         return _compact(file, wait_seconds, dict(config or {}))
 
 
@@ -101,7 +101,7 @@ def make_erasure_final(
     file, options = Path(path).resolve(), dict(config)
     if not is_made(path) or not _is_due(file, wait_seconds, options, within_run=within_run):
         return None
-    with _alone(file, wait_seconds):
+    with _exclusive(file, wait_seconds):
         # Another run may have done it while this one waited.
         if not _is_due(file, wait_seconds, options, within_run=within_run):
             return None
@@ -210,7 +210,7 @@ def _content(database: duckdb.DuckDBPyConnection, name: str) -> list[list[tuple[
 
 
 @contextmanager
-def _alone(file: Path, wait_seconds: float) -> Iterator[None]:
+def _exclusive(file: Path, wait_seconds: float) -> Iterator[None]:
     """Exclude a concurrent compaction, whose copy would be older than later writes."""
     try:
         with FileLock(f"{file}.compacting.lock", timeout=wait_seconds):

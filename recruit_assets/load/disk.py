@@ -23,40 +23,40 @@ KEPT = "What was merged is committed."
 UNDONE = "What was not yet committed is undone: the last good state stays."
 
 
-def disk_problem(said: str, path: str, *, committed: bool = False) -> DatabaseProblem | None:
+def disk_problem(message: str, path: str, *, committed: bool = False) -> DatabaseProblem | None:
     """Return the error for a disk problem, or None if the message is about something else.
 
     Args:
-        said: the system's or DuckDB's message.
+        message: the system's or DuckDB's message.
         path: what was written; a file that the message names takes precedence.
         committed: whether everything that was to be merged is in the database nevertheless.
     """
-    named = re.search(r'file "([^"]+)"', said)
+    named = re.search(r'file "([^"]+)"', message)
     place = os.path.dirname(named[1]) if named else path
     state = KEPT if committed else UNDONE
-    if any(phrase in said for phrase in _FULL):
+    if any(phrase in message for phrase in _FULL):
         return NoSpaceLeft(
-            f"no space left: make room (at {place}), then run again. {state} {said}",
+            f"no space left: make room (at {place}), then run again. {state} {message}",
             committed=committed,
         )
     for phrase, advice in _BROKEN.items():
-        if phrase in said:
-            return DatabaseProblem(f"The disk at {place} {advice}. {state} {said}")
+        if phrase in message:
+            return DatabaseProblem(f"The disk at {place} {advice}. {state} {message}")
     return None
 
 
-def removal_problem(said: str, *, committed: bool = False) -> DatabaseProblem | None:
+def removal_problem(message: str, *, committed: bool = False) -> DatabaseProblem | None:
     """Return the error for a removed file, or None if the message is about something else.
 
     Args:
-        said: DuckDB's message.
+        message: DuckDB's message.
         committed: whether everything that was to be merged is in the database nevertheless.
     """
-    if not any(phrase in said for phrase in _GONE):
+    if not any(phrase in message for phrase in _GONE):
         return None
     return DatabaseProblem(
         f"A file or folder that was in use is gone: see what removes it, then run again. "
-        f"{KEPT if committed else UNDONE} {said}"
+        f"{KEPT if committed else UNDONE} {message}"
     )
 
 

@@ -82,8 +82,8 @@ def was_compacted_on(database: duckdb.DuckDBPyConnection, day: datetime) -> bool
     if "finished" not in {name for name, _ in columns_found(database, COMPACTIONS, META)}:
         return False
     ((last,),) = database.execute(
-        "SELECT max(said) FROM (SELECT TRY_CAST(finished::VARCHAR AS TIMESTAMP WITH TIME ZONE) "
-        f"AS said FROM {table_name(database, COMPACTIONS, META)}) WHERE said <= ?",
+        "SELECT max(moment) FROM (SELECT TRY_CAST(finished::VARCHAR AS TIMESTAMP WITH TIME ZONE) "
+        f"AS moment FROM {table_name(database, COMPACTIONS, META)}) WHERE moment <= ?",
         [day],
     ).fetchall()
     return bool(last) and last.astimezone(UTC).date() == day.astimezone(UTC).date()

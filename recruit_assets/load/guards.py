@@ -40,7 +40,7 @@ class Compared:
 class Doubt:
     """Describe what the API no longer shows; `refuses` means that a person must accept it."""
 
-    says: str
+    message: str
     refuses: bool = True
 
 
@@ -55,29 +55,30 @@ def doubts(
         stage: the rows that were read, flushed.
         compared: what they are compared with.
     """
-    name, alive = endpoint.name, count_current(database, endpoint)
+    name, current = endpoint.name, count_current(database, endpoint)
     changed = difference(compared.api_before, compared.api)
-    if too_many(compared.missing, alive):
-        says = (
-            f"{name}: {compared.missing:,} of the {alive:,} current rows are not in the API's list."
+    if too_many(compared.missing, current):
+        message = (
+            f"{name}: {compared.missing:,} of the {current:,} current rows are not in the "
+            "API's list."
         )
-        yield Doubt(says + changed)
+        yield Doubt(message + changed)
     if lacking := emptied(database, endpoint, stage, compared.columns):
-        says = (
+        message = (
             f"{name}: every row has a value in {_listed(lacking)}, and no record that came has "
             "one: the key may see less than before."
         )
         if new := [each for each in stage.columns if each not in {*compared.columns, UNPARSED}]:
-            says += f" New in these records: {_listed(new)}."
+            message += f" New in these records: {_listed(new)}."
         same = _version(compared.api_before) in ("", _version(compared.api))
-        yield Doubt(says + changed, refuses=same)
+        yield Doubt(message + changed, refuses=same)
 
 
-def too_many(missing: int, alive: int) -> bool:
+def too_many(missing: int, current: int) -> bool:
     """Return whether more current rows are missing than may be deleted without being allowed."""
-    if missing == alive:
+    if missing == current:
         return missing > 1
-    return missing > FEW_ROWS and missing > MAX_DELETED_SHARE * alive
+    return missing > FEW_ROWS and missing > MAX_DELETED_SHARE * current
 
 
 def emptied(
@@ -134,15 +135,15 @@ def _counted(
     counts += [f"count(*) FILTER ({is_filled(name)})" for name in names]
     (found,) = database.execute(f"SELECT {', '.join(counts)} FROM {source}").fetchall()
     values = Counter(dict(zip(columns, found[: len(columns)], strict=True)))
-    saying = Counter(dict(zip(columns, found[len(columns) :], strict=True)))
+    filled_values = Counter(dict(zip(columns, found[len(columns) :], strict=True)))
     for name, all_, filled in database.execute(
         "SELECT misfit.key, count(*), "
         f"count(*) FILTER ({is_filled('misfit.value')}) "
         f"FROM {source}, json_each({UNPARSED}) AS misfit GROUP BY misfit.key"
     ).fetchall():
         values[name] += all_
-        saying[name] += filled
-    return values, saying
+        filled_values[name] += filled
+    return values, filled_values
 
 
 def _has_values(column: str, values: Counter[str]) -> bool:

@@ -10,7 +10,7 @@ import duckdb
 MERGING, UNDO = 40 << 20, 32
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 ROWS_PER_CHUNK = 4 * 2048  # rows that DuckDB processes together
-_ALONE = RLock()  # the settings apply to all connections of the process
+_LOCK = RLock()  # the settings apply to all connections of the process
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int, size: int) ->
         size: their bytes.
     """
     enough = MERGING + ROWS_PER_CHUNK * size // max(rows, 1) + rows * UNDO
-    with _ALONE:
+    with _LOCK:
         ((before, threads),) = database.execute(
             "SELECT current_setting('memory_limit'), current_setting('threads')"
         ).fetchall()
@@ -41,7 +41,7 @@ def bounded_memory(database: duckdb.DuckDBPyConnection, rows: int, size: int) ->
             database.execute(f"SET memory_limit = '{_bytes(before):.0f} bytes'")
 
 
-def _bytes(told: str) -> float:
+def _bytes(shown: str) -> float:
     """Return the bytes of a setting that DuckDB shows rounded down, such as `18.7 GiB`."""
-    number, unit = told.split()
+    number, unit = shown.split()
     return (float(number) + 0.05) * float(1024 ** UNITS.index(unit))

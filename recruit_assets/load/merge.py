@@ -79,8 +79,8 @@ def merge(
             write_changes(database, table, part, stage.columns, run_id)
         arrived += found
         if refresh_volatile:
-            came = f"(SELECT * FROM {part} SEMI JOIN arrived USING ({POSITION}))"
-            note_replaced(database, endpoint, came, stage.columns, {*volatile, UNPARSED})
+            rows = f"(SELECT * FROM {part} SEMI JOIN arrived USING ({POSITION}))"
+            note_replaced(database, endpoint, rows, stage.columns, {*volatile, UNPARSED})
             refreshed += _refresh(database, table, part, volatile)
     return MergeCounts(**arrived, refreshed=refreshed, repeated=repeated)
 

@@ -36,15 +36,15 @@ def without_values(error: duckdb.Error) -> str:
 
     Those about a file are whole, as they quote nothing but its path.
     """
-    said = str(error)
+    text = str(error)
     if isinstance(error, duckdb.IOException):
-        return said
-    prefix = _PREFIX.match(said)
+        return text
+    prefix = _PREFIX.match(text)
     start = prefix.end() if prefix else 0
     named = isinstance(error, _OF_NAMES)
-    clause = (_CLAUSE_WITH_NAMES if named else _CLAUSE).match(said, start)
+    clause = (_CLAUSE_WITH_NAMES if named else _CLAUSE).match(text, start)
     end = clause.end() if clause else start
-    return said[:end].rstrip() + "…" * (end < len(said))
+    return text[:end].rstrip() + "…" * (end < len(text))
 
 
 def _is_conflict(error: duckdb.Error) -> bool:
@@ -52,8 +52,8 @@ def _is_conflict(error: duckdb.Error) -> bool:
     if not isinstance(error, duckdb.TransactionException):
         return False
     # Names of files and tables, and values, apart.
-    said = re.sub(r"(?s)[\"'].*[\"']", "", _PREFIX.sub("", str(error), count=1))
-    return bool(_CONFLICT.search(said.partition(":")[0]))
+    text = re.sub(r"(?s)[\"'].*[\"']", "", _PREFIX.sub("", str(error), count=1))
+    return bool(_CONFLICT.search(text.partition(":")[0]))
 
 
 def problem_of(

@@ -260,7 +260,8 @@ def _version(database: duckdb.DuckDBPyConnection) -> float:
     if "version" not in columns:
         return 1
     ((found,),) = database.execute(
-        "SELECT max(said) FILTER (isfinite(said)) FROM (SELECT TRY_CAST(version::VARCHAR AS DOUBLE)"
-        f" AS said FROM {table_name(database, SCHEMA_VERSION, META)})"
+        "SELECT max(number) FILTER (isfinite(number)) FROM (SELECT "
+        "TRY_CAST(version::VARCHAR AS DOUBLE) AS number "
+        f"FROM {table_name(database, SCHEMA_VERSION, META)})"
     ).fetchall()
     return float(found or 1)

@@ -67,11 +67,11 @@ def _read_mart(path: Path, parser: duckdb.DuckDBPyConnection) -> Mart:
     """Return the mart of a file; the file's name is the mart's."""
     lines = path.read_text().splitlines()
     end = next(number for number, line in enumerate(lines) if not line.startswith("--"))
-    said, keys = _sorted_out([line[3:] for line in lines[:end]])
+    description, keys = _parse_header([line[3:] for line in lines[:end]])
     sql = "\n".join(lines[end:]).strip()
     return Mart(
         name=path.stem,
-        description="\n".join(said).strip(),
+        description="\n".join(description).strip(),
         grain=tuple(keys["Grain"][0].split(", ")),
         checks=tuple(keys["Check"]),
         picture=Picture(keys["Picture"][0], "Months" in keys, (keys["Months"] + keys["Bars"])[0]),
@@ -81,12 +81,12 @@ def _read_mart(path: Path, parser: duckdb.DuckDBPyConnection) -> Mart:
     )
 
 
-def _sorted_out(header: list[str]) -> tuple[list[str], dict[str, list[str]]]:
+def _parse_header(header: list[str]) -> tuple[list[str], dict[str, list[str]]]:
     """Return the description and the keys of a header.
 
     An indented line is another column, or continues a value.
     """
-    said: list[str] = []
+    description: list[str] = []
     keys: dict[str, list[str]] = defaultdict(list)
     key = ""
     for line in header:
@@ -94,12 +94,12 @@ def _sorted_out(header: list[str]) -> tuple[list[str], dict[str, list[str]]]:
             key = found[1]
             keys[key] += [found[2]] if key != "Columns" else []
         elif not key:
-            said.append(line)
+            description.append(line)
         elif key == "Columns":
             keys[key].append(line.strip())
         else:
             keys[key][-1] = f"{keys[key][-1]} {line.strip()}".strip()
-    return said, keys
+    return description, keys
 
 
 def _in_order(marts: list[Mart]) -> list[Mart]:

@@ -7,19 +7,19 @@ import pytest
 
 from recruit_assets.extract.jsonapi import Document, Record
 from recruit_assets.extract.lanes import (
-    OLDEST,
     KEYS_REMEMBERED,
     MAX_STEPS_BACK,
     NEWEST,
+    OLDEST,
     Key,
     Lane,
     Order,
     OutOfOrder,
+    counts_match,
     gaps,
     keys_of,
     order_of,
     spread,
-    counts_match,
 )
 from recruit_assets.extract.source import Page
 
@@ -85,7 +85,7 @@ def test_a_lane_reads_its_own_pages_and_goes_on_to_what_the_next_has_covered() -
     take(reading, 3, [7, 8, 9], 12)
     assert (reading.oldest, reading.records) == (key(7), 6)
     assert reading.wanted is None
-    reading.go_on(until=key(6))
+    reading.extend(until=key(6))
     assert reading.wanted == 2
     take(reading, 2, [6, 7, 8], 11)
     assert (reading.oldest, reading.records) == (key(6), 7)
@@ -176,33 +176,33 @@ def test_lanes_share_the_pages_of_a_list(order: Order, pages: int, lanes: int) -
 
 
 def test_a_list_stood_still_if_all_of_it_came_apart() -> None:
-    young, old = spread(Order.OLDEST_FIRST, 3, 2, 3, 2)
-    take(young, 2, [4, 5, 6], 6)
-    assert not counts_match([young, old], 6)
-    take(old, 1, [1, 2, 3], 6)
-    assert counts_match([young, old], 6)
-    assert not counts_match([young, old], 7)
-    assert gaps([young, old]) == [(young, old)]
+    newer, older = spread(Order.OLDEST_FIRST, 3, 2, 3, 2)
+    take(newer, 2, [4, 5, 6], 6)
+    assert not counts_match([newer, older], 6)
+    take(older, 1, [1, 2, 3], 6)
+    assert counts_match([newer, older], 6)
+    assert not counts_match([newer, older], 7)
+    assert gaps([newer, older]) == [(newer, older)]
 
 
 def test_lanes_that_share_a_record_have_not_come_apart() -> None:
-    young, old = lane(Order.OLDEST_FIRST, 2, 1), lane(Order.OLDEST_FIRST, 1, 1)
-    take(young, 2, [3, 4, 5], 6)
-    take(old, 1, [1, 2, 3], 6)
-    assert not counts_match([young, old], 6)  # five records, one of them twice
+    newer, older = lane(Order.OLDEST_FIRST, 2, 1), lane(Order.OLDEST_FIRST, 1, 1)
+    take(newer, 2, [3, 4, 5], 6)
+    take(older, 1, [1, 2, 3], 6)
+    assert not counts_match([newer, older], 6)  # five records, one of them twice
 
 
 def test_lanes_that_do_not_go_from_young_to_old_are_out_of_order() -> None:
-    young, old = lane(Order.OLDEST_FIRST, 4, 1), lane(Order.OLDEST_FIRST, 3, 1)
-    take(young, 4, [4, 5, 6], 12)
-    take(old, 3, [7, 8, 9], 12)
+    newer, older = lane(Order.OLDEST_FIRST, 4, 1), lane(Order.OLDEST_FIRST, 3, 1)
+    take(newer, 4, [4, 5, 6], 12)
+    take(older, 3, [7, 8, 9], 12)
     with pytest.raises(OutOfOrder):
-        gaps([young, old])
+        gaps([newer, older])
 
 
 def test_lanes_that_met_have_no_gap() -> None:
-    young, old = lane(Order.OLDEST_FIRST, 3, 2), lane(Order.OLDEST_FIRST, 2, 2)
-    take(old, 2, [4, 5, 6], 9)
-    take(young, 3, [7, 8, 9], 9)
-    take(young, 2, [5, 6, 7], 8)
-    assert gaps([young, old]) == []
+    newer, older = lane(Order.OLDEST_FIRST, 3, 2), lane(Order.OLDEST_FIRST, 2, 2)
+    take(older, 2, [4, 5, 6], 9)
+    take(newer, 3, [7, 8, 9], 9)
+    take(newer, 2, [5, 6, 7], 8)
+    assert gaps([newer, older]) == []

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recruit_assets.errors import BadSetting
-from recruit_assets.extract.rate_limit import POLL_INTERVAL, JITTER, WINDOW_SECONDS, RateLimiter
+from recruit_assets.extract.rate_limit import JITTER, POLL_INTERVAL, WINDOW_SECONDS, RateLimiter
 
 TAKE = """
 import sys
