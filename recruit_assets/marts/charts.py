@@ -24,6 +24,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 INK, QUIET, LINE, ACCENT = "var(--ink)", "var(--quiet)", "var(--line)", "var(--accent)"
 EVERYWHERE = {INK: "#7b8794", QUIET: "#7b8794", LINE: "#9aa5b144", ACCENT: "#3f83d8"}
 LONGEST = 24  # months shown
+STEPS = (1, 2, 3, 6, 12, 24)  # months between two marks of an axis
 MANY_DAYS = 5 * 366  # from the first to the last month; a longer axis has ticks for years
 SHORT = 18  # characters of a name that is cut here, not by the library
 PLACE = 2  # digits of a row's position
@@ -136,18 +137,24 @@ def _months(rows: list[Row]) -> Spec:
         for row, value in zip(rows, _values(rows), strict=True)
     ]
     shown[-1]["text"] = number(rows[-1]["value"])
-    ticks = {"interval": "month", "step": 6 if len(rows) > LONGEST / 2 else 3}
-    is_long = (rows[-1]["label"] - rows[0]["label"]).days > MANY_DAYS
-    time = _axis(QUIET) | {
-        "format": "%Y" if is_long else "%b %y", "grid": False, "tickCount": 4 if is_long else ticks
-    }  # fmt: skip
-    x = {"field": "label", "type": "temporal", "axis": time}
+    time = _axis(QUIET) | {"grid": False} | _ticks(rows[0]["label"], rows[-1]["label"])
+    x = {"field": "label", "type": "temporal", "axis": time, "scale": {"type": "utc"}}
     numbers = _axis(QUIET) | {"tickCount": 4}
     y = {"field": "value", "type": "quantitative", "axis": numbers, "scale": {"nice": 4}}
     line = {
         "type": "line", "color": ACCENT, "strokeWidth": 2.5, "point": {"color": ACCENT, "size": 34}
     }  # fmt: skip
     return _chart(shown, {"x": x, "y": y}, [{"mark": line}, _texts(dx=8)], TALL, beside=40)
+
+
+def _ticks(first: date, last: date) -> Spec:
+    """Return the marks of an axis of months: at most four, or some years if it is very long."""
+    if (last - first).days > MANY_DAYS:
+        return {"format": "%Y", "tickCount": 4}
+    months = range(12 * first.year + first.month - 1, 12 * last.year + last.month)
+    step = next(each for each in STEPS if len(months) <= 4 * each)
+    marked = [month for month in months if month % step == 0] or [months[0]]
+    return {"format": "%b %y", "values": [f"{m // 12:04}-{m % 12 + 1:02}-01" for m in marked]}
 
 
 def _names(rows: list[Row]) -> tuple[list[str], int]:

@@ -141,13 +141,13 @@ def _state(row: Row) -> str:
     state = words.get(row["verdict"], str(row["verdict"]))
     if row["complete_at"] and state != "complete":
         state += f"; complete on {_cell(row['complete_at'])}"
-    return state.capitalize()
+    return state[:1].upper() + state[1:]
 
 
 def _cell(value: Any) -> str:
     """Return a value for reading."""
     if isinstance(value, datetime):
-        return f"{value.day} {value:%b %H:%M}".replace(" ", NO_BREAK)
+        return f"{value.day}{NO_BREAK}{value:%b %H:%M}"
     return one_line(value, LONGEST) if isinstance(value, str) else number(value)
 
 

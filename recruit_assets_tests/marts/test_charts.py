@@ -1,6 +1,7 @@
 """What is drawn of labels and values that nobody would choose."""
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from statistics import median
 from time import process_time
@@ -68,6 +69,25 @@ def test_any_months_can_be_drawn(months: list[tuple[date, Any]]) -> None:
     svg = as_svg(ChartData(MONTHS, rows))
     ElementTree.fromstring(svg)
     assert svg.count("<text") < 60  # no tick for each month of centuries
+
+
+@pytest.mark.parametrize(
+    ("months", "marks"),
+    [
+        ((5,), ["Jun 23"]),
+        ((5, 6), ["Jun 23", "Jul 23"]),
+        ((0, 12), ["Jan 23", "Jul 23", "Jan 24"]),
+        ((0, 30), ["Jan 23", "Jan 24", "Jan 25"]),
+        ((0, 3, 26), ["Jan 23", "Jan 24", "Jan 25"]),
+        (range(24), ["Jan 23", "Jul 23", "Jan 24", "Jul 24"]),
+        (range(3, 58, 5), ["Jan 24", "Jan 26"]),
+    ],
+)
+def test_few_months_are_marked_however_far_apart_they_are(
+    months: Iterable[int], marks: list[str]
+) -> None:
+    rows = [Row(label=date(2023 + month // 12, month % 12 + 1, 1), value=month) for month in months]
+    assert re.findall(r">(\w{3} \d\d)<", as_svg(ChartData(MONTHS, rows))) == marks
 
 
 def test_names_that_become_the_same_stay_two_bars() -> None:

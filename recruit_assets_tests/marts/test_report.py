@@ -1,6 +1,7 @@
 """The page, as a browser and a reader of text get it."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,11 +10,14 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.load.connection import connection
+from recruit_assets.marts.report import gather, render, report_path, write
 from recruit_assets_tests.marts.conftest import Answers
 
 pytestmark = pytest.mark.ring(2)
 
-WIDTHS = {"wide": 1400, "phone": 400}
+WIDTHS = {"wide": 1400, "phone": 390}
+PAPER = {"width": 688, "height": 1017}  # pixels of an A4 page within its margins
 SHOWN = {"wide": 5, "phone": 1}  # sections that are in the pictures of `docs/marts.md`
 # Whatever has text of its own, with its colour and the one behind it.
 TEXTS = """
@@ -32,6 +36,9 @@ TEXTS = """
         }
     })
 """
+
+
+SECTIONS = "[...document.querySelectorAll('section')]"
 
 
 class Texts(HTMLParser):
@@ -107,8 +114,7 @@ def test_it_fits_the_screen(
     page: Page, screen: str, scheme: str, pytestconfig: pytest.Config
 ) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[screen]
-    sections = "[...document.querySelectorAll('section')]"
-    assert not page.evaluate(f"{sections}.some(each => each.scrollWidth > each.clientWidth)")
+    assert not page.evaluate(f"{SECTIONS}.some(each => each.scrollWidth > each.clientWidth)")
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (dark == "rgb(15, 20, 27)") is (scheme == "dark")
     if folder := pytestconfig.getoption("pictures"):
@@ -134,7 +140,43 @@ def test_it_prints_on_white_with_all_numbers(page: Page) -> None:
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert all(tables.nth(index).is_visible() for index in range(tables.count()))
-    assert 5 < page.pdf(format="A4").count(b"/Type /Page\n") <= 12
+    assert 3 < page.pdf(format="A4").count(b"/Type /Page\n") <= 6
+
+    # A section that does not fit on a page any more leaves less than half of it empty.
+    page.set_viewport_size(PAPER)  # type: ignore[arg-type]
+    *whole, last = page.evaluate(f"{SECTIONS}.map(each => each.offsetHeight)")
+    assert max(whole) < PAPER["height"] / 2 < last  # which is broken between two rows
+    assert (
+        page.locator("section").last.evaluate("each => getComputedStyle(each).breakInside")
+        == "auto"
+    )
+    assert not page.evaluate(f"{SECTIONS}.some(each => each.scrollWidth > each.clientWidth)")
+
+
+# As after a sync of what had changed, of a company with many records.
+SECOND_SYNC = """
+    INSERT INTO recruit_meta.syncs
+    SELECT * REPLACE (sync_number + 1 AS sync_number, 'window' AS verdict, 1_098_538 AS rows)
+    FROM recruit_meta.syncs
+    QUALIFY row_number() OVER (PARTITION BY endpoint ORDER BY sync_number DESC) = 1
+"""
+
+
+def test_how_fresh_the_tables_are_fits_a_phone_after_a_second_sync(
+    answers: Answers, browser: Browser, tmp_path: Path
+) -> None:
+    path = shutil.copy(answers.path, tmp_path / "second.duckdb")
+    with connection(str(path), {}, 0.1) as database:
+        database.execute(SECOND_SYNC)
+        written = write(render(gather(database)), report_path(str(path)))
+    with browser.new_page(viewport={"width": WIDTHS["phone"], "height": 800}) as phone:
+        phone.goto(written.as_uri())
+        shown = phone.locator("section").last.locator(".scroll")
+        state = (
+            r"Changes; complete on \d+ (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d\d:\d\d"
+        )
+        assert len(re.findall(state, shown.inner_text())) == len(ENDPOINTS)
+        assert shown.evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
 def contrast(one: str, other: str) -> float:
