@@ -35,7 +35,10 @@ class RecruitError(Exception):
 
 
 class BadSetting(RecruitError):
-    """Report a setting that is missing or wrong."""
+    """Report settings that are missing or wrong; `args` has a sentence for each."""
+
+    def __str__(self) -> str:
+        return one_line(" ".join(map(str, self.args)))
 
 
 class RequestFailed(RecruitError):

@@ -168,17 +168,17 @@ def _post(settings: Settings, text: str) -> None:
 def _reasons(context: dg.RunFailureSensorContext, steps: Steps) -> list[str]:
     """Return the errors of the account's failed steps, or of the run if none failed."""
     failed = [
-        f"{event.step_key}: {_first_cause(event)}"
+        f"{event.step_key}: {message(first_cause(event))}"
         for event in context.get_step_failure_events()
         if event.step_key in steps.ops
     ]
-    return failed or [_first_cause(context.failure_event)]
+    return failed or [message(first_cause(context.failure_event))]
 
 
-def _first_cause(event: dg.DagsterEvent) -> str:
+def first_cause(event: dg.DagsterEvent) -> str:
     """Return the message of the innermost error, or of the event if it has no error."""
     error = getattr(event.event_specific_data, "error", None)
     while error and error.cause:
         error = error.cause
     said = error.message if error else event.message or "It does not say why."
-    return message(said.removeprefix(FAILURE))
+    return said.removeprefix(FAILURE).strip()

@@ -26,6 +26,7 @@ from pydantic import (
 from recruit_assets.catalogue import DeletionPolicy
 
 PREFIX = "RECRUIT_"
+_LIKE_A_KEY = re.compile(r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{16,}")
 
 
 def _setting(variable: str, default: Any, meaning: str, field: str = "", **extra: Any) -> Any:
@@ -190,9 +191,13 @@ def unknown_variables(names: Iterable[str], prefix: str = PREFIX) -> dict[str, s
         names: the names of environment variables.
         prefix: the prefix of the account's variables.
     """
-    known = [each.name for each in variables(prefix)]
-    unknown = sorted({each for each in names if each.startswith(prefix)} - set(known))
-    return {name: next(iter(get_close_matches(name, known, 1)), "") for name in unknown}
+    known = [each.name.removeprefix(prefix) for each in variables(prefix)]
+    found = {}
+    for name in sorted(set(names)):
+        rest = name.removeprefix(prefix)
+        if name.startswith(prefix) and rest not in known:
+            found[name] = next((prefix + near for near in get_close_matches(rest, known, 1)), "")
+    return found
 
 
 def load_env_file() -> Mapping[str, str]:
@@ -204,6 +209,17 @@ def load_env_file() -> Mapping[str, str]:
     found = {name: text for name, text in dotenv_values(Path(".env")).items() if text is not None}
     os.environ.update(found)
     return found
+
+
+def holds_a_secret(text: str, *, only_known: bool = False) -> bool:
+    """Return whether a text contains the value of a secret variable, or looks like a secret.
+
+    A key may be in the wrong variable, and its own variable empty. So long runs of letters and
+    digits count too, unless `only_known`, which is for addresses and paths.
+    """
+    secrets = [os.environ.get(each.name, "").strip() for each in variables() if each.secret]
+    known = any(secret and secret.lower() in text.lower() for secret in secrets)
+    return known or not (only_known or _LIKE_A_KEY.search(text) is None)
 
 
 @dataclass(frozen=True)
@@ -227,7 +243,7 @@ def _parsed(variable: Variable, text: str) -> Any:
         return getattr(Settings.model_validate({variable.field: value}), variable.field)
     except ValidationError:
         pass
-    told = "a value that is not shown" if _holds_a_secret(text) else repr(text.strip())
+    told = "a value that is not shown" if holds_a_secret(text) else repr(text.strip())
     policies = ", ".join(each.value for each in DeletionPolicy)
     advice = {
         "deleted_rows": f"set it to one of {policies}",
@@ -235,9 +251,3 @@ def _parsed(variable: Variable, text: str) -> Any:
     }
     rest = advice.get(variable.field, f"set it to a whole number, such as {variable.default}")
     return _Wrong(f"{variable.name} is {told}: {rest}.")
-
-
-def _holds_a_secret(text: str) -> bool:
-    """Return whether a text contains the value of a variable that is secret."""
-    secrets = [os.environ.get(each.name, "").strip() for each in variables() if each.secret]
-    return any(secret and secret in text for secret in secrets)

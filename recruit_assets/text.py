@@ -54,6 +54,11 @@ def markdown(text: str, limit: int = LONGEST_LINE) -> str:
     return _BLOCK.sub(r"\1\\\2", _ESCAPED.sub(r"\\\g<0>", shown))
 
 
+def unescaped(text: str) -> str:
+    """Return a text from `markdown` without its escapes, for a terminal."""
+    return re.sub(r"\\([^A-Za-z0-9\s])", r"\1", text)
+
+
 def message(text: str, limit: int = LONGEST_LINE) -> str:
     """Return one line for a chat, with Slack's three control characters escaped (`&`, `<`, `>`).
 

@@ -52,6 +52,7 @@ DAGSTER = {  # the files named after its concepts, the names of all of them, and
     "assets.py",
     "build.py",
     "checks.py",
+    "cli/sync.py",
     "component.py",
     "dagster_event_log.py",
     "definitions.py",

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 import time_machine
 
-from recruit_assets.cli.display import tables_as_json
+from recruit_assets.cli.status_report import tables_as_json
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem, RecruitError
 from recruit_assets.extract.report import Verdict

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from recruit_assets.text import BLANK, LONGEST_LABEL, OneLineLog, label, markdown, message, one_line
+from recruit_assets.text import (
+    BLANK,
+    LONGEST_LABEL,
+    OneLineLog,
+    label,
+    markdown,
+    message,
+    one_line,
+    unescaped,
+)
 from recruit_assets_tests.rings import sized
 
 HOSTILE = [
@@ -120,3 +129,8 @@ def test_a_message_in_the_log_is_one_line(text: str) -> None:
     logger.addHandler(logging.StreamHandler(written))
     OneLineLog(logger).warning(f"job {text}")
     assert written.getvalue() == one_line(f"job {text}") + "\n"
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="@/w")))
+def test_markdown_without_its_escapes_is_the_text(text: str) -> None:
+    assert unescaped(markdown(text)) == (one_line(text) or BLANK)

@@ -1,5 +1,6 @@
-"""The command line `recruit-assets`: `doctor` and `status`.
+"""The command line `recruit-assets`: `doctor`, `sync` and `status`.
 
-`doctor` examines settings, API and database, `display` formats the results for a terminal and as
-JSON, `main` parses the arguments. `load.overview` reads the state of the tables.
+`main` parses the arguments. `doctor` examines settings, API and database, `sync` runs Dagster's
+jobs, and `load.overview` reads the state of the tables. The modules called `..._report` print what
+these find, in the layout of `display`.
 """

@@ -1,14 +1,16 @@
 """The doctor: a check of settings, API and database before a sync.
 
 Runs the probes, and decides what their results mean for a sync. Nothing is changed, neither in the
-database nor at the API, and each endpoint gets two requests at most. `display` formats the result.
+database nor at the API, and each endpoint gets two requests at most. `doctor_report` prints the
+result.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import IntEnum
 from os import environ
-from typing import TypeVar
+from pathlib import Path
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting, DatabaseProblem, RecruitError
@@ -19,16 +21,16 @@ from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.load.reading import check_writable, is_made, reading
-from recruit_assets.settings import Settings, Variable, variables
-
-Number = TypeVar("Number", int, float)
+from recruit_assets.settings import (
+    Settings,
+    Variable,
+    holds_a_secret,
+    unknown_variables,
+    variables,
+)
 
 WAIT_SECONDS = 1.0  # for a database that another process is writing to
-# Measured on the tables of the sandbox: DuckDB gives each table its own blocks, and compresses
-# them. Real texts repeat less, so this is an estimate.
-BYTES_OF_A_TABLE = 270_000
 FEW_ROWS = 100_000  # a file with fewer rows needs no compaction
-PACKED = 0.35  # bytes in the file per byte in memory
 
 
 class Readiness(IntEnum):
@@ -54,7 +56,10 @@ class Diagnosis:
 
     settings: list[SettingShown]
     database: str  # path of the file
-    setting_problem: str = ""
+    folder: Path  # in which `.env` is looked for
+    has_env_file: bool
+    unknown: Mapping[str, str]  # variables that are no setting, each with the nearest one, or ""
+    setting_problems: list[str] = field(default_factory=list)  # one sentence each
     api_problem: str = ""  # affects all endpoints
     probes: list[Probe] = field(default_factory=list)
     database_problem: str = ""
@@ -62,11 +67,13 @@ class Diagnosis:
     tables: list[TableStatus] = field(default_factory=list)  # empty if they could not be read
     is_bloated: bool = False  # whether replaced rows take more space than current ones
     requests_per_10s: int = 0
+    accept_unavailable: bool = False  # whether missing endpoints are no restriction
 
     @property
     def requests(self) -> int | None:
         """Return the requests of a full sync; None if those of any endpoint are unknown."""
-        return _total([each.requests for each in self.probes])
+        known = [each.requests for each in self.probes if each.requests is not None]
+        return sum(known) if known and len(known) == len(self.probes) else None
 
     @property
     def seconds(self) -> float | None:
@@ -76,56 +83,75 @@ class Diagnosis:
         return self.requests / self.requests_per_10s * WINDOW_SECONDS
 
     @property
-    def disk(self) -> float | None:
-        """Return an estimate of the bytes that the tables will take."""
-        rows = _total([each.bytes for each in self.probes if each.state is ProbeState.READABLE])
-        return None if rows is None else len(self.probes) * BYTES_OF_A_TABLE + PACKED * rows
+    def unavailable(self) -> list[str]:
+        """Return the endpoints that the key or the account lacks."""
+        return [each.endpoint.name for each in self.probes if each.state is ProbeState.UNAVAILABLE]
 
     @property
     def readiness(self) -> Readiness:
         """Return the outcome of a sync."""
         states = {each.state for each in self.probes}
-        if self.setting_problem or self.api_problem or self.database_problem:
+        if self.setting_problems or self.api_problem or self.database_problem:
             return Readiness.FAILING
         if ProbeState.FAILING in states:
             return Readiness.FAILING
-        if states != {ProbeState.READABLE} or any(each.refused for each in self.probes):
+        good = (
+            {ProbeState.READABLE, ProbeState.UNAVAILABLE}
+            if self.accept_unavailable
+            else {ProbeState.READABLE}
+        )
+        if self.unknown or states - good or any(each.refused for each in self.probes):
             return Readiness.RESTRICTED
         return Readiness.GOOD
 
 
-def examine(from_file: Collection[str], tell: Callable[[Probe], None]) -> Diagnosis:
+def examine(
+    from_file: Collection[str], tell: Callable[[Probe], None], *, accept_unavailable: bool = False
+) -> Diagnosis:
     """Examine the database, the settings and all endpoints.
 
     Args:
         from_file: the names that `.env` sets.
         tell: called with the probe of each endpoint as soon as it has responded.
+        accept_unavailable: whether endpoints that the key or the account lacks are no restriction.
     """
     settings = Settings.from_environment()
-    told = [
-        SettingShown(each.name, _shown(each, settings), _origin(each, from_file))
-        for each in variables()
-    ]
-    found = Diagnosis(told, settings.database)
+    told = [SettingShown(each.name, _shown(each), _origin(each, from_file)) for each in variables()]
+    found = Diagnosis(
+        told,
+        settings.database,
+        Path.cwd(),
+        Path(".env").is_file(),
+        unknown_variables(environ),
+        setting_problems(settings),
+        requests_per_10s=settings.requests_per_10s,
+        accept_unavailable=accept_unavailable,
+    )
     _examine_database(found, found.database)
+    if not found.setting_problems:
+        _examine_api(found, settings, tell)
+    return found
+
+
+def setting_problems(settings: Settings) -> list[str]:
+    """Return a sentence for each setting that a sync could not use."""
+    found = settings.problems
     try:
-        if problems := settings.problems:
-            raise BadSetting(" ".join(problems))
-        client = Client(_api_settings(settings))
+        _api_settings(settings)
     except BadSetting as error:
-        found.setting_problem = str(error)
-        return found
-    found.requests_per_10s = settings.requests_per_10s
+        found += error.args
+    return list(dict.fromkeys(found))  # both miss a key
+
+
+def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], None]) -> None:
     try:
-        for each in probe_all(client, ENDPOINTS):
-            found.probes.append(each)
-            tell(each)
+        with closing(Client(_api_settings(settings))) as client:
+            for each in probe_all(client, ENDPOINTS):
+                found.probes.append(each)
+                tell(each)
     except RecruitError as error:
         found.api_problem = str(error)
-    finally:
-        client.close()
     found.probes.sort(key=lambda each: ENDPOINTS.index(each.endpoint))
-    return found
 
 
 def _api_settings(settings: Settings) -> ApiSettings:
@@ -140,14 +166,16 @@ def _api_settings(settings: Settings) -> ApiSettings:
     )
 
 
-def _shown(variable: Variable, settings: Settings) -> str:
+def _shown(variable: Variable) -> str:
     text = environ.get(variable.name, "")
     text = text if text.strip() else variable.default
     if variable.secret or not text:
         return "set" if text else "not set"
-    key = settings.key.strip()
-    if (key and key in text) or (variable.field == "base_url" and "@" in text):
-        return "not shown, as a secret is in it"
+    is_place = variable.field in ("base_url", "database")
+    if holds_a_secret(text, only_known=is_place) or (
+        variable.field == "base_url" and set("@?#") & set(text)
+    ):
+        return "not shown, as a secret may be in it"
     return text
 
 
@@ -169,8 +197,3 @@ def _examine_database(found: Diagnosis, path: str) -> None:
         check_writable(path, WAIT_SECONDS)
     except DatabaseProblem as error:
         found.database_problem = str(error)
-
-
-def _total(parts: list[Number | None]) -> Number | None:
-    known = [part for part in parts if part is not None]
-    return sum(known) if known and len(known) == len(parts) else None

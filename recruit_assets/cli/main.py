@@ -1,15 +1,16 @@
-"""The command `recruit-assets`: `doctor` before a sync, `status` after it.
+"""The command `recruit-assets`: `doctor` before a sync, `sync`, and `status` after it.
 
-Contains arguments and exit codes. Dagster's own commands run the syncs.
+Contains arguments and exit codes. `sync` is imported only when it runs, as Dagster takes seconds.
 """
 
 import argparse
-import json
+import os
 import sys
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 
-from recruit_assets.cli import display
+from recruit_assets.cli import display, doctor_report, status_report
 from recruit_assets.cli.doctor import Readiness, examine
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem
@@ -21,65 +22,114 @@ from recruit_assets.text import one_line
 
 WAIT_SECONDS = 2.0  # for a database that another process is writing to
 CODES = "Exit code: 0 all is well, 1 with restrictions, 2 "
+INTERRUPTED = 130  # as shells number it
+AS_JSON = "print JSON, for machines"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
+    chosen = _parser().parse_args(arguments)
+    from_file = load_env_file()
+    try:
+        code = int(chosen.run(chosen, from_file))
+        sys.stdout.flush()
+    except BrokenPipeError:  # as of `| head`
+        # Python flushes at exit, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="recruit-assets")
-    commands = parser.add_subparsers(required=True, metavar="{doctor,status}")
-    for run, about, code in (
-        (doctor, "What a sync would find and take. Changes nothing.", "a sync would fail."),
-        (status, "What is in the tables, and how fresh. Changes nothing.", "it cannot be read."),
-    ):
-        command = commands.add_parser(
-            run.__name__, help=about, description=about, epilog=CODES + code
-        )
-        command.add_argument("--json", action="store_true", help="print JSON, for machines")
-        command.set_defaults(run=run)
-    chosen = parser.parse_args(arguments)
-    readiness: Readiness = chosen.run(load_env_file(), as_json=chosen.json)
-    return readiness
+    parser.add_argument(
+        "--version", action="version", version=f"recruit-assets {version('recruit-assets')}"
+    )
+    commands = parser.add_subparsers(required=True, metavar="{doctor,sync,status}")
+
+    def command(name: str, about: str, codes: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=about, description=about, epilog=codes)
+
+    about = "Show what a sync would find and cost. Changes nothing."
+    doctors = command("doctor", about, f"{CODES}a sync would fail.")
+    doctors.add_argument("--json", action="store_true", help=AS_JSON)
+    doctors.add_argument(
+        "--accept-unavailable",
+        action="store_true",
+        help="do not count endpoints that the key or the account lacks as a restriction",
+    )
+    doctors.set_defaults(run=doctor)
+
+    about = "Sync the tables, then build the marts and the report, as a Dagster run."
+    syncs = command("sync", about, "Exit code: 0 it succeeded, 1 it failed, 130 it was stopped.")
+    syncs.add_argument(
+        "--select",
+        metavar="ASSETS",
+        default="",
+        help="only these assets, such as jobs,users or group:hiring",
+    )
+    syncs.add_argument(
+        "--full", action="store_true", help="read every list in full, which also finds deletions"
+    )
+    syncs.set_defaults(run=sync)
+
+    about = "Show what is in the tables, and how fresh it is. Changes nothing."
+    states = command("status", about, f"{CODES}the database cannot be read.")
+    states.add_argument("--json", action="store_true", help=AS_JSON)
+    states.set_defaults(run=status)
+    return parser
 
 
-def doctor(from_file: Collection[str], *, as_json: bool) -> Readiness:
+def doctor(chosen: argparse.Namespace, from_file: Collection[str]) -> Readiness:
     """Print what a sync would find; `from_file` holds the names that `.env` sets."""
     with display.progress() as progress:
         task = progress.add_task("Asking", total=len(ENDPOINTS), name="")
         found = examine(
-            from_file, lambda each: progress.update(task, advance=1, name=each.endpoint.name)
+            from_file,
+            lambda each: progress.update(task, advance=1, name=each.endpoint.name),
+            accept_unavailable=chosen.accept_unavailable,
         )
-    if as_json:
-        _print_json(display.diagnosis_as_json(found))
+    if chosen.json:
+        display.print_json(doctor_report.diagnosis_as_json(found))
     else:
-        display.show_diagnosis(display.console(), found)
+        doctor_report.show_diagnosis(display.console(), found)
     return found.readiness
 
 
-def status(_: Collection[str], *, as_json: bool) -> Readiness:
+def sync(chosen: argparse.Namespace, _: Collection[str]) -> int:
+    """Run a sync, and print what it did."""
+    # Importing the definitions reads the settings, and tunes this process for syncs.
+    from recruit_assets.cli import sync as syncing  # noqa: PLC0415
+
+    return syncing.sync(chosen.select, full=chosen.full)
+
+
+def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
     """Print the state of the tables."""
     path, screen = Settings.from_environment().database, display.console()
     try:
         tables, erased = _tables(path)
     except DatabaseProblem as error:
-        if as_json:
-            _print_json({"problem": str(error)})
+        if chosen.json:
+            display.print_json({"problem": str(error)})
         else:
             screen.print(str(error))
         return Readiness.FAILING
     now = datetime.now(UTC)
-    if as_json:
-        found = {"database": path, "tables": display.tables_as_json(tables, now)}
-        _print_json(found | {"erasure_pending": display.erasure_as_json(erased)})
+    if chosen.json:
+        found = {"database": path, "tables": status_report.tables_as_json(tables, now)}
+        display.print_json(found | {"erasure_pending": status_report.erasure_as_json(erased)})
     elif is_made(path):
-        display.show_tables(screen, tables, now)
-        display.show_erasure(screen, erased)
+        status_report.show_tables(screen, tables, now)
+        status_report.show_erasure(screen, erased)
     else:
         screen.print(
             f"There is no {one_line(path)} yet. See what a sync would take with recruit-assets "
-            "doctor, then run one: dagster asset materialize -m recruit_assets.definitions "
-            '--select "*"'
+            "doctor, then run recruit-assets sync."
         )
-    return Readiness.GOOD if display.all_proven(tables) else Readiness.RESTRICTED
+    return Readiness.GOOD if status_report.all_proven(tables) else Readiness.RESTRICTED
 
 
 def _tables(path: str) -> tuple[list[TableStatus], Pending | None]:
@@ -87,9 +137,3 @@ def _tables(path: str) -> tuple[list[TableStatus], Pending | None]:
         return [TableStatus(each.name) for each in ENDPOINTS], None
     with reading(path, WAIT_SECONDS) as database:
         return overview(database, ENDPOINTS), pending(database)
-
-
-def _print_json(found: object) -> None:
-    # Non-ASCII characters are escaped, because the output may go to a terminal.
-    json.dump(found, sys.stdout, indent=2)
-    sys.stdout.write("\n")

@@ -17,7 +17,6 @@ from recruit_assets.extract import http_errors
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.forecast import requests_for
 from recruit_assets.extract.query import WINDOW, Query
-from recruit_assets.extract.records import RecordTable
 from recruit_assets.extract.retries import ONCE, RetryLimits
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.threads import DaemonPool
@@ -45,7 +44,6 @@ class Probe:
     records: int | None = None  # by the API's count
     pages: int | None = None
     requests: int | None = None  # of a full sync
-    bytes: float | None = None  # of all rows in memory, if all records are like the first page's
     refused: list[str] = field(default_factory=list)  # optional parameters, one sentence each
     takes_filter: bool | None = None  # whether it accepts the filter; None if unknown
 
@@ -117,11 +115,9 @@ def _measure(found: Probe, query: Query, page: Page, refusals: int) -> None:
     requests = requests_for(page, query.size)
     found.requests = None if requests is None else refusals + requests
     if not page.records:
-        found.pages, found.bytes = 1, 0.0
+        found.pages = 1
     elif found.records is not None:
         found.pages = -(-found.records // len(page.records))
-        rows = RecordTable(found.endpoint).table(page.records)
-        found.bytes = rows.nbytes / len(page.records) * found.records
 
 
 def _ask_for_changes(found: Probe, query: Query, source: Source) -> None:

@@ -103,7 +103,7 @@ def test_what_a_command_loads(
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"RECRUIT_API_KEY": ""}, 'variable "RECRUIT_API_KEY" which is not set'),
+        ({"RECRUIT_API_KEY": ""}, "RECRUIT_API_KEY is empty: export it or set it in .env"),
         pytest.param(
             {"RECRUIT_API_KEY": "wrong"},
             "It does not take the key. Check RECRUIT_API_KEY",
@@ -114,7 +114,7 @@ def test_what_a_command_loads(
             "RECRUIT_API_CONCURRENCY is 'many': set it to",
             marks=FULL,
         ),
-        pytest.param({"RECRUIT_API_KEY": " "}, "RECRUIT_API_KEY holds blanks", marks=FULL),
+        pytest.param({"RECRUIT_API_KEY": " "}, "RECRUIT_API_KEY is empty", marks=FULL),
         pytest.param(
             {"RECRUIT_API_VERSION": "20200101"},
             "set RECRUIT_API_VERSION to one that it names",

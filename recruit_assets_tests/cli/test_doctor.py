@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from recruit_assets.cli.display import show_diagnosis
 from recruit_assets.cli.doctor import examine
+from recruit_assets.cli.doctor_report import show_diagnosis
 from recruit_assets.cli.main import main
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection
@@ -116,6 +117,52 @@ def test_settings_that_cannot_work(run: Run, environment: dict[str, str], advice
     assert "A sync would fail: fix the problem above" in said
 
 
+def test_all_problems_of_the_settings_are_told_at_once(run: Run) -> None:
+    code, said = run(
+        "doctor",
+        RECRUIT_API_BASE_URL="http://example.com/v1/",
+        RECRUIT_API_KEY="",
+        RECRUIT_API_VERSION="2024-09-04",
+        RECRUIT_API_CONCURRENCY="many",
+    )
+    assert code == 2
+    assert said.count("RECRUIT_API_KEY is empty") == 1
+    assert "RECRUIT_API_CONCURRENCY is 'many'" in said
+    assert "travel in the clear" in said
+    assert "RECRUIT_API_VERSION is '2024-09-04'" in said
+
+
+@pytest.mark.parametrize("known", [KEY, ""])
+def test_a_key_in_the_wrong_setting_is_not_shown(run: Run, known: str) -> None:
+    for setting in ("VERSION", "AUTH_HEADER", "AUTH_PREFIX", "CONCURRENCY"):
+        _, said = run("doctor", **{f"RECRUIT_API_{setting}": KEY, "RECRUIT_API_KEY": known})
+        assert "not shown, as a secret may be in it" in said
+    run("doctor", "--json", RECRUIT_OWNERS=KEY)
+    run("doctor", RECRUIT_API_BASE_URL=f"https://api.example.com/v1/?key={KEY}")
+
+
+def test_a_setting_that_is_unknown_is_named_with_the_nearest_one(run: Run) -> None:
+    code, said = run("doctor", RECRUIT_API_AUTH_HAEDER="Authorization", RECRUIT_QUIET="x")
+    assert code == 1
+    nearest = "do you mean RECRUIT_API_AUTH_HEADER?"
+    assert f"RECRUIT_API_AUTH_HAEDER is no setting of recruit-assets: {nearest}" in said
+    assert "RECRUIT_QUIET is no setting of recruit-assets: see docs/settings.md" in said
+    told = json.loads(run("doctor", "--json")[1])
+    assert told["unknown_settings"] == {
+        "RECRUIT_API_AUTH_HAEDER": "RECRUIT_API_AUTH_HEADER",
+        "RECRUIT_QUIET": None,
+    }
+
+
+def test_the_folder_in_which_settings_are_looked_for(run: Run, tmp_path: Path) -> None:
+    assert "There is no .env in" in run("doctor")[1]
+    (tmp_path / ".env").write_text("RECRUIT_API_AUTH_HAEDER=Authorization\n")
+    _, said = run("doctor", "--json", RECRUIT_API_AUTH_HAEDER="api")  # so that it is restored
+    told = json.loads(said)
+    assert (told["folder"], told["env_file"]) == (str(tmp_path), True)
+    assert list(told["unknown_settings"]) == ["RECRUIT_API_AUTH_HAEDER"]
+
+
 def test_a_wrong_address(run: Run, sandbox: Sandbox) -> None:
     code, said = run("doctor", RECRUIT_API_BASE_URL=sandbox.base_url.replace("/v1/", "/v2/"))
     assert code == 2
@@ -140,6 +187,10 @@ def test_two_add_ons_are_missing(run: Run, sandbox: Sandbox) -> None:
     assert "job_offers, page 1: the API answered HTTP 403" in said
     assert "The account may lack the add-on behind this endpoint." in said
     assert "A sync would work, with the restrictions above." in said
+    code, said = run("doctor", "--accept-unavailable")
+    assert code == 0
+    assert "a sync would bring everything but the endpoints that are unavailable" in said
+    assert run("doctor", "--accept-unavailable", RECRUIT_QUIET="x")[0] == 1
 
 
 def test_a_refused_parameter_is_told(run: Run, sandbox: Sandbox) -> None:
@@ -205,6 +256,7 @@ def test_status_before_and_after_a_sync(run: Run, project: Project) -> None:
     code, said = run("status")
     assert code == 1
     assert "There is no test.duckdb yet. See what a sync would take" in said
+    assert "then run recruit-assets sync." in said
     project.sync_all()
     before = project.path.read_bytes()
     code, said = run("status")
@@ -230,7 +282,9 @@ def test_the_doctor_on_a_terminal(run: Run, sandbox: Sandbox, pytestconfig: pyte
     sandbox.rules.without = {"nps-responses": 403}
     run("status", RECRUIT_API_REQUESTS_PER_10S="48")  # leaves the settings in the environment
     screen = Console(record=True, width=90, file=StringIO(), markup=False, highlight=False)
-    show_diagnosis(screen, examine((), lambda _: None))
+    found = examine((), lambda _: None)
+    found.folder = Path("/home/you/recruit-assets")
+    show_diagnosis(screen, found)
     picture = screen.export_svg(title="recruit-assets doctor", clear=False)
     lines = screen.export_text().splitlines()
     assert max(map(len, lines)) <= 90
@@ -300,3 +354,19 @@ def test_the_command_reads_the_file_that_dagster_reads(sandbox: Sandbox, tmp_pat
     assert (done.returncode, told["readiness"]) == (0, "good")
     assert told["settings"]["RECRUIT_API_KEY"] == {"value": "set", "from": ".env"}
     assert KEY not in done.stdout + done.stderr
+
+
+@pytest.mark.ring(2)
+def test_a_reader_that_ends_early_sees_no_traceback(sandbox: Sandbox, tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("recruit-assets")
+    shell = f"{command} doctor --json | head -1; {command} status | head -0; {command} --version"
+    done = subprocess.run(
+        ["bash", "-c", shell],
+        cwd=tmp_path,
+        env=os.environ | {"RECRUIT_API_BASE_URL": sandbox.base_url, "RECRUIT_API_KEY": KEY},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{{\nrecruit-assets {version('recruit-assets')}\n"
+    assert done.stderr == ""

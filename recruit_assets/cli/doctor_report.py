@@ -1,0 +1,173 @@
+"""The findings of the doctor, for a terminal and as JSON."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+
+from recruit_assets.cli.display import (
+    NONE,
+    UNKNOWN,
+    heading,
+    iso,
+    notes,
+    number,
+    paragraph,
+    since,
+    table,
+)
+from recruit_assets.cli.doctor import Diagnosis, Readiness
+from recruit_assets.extract.probe import Probe, ProbeState
+from recruit_assets.extract.report import duration
+from recruit_assets.load.overview import TableStatus
+from recruit_assets.text import one_line
+
+RESULTS = {
+    Readiness.GOOD: "All is well: a sync would bring everything.",
+    Readiness.RESTRICTED: "A sync would work, with the restrictions above.",
+    Readiness.FAILING: (
+        "A sync would fail: fix the problem above and run `recruit-assets doctor` again."
+    ),
+}
+ACCEPTED = "All is well: a sync would bring everything but the endpoints that are unavailable."
+MEANINGS = (
+    "changes: whether the API can list changed records only; - where records have no update time.\n"
+    "complete: time since the last complete sync started.\n"
+)
+
+
+def show_diagnosis(screen: Console, found: Diagnosis) -> None:
+    """Print the findings of the doctor."""
+    heading(screen, "Settings")
+    paragraph(screen, one_line(_places(found)))
+    grid = table("setting", "value", "from")
+    for each in found.settings:
+        grid.add_row(each.name, one_line(each.value), each.origin)
+    screen.print(grid)
+    notes(screen, found.setting_problems)
+    notes(screen, [_unknown(*each) for each in found.unknown.items()])
+    if not found.setting_problems:
+        heading(screen, "API")
+        paragraph(
+            screen, found.api_problem or "It can be reached, and accepts the key and the version."
+        )
+    if found.probes:
+        _show_probes(screen, found)
+        heading(screen, "A full sync")
+        paragraph(screen, _forecast(found))
+    heading(screen, "Database")
+    paragraph(screen, found.database_problem or _database(found))
+    screen.print(f"\n{_result(found)}", style="bold")
+
+
+def diagnosis_as_json(found: Diagnosis) -> dict[str, Any]:
+    """Return the findings of the doctor for machines; times in ISO 8601."""
+    tables = {each.table: each for each in found.tables}
+    return {
+        "readiness": found.readiness.name.lower(),
+        "folder": str(found.folder),
+        "env_file": found.has_env_file,
+        "settings": {
+            each.name: {"value": each.value, "from": each.origin} for each in found.settings
+        },
+        "unknown_settings": {name: near or None for name, near in found.unknown.items()},
+        "setting_problems": found.setting_problems,
+        "api_problem": found.api_problem or None,
+        "endpoints": [_probe_as_json(each, tables) for each in found.probes],
+        "full_sync": {"requests": found.requests, "seconds_at_the_budget": found.seconds},
+        "database": {
+            "path": found.database,
+            "exists": found.database_made,
+            "problem": found.database_problem or None,
+        },
+    }
+
+
+def _places(found: Diagnosis) -> str:
+    if found.has_env_file:
+        return f"From .env in {found.folder}, and from the environment."
+    return f"From the environment. There is no .env in {found.folder}."
+
+
+def _unknown(name: str, nearest: str) -> str:
+    advice = f"do you mean {nearest}?" if nearest else "see docs/settings.md for those there are."
+    return one_line(f"{name} is no setting of recruit-assets: {advice}")
+
+
+def _result(found: Diagnosis) -> str:
+    if found.readiness is Readiness.GOOD and found.unavailable:
+        return ACCEPTED
+    return RESULTS[found.readiness]
+
+
+def _show_probes(screen: Console, found: Diagnosis) -> None:
+    complete = {each.table: each.complete_at for each in found.tables}
+    now = datetime.now(UTC)
+    grid = table("endpoint", "state", ">records", ">pages", ">requests", "changes", ">complete")
+    for each in found.probes:
+        grid.add_row(
+            each.endpoint.name,
+            each.state.value,
+            *(number(count) for count in (each.records, each.pages, each.requests)),
+            _takes_filter(each),
+            since(complete.get(each.endpoint.name), now),
+            style=None if each.state is ProbeState.READABLE and not each.refused else "yellow",
+        )
+    screen.print(grid)
+    paragraph(screen, MEANINGS)
+    notes(screen, [str(each.error) for each in found.probes if each.error])
+    notes(
+        screen,
+        [
+            one_line(f"{each.endpoint.name} refuses {text}.")
+            for each in found.probes
+            for text in each.refused
+        ],
+    )
+
+
+def _takes_filter(found: Probe) -> str:
+    if not found.endpoint.dated:
+        return NONE
+    return {True: "yes", False: "no", None: UNKNOWN}[found.takes_filter]
+
+
+def _forecast(found: Diagnosis) -> str:
+    if found.requests is None:
+        return (
+            "The number of requests is unknown, because an endpoint fails, refuses too much, or "
+            "does not count its records."
+        )
+    if found.seconds is None:
+        time = "depends on the API, as no rate limit is set"
+    else:
+        time = (
+            f"{duration(found.seconds)} at the rate limit of {found.requests_per_10s} "
+            "requests in 10 seconds"
+        )
+    return f"Requests: {found.requests:,}.\nTime: {time}."
+
+
+def _database(found: Diagnosis) -> str:
+    path = one_line(found.database)
+    if not found.database_made:
+        return f"{path} is not there yet, and can be: the first sync makes it."
+    room = "Rows that were replaced take more room than those that are there: run the job compact."
+    return f"{path} can be written, and no other process has it open." + (
+        f"\n{room}" if found.is_bloated else ""
+    )
+
+
+def _probe_as_json(found: Probe, tables: dict[str, TableStatus]) -> dict[str, Any]:
+    known = tables.get(found.endpoint.name)
+    return {
+        "endpoint": found.endpoint.name,
+        "state": found.state.value,
+        "reason": str(found.error) if found.error else None,
+        "records": found.records,
+        "pages": found.pages,
+        "requests": found.requests,
+        "refused": found.refused,
+        "takes_updated_at_filter": found.takes_filter,
+        "last_complete": iso(known.complete_at) if known else None,
+    }

@@ -1,0 +1,89 @@
+"""The state of the tables, for a terminal and as JSON."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+
+from recruit_assets.cli.display import NONE, UNKNOWN, age, iso, notes, paragraph, since, table
+from recruit_assets.extract.report import Verdict
+from recruit_assets.load.erasure import Pending
+from recruit_assets.load.overview import TableStatus
+from recruit_assets.text import one_line
+
+
+def show_tables(screen: Console, tables: Sequence[TableStatus], now: datetime) -> None:
+    """Print the state of the tables."""
+    grid = table("table", ">rows", ">deleted", "last sync (UTC)", "verdict", ">behind by")
+    for each in tables:
+        grid.add_row(
+            each.table,
+            f"{each.rows:,}",
+            f"{each.deleted:,}",
+            _ended(each),
+            one_line(each.verdict or NONE),
+            since(each.proven_at, now),
+            style=None if _is_proven(each) else "yellow",
+        )
+    rows, deleted = sum(each.rows for each in tables), sum(each.deleted for each in tables)
+    grid.add_section()
+    grid.add_row(f"all {len(tables)}", f"{rows:,}", f"{deleted:,}")
+    screen.print(grid)
+    paragraph(screen, "behind by: time since the last verified sync started.")
+    notes(
+        screen,
+        [
+            one_line(f"{each.table}, {each.verdict}: {each.reason}")
+            for each in tables
+            if each.reason
+        ],
+    )
+    if not all(each.verdict for each in tables):
+        paragraph(screen, "Some tables were never synced: run recruit-assets sync.")
+
+
+def tables_as_json(tables: Sequence[TableStatus], now: datetime) -> list[dict[str, Any]]:
+    """Return the state of the tables for machines; times in ISO 8601."""
+    return [
+        {
+            "table": each.table,
+            "rows": each.rows,
+            "deleted": each.deleted,
+            "last_sync": iso(each.synced_at),
+            "verdict": each.verdict,
+            "reason": each.reason,
+            "last_complete": iso(each.complete_at),
+            "behind_by_seconds": age(each.proven_at, now),
+        }
+        for each in tables
+    ]
+
+
+def show_erasure(screen: Console, erased: Pending | None) -> None:
+    """Print how many rows were erased from the tables but are still in the bytes of the file."""
+    if erased:
+        from_ = f"{erased.since.astimezone(UTC):%Y-%m-%d %H:%M}"
+        told = f"{erased.rows:,} rows lost personal data that the file still holds, since {from_}"
+        notes(screen, [f"{told} (UTC). The next run compacts it, once a day at most."])
+
+
+def erasure_as_json(erased: Pending | None) -> dict[str, Any] | None:
+    """Return the erased rows that are still in the file, for machines."""
+    return {"rows": erased.rows, "since": iso(erased.since)} if erased else None
+
+
+def all_proven(tables: Iterable[TableStatus]) -> bool:
+    """Return whether the last sync of every table was proven."""
+    return all(map(_is_proven, tables))
+
+
+def _is_proven(found: TableStatus) -> bool:
+    return found.verdict in {each.value for each in Verdict if each.proven}
+
+
+def _ended(found: TableStatus) -> str:
+    """Return when the last sync ended, if there was one and its clock is plausible."""
+    if found.synced_at is None:
+        return UNKNOWN if found.verdict else "never"
+    return f"{found.synced_at.astimezone(UTC):%Y-%m-%d %H:%M}"

@@ -1,0 +1,210 @@
+"""`recruit-assets sync`: a run as by `dagster job execute`, with its result on the terminal."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from recruit_assets.cli.main import main
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.sandbox import Sandbox, World
+from recruit_assets_tests.cli.test_command_line import (
+    JOB,
+    ROOT,
+    Command,
+    counts,
+    dagster,
+    environment,
+)
+from recruit_assets_tests.cli.test_doctor import read
+from recruit_assets_tests.conftest import KEY
+from recruit_assets_tests.rings import FULL
+
+__all__ = ["dagster"]  # a fixture
+
+PATHS = {endpoint.name: endpoint.path for endpoint in ENDPOINTS}
+Started = subprocess.Popen[str]
+
+
+def start(
+    sandbox: Sandbox, folder: Path, *arguments: str, stderr: int = subprocess.PIPE
+) -> Started:
+    return subprocess.Popen(
+        [Path(sys.executable).with_name("recruit-assets"), "sync", *arguments],
+        cwd=folder,
+        env=environment(sandbox, folder) | {"COLUMNS": "100", "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    )
+
+
+@contextmanager
+def runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """What the UI would show."""
+    monkeypatch.setenv("DAGSTER_HOME", str(folder / "home"))
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def events(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Counter[tuple[str, str]]:
+    """How often each step had each event."""
+    heard = [each.dagster_event for each in instance.all_logs(run.run_id)]
+    return Counter(
+        (each.step_key, each.event_type_value) for each in heard if each and each.step_key
+    )
+
+
+@pytest.mark.ring(2)
+def test_a_sync_shows_progress_and_result_and_is_a_run_of_the_job(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, screen = os.openpty()
+    with start(sandbox, tmp_path, stderr=screen) as process:
+        os.close(screen)
+        bar = b"".join(iter(partial(read, shown), b""))
+        said, _ = process.communicate()
+    os.close(shown)
+    assert process.returncode == 0, said
+    assert b"Syncing job_applications" in bar
+    assert b"STEP_START" not in bar
+    rows = {cells[0]: cells[1:] for cells in map(str.split, said.splitlines()) if cells}
+    for name, count in counts(tmp_path).items():
+        assert count == sandbox.world.count(PATHS[name])
+        assert rows[name][:5] == [str(count), str(count), "0", "0", "0"]
+    requests = len(sandbox.requests)
+    assert rows["all"][-1] == str(requests)
+    *_, report, last = said.splitlines()
+    assert report == "The hiring report is in cli-report.html."
+    assert last.startswith("Done in ")
+    assert last.endswith(f" inserted, {requests} requests.")
+    with runs(tmp_path, monkeypatch) as instance:
+        (run,) = instance.get_runs()
+        heard = Counter(type_ for _, type_ in events(instance, run).elements())
+    assert (run.job_name, run.status) == ("sync", dg.DagsterRunStatus.SUCCESS)
+    assert heard["ASSET_MATERIALIZATION"] == 30
+    assert heard["ASSET_CHECK_EVALUATION"] > 50
+
+
+@pytest.mark.ring(2)
+def test_a_failure_is_a_sentence_and_the_rest_of_a_selection_is_synced(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.fail("regions", status=409, body=f"debug: key={KEY}", times=None)
+    sandbox.rules.no_counts = {"roles"}
+    with start(sandbox, tmp_path, "--select", "regions,roles,users") as process:
+        said, error = process.communicate()
+    assert (process.returncode, error) == (1, "")
+    assert KEY not in said
+    assert "regions, page 1: the API answered HTTP 409" in " ".join(said.split())
+    assert "roles, incomplete: the API does not say how many records there are" in said
+    assert said.splitlines()[-1].startswith("Failed in ")
+    found = counts(tmp_path)
+    assert found == {name: sandbox.world.count(name) for name in ("roles", "users")}
+    with runs(tmp_path, monkeypatch) as instance:
+        (run,) = instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.FAILURE
+    options: Any = run.run_config["ops"]
+    assert {name: each["config"]["outage_minutes"] for name, each in options.items()} == (
+        dict.fromkeys(("regions", "roles", "users"), 5)
+    )
+
+
+@FULL
+def test_a_sync_has_the_events_of_the_job_on_the_command_line(
+    dagster: Command, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with start(sandbox, tmp_path, "--full") as process:
+        process.communicate()
+    assert dagster(*JOB, "full_sync").returncode == 0
+    with runs(tmp_path, monkeypatch) as instance:
+        other, ours = instance.get_runs()
+        found = events(instance, ours)
+        assert found == events(instance, other)
+    assert len(found) > 200
+    config = dict(other.run_config)
+    assert {**ours.run_config, "loggers": None} == {"loggers": None, **config}
+
+
+@FULL
+def test_an_interrupt_stops_it_and_what_was_committed_stays(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    process = start(sandbox, tmp_path)
+
+    def interrupt(_: World) -> None:
+        process.send_signal(signal.SIGINT)
+
+    sandbox.before("jobs", interrupt)
+    sandbox.fail("jobs", kind="hang", times=None)
+    with process:
+        said, _ = process.communicate()
+    assert process.returncode == 130
+    assert "Stopped. What was committed stays; the next sync brings the rest." in said
+    found = counts(tmp_path)
+    assert "candidates" in found
+    assert "users" not in found
+    sandbox.clear_faults()
+    with start(sandbox, tmp_path) as process:
+        process.communicate()
+    assert process.returncode == 0
+    assert counts(tmp_path) == {name: sandbox.world.count(path) for name, path in PATHS.items()}
+
+
+Typed = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Typed:
+    """Runs the command in a folder like this project's, with settings that name no API."""
+    copytree(ROOT / "dagster_home", tmp_path / "dagster_home", ignore=lambda *_: ["storage"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.setenv("RECRUIT_API_KEY", KEY)
+    monkeypatch.setenv("RECRUIT_API_BASE_URL", "http://api.example.com/v1/")
+    monkeypatch.setenv("RECRUIT_API_CONCURRENCY", "many")
+
+    def run(*words: str) -> tuple[int, str]:
+        code = main(["sync", *words])
+        return code, " ".join(capsys.readouterr().out.split())
+
+    return run
+
+
+def test_wrong_settings_are_told_before_a_run_starts(typed: Typed, tmp_path: Path) -> None:
+    code, said = typed("--select", "jobs")
+    assert code == 1
+    assert "travel in the clear" in said
+    assert "RECRUIT_API_CONCURRENCY is 'many'" in said
+    assert os.listdir(tmp_path / "dagster_home") == ["dagster.yaml"]
+
+
+@pytest.mark.parametrize("select", ["nosuch", "group:hirring", "jobs+(", ","])
+def test_a_selection_that_matches_nothing(typed: Typed, select: str) -> None:
+    code, said = typed("--select", select)
+    assert code == 1
+    assert said.startswith(f"--select {select} matches no asset: name tables or marts")
+
+
+def test_without_a_home_it_says_what_to_do(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "home")
+    assert typed()[1] == "DAGSTER_HOME is home: set it to the absolute path of a folder."
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    (tmp_path / "dagster_home" / "dagster.yaml").unlink()
+    code, said = typed()
+    assert code == 1
+    assert said.startswith("DAGSTER_HOME is not set, and there is no dagster_home/dagster.yaml")
