@@ -144,10 +144,10 @@ class RowStage:
                     " are those of columns that each merge fills: rename or drop it."
                 )
             if lower in names:
-                differ = "twice" if name == names[lower] else f"as {names[lower]} and as {name}"
+                again = "twice" if name == names[lower] else f"as {name} too"
                 raise BadRows(
-                    f"A column is there {differ}, and DuckDB compares names without case: rename "
-                    "or drop one."
+                    f"The column {names[lower]} is there {again}, and DuckDB ignores case in "
+                    "names: rename or drop one."
                 )
             names[lower] = name
         for lower, name in names.items():
@@ -174,9 +174,15 @@ def _part(database: duckdb.DuckDBPyConnection, files: Sequence[str], json: set[s
         if name != PLACE
     }
     casts = [
-        f"{quoted(name)}::{sql_type} AS {quoted(name)}"
+        f"{_cast(name, sql_type)} AS {quoted(name)}"
         for name, sql_type in types.items()
         if sql_type != read[name]
     ]
     replaced = f" REPLACE ({', '.join(casts)})" if casts else ""
     return Part(f"(SELECT *{replaced} FROM {found})", types)
+
+
+def _cast(name: str, sql_type: str) -> str:
+    """Return SQL for a column as another type; a text that is no JSON is a text in JSON."""
+    cast = f"TRY_CAST({quoted(name)} AS {sql_type})"
+    return f"coalesce({cast}, to_json({quoted(name)}))" if sql_type == Kind.JSON.sql else cast
