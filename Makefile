@@ -62,6 +62,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m recruit_assets_tests.benchmarks.speed
 
 $(VENV)/installed: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): this takes about a minute."
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) -e '.[dg]'
 	@touch $@

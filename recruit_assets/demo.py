@@ -1,49 +1,45 @@
 """`make demo` and `make dev`: the project run on an invented company, as a user would run it.
 
-Starts the sandbox and runs the real `dagster` command against it. A real API needs the same
-commands with another address and key, and nothing else.
+Starts the sandbox, and syncs it as `recruit-assets sync` does. A real API needs the same command
+with another address and key, and nothing else.
+
+The company is remembered in the demo's folder, so that a second demo is an incremental sync: its
+address, the day on which the demo first ran, and the times at which it changed since.
 """
 
 import argparse
 import os
-import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
+from urllib.parse import urlsplit
 
-import dagster as dg
 import duckdb
 
-from recruit_assets.cli.display import progress
+from recruit_assets.cli import display
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.marts.report import report_path
 from recruit_assets.sandbox import Sandbox
+from recruit_assets.sandbox.days import pass_day
 from recruit_assets.text import one_line
 
 DAGSTER = str(Path(sys.executable).with_name("dagster"))
-MATERIALIZE = [DAGSTER, "asset", "materialize", "-m", "recruit_assets.definitions", "--select", "*"]
 CANDIDATES = 2000
-COLUMNS = ("inserted", "updated", "unchanged", "requests")
+PORT = 8011
 QUERIES = {
-    "The hiring funnel": """
-        SELECT s.legacy_stage_type_name AS stage_type, count(*) AS applications,
-               count(*) FILTER (a.rejected_at IS NOT NULL) AS rejected
-        FROM recruit.job_applications a JOIN recruit.stages s ON s.id = a.stage_id
-        GROUP BY ALL ORDER BY applications DESC""",
-    "Days from application to hire": """
-        SELECT count(*) AS hires,
-               round(median(date_diff('hour', a.created_at, a.changed_stage_at)) / 24, 1) AS days
-        FROM recruit.job_applications a JOIN recruit.stages s ON s.id = a.stage_id
-        WHERE s.legacy_stage_type_name = 'Hired' AND a.rejected_at IS NULL""",
-    "Which source brings hires": """
-        SELECT a.referring_site, count(*) AS applications,
-               count(*) FILTER (s.legacy_stage_type_name = 'Hired') AS hired
-        FROM recruit.job_applications a JOIN recruit.stages s ON s.id = a.stage_id
-        GROUP BY ALL ORDER BY hired DESC LIMIT 5""",
+    "How far do applications come?": """
+        SELECT stage_type, sum(entered) AS entered, sum(passed_on) AS passed_on
+        FROM recruit_marts.hiring_funnel GROUP BY stage_type, position ORDER BY position""",
+    "How many days does it take to hire?": """
+        SELECT hires, median_days_to_hire, p90_days_to_hire
+        FROM recruit_marts.time_to_hire WHERE level = 'company'""",
+    "Which sources bring hires?": """
+        SELECT source, applications, hired, hire_rate
+        FROM recruit_marts.source_quality ORDER BY hired DESC, source LIMIT 5""",
 }
 
 
@@ -56,10 +52,15 @@ def main() -> int:
         print("DAGSTER_HOME is not set: run this as `make demo` or `make dev`.")
         return 1
     home = Path(os.environ["DAGSTER_HOME"])
-    with Sandbox(CANDIDATES, now=present(home)).serve() as sandbox:
-        print(f"Invented company served at {sandbox.base_url}", flush=True)
+    sandbox = Sandbox(CANDIDATES, now=present(home))
+    for number, moment in enumerate(moments(home), 1):
+        pass_day(sandbox.world, number, moment)
+    with served(sandbox, home):
+        print(f"An invented company is served at {sandbox.base_url}", flush=True)
         if workspace:
             return open_ui(sandbox, home, Path(workspace).absolute())
+        if (home / "demo.duckdb").exists():
+            change(sandbox, home)
         return show(sandbox, home)
 
 
@@ -74,8 +75,36 @@ def present(home: Path) -> datetime:
     return datetime.fromisoformat(kept.read_text()).replace(tzinfo=UTC)
 
 
+def moments(home: Path) -> list[datetime]:
+    """Return the times at which the company changed in earlier demos."""
+    kept = home / "changes"
+    return [*map(datetime.fromisoformat, kept.read_text().split())] if kept.exists() else []
+
+
+def change(sandbox: Sandbox, home: Path) -> None:
+    """Change the company as a day would, and store when, so that later demos do the same."""
+    before, now = moments(home), datetime.now(UTC)
+    changed, removed = pass_day(sandbox.world, len(before) + 1, now)
+    with (home / "changes").open("a") as kept:
+        kept.write(f"{now.isoformat()}\n")
+    print(f"Since the last demo, the company changed {changed} records and deleted {removed}.")
+
+
+@contextmanager
+def served(sandbox: Sandbox, home: Path) -> Iterator[None]:
+    """Serve the sandbox at the address of earlier demos, or at a free one if that is taken."""
+    kept = home / "port"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(sandbox.serve(int(kept.read_text()) if kept.exists() else PORT))
+        except OSError:
+            stack.enter_context(sandbox.serve())
+        kept.write_text(str(urlsplit(sandbox.base_url).port))
+        yield
+
+
 def environment(sandbox: Sandbox, home: Path) -> dict[str, str]:
-    """Return the environment of `dagster`: settings for the sandbox, and none of the user's."""
+    """Return the environment of a sync: settings for the sandbox, and none of the user's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RECRUIT_")}
     return kept | {
         "RECRUIT_API_BASE_URL": sandbox.base_url,
@@ -101,70 +130,60 @@ def open_ui(sandbox: Sandbox, home: Path, workspace: Path) -> int:
 
 
 def show(sandbox: Sandbox, home: Path) -> int:
-    """Materialize all assets, and print the result; return the exit code."""
-    log = home / "demo.log"
-    print('Running: dagster asset materialize -m recruit_assets.definitions --select "*"')
-    if materialize(sandbox, home, log):
-        lines = [one_line(line) for line in log.read_text().splitlines() if "Failure: " in line]
-        print(f"It failed; all of it is in {shown(log)}.", *dict.fromkeys(lines), sep="\n")
+    """Sync, and print the result and what the marts answer; return the exit code."""
+    print("Running: recruit-assets sync\n", flush=True)
+    if code := sync(environment(sandbox, home)):
+        return code
+    database = home / "demo.duckdb"
+    served_counts = sandbox.world.counts()  # lacks endpoints that a user added
+    expected = {each.name: served_counts.get(each.path, 0) for each in ENDPOINTS}
+    if counts(database) != expected:
+        print("The tables differ from the API, which must not be: please report it.")
         return 1
-    found = counts(home / "demo.duckdb")
-    served = sandbox.world.counts()  # lacks endpoints that a user added
-    expected = {each.name: served.get(each.path, 0) for each in ENDPOINTS}
-    print_table(expected, found)
-    if expected != found:
-        print("The counts differ, which must not be: see the log.")
-        return 1
-    print(f"\nThe data is in {shown(home / 'demo.duckdb')}, what Dagster said in {shown(log)}.")
-    print("Three queries to try, in Python (duckdb.connect) or in the duckdb shell:")
-    for question, query in QUERIES.items():
-        print(f"\n-- {question}\n{dedent(query).strip()};")
-    print(f"\nThe hiring report is in {shown(report_path(str(home / 'demo.duckdb')))}: open it.")
+    total = sum(expected.values())
+    print(f"\nThe tables have the records of the API, all {total:,} and no others. Some answers:")
+    show_answers(database)
+    print(f"\nThe data is in {shown(database)}, for the duckdb shell or duckdb.connect.")
     return 0
 
 
-def materialize(sandbox: Sandbox, home: Path, log: Path) -> int:
-    """Run the command with a progress bar, its output in `log`; return its exit code."""
-    with (
-        log.open("w") as said,
-        progress() as bar,
-        subprocess.Popen(  # noqa: S603 - a fixed command
-            MATERIALIZE,
-            env=environment(sandbox, home),
-            cwd=home,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process,
-    ):
-        task = bar.add_task("Materializing", total=len(ENDPOINTS) + 2, name="")
-        for line in process.stdout or ():
-            said.write(line)
-            if step := re.search(r"- (\w+) - STEP_(START|SUCCESS)", line):
-                bar.update(task, advance=step[2] == "SUCCESS", name=step[1])
-    return process.returncode
+def sync(variables: Mapping[str, str]) -> int:
+    """Run `recruit-assets sync` in this process, with these variables; return its exit code."""
+    os.environ.clear()
+    os.environ.update(variables)
+    # Importing the definitions reads the settings.
+    from recruit_assets.cli import sync as syncing  # noqa: PLC0415
+
+    return syncing.sync("", full=False)
 
 
 def counts(database: Path) -> dict[str, int]:
-    """Count the rows of each table."""
+    """Count the current rows of each table."""
     with duckdb.connect(str(database), read_only=True) as reader:
         return {
-            each.name: reader.execute(f"SELECT count(*) FROM recruit.{each.name}").fetchall()[0][0]
+            each.name: reader.execute(
+                f"SELECT count(*) FROM recruit.{each.name} WHERE _deleted_at IS NULL"
+            ).fetchall()[0][0]
             for each in ENDPOINTS
         }
 
 
-def print_table(expected: Mapping[str, int], found: Mapping[str, int]) -> None:
-    """Print the rows of each table in DuckDB and in the API, and the counts of its last sync."""
-    print(f"\n{'table':18} {'in the API':>10} {'in DuckDB':>10}", *(f"{c:>10}" for c in COLUMNS))
-    with dg.DagsterInstance.get() as instance:
-        for each in ENDPOINTS:
-            event = instance.get_latest_materialization_event(dg.AssetKey(each.name))
-            materialization = event.asset_materialization if event else None
-            did = materialization.metadata if materialization else {}
-            cells = [expected[each.name], found[each.name], *(did[name].value for name in COLUMNS)]
-            print(f"{each.name:18}", *(f"{cell:>10,}" for cell in cells))
-    print(f"{'all':18} {sum(expected.values()):>10,} {sum(found.values()):>10,}")
+def show_answers(database: Path) -> None:
+    """Print what the marts answer to a few questions."""
+    screen = display.console()
+    with duckdb.connect(str(database), read_only=True) as reader:
+        for question, query in QUERIES.items():
+            display.heading(screen, question)
+            screen.print(dedent(query).strip(), style="dim")
+            answer = reader.execute(query)
+            grid = display.table(*(column[0] for column in answer.description or ()))
+            for row in answer.fetchall():
+                grid.add_row(*(one_line(_cell(value)) for value in row))
+            screen.print(grid)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def shown(path: Path) -> str:

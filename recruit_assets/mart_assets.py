@@ -122,6 +122,7 @@ def build_mart_assets(
             contents = gather(database)
         with as_dagster_failure():
             path = write(render(contents), report_path(duckdb.database))
+        context.log.info(f"The hiring report is in {path}.")
         return dg.MaterializeResult(
             metadata={"path": dg.MetadataValue.path(path), "size_bytes": path.stat().st_size}
         )

@@ -47,7 +47,7 @@ FOREIGN = {  # what it may not import of others
 }
 
 
-DAGSTER = {  # the files named after its concepts, the names of all of them, and the demo
+DAGSTER = {  # the files named after its concepts, the names of all of them, and the command sync
     "account.py",
     "assets.py",
     "build.py",
@@ -56,7 +56,6 @@ DAGSTER = {  # the files named after its concepts, the names of all of them, and
     "component.py",
     "dagster_event_log.py",
     "definitions.py",
-    "demo.py",
     "io_manager.py",
     "mart_assets.py",
     "metadata.py",

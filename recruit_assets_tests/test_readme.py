@@ -12,6 +12,7 @@ from dagster._cli import create_dagster_cli
 from recruit_assets.assets import SyncConfig
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.checks import CHECKS, ERRORS
+from recruit_assets.cli.main import parser
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.marts.mart import MARTS
@@ -138,6 +139,14 @@ def test_the_commands_exist(command: str) -> None:
     dagster = create_dagster_cli()  # type: ignore[no-untyped-call]
     known = CliRunner().invoke(dagster, [*words[:2], "--help"]).output
     assert all(word in known for word in words if word.startswith("-"))
+
+
+def test_the_commands_of_our_own_exist() -> None:
+    typed = r"(?:bin/recruit-assets |\| `)((?:sync|doctor|status)\b(?!\.)[^`\n|]*)"
+    commands = re.findall(typed, ALL)
+    assert len(commands) > 8
+    for command in commands:
+        parser().parse_args(shlex.split(command))
 
 
 def test_jobs_schedules_and_sensor_are_named() -> None:

@@ -136,6 +136,14 @@ def test_a_job_that_is_terminated_in_the_ui_asks_nothing_more(ui: DagsterDev) ->
             assert database.execute(count).fetchall() == [(ui.company.world.count(endpoint.path),)]
 
 
+def started(command: list[str], folder: Path, sandbox: Sandbox) -> subprocess.Popen[str]:
+    """Start a run that prints which steps it starts, which is below the level of this project."""
+    env = environment(sandbox, folder)
+    home = folder / "home" / "dagster.yaml"
+    home.write_text(home.read_text().replace("python_log_level: INFO", "python_log_level: DEBUG"))
+    return start(command, folder, env)
+
+
 def signalled(
     process: subprocess.Popen[str], number: signal.Signals, sandbox: Sandbox, *, asks: bool
 ) -> tuple[str, int]:
@@ -176,7 +184,7 @@ def test_a_signal_ends_a_run_whatever_it_waits_for(
     for endpoint in ENDPOINTS if fault else ():
         sandbox.fail(endpoint.path, times=None, **(fault or {}))
     with nullcontext() if fault else held_elsewhere(tmp_path / "cli.duckdb"):
-        process = start(command, tmp_path, environment(sandbox, tmp_path))
+        process = started(command, tmp_path, sandbox)
         said, sent = signalled(process, number, sandbox, asks=bool(fault))
     assert said.count("STEP_START") == 1
     assert "RUN_SUCCESS" not in said
@@ -199,7 +207,7 @@ def test_a_signal_ends_steps_in_processes_of_their_own(sandbox: Sandbox, tmp_pat
     for endpoint in ENDPOINTS:
         sandbox.fail(endpoint.path, times=None, status=503, headers={"Retry-After": "300"})
     command = ["job", "execute", "-f", "apart.py", "-j", "apart"]
-    process = start(command, tmp_path, environment(sandbox, tmp_path))
+    process = started(command, tmp_path, sandbox)
     said, _ = signalled(process, signal.SIGTERM, sandbox, asks=True)
     assert "interrupted all active child processes" in said
     assert "RUN_SUCCESS" not in said

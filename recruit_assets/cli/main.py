@@ -28,7 +28,7 @@ AS_JSON = "print JSON, for machines"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    chosen = _parser().parse_args(arguments)
+    chosen = parser().parse_args(arguments)
     from_file = load_env_file()
     try:
         code = int(chosen.run(chosen, from_file))
@@ -42,12 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="recruit-assets")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    whole = argparse.ArgumentParser(prog="recruit-assets")
+    whole.add_argument(
         "--version", action="version", version=f"recruit-assets {version('recruit-assets')}"
     )
-    commands = parser.add_subparsers(required=True, metavar="{doctor,sync,status}")
+    commands = whole.add_subparsers(required=True, metavar="{doctor,sync,status}")
 
     def command(name: str, about: str, codes: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=about, description=about, epilog=codes)
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     states = command("status", about, f"{CODES}the database cannot be read.")
     states.add_argument("--json", action="store_true", help=AS_JSON)
     states.set_defaults(run=status)
-    return parser
+    return whole
 
 
 def doctor(chosen: argparse.Namespace, from_file: Collection[str]) -> Readiness:
