@@ -13,6 +13,10 @@ from recruit_assets.settings import Settings
 RESOLVER = TranslationFnResolver[str](template_vars_for_translation_fn=lambda name: {"name": name})
 
 
+class AccountSettings(Settings, dg.Resolvable):
+    """Hold the settings of one account, with templates such as `{{ env.ACME_URL }}` resolved."""
+
+
 class RecruitComponent(dg.Component, dg.Model, dg.Resolvable):
     """Sync one account of Teamtailor, or of an API of its shape, into a DuckDB file."""
 
@@ -20,7 +24,7 @@ class RecruitComponent(dg.Component, dg.Model, dg.Resolvable):
         default="",
         description="First parts of the account's asset keys; all its other names begin with it",
     )
-    settings: Settings | None = Field(
+    settings: AccountSettings | None = Field(
         default=None, description="The settings; those in the environment (RECRUIT_*) by default"
     )
     endpoints: list[str] = Field(

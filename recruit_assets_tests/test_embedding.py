@@ -11,7 +11,6 @@ import pytest
 
 from recruit_assets import RecruitComponent
 from recruit_assets.sandbox import Sandbox
-from recruit_assets.settings import Settings
 from recruit_assets_tests.conftest import KEY
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "embedding.md"
@@ -34,13 +33,34 @@ def test_the_component(monkeypatch: pytest.MonkeyPatch) -> None:
     context = dg.ComponentTree.for_test().load_context
     names = {job.name for job in component.build_defs(context).jobs or []}
     assert {"acme_sync", "acme_compact"} <= names
-    assert component.settings == Settings(
-        base_url="https://api.teamtailor.com/v1/",
-        key_variable="ACME_API_KEY",
-        auth_header="Authorization",
-        auth_prefix="Token token=",
-        database="acme.duckdb",
+    assert component.settings is not None
+    assert component.settings.model_dump(exclude_defaults=True) == {
+        "base_url": "https://api.teamtailor.com/v1/",
+        "key_variable": "ACME_API_KEY",
+        "auth_header": "Authorization",
+        "auth_prefix": "Token token=",
+        "database": "acme.duckdb",
+    }
+
+
+@pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")  # called by Dagster
+def test_settings_in_yaml_can_be_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_URL", "https://acme.example.com/v1/")
+    monkeypatch.setenv("ACME_BUDGET", "7")
+    component = RecruitComponent.resolve_from_yaml(
+        """
+        settings:
+          base_url: "{{ env.ACME_URL }}"
+          requests_per_10s: "{{ env.ACME_BUDGET | int }}"
+          owners: ["team:{{ env.ACME_BUDGET }}"]
+        """
     )
+    assert component.settings is not None
+    assert component.settings.model_dump(exclude_defaults=True) == {
+        "base_url": "https://acme.example.com/v1/",
+        "requests_per_10s": 7,
+        "owners": ["team:7"],
+    }
 
 
 def test_the_attributes_are_those_of_the_component() -> None:

@@ -24,7 +24,7 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.cli.test_command_line import ROOT
 from recruit_assets_tests.conftest import KEY, served
-from recruit_assets_tests.dagster_dev import started
+from recruit_assets_tests.dagster_dev import started as serving
 from recruit_assets_tests.rings import FULL
 
 pytestmark = FULL
@@ -126,7 +126,7 @@ def test_dg_checks_and_lists_it(foreign: Foreign) -> None:
     assert "All definitions loaded successfully" in foreign.run("dg", "check", "defs")
     assert "recruit_assets.RecruitComponent" in foreign.run("dg", "list", "components")
     listed = json.loads(foreign.run("dg", "list", "defs", "--json"))
-    keys = {each["key"] for each in listed["assets"]}
+    keys = {each["asset_key"] for each in listed["assets"]}
     for account in ("north", "south"):
         assert {f"{account}/{each.name}" for each in ENDPOINTS} < keys
     assert {"east/jobs", "east/users", "users", "targets", "job_titles"} < keys
@@ -138,9 +138,9 @@ def test_two_accounts_at_once(foreign: Foreign) -> None:
         ("dg", "launch", "--job", "north_sync"),
         ("dagster", "job", "execute", "-m", "acme.definitions", "-j", "south_sync"),
     ]
-    for process in [foreign.start(*command) for command in commands]:
-        printed, _ = process.communicate(timeout=GUARD)
-        assert process.returncode == 0, printed
+    started = [foreign.start(*command) for command in commands]
+    ended = [(process.communicate(timeout=GUARD)[0], process.returncode) for process in started]
+    assert [code for _, code in ended] == [0, 0], ended
     for name, sandbox in foreign.sandboxes.items():
         for endpoint in ENDPOINTS:
             found = foreign.query(f"{name}.duckdb", f"SELECT id FROM recruit.{endpoint.name}")
@@ -184,7 +184,7 @@ def test_both_accounts_are_in_the_graph(
     foreign: Foreign, browser: Browser, command: list[str]
 ) -> None:
     dev = [str(foreign.binaries / command[0]), *command[1:], "127.0.0.1"]
-    with started(foreign.folder, foreign.environment, dev) as url:
+    with serving(foreign.folder, foreign.environment, dev) as url:
         page = browser.new_page(viewport={"width": 1600, "height": 1200})
         page.goto(f"{url}/asset-groups")
         for group in ("north_hiring", "south_hiring", "east_hiring"):
