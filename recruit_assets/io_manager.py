@@ -16,7 +16,7 @@ from pydantic import Field
 from recruit_assets.catalogue import DeletionPolicy, Endpoint
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.connection import exists
-from recruit_assets.load.schema import existing_table, missing_table
+from recruit_assets.load.schema import BOOKKEEPING, existing_table, missing_table
 from recruit_assets.load.sweep import CURRENT
 from recruit_assets.load.upsert import Target, UpsertResult, upsert_rows
 from recruit_assets.metadata import CROWDED, counts, describe_table, facts, stored, upserted
@@ -62,7 +62,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
                 self._upsert(context, obj)
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """Return the current rows of an upstream asset's table, with every column.
+        """Return the current rows of an upstream asset's table, without bookkeeping columns.
 
         They are a DataFrame of polars or pandas if the input is annotated so, else an Arrow table.
         The database is closed again before the step begins.
@@ -70,16 +70,15 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         Raises:
             dagster.Failure: the asset was never materialized, or the database cannot be used.
         """
-        upstream = context.upstream_output.definition_metadata if context.upstream_output else None
-        about = {**(upstream or {}), **(context.definition_metadata or {})}
-        schema, name = _said(about, "schema", DEFAULT_SCHEMA), context.asset_key.path[-1]
+        schema, name = _loaded_from(context)
         with as_dagster_failure():
             if not self._exists():
                 raise missing_table(name, schema)
             with self.database.get_connection() as database:
                 rows = database.sql(f"SELECT * FROM {existing_table(database, name, schema)}")
-                if "_deleted_at" in rows.columns:
+                if BOOKKEEPING.keys() <= set(rows.columns):
                     rows = rows.filter(CURRENT)
+                    rows = rows.project(f"* EXCLUDE ({', '.join(BOOKKEEPING)})")
                 return _as(context.dagster_type.typing_type, rows)
 
     def _upsert(self, context: dg.OutputContext, rows: object) -> None:
@@ -124,6 +123,16 @@ def _said(metadata: Mapping[str, Any], name: str, default: str) -> str:
     """Return a text of an asset's metadata, which Dagster may have wrapped."""
     value = metadata.get(name, default)
     return str(getattr(value, "value", value))
+
+
+def _loaded_from(context: dg.InputContext) -> tuple[str, str]:
+    """Return schema and table of an input, from the metadata of the asset or of the input."""
+    upstream = context.upstream_output.definition_metadata if context.upstream_output else None
+    about = {**(upstream or {}), **(context.definition_metadata or {})}
+    named = _said(about, "dagster/table_name", "").rpartition(".")
+    if named[0]:  # an asset of ours, whatever its key has become
+        return named[0], named[2]
+    return _said(about, "schema", DEFAULT_SCHEMA), context.asset_key.path[-1]
 
 
 def _as(kind: object, rows: duckdb.DuckDBPyRelation) -> Any:

@@ -39,7 +39,6 @@ def mart_specs(account: Account) -> dict[str, dg.AssetSpec]:
             kinds={"duckdb", "sql"},
             metadata={
                 "dagster/table_name": f"{MARTS_SCHEMA}.{mart.name}",
-                "schema": MARTS_SCHEMA,
                 "grain": ", ".join(mart.grain),
             },
         )

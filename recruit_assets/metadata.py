@@ -35,7 +35,6 @@ def definition(endpoint: Endpoint) -> dict[str, Any]:
     """Return the metadata of an asset that is known before its first sync."""
     return {
         "dagster/table_name": f"{SCHEMA}.{endpoint.name}",
-        "schema": SCHEMA,
         "dagster/column_schema": column_schema(endpoint),
     }
 

@@ -141,17 +141,11 @@ def test_two_assets_of_one_table_are_refused(merged: Merged) -> None:
         merged.run(other)
 
 
-def test_a_table_of_the_api_is_no_table_of_another_asset(project: Project) -> None:
-    project.materialize("regions")
-
-    @dg.asset(
-        key=["own", "regions"], io_manager_key="recruit_io_manager", metadata={"schema": "recruit"}
-    )
-    def regions() -> list[dict[str, str]]:
-        return [{"id": "3"}]
-
-    with pytest.raises(dg.Failure, match=r"recruit\.regions is not the table of the asset own/"):
-        dg.materialize([regions], resources=project.resources(), instance=project.instance)
+@pytest.mark.parametrize("schema", ["recruit", "RECRUIT_META", "recruit_history", "recruit_marts"])
+def test_the_schemas_of_the_api_are_of_no_other_asset(merged: Merged, schema: str) -> None:
+    with pytest.raises(dg.Failure, match="is for tables of syncs: choose another"):
+        merged.found(ROWS, schema=schema)
+    assert not merged.path.exists()
 
 
 def test_partitions_are_merged_side_by_side(merged: Merged) -> None:
@@ -188,7 +182,7 @@ def test_an_input_has_the_type_that_it_is_annotated_with(
     (rows,) = received
     assert isinstance(rows, kind)
     held: Any = rows.collect() if isinstance(rows, pl.LazyFrame) else rows
-    assert sorted(pl.DataFrame(held)["n"]) == [1, 2]
+    assert sorted(pl.DataFrame(held).rows()) == [("1", 1), ("2", 2)]
 
 
 @pytest.mark.ring(2)

@@ -29,13 +29,16 @@ from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import MergeCounts
 from recruit_assets.load.row_stage import Part, RowStage
 from recruit_assets.load.rows import batches
-from recruit_assets.load.schema import BOOKKEEPING, columns_found, count, table_name
+from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, columns_found, count, table_name
 from recruit_assets.load.sweep import CURRENT
 from recruit_assets.load.syncs import META
 from recruit_assets.load.table import Table
 from recruit_assets.load.tables import check_is_table, ensure
 
 Opened = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+
+
+RESERVED = (SCHEMA, HISTORY, META, "recruit_marts")
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Target:
             )
         if not self.key.strip() or self.key.lower() in BOOKKEEPING:
             raise BadSetting(f"The merge key is {self.key!r}: name a column of the rows.")
-        if self.schema.lower() in (META, HISTORY):
+        if self.schema.lower() in RESERVED:
             raise BadSetting(f"The schema {self.schema} is for tables of syncs: choose another.")
 
     @property
