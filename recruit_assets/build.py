@@ -63,16 +63,17 @@ def build_defs(
     """
     settings = settings or Settings.from_environment()
     account, chosen = Account.of(key_prefix), _chosen(endpoints)
-    table_specs = {each.name: endpoint_spec(each, account, settings.owners) for each in chosen}
-    specs = _translated(table_specs | (mart_specs(account) if marts else {}), translation)
-    tables = {each.name: specs[each.name].key for each in chosen}
-    mart_keys = [spec.key for name, spec in specs.items() if name not in tables]
+    translate = translation or (lambda spec: spec)
+    specs = {e.name: translate(endpoint_spec(e, account, settings.owners)) for e in chosen}
+    others = mart_specs(account) if marts else {}
+    others = {name: translate(spec) for name, spec in others.items()}
+    all_specs = [*specs.values(), *others.values()]
+    _refuse_repeated("assets", [spec.key.to_user_string() for spec in all_specs])
+    tables = {name: spec.key for name, spec in specs.items()}
     assets = [build_asset(each, account, specs[each.name]) for each in chosen]
     if marts:
-        assets += build_mart_assets(
-            account, {name: each for name, each in specs.items() if name not in tables}, tables
-        )
-    content = Content(chosen, tables, mart_keys)
+        assets += build_mart_assets(account, others, tables)
+    content = Content(chosen, tables, [spec.key for spec in others.values()])
     syncs = build_syncs(account, content)
     mart_jobs = [build_marts_job(account, content)] if marts else []
     compaction = build_compaction(account)
@@ -137,14 +138,6 @@ def _chosen(endpoints: Iterable[str | Endpoint]) -> list[Endpoint]:
         chosen.append(known[each] if isinstance(each, str) else each)
     _refuse_repeated("endpoints", [each.name for each in chosen])
     return chosen
-
-
-def _translated(
-    specs: Mapping[str, dg.AssetSpec], translation: Translation | None
-) -> dict[str, dg.AssetSpec]:
-    translated = {name: translation(spec) if translation else spec for name, spec in specs.items()}
-    _refuse_repeated("assets", [each.key.to_user_string() for each in translated.values()])
-    return translated
 
 
 def _refuse_repeated(what: str, names: Collection[str]) -> None:
