@@ -94,7 +94,7 @@ def build_mart_assets(
             faults = {m.name: inspect(database, m) for m in MARTS if m.name in asked}
             built = build(database, [mart for mart in MARTS if mart.name in chosen])
             wrong = [each for each in built if each.wrong]
-            seen = (
+            charts = (
                 {}
                 if wrong
                 else {each.mart.name: query_chart(database, each.mart) for each in built}
@@ -106,7 +106,7 @@ def build_mart_assets(
         for each in built:
             name = each.mart.name
             yield dg.MaterializeResult(
-                asset_key=specs[name].key, metadata=metadata(each, seen[name])
+                asset_key=specs[name].key, metadata=metadata(each, charts[name])
             )
 
     @dg.multi_asset(
@@ -157,12 +157,12 @@ def explanation(wrong: list[Built]) -> str:
     )
 
 
-def metadata(built: Built, seen: ChartData) -> dict[str, Any]:
+def metadata(built: Built, chart: ChartData) -> dict[str, Any]:
     """Return the metadata of a mart for Dagster: rows, columns and the picture."""
     meanings = built.mart.columns
     columns = [dg.TableColumn(name, kind, meanings[name]) for name, kind in built.types.items()]
     return {
-        "picture": dg.MetadataValue.md(as_markdown(seen)),
+        "picture": dg.MetadataValue.md(as_markdown(chart)),
         "dagster/row_count": built.rows,
         "dagster/column_schema": dg.TableSchema(columns),
     }

@@ -19,16 +19,21 @@ from recruit_assets.marts.mart import Mart, Picture
 from recruit_assets.text import LONGEST_LABEL, markdown, one_line
 from recruit_assets.text import label as one_label
 
-WIDTH, STEP, TALL, WIDEST = 440, 30, 210, 160  # pixels: width, bar height, line chart height, name
+WIDTH, STEP, TALL, MAX_NAME_WIDTH = (
+    440,
+    30,
+    210,
+    160,
+)  # pixels: width, bar height, line chart height, name
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 INK, QUIET, LINE, ACCENT = "var(--ink)", "var(--quiet)", "var(--line)", "var(--accent)"
 EVERYWHERE = {INK: "#7b8794", QUIET: "#7b8794", LINE: "#9aa5b144", ACCENT: "#3f83d8"}
-LONGEST = 24  # months shown
+MAX_MONTHS = 24  # months shown
 STEPS = (1, 2, 3, 6, 12, 24)  # months between two marks of an axis
 MANY_DAYS = 5 * 366  # from the first to the last month; a longer axis has ticks for years
 SHORT = 18  # characters of a name that is cut here, not by the library
 PLACE = 2  # digits of a row's position
-MOST = 1e15  # well within what a chart's scale can hold
+MAX_VALUE = 1e15  # well within what a chart's scale can hold
 # A screen reader would read these parts one by one, while `words` describes the chart. The font is
 # set once.
 _NEEDLESS = re.compile(r' (?:role|aria-[a-z]+|class|pointer-events|opacity|font-family)="[^"]*"')
@@ -55,7 +60,7 @@ def query_chart(database: duckdb.DuckDBPyConnection, mart: Mart) -> ChartData:
     rows = ask(database, mart.picture.sql)
     if mart.picture.months:
         return ChartData(
-            mart.picture, [row for row in rows if isinstance(row["label"], date)][-LONGEST:]
+            mart.picture, [row for row in rows if isinstance(row["label"], date)][-MAX_MONTHS:]
         )
     return ChartData(mart.picture, rows)
 
@@ -70,7 +75,7 @@ def number(value: float | None) -> str:
     """Return a number for reading; one decimal below ten, if it has one."""
     if value is None or not isfinite(value):
         return "-"
-    if abs(value) >= MOST:
+    if abs(value) >= MAX_VALUE:
         return f"{value:.1e}"
     return f"{value:,.1f}" if abs(value) < 10 and value != int(value) else f"{value:,.0f}"
 
@@ -79,13 +84,13 @@ class NotDrawn(Exception):
     """Report why the library cannot draw a picture."""
 
 
-def as_svg(seen: ChartData) -> str:
+def as_svg(chart: ChartData) -> str:
     """Draw a picture for a page that defines the colours.
 
     Raises:
         NotDrawn: the library cannot draw it.
     """
-    spec = (_months if seen.picture.months else _bars)(seen.rows)
+    spec = (_months if chart.picture.months else _bars)(chart.rows)
     try:
         svg = str(vl_convert.vegalite_to_svg(spec))
     except ValueError as error:
@@ -94,17 +99,17 @@ def as_svg(seen: ChartData) -> str:
     return svg.replace("<svg ", f'<svg aria-hidden="true" font-family="{FONT}" ', 1)
 
 
-def as_markdown(seen: ChartData) -> str:
+def as_markdown(chart: ChartData) -> str:
     """Return the drawing and its text for Dagster's UI, whose colours are unknown."""
-    if not seen.rows:
-        return seen.words
+    if not chart.rows:
+        return chart.words
     try:
-        svg = as_svg(seen)
+        svg = as_svg(chart)
     except NotDrawn as error:
-        return markdown(f"{seen.words} {error}")
+        return markdown(f"{chart.words} {error}")
     svg = re.sub(r"var\(--\w+\)", lambda found: EVERYWHERE[found[0]], svg)
     encoded = base64.b64encode(svg.encode()).decode()
-    return f"![{markdown(seen.words)}](data:image/svg+xml;base64,{encoded})"
+    return f"![{markdown(chart.words)}](data:image/svg+xml;base64,{encoded})"
 
 
 def _bars(rows: list[Row]) -> Spec:
@@ -117,7 +122,7 @@ def _bars(rows: list[Row]) -> Spec:
     ]
     axis = _axis(INK) | {
         # The page's font may be wider than the one used for the layout.
-        "minExtent": min(WIDEST, max((9 * len(name) for name in names), default=0)) + 8,
+        "minExtent": min(MAX_NAME_WIDTH, max((9 * len(name) for name in names), default=0)) + 8,
         "labelLimit": limit,
         "labelExpr": f"slice(datum.label, {PLACE})",
     }
@@ -144,7 +149,7 @@ def _months(rows: list[Row]) -> Spec:
     line = {
         "type": "line", "color": ACCENT, "strokeWidth": 2.5, "point": {"color": ACCENT, "size": 34}
     }  # fmt: skip
-    return _chart(shown, {"x": x, "y": y}, [{"mark": line}, _texts(dx=8)], TALL, beside=40)
+    return _chart(shown, {"x": x, "y": y}, [{"mark": line}, _texts(dx=8)], TALL, right=40)
 
 
 def _ticks(first: date, last: date) -> Spec:
@@ -168,13 +173,15 @@ def _names(rows: list[Row]) -> tuple[list[str], int]:
     has_pairs = max(map(max, names), default="") > "\uffff"
     return [
         one_line(name, SHORT) if has_pairs or len(name) == LONGEST_LABEL else name for name in names
-    ], 0 if has_pairs else WIDEST - 20
+    ], 0 if has_pairs else MAX_NAME_WIDTH - 20
 
 
 def _values(rows: list[Row]) -> list[float | None]:
     """Return the values that a scale can hold, and None for the others."""
     values = [row["value"] for row in rows]
-    return [None if value is None or not abs(value) < MOST else float(value) for value in values]
+    return [
+        None if value is None or not abs(value) < MAX_VALUE else float(value) for value in values
+    ]
 
 
 def _axis(color: str) -> Spec:
@@ -190,9 +197,9 @@ def _texts(dx: int) -> Spec:
 
 
 def _chart(
-    rows: list[Row], encoding: Spec, layers: list[Spec], height: int, beside: int = 4
+    rows: list[Row], encoding: Spec, layers: list[Spec], height: int, right: int = 4
 ) -> Spec:
-    """Return a chart of layers over the same rows, with `beside` as padding on the right."""
+    """Return a chart of layers over the same rows, with `right` as padding on the right."""
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "data": {"values": rows},
@@ -200,7 +207,7 @@ def _chart(
         "layer": layers,
         "width": WIDTH,
         "height": height,
-        "padding": {"left": 4, "top": 4, "bottom": 4, "right": beside},
+        "padding": {"left": 4, "top": 4, "bottom": 4, "right": right},
         "autosize": {"type": "fit", "contains": "padding"},
         "config": {"background": "transparent", "view": {"stroke": None}},
     }

@@ -29,18 +29,18 @@ from recruit_assets.text import one_line
 
 HERE = Path(__file__).parent
 NO_BREAK = "\N{NO-BREAK SPACE}"
-LONGEST = 200  # characters of a text in a table
+MAX_CELL = 200  # characters of a text in a table
 _MARTS = {mart.name: mart for mart in MARTS}
 _AS_OF = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Hold a section of the page; `said` is None if there is nothing to show."""
+    """Hold a section of the page; `sentence` is None if there is nothing to show."""
 
     section: Mapping[str, Any]
-    said: str | None
-    seen: ChartData
+    sentence: str | None
+    chart: ChartData
     table: list[Row]
 
 
@@ -56,20 +56,20 @@ class Contents:
 
 def gather(database: duckdb.DuckDBPyConnection) -> Contents:
     """Query the marts, and the record of the syncs."""
-    asked = tomllib.loads((HERE / "report.toml").read_text())
+    content = tomllib.loads((HERE / "report.toml").read_text())
     return Contents(
         as_of=_first(ask(database, _AS_OF))["as_of"],
         headlines={
-            each["title"]: _first(ask(database, each["sql"])) for each in asked["headlines"]
+            each["title"]: _first(ask(database, each["sql"])) for each in content["headlines"]
         },
         answers=[
             Answer(
                 {"wide": False, **section},
-                one_line(_first(ask(database, section["say"])).get("said") or "") or None,
+                one_line(_first(ask(database, section["say"])).get("sentence") or "") or None,
                 query_chart(database, _MARTS[section["mart"]]),
                 ask(database, section["table"]),
             )
-            for section in asked["sections"]
+            for section in content["sections"]
         ],
         tables=_freshness(
             {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)}")}
@@ -93,7 +93,7 @@ def report_path(database: str) -> Path:
 
 
 def write(page: str, path: Path) -> Path:
-    """Replace the page atomically, so that nobody sees half of it.
+    """Replace the page atomically, so that no reader sees half of it.
 
     A new page is readable by its owner only; a replaced page keeps its mode.
 
@@ -148,7 +148,7 @@ def _cell(value: Any) -> str:
     """Return a value for reading."""
     if isinstance(value, datetime):
         return f"{value.day}{NO_BREAK}{value:%b %H:%M}"
-    return one_line(value, LONGEST) if isinstance(value, str) else number(value)
+    return one_line(value, MAX_CELL) if isinstance(value, str) else number(value)
 
 
 def _is_wordy(value: Any) -> bool:
@@ -156,9 +156,9 @@ def _is_wordy(value: Any) -> bool:
     return isinstance(value, str) and any(letter.isalpha() for letter in value)
 
 
-def _drawn(seen: ChartData) -> Markup | str:
+def _drawn(chart: ChartData) -> Markup | str:
     """Return a drawing, or a sentence if it cannot be drawn."""
     try:
-        return Markup(as_svg(seen))  # noqa: S704 - our own drawing, which escapes its texts
+        return Markup(as_svg(chart))  # noqa: S704 - our own drawing, which escapes its texts
     except NotDrawn as error:
         return str(error)

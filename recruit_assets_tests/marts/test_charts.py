@@ -38,9 +38,9 @@ def bars(*names: str) -> ChartData:
     )
 
 
-def drawn(seen: ChartData) -> str:
+def drawn(chart: ChartData) -> str:
     """The drawing, without the numbers that the library counts up from one to the next."""
-    return re.sub(r"clip\d+", "clip", as_svg(seen))
+    return re.sub(r"clip\d+", "clip", as_svg(chart))
 
 
 @settings(max_examples=sized(5, 10, 1000))
