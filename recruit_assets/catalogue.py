@@ -200,7 +200,7 @@ def relationship_columns(relationship: Relationship) -> Iterator[Column]:
         return
     yield Column(f"{name}_id", Kind.KEY, f"Id of the related record in {targets}")
     if relationship.polymorphic:
-        yield Column(f"{name}_type", Kind.TEXT, f"What {name}_id points at: {targets}")
+        yield Column(f"{name}_type", Kind.TEXT, f"Type of the record in {name}_id: {targets}")
 
 
 def snake_case(name: str) -> str:

@@ -3,7 +3,7 @@
     RecruitError
     ├── BadSetting                a setting is wrong; nothing was sent or written
     ├── RequestFailed             one request, after its tries
-    │   ├── Transient             may clear by itself, so it is asked again
+    │   ├── Transient             may be temporary, so it is retried
     │   │   ├── RateLimited       429
     │   │   └── InvalidResponse   a response that is not JSON:API, or incomplete
     │   ├── NeverReached          no response from this host since the start
@@ -11,7 +11,7 @@
     │   ├── Unavailable           403 or 404: a scope or an add-on is missing
     │   └── Rejected              any other response that a retry cannot change
     ├── ShowsMuchLess             the API shows so much less than before that a person must confirm
-    ├── BadRows                   what an asset returned cannot be merged; nothing was written
+    ├── BadRows                   rows of an asset that cannot be merged; nothing was written
     └── DatabaseProblem           the DuckDB file cannot be used
         ├── DatabaseBusy          another process holds it
         ├── NotEnoughMemory       DuckDB needs more memory than its limit allows
@@ -19,7 +19,7 @@
         └── DatabaseChanged       another run changed it during this one
 
 `retryable` says whether a retry of the whole asset can help. The text of every error is one line,
-whatever the API or the system put into it.
+whatever the API or the system returned.
 """
 
 from recruit_assets.text import one_line
@@ -69,7 +69,7 @@ class RequestFailed(RecruitError):
 
 
 class Transient(RequestFailed):
-    """A failure that can clear by itself."""
+    """Report a failure that may be temporary."""
 
     retryable = True
 
@@ -117,7 +117,7 @@ class ShowsMuchLess(RecruitError):
 
 
 class BadRows(RecruitError):
-    """Report that an asset returned something else than rows with a key."""
+    """Report that an asset returned something other than rows with a key."""
 
 
 class DatabaseProblem(RecruitError):

@@ -67,7 +67,7 @@ class Deletions:
         accepted = options.allow_mass_delete or options.dry_run
         for doubt in reasons:
             if doubt.refuses and not accepted:
-                message = f"{doubt.message} Nothing was changed. If that is right, {ACCEPT}."
+                message = f"{doubt.message} Nothing was changed. If this is expected, {ACCEPT}."
                 raise ShowsMuchLess(message)
             self._log.warning(doubt.message)
         return missing
@@ -96,12 +96,12 @@ class Deletions:
             try:
                 if self._source.record(id_, self._reading.query):
                     return True
-                why = f"record {id_}, which is in the list, answers so as well"
+                why = f"it returns the same for record {id_}, which is in the list"
             except RequestFailed as error:
                 why = f"{error} That record is in the list."
         self._log.info(
-            f"{self._endpoint.name}: by id the API answers 404 or 410 for rows that the list did "
-            f"not show. Alone that proves nothing ({why}): the list is read again."
+            f"{self._endpoint.name}: by id the API returns 404 or 410 for rows that are not in "
+            f"the list. That alone proves nothing ({why}), so the list is read again."
         )
         return False
 
@@ -115,8 +115,8 @@ class Deletions:
             unproven = str(error)
         if unproven:
             self._log.warning(
-                f"{self._endpoint.name}: {len(missing):,} rows were not in the API's list, and a "
-                f"second reading could not prove it ({unproven}): they stay."
+                f"{self._endpoint.name}: {len(missing):,} rows were not in the API's list, but a "
+                f"second read could not confirm it ({unproven}), so they are kept."
             )
             return []
         self._stage.flush()

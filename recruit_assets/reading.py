@@ -1,7 +1,7 @@
 """One reading of one endpoint: the lazy output of an endpoint's asset.
 
 Contains what is asked of the API, which follows from the state of the table, and the conversion of
-the answers to rows. Nothing is requested before a reading is iterated. `extract` sends the
+the responses to rows. Nothing is requested before a reading is iterated. `extract` sends the
 requests; the IO manager iterates, and merges the rows (see `sync`).
 """
 

@@ -93,7 +93,7 @@ class Store:
         try:
             self._write(stage, result)
         except NotEnoughMemory:  # the limit was too low for these rows; nothing was changed
-            self._log.info(f"{self._endpoint.name}: merged again, with more memory")
+            self._log.info(f"{self._endpoint.name}: merging again, with more memory")
             self._write(stage, result, bounded=False)
         except DatabaseChanged:  # the conflict may be over, and a retry keeps the records read
             self._write(stage, result)
@@ -108,7 +108,9 @@ class Store:
             with self._opened() as database, transaction(database):
                 remember(database, self._endpoint, self._row() | failed)
         except DatabaseProblem as problem:
-            self._log.warning(f"{self._endpoint.name}: the failure was not noted: {problem}")
+            self._log.warning(
+                f"{self._endpoint.name}: the failure could not be recorded: {problem}"
+            )
 
     def _write(self, stage: Stage, result: SyncResult, *, bounded: bool = True) -> None:
         """Write in one transaction; roll it back in a dry run."""
@@ -177,12 +179,14 @@ class Store:
             newer: the runs that wrote since the read was planned; None if the table was replaced.
         """
         report, endpoint = result.report, self._endpoint
-        other = "is not the one that it was planned from" if newer is None else "was changed"
         moved = newer is None or (newer and self._differs(database, result))
         if moved and report.verdict is not Verdict.UNAVAILABLE:
-            by = ": was a backup restored?" if newer is None else " by another sync."
             report.verdict = Verdict.INCOMPLETE
-            report.reason = f"the table {other} while this sync was reading{by}"
+            report.reason = (
+                "the table was replaced while this sync was reading: was a backup restored?"
+                if newer is None
+                else "another sync changed the table while this sync was reading"
+            )
             result.gone, result.cursor = [], None
         elif not endpoint.dated:
             result.cursor = None
@@ -202,8 +206,8 @@ class Store:
         """Warn of columns that were repaired."""
         if lost:
             self._log.warning(
-                f"{schema}.{table} lacked {', '.join(lost)}, or had another type there: the table "
-                "was repaired."
+                f"{schema}.{table} lacked the columns {', '.join(lost)}, or had them with another "
+                "type: the table was repaired."
             )
 
     def _row(self) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Sync:
             try:
                 result = self._attempt(reading)
             except DatabaseChanged as changed:
-                self._log.warning(f"{self._endpoint.name}: {changed} It is read again.")
+                self._log.warning(f"{self._endpoint.name}: {changed} Reading it again.")
                 state = read_state(self._opened, self._exists, self._endpoint)
                 result = self._attempt(reading.planned_from(state))
         result.seconds = (datetime.now(UTC) - reading.started).total_seconds()
@@ -97,5 +97,5 @@ class Sync:
             by = duration(abs(apart).total_seconds())
             self._log.warning(
                 f"{self._endpoint.name}: this machine's clock is {by} "
-                f"{which} the API's: set it right, or times in the tables are wrong."
+                f"{which} the API's: correct it, or times in the tables will be wrong."
             )

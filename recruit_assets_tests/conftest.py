@@ -123,12 +123,12 @@ def walk(sandbox: Sandbox) -> Iterator[Callable[..., Walk]]:
         *,
         limits: RetryLimits | None = None,
         timeout: tuple[float, float] = (10.0, 60.0),
-        longest: float = 120.0,
+        max_seconds: float = 120.0,
         since: datetime | None = None,
         page_size: int = PAGE_SIZE,
         **changed: Any,
     ) -> Walk:
-        client = Client(ApiSettings(**settings_for(sandbox, **changed)), timeout, longest)
+        client = Client(ApiSettings(**settings_for(sandbox, **changed)), timeout, max_seconds)
         clients.append(client)
         limits = limits or RetryLimits(first_wait=0, default_wait=0)
         log = logging.getLogger("walk")

@@ -237,7 +237,7 @@ def test_a_bad_answer_leaves_the_table_as_it_was(project: Project, kind: str) ->
     project.sandbox.fail("candidates", kind=kind, page=2, times=None)
     said = project.failure("candidates", mode=Mode.full)
     assert said.startswith("candidates, page 2: ")
-    assert "The table is as it was" in said
+    assert "The table is unchanged" in said
     assert sorted(project.query("FROM recruit.candidates")) == before
     project.sandbox.clear_faults()
     assert project.sync("candidates").merged.updated == 1

@@ -102,7 +102,7 @@ def test_a_short_read_deletes_nobody(project: Project) -> None:
     said = project.failure("regions")
     assert said == (
         "regions: 99 of the 100 current rows are not in the API's list. Nothing was changed. If "
-        "that is right, run it once with allow_mass_delete (in the launchpad, or as the asset's "
+        "this is expected, run it once with allow_mass_delete (in the launchpad, or as the asset's "
         "config)."
     )
     assert len(current(project, "regions")) == 100
@@ -250,7 +250,7 @@ def test_a_column_that_is_suddenly_empty_needs_a_person(project: Project) -> Non
     fill(project, "regions", 20)
     synced(project)
     project.sandbox.alter("regions", strip)
-    assert "every row has a value in name, and no record that came has one" in project.failure(
+    assert "every row has a value in name, but no record that was read has one" in project.failure(
         "regions"
     )
 
@@ -512,5 +512,5 @@ def test_an_answer_that_drips_without_end_is_cut_off(
     sandbox: Sandbox, walk: Callable[..., Any]
 ) -> None:
     sandbox.fail("candidates", kind="drip", times=None)
-    with pytest.raises(Transient, match="not sent a whole answer after 0 s"):
-        list(walk("candidates", longest=0.0))
+    with pytest.raises(Transient, match="not sent a complete response after 0 s"):
+        list(walk("candidates", max_seconds=0.0))

@@ -226,7 +226,7 @@ def test_the_sensor_posts_what_failed_and_why(
         assert tick(project, result) is None
     (text,) = texts
     assert result.run_id in text
-    assert "regions: regions, page 1: the API answered HTTP 401" in text
+    assert "regions: regions, page 1: the API returned HTTP 401" in text
     assert "teams: teams, page 1" in text
 
 

@@ -153,14 +153,14 @@ def test_what_goes_wrong_is_told_in_a_sentence(
     ui.company.rules.without = {"job-offers": 403}
     materialize(page, ui, "job_offers", "Success")
     page.goto("/assets/job_offers?view=checks&checkDetail=sync_is_complete")
-    shows(page, "job_offers, page 1: the API answered HTTP 403")
+    shows(page, "job_offers, page 1: the API returned HTTP 403")
     expect(page.locator("canvas").first).to_be_visible()
     picture("ui-check")
 
     ui.company.rules.key = "rotated"
     materialize(page, ui, "jobs", "Failure")
     name = "dagster._core.definitions.events.Failure"
-    shows(page, f"{name}: jobs, page 1: the API answered HTTP 401", "Check RECRUIT_API_KEY")
+    shows(page, f"{name}: jobs, page 1: the API returned HTTP 401", "Check RECRUIT_API_KEY")
     assert not [text for text in seen if KEY in text]
 
 

@@ -1,7 +1,7 @@
 """Conversion of JSON values to Arrow columns, with the values that do not fit set apart.
 
-What lives here: the rule for each kind of column. A column is checked and converted as a whole;
-only a column with a misfit is checked value by value.
+Scope: the rule for each kind of column. A column is checked and converted as a whole; only a column
+with a misfit is checked value by value.
 
 A value fits if it can be recovered from what is stored, up to these forms:
 - a number column accepts a number as its shortest decimal text, and an integer with a zero

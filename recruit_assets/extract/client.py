@@ -1,7 +1,7 @@
-"""HTTP client: one GET with the key, and the check of its answer.
+"""HTTP client: one GET with the key, and the check of its response.
 
-What lives here: the session and the rate limit. Not here: when to retry (`retries`), what to
-request next (`walk`), how a failure is described (`http_errors`).
+Scope: the session and the rate limit. Elsewhere: when to retry (`retries`), what to request next
+(`walk`), how a failure is described (`http_errors`).
 """
 
 import os
@@ -32,8 +32,8 @@ RATE_LIMIT_HEADERS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
 CHUNK_BYTES = 1 << 16  # decoded bytes per read of a body
 MAX_RESPONSE_BYTES = 64 << 20  # decoded bytes; a page of 30 records has about ten thousand
 MAX_ERROR_BYTES = 1 << 20  # bytes of an error body; the rest is not read
-MAX_VALUES = 500_000  # in an answer; each takes up to 200 bytes of memory
-COUNT_VALUES_ABOVE = 1 << 21  # bytes; values are counted only in larger answers
+MAX_VALUES = 500_000  # in a response; each takes up to 200 bytes of memory
+COUNT_VALUES_ABOVE = 1 << 21  # bytes; values are counted only in larger responses
 
 
 class _KeyAuth(AuthBase):
@@ -52,12 +52,13 @@ class Client:
 
     Args:
         settings: the address of the API, the key and the limits.
-        timeout: seconds to connect, and seconds between two bytes of an answer.
-        longest: seconds from the start of a request to the end of its answer, so that a drip ends.
+        timeout: seconds to connect, and seconds between two bytes of a response.
+        max_seconds: seconds from the start of a request to the end of its response, which stops a
+            response that arrives byte by byte.
 
     `identity` identifies the API, version and key without revealing the key. `behind` is the
-    largest lag of the API's clock behind ours, by the `Date` of its answers; `ahead` is how far our
-    clock was ahead in the last answer, negative if it was behind. `outage` measures how long the
+    largest lag of the API's clock behind ours, by the `Date` of its responses; `ahead` is how far
+    our clock was ahead in the last one, negative if it was behind. `outage` measures how long the
     API has failed.
     """
 
@@ -65,7 +66,7 @@ class Client:
         self,
         settings: ApiSettings,
         timeout: tuple[float, float] = (10.0, 60.0),
-        longest: float = 120.0,
+        max_seconds: float = 120.0,
     ) -> None:
         self.base_url = settings.base_url.rstrip("/") + "/"
         self.concurrency = settings.concurrency
@@ -73,7 +74,7 @@ class Client:
         self.identity = f"{self.base_url} {settings.version} {mark}"
         self._origin = urlsplit(self.base_url)
         self._redaction = Redaction(settings.key)
-        self._timeout, self._longest = timeout, longest
+        self._timeout, self._max_seconds = timeout, max_seconds
         self.behind = self.ahead = timedelta(0)
         self.outage = Outage()
         self._reached = False
@@ -97,7 +98,7 @@ class Client:
         """Create the session and the deadlines of this process."""
         settings = self._settings
         self._process = os.getpid()
-        self._deadlines = Deadlines(self._longest)
+        self._deadlines = Deadlines(self._max_seconds)
         self._session = requests.Session()
         self._session.auth = _KeyAuth(settings.auth_header, settings.auth_prefix + settings.key)
         self._session.headers["Accept"] = "application/vnd.api+json"
@@ -139,7 +140,7 @@ class Client:
             url: a path below the base URL, or a link of the API, which must have the same origin.
             query: the query string; empty for a link, which has its own.
             subject: the name of the request in messages.
-            document_type: the structure that the answer must have.
+            document_type: the structure that the response must have.
             stats: counts the bytes received.
 
         Raises:
@@ -178,7 +179,7 @@ class Client:
                     raise requests.ReadTimeout
             except OSError as error:  # the base class of all errors of requests
                 if exchange.late:
-                    raise deadline_exceeded(subject, host, self._longest) from None
+                    raise deadline_exceeded(subject, host, self._max_seconds) from None
                 if isinstance(error, requests.RequestException):
                     raise no_response(subject, error, host, reached=self._reached) from error
                 # requests raises a plain OSError for a missing REQUESTS_CA_BUNDLE.
@@ -206,10 +207,10 @@ class Client:
             self._limiter.settle(sent, remaining, reset)
 
     def _drain(self, response: requests.Response, subject: str) -> bytes:
-        """Return the decoded body, read in parts; stop early in an error answer.
+        """Return the decoded body, read in parts; stop early in an error response.
 
         Raises:
-            Rejected: the body is larger than any answer should be.
+            Rejected: the body is larger than any response should be.
         """
         size, parts = 0, []
         is_refusal = response.status_code != 200

@@ -1,6 +1,6 @@
 """Column names for the parts of a record; no two parts share one.
 
-What lives here: names only. `records` extracts the values, and `arrow` decides whether they fit.
+Scope: names only. `records` extracts the values, and `arrow` decides whether they fit.
 """
 
 import hashlib
@@ -80,12 +80,12 @@ class Places:
             taken.add(column)
         return places
 
-    def _column(self, name: str, beside: Container[str] = ()) -> str:
+    def _column(self, name: str, siblings: Container[str] = ()) -> str:
         """Return the column of an attribute that the catalogue does not know by this spelling.
 
         A plain name stays plain, and `resume_summary` is another spelling of `resume-summary`. Any
         other name, and one that is taken, gets part of its digest. So the column depends only on
-        the name, not on which name arrived first. `beside` holds the names of the same record: if
+        the name, not on which name arrived first. `siblings` holds the names of the same record: if
         both spellings occur together, each gets its own column.
         """
         plain = one_line(snake_case(name))  # without invisible characters
@@ -93,7 +93,7 @@ class Places:
         if name == kebab:
             free = plain not in self._reserved
         elif name == plain:
-            free = kebab not in beside and (
+            free = kebab not in siblings and (
                 plain in self._catalogued or plain not in self._reserved
             )
         else:

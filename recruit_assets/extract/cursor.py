@@ -16,8 +16,8 @@ MAX_REPEATED = 2  # pages in a row that were shown before, where page numbers ar
 class Links:
     """Follow the links from a first page, one page at a time.
 
-    `looped_at` is the number of the page whose link leads to a page already read, where the reading
-    stops. Its pages are kept; the counts show whether they are complete.
+    `looped_at` is the number of the page whose link points to a page already read, where the
+    reading stops. Its pages are kept; the counts show whether they are complete.
     """
 
     def __init__(self, source: Source) -> None:
@@ -37,12 +37,12 @@ class Links:
 
 
 def read_by_cursor(pager: Pager, first: Page) -> Generator[Page, None, bool]:
-    """Yield pages by opaque cursors, which mark a place after a record and so skip none behind it.
+    """Yield pages by opaque cursors. A cursor points after a record, so it skips no later record.
 
-    A link that leads back ends the reading; the counts show whether it is complete.
+    A link back to an earlier page ends the reading; the counts show whether it is complete.
 
     Returns:
-        Whether the links led to the end, as far as the counts show.
+        Whether the links reached the end, as far as the counts show.
     """
     links, seen, keys, page = Links(pager.source), Sightings(), list[Key](), first
     ordered, short, shown, again = True, False, set[tuple[str, ...]](), 0
@@ -50,7 +50,7 @@ def read_by_cursor(pager: Pager, first: Page) -> Generator[Page, None, bool]:
         if page is not first:
             yield page
         ids = tuple(ids_of(page))
-        if ids in shown:  # its link leads back, or is about to
+        if ids in shown:  # a link back to it, or about to be
             again += bool(ids)
             if counts(first) and again == MAX_REPEATED:
                 links.looped_at = page.number - 1
@@ -75,7 +75,6 @@ def read_by_cursor(pager: Pager, first: Page) -> Generator[Page, None, bool]:
     looped = links.looped_at and (distinct < counted or not counted)
     if looped:
         pager.doubts.append(
-            f"the link of page {links.looped_at:,} to the next page leads back to a page "
-            f"already read. {TELL}"
+            f"the next link of page {links.looped_at:,} points to a page already read. {TELL}"
         )
     return not looped

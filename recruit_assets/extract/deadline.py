@@ -1,12 +1,12 @@
 """Deadlines for requests: an exchange that takes too long is cut off.
 
-A socket timeout restarts with each byte. So dripping headers, endless interim answers (100
+A socket timeout restarts with each byte. So dripping headers, endless interim responses (100
 Continue), and a slow handshake or proxy could hold a request forever. Here each request has a
-deadline from its start to the last byte of its answer, and a thread shuts the connection down when
-the deadline passes.
+deadline from its start to the last byte of its response, and a thread shuts the connection down
+when the deadline passes.
 
-What lives here: the thread, connections that can be shut down from it, and when one is kept. What
-is said of an exchange that was cut off is in `client`.
+Scope: the thread, connections that can be shut down from it, and when one is kept. `no_response`
+describes an exchange that was cut off.
 """
 
 import socket
@@ -26,7 +26,7 @@ _thread = local()  # `exchange` is the current one of the thread
 
 
 class Exchange:
-    """Track one request and its answer, up to a deadline by the clock of `monotonic`."""
+    """Track one request and its response, up to a deadline by the clock of `monotonic`."""
 
     def __init__(self, ends: float) -> None:
         self.ends = ends
@@ -129,12 +129,12 @@ def _current() -> Exchange | None:
     return getattr(_thread, "exchange", None)
 
 
-class _Answer(HTTPResponse):
-    """An answer that is the final one, over a connection that serves another only after a 200.
+class _FinalResponse(HTTPResponse):
+    """Skip interim responses, and keep the connection for another request only after a 200.
 
-    Python itself skips 100 Continue alone, and would take 103 Early Hints for the answer, and what
-    comes after it for that to the next request. After an answer without a body, or one that a
-    gateway gave up on, something late could be taken so as well.
+    `http.client` itself skips only 100 Continue: it would take 103 Early Hints for the response,
+    and the real response for that to the next request. Late bytes after a response without a body,
+    or after one that a gateway gave up on, could be misread the same way.
     """
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -143,7 +143,7 @@ class _Answer(HTTPResponse):
         return version, HTTPStatus.CONTINUE if interim else status, reason
 
     def begin(self) -> None:
-        """Read the head of the answer; `will_close` says whether the connection ends with it."""
+        """Read the head of the response; `will_close` says whether the connection ends with it."""
         super().begin()
         self.will_close = self.will_close or self.status != HTTPStatus.OK
 
@@ -151,7 +151,7 @@ class _Answer(HTTPResponse):
 class _Connection(HTTPConnection):
     """Let the exchange of the current thread shut the connection down."""
 
-    response_class = _Answer
+    response_class = _FinalResponse
     _line: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
@@ -166,7 +166,7 @@ class _Connection(HTTPConnection):
         super().request(*args, **options)
 
     def close(self) -> None:
-        """Close the connection; the body of its last answer may still be read."""
+        """Close the connection; the body of its last response may still be read."""
         super().close()
         line, self._line = self._line, None
         if line and (exchange := _current()):

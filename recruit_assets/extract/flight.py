@@ -1,7 +1,7 @@
-"""Requests in flight: several pages requested concurrently, each returned once it is answered.
+"""Requests in flight: several pages requested concurrently, each returned when it arrives.
 
-What lives here: which answer belongs to which request. `threads` holds the threads; `walk` decides
-which pages to request.
+Scope: which response belongs to which request. `threads` holds the threads; `walk` decides which
+pages to request.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ from typing import Generic, Self, TypeVar
 from recruit_assets.extract.threads import DaemonPool
 
 Tag = TypeVar("Tag")
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 
 
-class InFlight(Generic[Tag, Answer]):
-    """Run requests in threads within a `with` block; iterate it for answers, and send more.
+class InFlight(Generic[Tag, Response]):
+    """Run requests in threads within a `with` block; iterate it for responses, and send more.
 
     Args:
         concurrency: the most requests at once; further ones are queued.
@@ -24,24 +24,24 @@ class InFlight(Generic[Tag, Answer]):
 
     def __init__(self, concurrency: int) -> None:
         self._pool = DaemonPool(concurrency)
-        self._flying: dict[Future[Answer], Tag] = {}
-        self._answered: SimpleQueue[Future[Answer]] = SimpleQueue()
+        self._flying: dict[Future[Response], Tag] = {}
+        self._finished: SimpleQueue[Future[Response]] = SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave without waiting for outstanding answers."""
+        """Leave without waiting for outstanding responses."""
         self._pool.__exit__()
 
-    def send(self, tag: Tag, ask: Callable[[int], Answer], number: int) -> None:
-        """Request a page; its answer is yielded with the tag."""
+    def send(self, tag: Tag, ask: Callable[[int], Response], number: int) -> None:
+        """Request a page; its response is yielded with the tag."""
         future = self._pool.submit(ask, number)
         self._flying[future] = tag
-        future.add_done_callback(self._answered.put)
+        future.add_done_callback(self._finished.put)
 
-    def __iter__(self) -> Iterator[tuple[Tag, Answer]]:
-        """Yield answers as they arrive, until nothing is in flight; raise what a request raised."""
+    def __iter__(self) -> Iterator[tuple[Tag, Response]]:
+        """Yield responses as they arrive until nothing is in flight; re-raise a request's error."""
         while self._flying:
-            future = self._answered.get()
+            future = self._finished.get()
             yield self._flying.pop(future), future.result()

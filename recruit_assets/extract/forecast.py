@@ -1,7 +1,7 @@
 """Estimate of the requests that a full sync makes for a list, from its first page.
 
-What lives here: the arithmetic of `walk` for a list that does not change. Records added or removed
-during the sync cost a few requests more, and each row whose record is gone costs one.
+Scope: the arithmetic of `walk` for a list that does not change. Records added or removed during the
+sync cost a few requests more, and each row whose record is gone costs one.
 """
 
 from recruit_assets.extract.lanes import Order, OutOfOrder, keys_of, order_of
@@ -11,11 +11,11 @@ from recruit_assets.extract.source import Page
 
 
 def requests_for(first: Page, size: int | None) -> int | None:
-    """How many requests a walk makes, the first page's among them.
+    """Return how many requests a walk makes, including the first page.
 
     Args:
         first: the first page of the list.
-        size: records that a page was asked for with; None is the API's own.
+        size: records per page that were requested; None is the API's default.
 
     Returns:
         The number, or None if the page does not show how long the list is.

@@ -1,10 +1,9 @@
-"""Errors for HTTP answers: whether a retry can help, and what to tell the user.
+"""Errors for HTTP responses: whether a retry can help, and what to tell the user.
 
-A redirect is a failure as well, because the key is sent to one place only.
+A redirect is a failure too, because the key is sent to one host only.
 
-What lives here: the mapping from an HTTP answer to one error of `errors`. Requests without an
-answer are in `no_response`. Nothing here decides when to retry (`retries`) or sends a request
-(`client`).
+Scope: the mapping from an HTTP response to one error of `errors`. Requests without a response are
+in `no_response`. Nothing here decides when to retry (`retries`) or sends a request (`client`).
 """
 
 from urllib.parse import urlsplit
@@ -35,12 +34,12 @@ EXCERPT_BYTES = 1 << 20  # bytes of a body that are read for its excerpt
 def error_response(
     subject: str, response: requests.Response, body: bytes, redaction: Redaction
 ) -> RequestFailed:
-    """Return the error for an answer that is not 200; its `wait` is what the answer asks for."""
+    """Return the error for a response that is not 200; its `wait` is what the response asks for."""
     status = response.status_code
     refusals = error_objects(body) if status in (400, 406) else []
     details = [redaction.sentence(detail) for _, detail in refusals[:3]]
     shown = "; ".join(details) or redaction.excerpt(body[:EXCERPT_BYTES])
-    happened = f"the API answered HTTP {status}" + (f" ({shown})" if shown else "")
+    happened = f"the API returned HTTP {status}" + (f" ({shown})" if shown else "")
     advice = _OTHERWISE
     if response.is_redirect:
         host = _host(response.headers.get("Location", ""))
@@ -48,7 +47,7 @@ def error_response(
         advice = "If that is the right place, set RECRUIT_API_BASE_URL to it."
     wait = wait_asked_for(response)
     if wait is not None:
-        happened += f", and asks to wait {duration(wait)}"
+        happened += f", and asked to wait {duration(wait)}"
     error = _refusal(subject, status, happened, refusals, advice)
     error.status, error.wait = status, wait
     return error
@@ -59,7 +58,7 @@ def _refusal(
 ) -> RequestFailed:
     """Return the error for a status; `otherwise` is the advice for one without its own."""
     if status == 429:
-        advice = "Lower RECRUIT_API_REQUESTS_PER_10S, or see what else uses the key."
+        advice = "Lower RECRUIT_API_REQUESTS_PER_10S, or check what else uses the key."
         return RateLimited(subject, happened, advice)
     if status in CAN_CLEAR:
         return Transient(subject, happened, AGAIN)
@@ -74,19 +73,19 @@ def _refusal(
 _UNAVAILABLE = {
     403: "The key is valid but may not read this: give it the scope (Admin, read), "
     "or leave this asset out.",
-    404: "The account may lack the add-on behind this endpoint.",
+    404: "The account may lack the add-on that this endpoint needs.",
 }
 # The API's own message is shown only for 400 and 406, where it is about parameters; elsewhere it
 # may contain personal data.
 _ADVICE = {
-    401: "It does not take the key. Check RECRUIT_API_KEY, that RECRUIT_API_BASE_URL is the region "
-    "of the account (a key of another region gets the same answer), and that "
+    401: "The API rejects the key. Check RECRUIT_API_KEY, that RECRUIT_API_BASE_URL is the region "
+    "of the account (a key of another region gets the same response), and that "
     "RECRUIT_API_AUTH_HEADER and RECRUIT_API_AUTH_PREFIX are what this API expects.",
     407: PROXY_ADVICE,
-    406: "It does not know this version: set RECRUIT_API_VERSION to one that it names.",
+    406: "The API does not support this version: set RECRUIT_API_VERSION to one that it names.",
 }
 _OTHERWISE = (
-    f"The API does not take this request. Check RECRUIT_API_BASE_URL; if it is right, {ASK}."
+    f"The API does not accept this request. Check RECRUIT_API_BASE_URL; if it is right, {ASK}."
 )
 
 
@@ -103,7 +102,7 @@ def another_record(subject: str, type_: str, id_: str) -> Rejected:
     """Return the error for a request by id that returned another record."""
     return Rejected(
         subject,
-        f"the API answered with the record {one_line(id_, 60)} of the type {one_line(type_, 60)}",
+        f"the API returned the record {one_line(id_, 60)} of the type {one_line(type_, 60)}",
         f"{TELL}.",
     )
 
@@ -117,15 +116,15 @@ def gone_midway(error: Unavailable) -> Rejected:
     """Return the error for a list that became unavailable while it was read."""
     return Rejected(
         error.subject,
-        f"{error.happened}, though pages before it were there",
-        f"Was the key's scope changed just now? If not, {ASK}.",
+        f"{error.happened}, although earlier pages could be read",
+        f"Did the key's scope just change? If not, {ASK}.",
     )
 
 
 def nothing_there(error: Unavailable, url: str, other: str) -> Rejected:
     """Return the error for a list that is unavailable like one that every key can read."""
     advice = {
-        403: "The key may read nothing: give it a scope. Or is RECRUIT_API_BASE_URL another place?",
+        403: "The key may not read anything: give it a scope, or correct RECRUIT_API_BASE_URL.",
         404: "Check RECRUIT_API_BASE_URL: it should end in the version path, such as /v1/.",
     }
     happened = f"{error.happened} at {url}, and the same for {other}"
@@ -133,26 +132,26 @@ def nothing_there(error: Unavailable, url: str, other: str) -> Rejected:
 
 
 def too_large(subject: str, most: str) -> Rejected:
-    """Return the error for an answer that would take too much memory."""
+    """Return the error for a response that would take too much memory."""
     return Rejected(
         subject,
-        f"the answer is larger than {most}, the most that is read of one",
-        f"The table is as it was. Check that RECRUIT_API_BASE_URL is an API; if it is, {ASK} why a "
+        f"the response is larger than {most}, the maximum",
+        f"The table is unchanged. Check that RECRUIT_API_BASE_URL is an API; if it is, {ASK} why a "
         "page is so large.",
     )
 
 
 def bad_id(subject: str, why: str) -> Rejected:
     """Return the error for a record with an invalid id; a retry would return the same."""
-    return Rejected(subject, why, f"The table is as it was. {TELL}.")
+    return Rejected(subject, why, f"The table is unchanged. {TELL}.")
 
 
 def another_type(subject: str, found: str, expected: str) -> Rejected:
-    """Return the error for a list with a record of another type, such as another list's."""
+    """Return the error for a list with a record of another type, such as one of another list."""
     return Rejected(
         subject,
-        f"the API's list shows a record of the type {one_line(found, 60)}, not {expected}",
-        f"The table is as it was. Check that RECRUIT_API_BASE_URL is right; if it is, {ASK}.",
+        f"the API's list contains a record of the type {one_line(found, 60)}, not {expected}",
+        f"The table is unchanged. Check that RECRUIT_API_BASE_URL is right; if it is, {ASK}.",
     )
 
 
@@ -161,13 +160,13 @@ def one_id_twice(subject: str, id_: str, first: str, second: str) -> Rejected:
     return Rejected(
         subject,
         f"two records have the id {one_line(id_, 60)}: {one_line(first, 60)} and "
-        f"{one_line(second, 60)}, and the table has one row for an id",
-        f"The table is as it was. {TELL}.",
+        f"{one_line(second, 60)}, but the table has one row per id",
+        f"The table is unchanged. {TELL}.",
     )
 
 
 def invalid_response(subject: str, body: bytes, why: str, redaction: Redaction) -> InvalidResponse:
-    """Return the error for an answer with status 200 that is not a JSON:API document."""
+    """Return the error for a response with status 200 that is not a JSON:API document."""
     start = (
         f"it begins: {redaction.excerpt(body[:EXCERPT_BYTES])}"
         if body.strip()
@@ -175,7 +174,7 @@ def invalid_response(subject: str, body: bytes, why: str, redaction: Redaction) 
     )
     return InvalidResponse(
         subject,
-        f"the answer is not what this API promises: {why}; {start}",
+        f"the response is not valid JSON:API: {why}; {start}",
         f"{AGAIN} Is RECRUIT_API_BASE_URL an API, and not a web page?",
     )
 
@@ -199,4 +198,4 @@ def _host(url: str) -> str:
     try:
         return urlsplit(url).netloc.rpartition("@")[2] or "another path"
     except ValueError:
-        return "something that is no URL"
+        return "something that is not a URL"

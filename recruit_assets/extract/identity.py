@@ -1,7 +1,7 @@
 """Identity of a record: its type and its id, of which the table keeps only the id.
 
-What lives here: which types an answer may show, and whether two of its records share an id. What an
-id may be is checked in `jsonapi`.
+Scope: which types a response may show, and whether two of its records share an id. What an id may
+be is checked in `jsonapi`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ def type_of_another(endpoint: Endpoint, types: Iterable[Any]) -> str | None:
     """Return one of these types that is another endpoint's; None if there is none.
 
     JSON:API leaves it to an API how it spells a type, and Teamtailor's is the path of the list.
-    Another spelling of that is right, and so is a type that nobody knows. A record of another
+    Other spellings of it are accepted, and so are unknown types. A record of another
     endpoint is not: it would be merged over the record that has its id here.
     """
     others = _KNOWN - {_plain(endpoint.path)}
@@ -26,7 +26,7 @@ def type_of_another(endpoint: Endpoint, types: Iterable[Any]) -> str | None:
 
 
 def one_id_twice(records: Sequence[Record]) -> tuple[str, str, str] | None:
-    """Return an id that two records of one answer share though they are not the same record.
+    """Return an id that two records of one response share though they are not the same record.
 
     They differ in type, or the id of one is a number, that of the other a text, and their content
     differs as well. A type that is missing or spelled otherwise is no difference.
@@ -60,7 +60,7 @@ def _type(record: Record) -> str:
 
 
 def _form(record: Record) -> str:
-    """Return what tells a record from another one of the same id, in words."""
+    """Describe a record in contrast to another one with the same id."""
     type_ = record.type if _type(record) else "a record without a type"
     return f"{type_} with a number" if isinstance(record.id, int) else f"{type_} with a text"
 

@@ -1,7 +1,7 @@
-"""JSON:API documents: the structure that an answer and its records must have.
+"""JSON:API documents: the structure that a response and its records must have.
 
-What lives here: the structures that msgspec decodes an answer into and validates it against.
-`records` interprets a record; `walk` chooses the next page.
+Scope: the structures that msgspec decodes a response into and validates it against. `records`
+interprets a record; `walk` chooses the next page.
 """
 
 import json
@@ -31,7 +31,7 @@ Relationships = dict[str, Linkage | Other] | Other
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """Hold one record of an answer. A relationship that is not an object is read as its keys.
+    """Hold one record of a response. A relationship that is not an object is read as its keys.
 
     The id is a non-empty text or an integer. Records hold no cycles, so the garbage collector need
     not track them.
@@ -88,7 +88,7 @@ AnyDocument = TypeVar("AnyDocument", Document, Single)
 
 
 def read(body: bytes, document_type: type[AnyDocument]) -> AnyDocument:
-    """Decode an answer into a document of the requested type.
+    """Decode a response into a document of the requested type.
 
     Values that cannot be stored (unpaired surrogates, numbers out of range, NaN, which is not JSON)
     do not spoil the page: such a number is kept as its text, and `records` handles such a text.
@@ -129,7 +129,7 @@ def _id(value: Any, number: int, body: bytes) -> int:
     if value is None or value == "":
         raise msgspec.ValidationError(f"Expected an id, got `{value!r}` - at record {number}")
     shown = json.dumps(value) if isinstance(value, float | bool) else f"a {type(value).__name__}"
-    raise BadId(f"record {number} has the id {shown}, and an id is a text or a whole number")
+    raise BadId(f"record {number} has the id {shown}, but an id must be a text or a whole number")
 
 
 def _exactly(number: int, body: bytes) -> int:
@@ -141,7 +141,9 @@ def _exactly(number: int, body: bytes) -> int:
     data = json.loads(body, parse_float=Decimal, parse_int=Decimal)["data"]
     exact: Decimal = (data[number - 1] if isinstance(data, list) else data)["id"]
     if exact != exact.to_integral_value():
-        raise BadId(f"record {number} has the id {exact}, and an id is a text or a whole number")
+        raise BadId(
+            f"record {number} has the id {exact}, but an id must be a text or a whole number"
+        )
     return int(exact)
 
 

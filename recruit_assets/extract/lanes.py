@@ -10,7 +10,7 @@ to the oldest:
   shift unread records towards the pages still to be read, so none can be skipped.
 - Newest first, the newest end is page 1, and page numbers ascend. Additions shift unread records to
   later pages, so some are read twice. Removals can shift a record past the reader, but then the
-  answers show a smaller record count, and the reader goes back by as many records.
+  responses show a smaller record count, and the reader goes back by as many records.
 
 To keep several pages in flight, the list is split into lanes, each read this way, one page after
 another. A record can slip through between the end of one lane and the start of the next. None has
@@ -18,7 +18,7 @@ if as many records were read as the list had at the start. Otherwise each lane r
 next until it meets a record that the next has covered. So the proof costs at most one page per
 lane.
 
-What lives here: which page a lane wants, and what its answers prove. Nothing is requested here.
+Scope: which page a lane wants, and what its responses prove. Nothing is requested here.
 """
 
 from collections import deque
@@ -121,7 +121,7 @@ class Lane:
         self._until = until
 
     def take(self, page: Page, keys: Sequence[Key]) -> None:
-        """Note what the answer to the wanted page covers. An empty page alone proves nothing.
+        """Note what the response to the wanted page covers. An empty page alone proves nothing.
 
         Raises:
             OutOfOrder: the page contradicts the order.
@@ -148,7 +148,7 @@ class Lane:
     def _check_repeated(self, repeated: Sequence[Key]) -> None:
         """Check that repeated records are among those read before.
 
-        If more records were removed than it remembers keys, records of earlier answers reappear:
+        If more records were removed than it remembers keys, records of earlier responses reappear:
         what is covered, from `oldest` to `greatest`, was read and is not looked up.
 
         Raises:
@@ -202,7 +202,7 @@ def spread(order: Order, size: int, top: int, pages: int, lanes: int) -> list[La
 
 
 def counts_match(lanes: Sequence[Lane], total: int) -> bool:
-    """Return whether as many distinct records were read as existed at the answer to the first page.
+    """Return whether as many distinct records were read as existed at the first page's response.
 
     Every record read existed then, so every record that existed then was read.
     """

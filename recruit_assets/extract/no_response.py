@@ -1,7 +1,7 @@
-"""Errors for requests without an answer: the network, proxies and certificates.
+"""Errors for requests without a response: the network, proxies and certificates.
 
-What lives here: the mapping from an exception of the HTTP library to one error of `errors`. Errors
-for answers are in `http_errors`.
+Scope: the mapping from an exception of the HTTP library to one error of `errors`. Errors for
+responses are in `http_errors`.
 """
 
 import re
@@ -13,9 +13,9 @@ from urllib3.exceptions import NewConnectionError
 from recruit_assets.errors import NeverReached, Rejected, RequestFailed, Transient
 
 ASK, TELL = "ask the API's operator", "Tell the API's operator"
-AGAIN = f"The table is as it was. Run it again; if it lasts, {ASK}."
+AGAIN = f"The table is unchanged. Run it again; if it keeps failing, {ASK}."
 PROXY_ADVICE = (
-    "The proxy wants a user and a password: write them in HTTPS_PROXY, such as "
+    "The proxy requires a user and a password: put them in HTTPS_PROXY, such as "
     "http://user:password@proxy.example.com:3128."
 )
 _REFUSED_BY_PROXY = re.compile(r"Tunnel connection failed: (4\d\d)")
@@ -24,7 +24,7 @@ _SECURE = {
     "is not valid for": "Set RECRUIT_API_BASE_URL to a host that the certificate names.",
     "has expired": f"{TELL}, unless this machine's clock is wrong.",
     "not yet valid": f"Set this machine's clock; if it is right, {ASK}.",
-    "wrong version": "Nothing speaks TLS there. Check the port in RECRUIT_API_BASE_URL.",
+    "wrong version": "That port does not speak TLS. Check the port in RECRUIT_API_BASE_URL.",
 }
 _UNKNOWN_ISSUER = (
     "Set REQUESTS_CA_BUNDLE to a file with the certificate of its issuer, such as your company's "
@@ -38,7 +38,7 @@ def request_not_sent(subject: str, why: str) -> Rejected:
     return Rejected(
         subject,
         f"the request could not be made ({why})",
-        "Check what the environment says of proxies and certificates: HTTPS_PROXY, HTTP_PROXY, "
+        "Check the environment's settings for proxies and certificates: HTTPS_PROXY, HTTP_PROXY, "
         "REQUESTS_CA_BUNDLE.",
     )
 
@@ -46,7 +46,7 @@ def request_not_sent(subject: str, why: str) -> Rejected:
 def no_response(
     subject: str, error: requests.RequestException, host: str, *, reached: bool
 ) -> RequestFailed:
-    """Return the error for a request without a full answer; `reached`: the host answered before."""
+    """Return the error for a request without a response; `reached`: the host responded before."""
     if isinstance(error, _NEVER_SENT):
         return request_not_sent(subject, _reason(error))
     if isinstance(error, requests.exceptions.SSLError) and _is_final(error):
@@ -61,14 +61,14 @@ def no_response(
             f"could not reach {host} ({_reason(error)})",
             "Check RECRUIT_API_BASE_URL for a typo, that the API is running, and the network.",
         )
-    happened = f"{host} did not answer to the end ({_reason(error)})"
-    proxy = " Is the proxy of HTTPS_PROXY or HTTP_PROXY right?"
+    happened = f"{host} did not send a complete response ({_reason(error)})"
+    proxy = " Is the proxy in HTTPS_PROXY or HTTP_PROXY right?"
     return Transient(subject, happened, AGAIN + (proxy if isinstance(error, ProxyError) else ""))
 
 
-def deadline_exceeded(subject: str, host: str, longest: float) -> Transient:
-    """Return the error for an exchange that was cut off after `longest` seconds."""
-    happened = f"{host} had not sent a whole answer after {longest:g} s, the most that it may take"
+def deadline_exceeded(subject: str, host: str, max_seconds: float) -> Transient:
+    """Return the error for an exchange that was cut off after `max_seconds` seconds."""
+    happened = f"{host} had not sent a complete response after {max_seconds:g} s, the limit"
     return Transient(subject, happened, AGAIN)
 
 
@@ -76,7 +76,7 @@ def _refused_by_proxy(subject: str, refused: re.Match[str]) -> Rejected:
     """Return the error for a proxy that blocks the request; a retry would not help."""
     status = int(refused[1])
     advice = PROXY_ADVICE if status == 407 else "Ask the proxy's operator to let it through."
-    return Rejected(subject, f"the proxy of HTTPS_PROXY answered HTTP {status}", advice)
+    return Rejected(subject, f"the proxy in HTTPS_PROXY returned HTTP {status}", advice)
 
 
 def _is_final(error: requests.exceptions.SSLError) -> bool:

@@ -1,7 +1,7 @@
 """Reading a sorted list from the newest end to the oldest.
 
-What lives here: finding the newest end, assigning pages to lanes, and rereading what was added or
-changed during the read. `lanes` explains what a page proves.
+Scope: finding the newest end, assigning pages to lanes, and rereading what was added or changed
+during the read. `lanes` explains what a page proves.
 """
 
 from array import array
@@ -68,7 +68,7 @@ class Ordered:
     def _added_since(self, top: Page, order: Order) -> Iterator[Page]:
         """Yield what was added or changed at the newest end during the read.
 
-        A single answer that reaches from the newest end back to known records shows all of it. If
+        A single response that reaches from the newest end back to known records shows all of it. If
         more than one is needed, a record that changes again moves past the reader. Then that pass
         is read to its end, which makes its first page known, and the next pass begins.
         """
@@ -87,7 +87,7 @@ class Ordered:
             yield from self._read([lane])
         self._pager.doubts.append(
             f"records changed faster than they could be read, in {MAX_PASSES} passes: "
-            "sync at a quieter time, or with more RECRUIT_API_CONCURRENCY"
+            "sync at a quieter time, or raise RECRUIT_API_CONCURRENCY"
         )
 
     def _newest(self, number: int) -> Generator[Page, None, Page]:
@@ -119,7 +119,7 @@ class Ordered:
             else:
                 return page
         self._pager.doubts.append(
-            f"its last page was somewhere else each time, in {MAX_EMPTY_PAGES:,} requests. {TELL}"
+            f"its last page moved with each of {MAX_EMPTY_PAGES:,} requests. {TELL}"
         )
         return page
 
@@ -137,7 +137,7 @@ class Ordered:
             self._pager.doubts.append(too_few(distinct, pager.now, seen if pager.steady else None))
 
     def _read(self, lanes: Iterable[Lane]) -> Iterator[Page]:
-        """Yield the pages that lanes want as they are answered, one page of each lane in flight."""
+        """Yield the pages that lanes want as they arrive, with one page of each lane in flight."""
         lanes = list(lanes)
         with self._pager.source.in_flight() as flying:
 

@@ -1,8 +1,8 @@
 """Reading a list by page number, with each page checked against its own count.
 
-What lives here: the first page and the parameters that the account refuses, pages that are short or
-empty, and the doubts that keep a reading from being proven. `walk` decides which page to request
-next and what an order proves.
+Scope: the first page and the parameters that the account refuses, pages that are short or empty,
+and the doubts that keep a reading from being proven. `walk` decides which page to request next and
+what an order proves.
 """
 
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ MAX_DOUBTS_RETRIED = 3  # doubts after which a page is requested only once
 class Pager:
     """Request the pages of one list; `doubts` says why the reading proves nothing.
 
-    `size` is the number of records on a full page, `now` the count in the latest answer, and
-    `steady` whether all answers gave the same count.
+    `size` is the number of records on a full page, `now` the count in the latest response, and
+    `steady` whether all responses gave the same count.
     """
 
     def __init__(self, source: Source, query: Query, report: WalkReport) -> None:
@@ -63,7 +63,7 @@ class Pager:
                 return page
         expected = "an unknown number" if due < 0 else f"{due:,}"
         count = f"{len(page.records):,} records"
-        self.doubts.append(f"page {number:,} has {count} where {expected} belong")
+        self.doubts.append(f"page {number:,} has {count} where {expected} were expected")
         return page
 
     def keys(self, page: Page) -> list[Key]:
@@ -111,7 +111,7 @@ class Pager:
         return True
 
     def _end(self, page: Page) -> int:
-        """Return the number of the last page, as far as this answer shows."""
+        """Return the number of the last page, as far as this response shows."""
         document = page.document
         if document.record_count is None:
             counted = document.page_count or 0

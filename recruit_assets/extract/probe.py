@@ -1,8 +1,10 @@
 """Probe of an endpoint with two requests: whether a sync could read it, and at what cost.
 
 The first request asks for the first page as a sync does, and is repeated once after a failure or
-refusal. A request that is left asks for changed records. What lives here: which request asks what,
-and when another is pointless. Dropping parameters is in `query`, counting requests in `forecast`.
+refusal. A request that is left over asks for changed records.
+
+Scope: which request asks for what, and when another is pointless. Dropping parameters is in
+`query`, counting requests in `forecast`.
 """
 
 import logging
@@ -76,7 +78,7 @@ def probe(source: Source) -> Probe:
             _ask(found, source)
     except Unavailable as error:
         found.state, found.error = ProbeState.UNAVAILABLE, error
-        found.requests = source.stats.requests + 1  # a sync asks for another list besides
+        found.requests = source.stats.requests + 1  # a sync also requests another list
     except RequestFailed as error:
         found.state, found.error = ProbeState.FAILING, error
     return found
@@ -109,7 +111,7 @@ def _may_clear(error: RequestFailed) -> bool:
 
 
 def _measure(found: Probe, query: Query, page: Page, refusals: int) -> None:
-    """Note what a first page tells of the whole list."""
+    """Note what a first page shows about the whole list."""
     found.state, found.error = ProbeState.READABLE, None
     found.records = page.document.record_count
     requests = requests_for(page, query.size)

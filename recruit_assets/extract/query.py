@@ -83,13 +83,15 @@ class Query:
                 dropped.append(f"{WINDOW}: every sync reads the whole list")
             elif code == SORT_REFUSED and query.sorted:
                 query = replace(query, sorted=False)
-                dropped.append("sort: rows come in the API's own order")
+                dropped.append("sort: records are in the API's own order")
             elif code == FIELDS_REFUSED and query.sparse:
                 query = replace(query, sparse=False)
-                dropped.append("fields: answers are larger than needed")
+                dropped.append("fields: responses are larger than needed")
             elif code == PAGE_REFUSED and query.size:
                 query = replace(query, size=None)
-                dropped.append("page[size]: pages are of the API's own size, so there are more")
+                dropped.append(
+                    "page[size]: pages have the API's default size, so there are more of them"
+                )
             elif code == INCLUDE_REFUSED and (name := query._droppable(detail)):
                 query = replace(query, include=tuple(x for x in query.include if x != name))
                 dropped.append(f"include={name}: its key stays empty")

@@ -2,12 +2,12 @@
 
 All threads and all processes of a user on this machine share one count in an SQLite file, so that
 two concurrent runs do not spend the budget twice. The API reports other usage in the headers of
-each answer (`X-Rate-Limit-Remaining` and `-Reset`): while they report nothing left, nothing is
+each response (`X-Rate-Limit-Remaining` and `-Reset`): while they report nothing left, nothing is
 sent. They are trusted once the numbers have been seen to change, because the API has sent fixed
 ones for years.
 
-What lives here: who may send now, and otherwise when to check again. `client` does the waiting. No
-existing library shares a count between both threads and processes, or follows the server's headers.
+Scope: who may send now, and otherwise when to check again. `client` does the waiting. No existing
+library shares a count between both threads and processes, or follows the server's headers.
 """
 
 import os
@@ -77,11 +77,12 @@ class RateLimiter:
         *,
         refused: bool = False,
     ) -> None:
-        """Note that a request has ended, and what its answer says of the API's own count.
+        """Note that a request has ended, and what its response says of the API's own count.
 
         Args:
             sent: when it was sent, by the clock. The API's window restarts `reset` seconds later;
-                since the next request takes as long to arrive, the time of the answer is not added.
+                since the next request takes as long to arrive, the time of the response is not
+                added.
             remaining: how many more requests the API allows, if it says so.
             reset: the seconds after which its window restarts, if it says so.
             refused: whether it refused this request, which proves that nothing remains.
@@ -131,7 +132,7 @@ def _note(database: Connection, now: float, remaining: int, until: float, *, ref
     if before is not None:
         moves = moves or bool(before[2]) or before[0] != remaining
         if now < before[1] < until and not refused:
-            until = before[1]  # answers give whole seconds, so the earliest is the most precise
+            until = before[1]  # responses give whole seconds, so the earliest is the most precise
     # The API may or may not have counted the unanswered requests.
     left_over = remaining - _count_unanswered(database)
     database.execute("DELETE FROM told")
@@ -152,5 +153,7 @@ def _folder() -> Path:
     except OSError as error:
         raise BadSetting(f"The request budget cannot be kept ({error}): set TMPDIR.") from error
     if folder.is_symlink() or status.st_uid != os.getuid():
-        raise BadSetting(f"{folder} is somebody else's: remove it, or set TMPDIR elsewhere.")
+        raise BadSetting(
+            f"{folder} belongs to another user: remove it, or set TMPDIR to another folder."
+        )
     return folder

@@ -1,7 +1,7 @@
 """SQLite file with the count of the rate limit, shared by all processes of a user.
 
-What lives here: opening the file in each process, transactions, and replacing a file that cannot be
-used. `rate_limit` decides what is counted.
+Scope: opening the file in each process, transactions, and replacing a file that cannot be used.
+`rate_limit` decides what is counted.
 """
 
 import logging
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 LOG = logging.getLogger(__name__)
 MAX_WAIT = 60  # seconds to wait for other transactions, one by one, so that signals end it
-UNSENT = "Nothing more was sent, so nothing was merged."
+UNSENT = "No more requests were sent, so nothing was merged."
 SCHEMA = "SELECT name, sql FROM sqlite_master ORDER BY name"
 
 
@@ -88,7 +88,7 @@ class RateLimitFile:
         if _is_full(error):
             return BadSetting(
                 f"no space left: make room (at {self._path.parent}), or set TMPDIR to a folder "
-                f"with room, as requests are counted there. {UNSENT} {error}"
+                f"with room, because requests are counted there. {UNSENT} {error}"
             )
         return BadSetting(
             f"The request budget cannot be kept in {self._path} ({error}): remove that file, or "
@@ -104,7 +104,7 @@ class RateLimitFile:
         _begin(database)
         try:
             if _identity(self._path) != opened.file:
-                raise sqlite3.DatabaseError("another file has taken its place")
+                raise sqlite3.DatabaseError("another file is in its place")
             result = work(database)
             database.execute("COMMIT")
             return result
@@ -130,7 +130,7 @@ class RateLimitFile:
                 return sound
             if known:
                 LOG.warning(
-                    f"The request count in {self._path} was damaged or gone, and begins again: "
+                    f"The request count in {self._path} was damaged or removed, and starts again: "
                     "nothing is sent for as long as earlier requests may count."
                 )
             self._remove()

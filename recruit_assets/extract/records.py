@@ -1,8 +1,8 @@
 """Conversion of JSON:API records to the columns of their table, without losing anything.
 
-What lives here: the values of a record and the column of each. `columns` chooses the names. `arrow`
-decides whether a value fits; a misfit is kept unchanged in the `_unparsed` column. An attribute
-that the catalogue does not know gets its own column, of the kind of its first values; those beyond
+Scope: the values of a record and the column of each. `columns` chooses the names. `arrow` decides
+whether a value fits; a misfit is kept unchanged in the `_unparsed` column. An attribute that the
+catalogue does not know gets its own column, of the kind of its first values; those beyond
 `MAX_UNKNOWN` share the column `_more`.
 
 Not kept are a record's `self` link and the links of its relationships, which follow from the ids;

@@ -1,6 +1,6 @@
-"""Redaction: the one place that decides what part of an answer a message or a log may show.
+"""Redaction: the one place that decides what part of a response a message or a log may show.
 
-The structure of a broken answer helps; personal data must not appear. So JSON keys, markup and
+The structure of a broken response helps; personal data must not appear. So JSON keys, markup and
 status words are shown; JSON values, e-mail addresses, long numbers and the key are removed.
 """
 

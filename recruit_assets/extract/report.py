@@ -1,6 +1,6 @@
 """Report of a walk: its counts, progress and verdict.
 
-What lives here: the record of a reading. `walk` does the reading.
+Scope: the record of a reading. `walk` does the reading.
 """
 
 from dataclasses import dataclass, field

@@ -1,14 +1,14 @@
 """Retries: when to repeat a request, and how long to wait first.
 
-Networks and servers fail for moments, so trying again is needed. It is dangerous because clients
-that all do so at once keep a struggling server down. Therefore waits grow, are random over their
-whole length (full jitter), and end: at once when the reading is stopped, else at the limits.
-An answer that asks to wait (Retry-After) is waited out whatever its status is, and asked again: a
-refusal once, as it is seldom for a while only. One that asks for more than the limits allow ends
-the trying.
+Networks and servers fail for moments, so retries are needed. They are dangerous because clients
+that all retry at once keep a struggling server down. So waits grow, are random over their whole
+length (full jitter), and end: at once when the reading is stopped, otherwise at the limits.
+A response that asks for a wait (Retry-After) is honoured with any status, then retried; a
+refusal only once, because few refusals are temporary. If it asks for more than the limits
+allow, there is no retry.
 
-What lives here: the loop and its limits. `http_errors` decides which failures can clear. Dagster's
-retry policies are not used, because they turn a termination into one more try.
+Scope: the loop and its limits. `http_errors` decides which failures can clear. Dagster's retry
+policies are not used, because they turn a termination into one more try.
 """
 
 import logging
@@ -33,7 +33,7 @@ class RetryLimits:
     """Limit how often and how long one request is retried; times are in seconds."""
 
     tries: int = 8
-    tries_to_reach: int = 3  # a host that never answered is more often a typo than an outage
+    tries_to_reach: int = 3  # a host that never responded is more often a typo than an outage
     outage: float = 0.0  # tries are not limited until the API has failed for this long
     first_wait: float = 1.0
     max_wait: float = 30.0
@@ -41,7 +41,7 @@ class RetryLimits:
     max_total_wait: float = 600.0  # total of waits, if the API says how long
 
 
-REFUSAL_RETRIES = 1  # times that a refusal is asked again, if it asks to wait
+REFUSAL_RETRIES = 1  # retries after a refusal that asks to wait
 ONCE = RetryLimits(tries=1, tries_to_reach=1, max_total_wait=0)
 
 
@@ -51,7 +51,7 @@ class RequestStats:
 
     requests: int = 0
     retries: int = 0
-    bytes: int = 0  # of answers received
+    bytes: int = 0  # of responses received
     seconds_waited_for_budget: float = 0.0  # summed over the pages in flight
     seconds_waited_to_retry: float = 0.0
 
@@ -76,7 +76,7 @@ class Outage:
 
     @property
     def seconds(self) -> float:
-        """Return the seconds since the first failure after the last answer."""
+        """Return the seconds since the first failure after the last response."""
         return 0.0 if self._since is None else self._clock() - self._since
 
     def note(self, *, failing: bool) -> None:
@@ -130,7 +130,7 @@ def call_with_retries(
                     _advise_to_wait(error, limits)
                     raise
                 seconds = min(asked + seconds, left)
-            log.warning(f"{error.subject}: {error.happened}; again in {seconds:.1f} s")
+            log.warning(f"{error.subject}: {error.happened}; retrying in {seconds:.1f} s")
             stats.retries += 1
             stats.seconds_waited_to_retry += seconds
             stopped.wait(seconds)

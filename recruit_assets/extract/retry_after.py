@@ -1,4 +1,4 @@
-"""The wait that the API asks for in the headers of an answer."""
+"""The wait that the API asks for in the headers of a response."""
 
 import re
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
 def wait_asked_for(response: requests.Response) -> float | None:
-    """Return the seconds to wait before a retry, or None if the answer does not say.
+    """Return the seconds to wait before a retry, or None if the response does not say.
 
     That is Retry-After, in seconds or as a date; after a 429 without it, the rest of the window.
     Nonsense counts as absent: a negative or endless number, a date without a zone, a year or more.

@@ -1,6 +1,6 @@
 """Memory of a reading: which pages repeat others, and which records are listed twice.
 
-What lives here: the memory only. `walk` draws the conclusions.
+Scope: the memory only. `walk` draws the conclusions.
 """
 
 from collections.abc import Iterable
@@ -28,8 +28,8 @@ class Repeats:
         hundreds of simultaneous changes that shift whole pages.
 
         Args:
-            page: the page as answered.
-            last: the number of the last page, by the count of this answer; pages after it are
+            page: the page as returned.
+            last: the number of the last page, by the count of this response; pages after it are
                 empty, which is not a repetition.
         """
         content = hash(frozenset(record.id for record in page.records))  # in any order
@@ -79,5 +79,5 @@ def ids_of(page: Page) -> list[str]:
 def too_few(read: int, counted: int, seen: Sightings | None = None) -> str:
     """Return a sentence on how many records are missing, and which may be in their place."""
     twice = seen.listed_twice if seen else ""
-    sentence = f"{read:,} records came, and the API counts {counted:,}"
-    return f"{sentence}: {twice}, maybe in place of others. {TELL}" if twice else sentence
+    sentence = f"{read:,} records were read, but the API counts {counted:,}"
+    return f"{sentence}: {twice}, perhaps in place of others. {TELL}" if twice else sentence

@@ -1,7 +1,7 @@
 """Requests for one endpoint: a page of its list, a link, a record by its id.
 
-What lives here: each request, which `client` sends, `retries` repeats, and the statistics count.
-`walk` decides which page to request.
+Scope: each request, which `client` sends, `retries` repeats, and the statistics count. `walk`
+decides which page to request.
 """
 
 import logging
@@ -25,17 +25,17 @@ from recruit_assets.extract.retries import ONCE, RequestStats, RetryLimits, call
 from recruit_assets.extract.threads import DaemonPool
 from recruit_assets.text import OneLineLog, one_line
 
-MAX_RECORDS = 1 << 20  # more than any answer has
+MAX_RECORDS = 1 << 20  # more than any response has
 GONE = (404, 410)  # statuses that prove that a record requested by its id is gone
 
 
 @dataclass(frozen=True)
 class Page:
-    """Hold a page as answered; `answer` numbers the answers of a source in order of arrival."""
+    """Hold a page as returned; `sequence` numbers the responses of a source in order of arrival."""
 
     document: Document
     number: int
-    answer: int
+    sequence: int
 
     @property
     def records(self) -> list[Record]:
@@ -44,8 +44,8 @@ class Page:
 
     @property
     def positions(self) -> range:
-        """Return the positions of the records in the order of all answers."""
-        first = self.answer * MAX_RECORDS
+        """Return the positions of the records in the order of all responses."""
+        first = self.sequence * MAX_RECORDS
         return range(first, first + len(self.records))
 
 
@@ -73,7 +73,7 @@ class Source:
         self.stats = RequestStats()
         self.stopped = Event()
         self._client, self._limits = client, limits
-        self._answers = count()
+        self._responses = count()
         self._counting = Lock()
 
     def __enter__(self) -> Self:
@@ -100,7 +100,7 @@ class Source:
 
     @property
     def ahead(self) -> timedelta:
-        """Return how far our clock was ahead of the API's last answer; negative if behind."""
+        """Return how far our clock was ahead of the API's last response; negative if behind."""
         return self._client.ahead
 
     def in_flight(self) -> InFlight[Any, Page]:
@@ -116,7 +116,7 @@ class Source:
         return self._page(self.endpoint.path, query.page(number), number)
 
     def linked(self, link: str, number: int) -> Page:
-        """Return the page that a link of the API leads to; `number` is for messages.
+        """Return the page that a link of the API points to; `number` is for messages.
 
         Raises:
             RequestFailed: the page cannot be read.
@@ -127,8 +127,8 @@ class Source:
     def find(self, ids: Iterable[str], query: Query) -> Iterator[tuple[str, Page | None]]:
         """Yield each id with a page that holds only its record, or None if the record is gone.
 
-        The page is empty if the answer proves neither: then the row must stay. One warning reports
-        this for all ids. After a failure, the other ids are requested without retries.
+        The page is empty if the response proves neither: then the row must stay. One warning
+        reports this for all ids. After a failure, the other ids are requested without retries.
         """
         wanted, failed = list(ids), list[RequestFailed]()
 
@@ -154,7 +154,7 @@ class Source:
         A 404 or 410 means gone, without a retry, even with Retry-After.
 
         Raises:
-            RequestFailed: any other answer, including another record, which proves nothing about
+            RequestFailed: any other response, including another record, which proves nothing about
                 this one.
         """
         subject = f"{self.endpoint.name} {one_line(id_)}"
@@ -186,7 +186,7 @@ class Source:
             if also.status == error.status:
                 raise http_errors.nothing_there(error, self.url, other) from None
         except (ParameterRefused, Rejected):
-            return  # whatever it refuses, the address exists
+            return  # it refused something, but the address exists
 
     def _page(self, url: str, query: str, number: int) -> Page:
         subject = f"{self.endpoint.name}, page {number}"
@@ -195,10 +195,10 @@ class Source:
             raise http_errors.another_type(subject, other, self.endpoint.path)
         if twice := one_id_twice(document.data):
             raise http_errors.one_id_twice(subject, *twice)
-        return Page(document, number, next(self._answers))
+        return Page(document, number, next(self._responses))
 
     def _page_of(self, records: list[Record]) -> Page:
-        return Page(Document(records), 1, next(self._answers))
+        return Page(Document(records), 1, next(self._responses))
 
     def _get(
         self,

@@ -1,6 +1,6 @@
 """Reading an unsorted list twice, and rereading a list that shows a record twice.
 
-What lives here: what two readings prove together. `pager` requests the pages.
+Scope: what two readings prove together. `pager` requests the pages.
 """
 
 from collections.abc import Iterator
@@ -61,4 +61,4 @@ def read_again(pager: Pager, before: Sightings) -> Iterator[Page]:
     elif same:
         pager.doubts.append(too_few(len(seen.pages), counted, seen))
     else:
-        pager.doubts.append("it changed while it was read, and has no order to read it by")
+        pager.doubts.append("it changed while it was being read, and has no stable order")

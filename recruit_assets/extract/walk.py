@@ -1,7 +1,7 @@
 """Walk: one reading of one endpoint's list, page by page, and its verdict.
 
-What lives here: how a list can be read, and what the reading proves. `source` sends the request for
-a page with the parameters of `query`; `lanes` explains why no record slips through between pages;
+Scope: how a list can be read, and what the reading proves. `source` sends the request for a page
+with the parameters of `query`; `lanes` explains why no record slips through between pages;
 `records` interprets the records.
 """
 
@@ -34,7 +34,7 @@ DOUBTS_SHOWN = 3
 class Walk:
     """Read an endpoint lazily, once: nothing is requested before the walk is iterated.
 
-    Iteration yields the pages in the order of their answers, some of them twice, and raises
+    Iteration yields the pages in the order of their responses, some of them twice, and raises
     `RequestFailed` if one cannot be read. An endpoint that the account does not have yields nothing
     and has the verdict `unavailable`.
 
@@ -113,7 +113,7 @@ class Walk:
                 )
                 return
             if number == MAX_PAGES:
-                self._doubts.insert(0, f"it goes on after {MAX_PAGES:,} pages. {TELL}")
+                self._doubts.insert(0, f"it has more than {MAX_PAGES:,} pages. {TELL}")
                 return
 
     def _pages(self) -> Iterator[Page]:
@@ -152,9 +152,9 @@ class Walk:
         except REFUSED as error:
             if not counts(first):
                 raise
-            why = f"{error.subject}, to which links.next leads: {error.happened}."
+            why = f"{error.subject}, the target of links.next: {error.happened}."
         self._doubts[:] = doubts
-        self._source.log.warning(f"{why} Pages are asked for by number instead.")
+        self._source.log.warning(f"{why} Pages are requested by number instead.")
         return False
 
     def _judge_single(self, page: Page) -> None:
@@ -165,7 +165,7 @@ class Walk:
         counted, rows = page.document.record_count, len(page.records)
         if (pages := page.document.page_count or 1) > 1:
             self._doubts.append(
-                f"one page came with {rows:,} records, and the API counts {pages:,}"
+                f"the API returned one page of {rows:,} records, but counts {pages:,} pages"
             )
         if counted is None or len(_distinct(page)) >= counted or counted == rows < self._pager.size:
             return
@@ -183,7 +183,8 @@ class Walk:
                 page = self._source.linked(link, 2)
         except REFUSED as error:
             self._source.log.warning(
-                f"{error.subject}: {error.happened}. By the count all records came before."
+                f"{error.subject}: {error.happened}. By the record count, the first page has all "
+                "records."
             )
             return True
         yield page

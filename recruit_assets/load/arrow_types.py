@@ -1,7 +1,7 @@
 """Arrow columns that Parquet and DuckDB store exactly.
 
-What lives here: which types are decoded or made plain, and which are refused. All others go to
-DuckDB as they are, and get DuckDB's own type.
+Scope: which types are decoded or made plain, and which are refused. All others go to DuckDB as they
+are, and get DuckDB's own type.
 """
 
 import pyarrow as pa

@@ -1,7 +1,7 @@
 """Core of every merge: one statement finds the rows that differ, one writes them.
 
-What lives here: SQL over staged rows and the table that they go to, whoever staged them. `merge`
-uses it for the records of the API, `upsert` for the rows of any other asset.
+Scope: SQL over staged rows and the table that they are merged into. `merge` uses it for
+the records of the API, `upsert` for the rows of any other asset.
 
 There is no primary key, because DuckDB updates many times slower through an index. Keys are unique
 because staged rows are made unique here, and only one process can write at a time.
@@ -51,7 +51,7 @@ def find_changes(
         table: full name of the table.
         source: a part of the staged rows, as SQL to read from.
         row_hash: SQL that digests a row of it.
-        key: the column that tells rows apart.
+        key: the column that identifies a row.
         newer: runs whose rows are kept, because they were written since this run was planned.
 
     Returns:
@@ -111,7 +111,7 @@ def write_changes(
         source: the same part of the staged rows.
         columns: its columns, without the position.
         run_id: the Dagster run, which is stored with each row written.
-        key: the column that tells rows apart.
+        key: the column that identifies a row.
     """
     names = [quoted(name) for name in columns]
     database.execute(

@@ -152,7 +152,7 @@ def _attempt(file: Path, wait_seconds: float, config: dict[str, Any]) -> None:
 
 def _copy(database: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
     if is_made(f"{file}.wal"):
-        raise DatabaseBusy(f"{file} was written to just now, and not to the end: run it again.")
+        raise DatabaseBusy(f"{file} has an unfinished write: run it again.")
     _check_room(database, file)
     database.execute(attaching(str(copy), COPY))
     copy.chmod(PRIVATE)
@@ -160,12 +160,12 @@ def _copy(database: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
         database.execute(f"COPY FROM DATABASE {quoted(OLD)} TO {quoted(COPY)}")
     except duckdb.ConstraintException as error:  # DuckDB 1.5 copies tables by name order
         raise DatabaseProblem(
-            f"{file} was not compacted, and is as it was: DuckDB {duckdb.__version__} cannot copy "
-            "a table before the one that its foreign key leads to. Drop the foreign key, or "
+            f"{file} was not compacted, and is unchanged: DuckDB {duckdb.__version__} cannot copy "
+            "a table before the one that its foreign key refers to. Drop the foreign key, or "
             "upgrade DuckDB to 2.0 or later, then run the job compact."
         ) from error
     if _content(database, OLD) != _content(database, COPY):
-        raise DatabaseProblem(f"A copy of {file} came out different, so it was thrown away.")
+        raise DatabaseProblem(f"The copy of {file} differs from the original, so it was discarded.")
     with translate_table_errors(f"{META}.{COMPACTIONS}"):
         note_compaction(database, COPY)
     database.execute(f"DETACH {quoted(COPY)}")
@@ -189,8 +189,8 @@ def _check_room(database: duckdb.DuckDBPyConnection, file: Path) -> None:
     ).fetchall()
     if disk_usage(file.parent).free < needed:
         raise NoSpaceLeft(
-            f"no space left: make room (at {file.parent}), as a compact copy of {file.name} takes "
-            f"up to {needed:,} bytes there. Nothing was changed."
+            f"no space left: make room (at {file.parent}), because a compact copy of {file.name} "
+            f"takes up to {needed:,} bytes there. Nothing was changed."
         )
 
 
@@ -216,4 +216,4 @@ def _exclusive(file: Path, wait_seconds: float) -> Iterator[None]:
         with FileLock(f"{file}.compacting.lock", timeout=wait_seconds):
             yield
     except Timeout:
-        raise DatabaseBusy(f"{file} is being compacted already.") from None
+        raise DatabaseBusy(f"{file} is already being compacted.") from None

@@ -1,4 +1,4 @@
-"""Opening the DuckDB file: waiting while another process holds it, and explaining its errors.
+"""Opening the DuckDB file: waiting while another process holds it, and translating its errors.
 
 DuckDB lets one process write, and none read at the same time. So a file is open only while it is
 needed, and a busy one is waited for. A process that has the file open in DuckDB must never open it
@@ -81,7 +81,7 @@ def translate_duckdb_errors(
     Args:
         path: the file.
         wait_seconds: how long a busy file was waited for.
-        committed: whether everything to be written is in the file, whatever happens here.
+        committed: whether everything was committed before the block.
 
     Raises:
         DatabaseProblem: the message says what is wrong and what to do.
@@ -144,26 +144,26 @@ def check_path(path: str) -> None:
     """
     if path == ":memory:":
         raise DatabaseProblem(
-            "A database in memory would be gone with the run: set RECRUIT_DATABASE to a file."
+            "A database in memory would be lost when the run ends: set RECRUIT_DATABASE to a file."
         )
     file = Path(path)
     if "?" in os.path.realpath(path):
         raise DatabaseProblem(
-            f"{one_line(path)} holds a question mark, and DuckDB would put its log in another "
-            "place: set RECRUIT_DATABASE to a path without one."
+            f"{one_line(path)} contains a question mark, so DuckDB would write its log "
+            "elsewhere: set RECRUIT_DATABASE to a path without one."
         )
     folder = file.absolute().parent
     # os.path returns False if access is denied; pathlib raises.
     if not os.path.isdir(folder):
         raise DatabaseProblem(
-            f"There is no folder {folder}, or it may not be entered: create it, or set "
-            "RECRUIT_DATABASE elsewhere."
+            f"There is no folder {folder}, or it is not accessible: create it, or set "
+            "RECRUIT_DATABASE to another path."
         )
     real = os.path.realpath(path)
     if os.path.islink(real) or not os.path.isdir(os.path.dirname(real)):
         raise DatabaseProblem(
-            f"{file} is a link to {real}, where no file is and none can be made: create the folder "
-            "there, or set RECRUIT_DATABASE elsewhere."
+            f"{file} is a link to {real}, where no file exists or can be created: create the "
+            "folder there, or set RECRUIT_DATABASE to another path."
         )
     if file.is_dir():
         raise DatabaseProblem(f"{file} is a folder: set RECRUIT_DATABASE to a file.")
@@ -174,7 +174,8 @@ def check_path(path: str) -> None:
     for place in (folder, file):
         if place.exists() and not os.access(place, os.W_OK):
             raise DatabaseProblem(
-                f"{place} may not be written: change its rights, or set RECRUIT_DATABASE elsewhere."
+                f"{place} is not writable: change its permissions, or set RECRUIT_DATABASE to "
+                "another path."
             )
 
 
@@ -192,7 +193,7 @@ def _open(path: str, config: dict[str, Any], wait_seconds: float) -> Engine:
             if time() - os.path.getmtime(path) > MAX_CREATION_SECONDS:
                 os.unlink(path)
             # A process is creating it, or was killed while creating it; then it is gone next time.
-            raise DatabaseBusy(f"{path} is empty, also after {wait_seconds:g} s.") from error
+            raise DatabaseBusy(f"{path} is still empty after {wait_seconds:g} s.") from error
         raise problem_of(path, error, wait_seconds) from error
 
 

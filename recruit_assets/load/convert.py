@@ -1,8 +1,8 @@
 """Conversion of a stored column to another type without losing a value.
 
-What lives here: SQL for one column. A value fits if it can be cast to the new type and back
-unchanged; a misfit is kept as JSON. A whole number becomes text without a fraction. `extract.arrow`
-converts the values of records.
+Scope: SQL for one column. A value fits if it can be cast to the new type and back unchanged; a
+misfit is kept as JSON. A whole number becomes text without a fraction. `extract.arrow` converts the
+values of records.
 """
 
 from recruit_assets.catalogue import Kind

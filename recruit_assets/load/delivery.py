@@ -1,8 +1,8 @@
 """Staged rows of any types as rows of their table.
 
-What lives here: SQL that gives a delivery the names and types of the table's columns, and the
-values of columns that it lacks. A value fits if it can be cast to the column's type and back
-unchanged; a misfit becomes JSON in `_unparsed`.
+Scope: SQL that gives a delivery the names and types of the table's columns, and the values of
+columns that it lacks. A value fits if it can be cast to the column's type and back unchanged; a
+misfit becomes JSON in `_unparsed`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -97,7 +97,7 @@ def add_lacking(
         database: open for writing, in the transaction of the merge.
         table: full name of the table.
         source: a part of the rows, as SQL to read from.
-        key: the column that tells rows apart.
+        key: the column that identifies a row.
         lacking: the columns.
 
     Returns:

@@ -1,9 +1,9 @@
 """Dictionaries as an Arrow table: the type of each column follows from its Python values.
 
-What lives here: the rule for a column. Values of one simple type get the Arrow type of it; whole
-numbers and fractions together are floats if that is exact, decimals have at least ten digits after
-the point, and a UUID is text. Any other column (of dictionaries, of lists, of different types, of
-numbers that are too large) becomes JSON.
+Scope: the rule for a column. Values of one simple type get the Arrow type of it; whole numbers and
+fractions together are floats if that is exact, decimals have at least ten digits after the point,
+and a UUID is text. Any other column (of dictionaries, of lists, of different types, of numbers that
+are too large) becomes JSON.
 """
 
 import json
@@ -33,7 +33,7 @@ def as_table(rows: Sequence[Mapping[Any, Any]]) -> pa.Table:
     for name in dict.fromkeys(name for row in rows for name in row):
         if not isinstance(name, str) or _plain_text(name) != name:
             kind = type(name).__name__
-            raise BadRows(f"A column is called {name!r}, a {kind}: use texts as names of columns.")
+            raise BadRows(f"A column is called {name!r}, a {kind}: use texts as column names.")
         values = [row.get(name) for row in rows]
         column = _simple(values)
         if column is not None:
@@ -97,8 +97,8 @@ def _as_json(name: object, value: Any) -> str | None:
         return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False)
     except (TypeError, RecursionError):
         raise BadRows(
-            f"The column {name} holds a {type(value).__name__}, which has no form in a table, or "
-            "has such a value within: convert it to a number, a text or a time first."
+            f"The column {name} holds a {type(value).__name__}, which cannot be stored in a "
+            "table, or contains such a value: convert it to a number, a text or a time first."
         ) from None
 
 

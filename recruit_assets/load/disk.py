@@ -1,7 +1,7 @@
 """Errors of the disk as sentences, and the modes of files that hold personal data.
 
-What lives here: the system's messages for a full or broken disk, in one place, and the modes of
-files that DuckDB creates. Folders that must not outlive a run are in `scratch`.
+Scope: the system's messages for a full or broken disk, in one place, and the modes of files that
+DuckDB creates. Folders that must not outlive a run are in `scratch`.
 """
 
 import errno
@@ -20,7 +20,7 @@ _BROKEN = {
 }
 _GONE = (os.strerror(errno.ENOENT), "No files found that match")  # the latter is DuckDB's
 KEPT = "What was merged is committed."
-UNDONE = "What was not yet committed is undone: the last good state stays."
+UNDONE = "Uncommitted changes were rolled back: the last good state remains."
 
 
 def disk_problem(message: str, path: str, *, committed: bool = False) -> DatabaseProblem | None:
@@ -55,7 +55,7 @@ def removal_problem(message: str, *, committed: bool = False) -> DatabaseProblem
     if not any(phrase in message for phrase in _GONE):
         return None
     return DatabaseProblem(
-        f"A file or folder that was in use is gone: see what removes it, then run again. "
+        f"A file or folder in use was removed: find out what removes it, then run again. "
         f"{KEPT if committed else UNDONE} {message}"
     )
 

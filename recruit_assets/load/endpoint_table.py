@@ -1,6 +1,6 @@
 """Table of an endpoint: the columns that it must have, and how rows regain lost ones.
 
-What lives here: what a sync ensures before it merges. `tables` rebuilds a table.
+Scope: what a sync ensures before it merges. `tables` rebuilds a table.
 """
 
 from collections.abc import Mapping
@@ -132,8 +132,8 @@ def columns_of_the_api(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) 
 def _check_ids(endpoint: Endpoint, found: list[tuple[str, str]]) -> None:
     if found and "id" not in {name.lower() for name, _ in found}:
         raise DatabaseProblem(
-            f"{SCHEMA}.{endpoint.name} has no column id, so its rows cannot be told apart: give "
-            "the column its name back, or drop the table, then run again."
+            f"{SCHEMA}.{endpoint.name} has no column id, so its rows cannot be identified: rename "
+            "the column back, or drop the table, then run again."
         )
 
 
@@ -143,11 +143,11 @@ def _check(
     """Refuse a column of the API that conflicts with a column of the table."""
     if name not in present and name.lower() in taken:
         raise DatabaseProblem(
-            f"{endpoint.name} has a column {name} of somebody's own, and the API sends one of "
-            "that name: rename or drop it, then run again."
+            f"{endpoint.name} has a column {name} that somebody else added, and the API sends "
+            "one of that name: rename or drop it, then run again."
         )
     if name in present and present[name].sql != kind.sql:
         raise DatabaseChanged(
-            f"Another run made {endpoint.name}.{name} a {present[name].sql} while this one "
+            f"Another run changed {endpoint.name}.{name} to {present[name].sql} while this one "
             f"read it as {kind.sql}: run it again."
         )

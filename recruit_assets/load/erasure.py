@@ -24,18 +24,18 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 NOTED = Table(
     META,
     ERASURES,
-    "Rows that lost personal values which are in the bytes of the file until it is compacted",
+    "Rows whose erased personal values remain in the file until it is compacted",
     {
-        "endpoint": ("VARCHAR", "The endpoint, as its table is called"),
-        "rows": ("BIGINT", "How many rows of it"),
-        "since": ("TIMESTAMP WITH TIME ZONE", "When they lost them"),
+        "endpoint": ("VARCHAR", "Name of the endpoint and of its table"),
+        "rows": ("BIGINT", "Number of rows"),
+        "since": ("TIMESTAMP WITH TIME ZONE", "When their values were erased"),
     },
 )
 COMPACTED = Table(
     META,
     COMPACTIONS,
-    "When the file was compacted last after an erasure",
-    {"finished": ("TIMESTAMP WITH TIME ZONE", "When the copy was whole")},
+    "When the file was last compacted after an erasure",
+    {"finished": ("TIMESTAMP WITH TIME ZONE", "When the copy was complete")},
 )
 # Blank values, as text: white space and invisible characters, also in quotes or in a list.
 _SPACE = r"[\s\p{Z}\p{Cc}\p{Cf}]"
@@ -170,7 +170,7 @@ def note_replaced(
     """
     kinds = {**columns_of(database, endpoint), UNPARSED: Kind.JSON}
     personal = personal_columns(endpoint, kinds.keys() - {UNPARSED})
-    # Signed links differ in every answer, so they are no sign of an erasure.
+    # Signed links differ in every response, so they are no sign of an erasure.
     changing = {UNPARSED, *(each.name for each in endpoint.columns() if each.volatile)}
     written = personal if names is None else [name for name in personal if name in set(names)]
     present = {*staged, UNPARSED}

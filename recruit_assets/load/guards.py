@@ -1,8 +1,8 @@
 """Guards: does the API show so much less than before that a person must decide?
 
-What lives here: the limits, and the sentence that names the difference. Guards judge values: one
-that did not fit its column is in `_unparsed`, and counts like any other. `sync` decides what
-follows from a doubt; `sweep` finds the missing rows.
+Scope: the limits, and the sentence that names the difference. Guards judge values: one that did not
+fit its column is in `_unparsed`, and counts like any other. `gone` decides what follows from a
+doubt; `sweep` finds the missing rows.
 """
 
 from collections import Counter
@@ -65,8 +65,8 @@ def doubts(
         yield Doubt(message + changed)
     if lacking := emptied(database, endpoint, stage, compared.columns):
         message = (
-            f"{name}: every row has a value in {_listed(lacking)}, and no record that came has "
-            "one: the key may see less than before."
+            f"{name}: every row has a value in {_listed(lacking)}, but no record that was read "
+            "has one: the key may see less than before."
         )
         if new := [each for each in stage.columns if each not in {*compared.columns, UNPARSED}]:
             message += f" New in these records: {_listed(new)}."

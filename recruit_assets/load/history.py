@@ -28,15 +28,15 @@ OPEN = "valid_to IS NULL"
 SPAN = {
     "valid_from": (
         "TIMESTAMP WITH TIME ZONE",
-        "Since when: the API's own time where it tells one, else seen_at",
+        "Start of the version: the API's own time if it gives one, else seen_at",
     ),
     "valid_to": (
         "TIMESTAMP WITH TIME ZONE",
-        "Until when: the next version began, or the record was found gone; null while it holds",
+        "End of the version: when the next one began, or the record was deleted; null if open",
     ),
     "seen_at": (
         "TIMESTAMP WITH TIME ZONE",
-        "When the sync that saw it first wrote it",
+        "When a sync first wrote the version",
     ),
     "_run_id": ("VARCHAR", "The Dagster run that wrote it"),
 }
@@ -157,8 +157,8 @@ def _prepare(
     tracked = {each.name: (each.kind.sql, each.meaning) for each in endpoint.tracked()}
     if (found := columns_found(database, endpoint.name, HISTORY)) and "id" not in dict(found):
         raise DatabaseProblem(
-            f"{HISTORY}.{endpoint.name} has no column id, so it tells of nobody: give the column "
-            "its name back, or drop the table, and a new history begins."
+            f"{HISTORY}.{endpoint.name} has no column id, so its versions belong to no record: "
+            "rename the column back, or drop the table, and a new history begins."
         )
     fills = {
         name: f"CASE WHEN valid_to IS NULL THEN (SELECT any_value(TRY_CAST(o.{quoted(name)} AS "

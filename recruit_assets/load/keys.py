@@ -1,6 +1,6 @@
 """Keys of staged rows: each row must have one, of its own, that fits the table.
 
-What lives here: the check, and sentences with examples. Nothing is written if it fails.
+Scope: the check, and sentences with examples. Nothing is written if it fails.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def check_keys(
     Args:
         database: open for writing, in the transaction of the merge.
         parts: the rows.
-        key: the column that tells rows apart.
+        key: the column that identifies a row.
         sql_type: its type in the table.
         keep_last: whether the last of the rows with one key counts; else a repeated key is refused.
 

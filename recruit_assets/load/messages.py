@@ -1,8 +1,8 @@
-"""What DuckDB says in an error, as a sentence, and how much of its words may be shown.
+"""Translation of DuckDB's errors, without the values that its messages quote.
 
-Its words quote the values that it found, which may tell of a person, and each constraint, index
-over an expression and generated column has words of its own for that. So only the words before the
-first place where a value can stand are kept.
+DuckDB's messages quote values, which may be personal, and constraints, indexes over expressions and
+generated columns each have their own wording. So a message is cut before the first place where a
+value can be.
 """
 
 import os
@@ -14,17 +14,17 @@ import duckdb
 from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem, NotEnoughMemory
 from recruit_assets.load.disk import UNDONE, disk_problem, removal_problem
 
-SPILL_FULL = "max_temp_directory_size"  # DuckDB says so before the disk does
-NO_BLOCK = "could not allocate block"  # DuckDB has no memory left, also where a commit needs it
-COMMIT = "Failed to commit: "  # which DuckDB says before the reason
-# What a name follows, of a column or of an option, and no value.
+SPILL_FULL = "max_temp_directory_size"  # DuckDB reports it before the disk does
+NO_BLOCK = "could not allocate block"  # out of memory, in a commit too
+COMMIT = "Failed to commit: "  # prefix of the reason
+# Prefixes of names of columns or options, as opposed to values.
 _NAMING = r"(?:NOT NULL constraint failed|The following options were not recognized): (?=[\w., ]+$)"
 _PREFIX = re.compile(rf"(?:[A-Z][\w ]*Error: )?(?:{COMMIT}|{_NAMING})?")
 _CLAUSE = re.compile(r"""(?:(?!(?<!\w)[-+]?\d)[^"'`:(\[{\n])*""")
 _CLAUSE_WITH_NAMES = re.compile(r"""(?:"\w+"|[^"'`:(\[{\n])*""")
-# Errors about names, which DuckDB finds before it looks at a value.
+# Errors about names, which DuckDB raises before it reads any value.
 _OF_NAMES = (duckdb.BinderException, duckdb.CatalogException, duckdb.DependencyException)
-# Errors of values that do not fit, which are not of the machine whatever they quote.
+# Errors about values that do not fit; they never mean a fault of the machine.
 _OF_VALUES = (duckdb.IntegrityError, duckdb.DataError)
 _CONFLICT = re.compile(
     r"conflict|(another|different|concurrent) transaction|subject .*deleted", re.IGNORECASE
@@ -32,9 +32,9 @@ _CONFLICT = re.compile(
 
 
 def without_values(error: duckdb.Error) -> str:
-    """Return DuckDB's words up to where a value can stand: a quote, a colon, a number.
+    """Return DuckDB's message up to where a value can be: a quote, a colon, a number.
 
-    Those about a file are whole, as they quote nothing but its path.
+    A message about a file is kept whole, because it quotes only the path.
     """
     text = str(error)
     if isinstance(error, duckdb.IOException):
@@ -48,10 +48,10 @@ def without_values(error: duckdb.Error) -> str:
 
 
 def _is_conflict(error: duckdb.Error) -> bool:
-    """Return whether a transaction met what another one did, and not something of the machine."""
+    """Return whether a transaction conflicted with another one."""
     if not isinstance(error, duckdb.TransactionException):
         return False
-    # Names of files and tables, and values, apart.
+    # Without the names of files and tables, and without values.
     text = re.sub(r"(?s)[\"'].*[\"']", "", _PREFIX.sub("", str(error), count=1))
     return bool(_CONFLICT.search(text.partition(":")[0]))
 
@@ -59,20 +59,20 @@ def _is_conflict(error: duckdb.Error) -> bool:
 def problem_of(
     path: str, error: duckdb.Error, wait_seconds: float, *, committed: bool = False
 ) -> DatabaseProblem:
-    """Return what DuckDB says of a file as an error of ours.
+    """Return the error of ours for an error of DuckDB about a file.
 
     Args:
         path: the file.
         error: what DuckDB raised.
         wait_seconds: how long a busy file was waited for.
-        committed: whether all that was to be written is in the file all the same.
+        committed: whether everything was committed nevertheless.
     """
     known = _known_problem(path, error, wait_seconds, committed=committed)
     return known or DatabaseProblem(f"DuckDB could not use {path}: {without_values(error)}")
 
 
 def is_refused_commit(error: duckdb.Error) -> bool:
-    """Return whether a commit failed for what was written, as an index over an expression does."""
+    """Return whether a commit was refused for its rows, such as by an index over an expression."""
     commit = isinstance(error, duckdb.TransactionException) and COMMIT in str(error)
     return commit and _known_problem("", error, 0) is None
 
@@ -80,7 +80,7 @@ def is_refused_commit(error: duckdb.Error) -> bool:
 def _known_problem(
     path: str, error: duckdb.Error, wait_seconds: float, *, committed: bool = False
 ) -> DatabaseProblem | None:
-    """Return what is wrong with the file or the machine, or None if it is something else."""
+    """Return the error for a problem of the file or the machine; None for any other problem."""
     if isinstance(error, _OF_VALUES):
         return None
     text, folder = str(error), os.path.dirname(os.path.abspath(path))
@@ -95,7 +95,7 @@ def _known_problem(
         return _too_little_memory(path, text)
     if "not a valid DuckDB database" in text:
         return DatabaseProblem(
-            f"{path} is not a DuckDB database, so it was left alone: set RECRUIT_DATABASE to "
+            f"{path} is not a DuckDB database, so it was not touched: set RECRUIT_DATABASE to "
             "another file."
         )
     if _is_conflict(error):
@@ -107,12 +107,12 @@ def _busy(path: str, text: str, wait_seconds: float) -> DatabaseBusy | None:
     if "Could not set lock on file" in text:
         holder = re.search(r"held in (.+?\(PID \d+\))", text)
         return DatabaseBusy(
-            f"{path} is held by {holder.group(1) if holder else 'another process'}, also after "
+            f"{path} is still held by {holder.group(1) if holder else 'another process'} after "
             f"{wait_seconds:g} s: close it there (a shell or a notebook counts), then run again."
         )
     if "Unique file handle conflict" in text:
         return DatabaseBusy(
-            f"{path} is open in this process already, also after {wait_seconds:g} s: close it "
+            f"{path} is still open in this process after {wait_seconds:g} s: close it "
             "there (a notebook counts), then run again."
         )
     return None
@@ -122,8 +122,9 @@ def _too_little_memory(path: str, text: str) -> NotEnoughMemory:
     if SPILL_FULL in text:
         return NotEnoughMemory(
             f"no space left: make room (at {gettempdir()}, or set TMPDIR to a folder with room) "
-            f"for what DuckDB has no memory for, or raise its memory_limit. {UNDONE} {text}"
+            f"for data that does not fit into DuckDB's memory, or raise its memory_limit. {UNDONE} "
+            f"{text}"
         )
     return NotEnoughMemory(
-        f"DuckDB needs more memory for {path} than it may take: raise its memory_limit. {text}"
+        f"DuckDB needs more memory for {path} than its limit allows: raise its memory_limit. {text}"
     )

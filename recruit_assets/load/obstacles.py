@@ -1,8 +1,7 @@
-"""Obstacles that others have put in the way of our tables, as sentences.
+"""Errors about tables that users have altered, as sentences.
 
-What lives here: the checks before anything is requested from the API, and one place for whatever
-else DuckDB cannot do with tables that others have altered. Most alterations are repaired (see
-`tables`).
+Scope: the checks before anything is requested from the API, and the translation of DuckDB's errors
+about altered tables. Most alterations are repaired (see `tables`).
 """
 
 from collections.abc import Callable, Iterator
@@ -43,7 +42,7 @@ def translate_table_errors(table: str) -> Iterator[None]:
     Use it around the transaction, which is rolled back by then.
 
     Raises:
-        DatabaseProblem: the message has DuckDB's words, without values, and says what to do.
+        DatabaseProblem: the message has DuckDB's, without values, and says what to do.
         duckdb.Error: it is about the machine, or another transaction.
     """
     try:
@@ -52,17 +51,17 @@ def translate_table_errors(table: str) -> Iterator[None]:
         if isinstance(error, _NOT_OF_A_TABLE) and not is_refused_commit(error):
             raise
         raise DatabaseProblem(
-            f"{table} cannot be written as the database is now, and nothing was changed: undo what "
-            f"was added or altered in {SCHEMA}, {HISTORY} or {META} (a constraint, a key, an "
-            "index, a column that is generated or must have a value), then run again. DuckDB says: "
-            f"{without_values(error)}"
+            f"{table} cannot be written in the database's present state, and nothing was changed: "
+            f"undo what was added or altered in {SCHEMA}, {HISTORY} or {META} (a constraint, a "
+            "key, an index, a column that is generated or must have a value), then run again. "
+            f"DuckDB says: {without_values(error)}"
         ) from error
 
 
 def with_translated_errors(
     opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], table: str
 ) -> Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]:
-    """Return a function that opens the database as `opened` does, and explains its errors."""
+    """Return a function that opens the database as `opened` does, and translates its errors."""
 
     @contextmanager
     def translating() -> Iterator[duckdb.DuckDBPyConnection]:

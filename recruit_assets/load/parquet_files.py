@@ -1,6 +1,6 @@
 """Parquet files of rows on their way to a merge.
 
-What lives here: when a file is full, and writing it. Stages say what the rows are.
+Scope: when a file is full, and writing it. Stages say what the rows are.
 """
 
 from pathlib import Path

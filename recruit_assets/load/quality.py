@@ -1,6 +1,6 @@
 """Quality of an endpoint's table: repeated ids, orphans, misfits, unused space.
 
-What lives here: the queries that checks make. `checks` interprets the results.
+Scope: the queries that checks make. `checks` interprets the results.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Read-only access to the DuckDB file.
 
-What lives here: opening the file for reading only, and whether a sync could write to it.
-`connection` opens it for writing.
+Scope: opening the file for reading only, and whether a sync could write to it. `connection` opens
+it for writing.
 """
 
 import os
@@ -55,7 +55,7 @@ def check_writable(path: str, wait_seconds: float) -> None:
         return  # there is nothing to open, or opening it would recover a killed run's log
 
     # A reader keeps a sync out as well. DuckDB takes its write lock when it opens a file, and
-    # writes nothing to it until it is told to.
+    # writes nothing to it before a statement does.
     with start({}) as database:
         patient(wait_seconds)(_attach)(database, path, wait_seconds)
 

@@ -54,7 +54,7 @@ def rebuild(
 
 
 def _generated(database: duckdb.DuckDBPyConnection, table: Table, full: str) -> set[str]:
-    """Return the columns of somebody's own that DuckDB computes from others.
+    """Return the columns that users added and DuckDB computes from others.
 
     It lists their expression as if it were a default, but does not describe it as one.
     """

@@ -1,7 +1,7 @@
 """Staging of rows of any columns and types, until they are merged.
 
-What lives here: names of columns, and files with the rows as they were delivered, each with its own
-types. `upsert` converts them to the types of the table. `stage` stages the records of the API.
+Scope: names of columns, and files with the rows as they were delivered, each with its own types.
+`upsert` converts them to the types of the table. `stage` stages the records of the API.
 """
 
 from collections.abc import Iterator, Sequence
@@ -141,12 +141,12 @@ class RowStage:
             if lower.startswith(tuple(BOOKKEEPING)):
                 raise BadRows(
                     f"A column is called {name}, but names that begin with {', '.join(BOOKKEEPING)}"
-                    " are those of columns that each merge fills: rename or drop it."
+                    " belong to columns that each merge fills: rename or drop it."
                 )
             if lower in names:
                 again = "twice" if name == names[lower] else f"as {name} too"
                 raise BadRows(
-                    f"The column {names[lower]} is there {again}, and DuckDB ignores case in "
+                    f"The column {names[lower]} occurs {again}, and DuckDB ignores case in "
                     "names: rename or drop one."
                 )
             names[lower] = name

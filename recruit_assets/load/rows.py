@@ -1,7 +1,7 @@
 """Rows of any source as Arrow tables: what an asset may return to have it merged.
 
-What lives here: which objects are rows. They are read in parts, so that a reader of any length
-takes little memory. Neither polars nor pandas is imported: both offer Arrow's C stream.
+Scope: which objects are rows. They are read in parts, so that a reader of any length takes little
+memory. Neither polars nor pandas is imported: both offer Arrow's C stream.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

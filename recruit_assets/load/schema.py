@@ -1,6 +1,6 @@
 """Schema of the tables: their names, and the columns that they have now.
 
-What lives here: lookups. `tables` creates and repairs tables.
+Scope: lookups. `tables` creates and repairs tables.
 """
 
 from collections.abc import Container
@@ -18,8 +18,11 @@ UNKNOWN = "Sent by the API, not in the catalogue"
 BOOKKEEPING = {
     "_loaded_at": ("TIMESTAMP WITH TIME ZONE", "When this version of the row was written"),
     "_run_id": ("VARCHAR", "The Dagster run that wrote it"),
-    "_row_hash": ("VARCHAR", "Digest of what counts as a change"),
-    "_deleted_at": ("TIMESTAMP WITH TIME ZONE", "When it was found gone; null while it lives"),
+    "_row_hash": ("VARCHAR", "Digest of the values that count as a change"),
+    "_deleted_at": (
+        "TIMESTAMP WITH TIME ZONE",
+        "When the record was found deleted; null for a current row",
+    ),
     UNPARSED: ("JSON", "Raw values that did not fit their column, by column; null if none"),
 }
 _CATALOGS = WeakKeyDictionary[duckdb.DuckDBPyConnection, str]()  # the catalog of each connection

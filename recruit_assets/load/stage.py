@@ -16,7 +16,7 @@ from recruit_assets.load.sql import literal, quoted, unused
 ROWS_PER_FILE = 10_000
 FILES_PER_PART = 4  # merged at a time
 PLACE = unused("place")
-POSITION = quoted(PLACE)  # order of the answers: of two rows with one id, the later wins
+POSITION = quoted(PLACE)  # order of the responses: of two rows with one id, the later wins
 NOTHING = f"(SELECT NULL::VARCHAR AS id, NULL::BIGINT AS {POSITION} WHERE false)"
 
 
@@ -80,7 +80,7 @@ class Stage:
         Args:
             rows: their columns, of the Arrow types of the kinds.
             columns: the kinds of all columns; each call may add more of them.
-            positions: the position of each row in the order of the API's answers.
+            positions: the position of each row in the order of the API's responses.
         """
         self.columns = dict(columns)
         if not rows.num_rows:

@@ -1,7 +1,7 @@
 """State of an endpoint: what its earlier syncs have left, and whether that still holds.
 
-What lives here: the queries on the syncs that `syncs` stores. The last stored sync holds the
-watermark (cursor), written in the transaction that merged what was read up to it.
+Scope: the queries on the syncs that `syncs` stores. The last stored sync holds the watermark
+(cursor), written in the transaction that merged what was read up to it.
 """
 
 from collections.abc import Callable, Mapping

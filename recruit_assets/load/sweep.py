@@ -1,7 +1,7 @@
 """Sweep: rows of records that the API no longer has are soft-deleted (tombstones) or dropped.
 
-What lives here: which current rows were not read, and what is left of a row whose record is proven
-gone. The proof itself is in `sync`.
+Scope: which current rows were not read, and what is left of a row whose record is proven gone.
+`gone` proves deletions.
 """
 
 from collections.abc import Iterable, Sequence

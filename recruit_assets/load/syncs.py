@@ -1,7 +1,7 @@
 """Log of the syncs: the table `recruit_meta.syncs`, and the view `latest` over it.
 
-What lives here: both definitions, and the version of the layout of all our tables. `state` makes
-decisions from them.
+Scope: both definitions, and the version of the layout of all our tables. `state` makes decisions
+from them.
 
 Syncs are ordered by `sync_number`, which does not depend on a clock. A time in the future was
 written by a wrong clock, so the view shows null in its place.
@@ -23,53 +23,62 @@ META = "recruit_meta"
 SYNCS_TABLE, SCHEMA_VERSION, LATEST_VIEW = "syncs", "schema_version", "latest"
 VERSION = 2  # of the layout; files of release 0.1.0, which was version 1, store none
 SYNCS = {
-    "sync_number": ("BIGINT", "Counts the syncs of the endpoint, in the order they were stored"),
-    "endpoint": ("VARCHAR", "The endpoint, as its table is called"),
+    "sync_number": (
+        "BIGINT",
+        "Number of the sync within its endpoint, in the order they were stored",
+    ),
+    "endpoint": ("VARCHAR", "Name of the endpoint and of its table"),
     "run_id": ("VARCHAR", "The Dagster run"),
-    "api": ("VARCHAR", "The address of the API, its version, and a mark that tells keys apart"),
-    "mode": ("VARCHAR", "full: the whole list was asked for; incremental: what had changed"),
+    "api": ("VARCHAR", "Address and version of the API, and a short hash that identifies the key"),
+    "mode": ("VARCHAR", "full: all records were requested; incremental: the changed ones"),
     "verdict": ("VARCHAR", "complete, window, incomplete, unavailable, or failed"),
-    "reason": ("VARCHAR", "Why it is not proven complete, or failed"),
+    "reason": ("VARCHAR", "Why completeness is not proven, or why the sync failed"),
     "started": ("TIMESTAMP WITH TIME ZONE", "When the sync began"),
-    "finished": ("TIMESTAMP WITH TIME ZONE", "When it was merged, or failed"),
+    "finished": ("TIMESTAMP WITH TIME ZONE", "When it was merged or failed"),
     "requests": ("BIGINT", "Requests made"),
-    "retries": ("BIGINT", "Tries after a first one"),
-    "seconds_waited_for_budget": ("DOUBLE", "Waited for the rate limit, by all pages in flight"),
-    "seconds_waited_to_retry": ("DOUBLE", "Waited between tries, by all pages in flight"),
-    "bytes": ("BIGINT", "Bytes of answers"),
+    "retries": ("BIGINT", "Requests repeated after a failure"),
+    "seconds_waited_for_budget": (
+        "DOUBLE",
+        "Seconds waited for the rate limit, summed over pages in flight",
+    ),
+    "seconds_waited_to_retry": (
+        "DOUBLE",
+        "Seconds waited before retries, summed over pages in flight",
+    ),
+    "bytes": ("BIGINT", "Bytes received"),
     "pages": ("BIGINT", "Pages read"),
-    "record_count": ("BIGINT", "How many records the API counted when the reading began"),
-    "read": ("BIGINT", "Records that came, repeated ones included"),
-    "inserted": ("BIGINT", "Rows that are new"),
-    "updated": ("BIGINT", "Rows that differ"),
-    "unchanged": ("BIGINT", "Rows that came and do not differ"),
+    "record_count": ("BIGINT", "Record count of the API when the read began"),
+    "read": ("BIGINT", "Records read, including repeated ones"),
+    "inserted": ("BIGINT", "New rows"),
+    "updated": ("BIGINT", "Rows whose record changed"),
+    "unchanged": ("BIGINT", "Rows whose record did not change"),
     "refreshed": ("BIGINT", "Unchanged rows that got new volatile values"),
-    "deleted": ("BIGINT", "Rows that were found gone"),
-    "undeleted": ("BIGINT", "Deleted rows whose record came back"),
+    "deleted": ("BIGINT", "Rows whose record was found deleted"),
+    "undeleted": ("BIGINT", "Deleted rows whose record returned"),
     "unparsed": ("BIGINT", "Values that did not fit their column"),
-    "rows": ("BIGINT", "Rows in the table afterwards, deleted ones included"),
+    "rows": ("BIGINT", "Rows in the table afterwards, including deleted ones"),
     "current_rows": ("BIGINT", "Rows in the table afterwards, without deleted ones"),
-    "filter_refused": ("BOOLEAN", "Whether the API refuses to be asked for changed records"),
-    "cursor": ("TIMESTAMP WITH TIME ZONE", "What had changed by then is in the table"),
+    "filter_refused": ("BOOLEAN", "Whether the API refuses the filter for changed records"),
+    "cursor": ("TIMESTAMP WITH TIME ZONE", "Watermark: all changes up to then are in the table"),
 }
 LATEST = {
-    "endpoint": "The endpoint, as its table is called",
+    "endpoint": "Name of the endpoint and of its table",
     "sync_number": "Number of its last sync",
-    "run_id": "The Dagster run of that",
+    "run_id": "The Dagster run of that sync",
     "mode": "full or incremental",
     "verdict": "complete, window, incomplete, unavailable, or failed",
-    "reason": "Why it is not proven complete, or failed",
+    "reason": "Why completeness is not proven, or why the sync failed",
     "started": "When it began; null if the clock was wrong",
-    "finished": "When it was merged, or failed; null if the clock was wrong",
-    "stored_number": "Number of the last that did not fail; columns up to cursor tell of it",
-    "stored_run_id": "The Dagster run of that",
+    "finished": "When it was merged or failed; null if the clock was wrong",
+    "stored_number": "Number of the last sync that did not fail; columns up to cursor describe it",
+    "stored_run_id": "The Dagster run of that sync",
     "read_from": "When it began; null if the clock was wrong",
     "read_at": "When it was merged; null if the clock was wrong",
-    "rows": "Rows in the table afterwards, deleted ones included",
+    "rows": "Rows in the table afterwards, including deleted ones",
     "current_rows": "Rows in the table afterwards, without deleted ones",
     "api": "The API that it read",
-    "cursor": "What had changed by then is in the table",
-    "filter_refused": "Whether the API refuses to be asked for changed records",
+    "cursor": "Watermark: all changes up to then are in the table",
+    "filter_refused": "Whether the API refuses the filter for changed records",
     "proven_at": "When the last sync began that was complete or a window",
     "proven_api": "The API that it read",
     "complete_at": "When the last complete one began",
@@ -94,7 +103,7 @@ _SCHEMA_VERSION = Table(
     META,
     SCHEMA_VERSION,
     "The version of the layout of all tables of recruit-assets",
-    {"version": ("BIGINT", "Files of a later version than it knows are refused")},
+    {"version": ("BIGINT", "Layout version of this file")},
 )
 
 
@@ -107,8 +116,8 @@ def check_version(database: duckdb.DuckDBPyConnection) -> None:
     found = _version(database)
     if found > VERSION:
         raise DatabaseProblem(
-            f"The tables have version {found:g} of their layout, and this recruit-assets knows "
-            f"none after {VERSION}: upgrade recruit-assets. Nothing was changed."
+            f"The tables have layout version {found:g}, and this recruit-assets supports "
+            f"versions up to {VERSION}: upgrade recruit-assets. Nothing was changed."
         )
 
 

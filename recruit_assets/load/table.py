@@ -1,7 +1,7 @@
 """Definition of one of our tables.
 
-What lives here: the definition only. `schema`, `history` and `syncs` say which columns a table must
-have; `tables` creates and repairs tables.
+Scope: the definition only. `schema`, `history` and `syncs` say which columns a table must have;
+`tables` creates and repairs tables.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

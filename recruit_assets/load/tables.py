@@ -1,7 +1,7 @@
 """Creating, widening and repairing every table of ours, in the transaction that is open.
 
-What lives here: DDL. `table` says what a table must be. One that lacks only columns which begin as
-null gets them added; one that lacks others, or has one in another type, is rebuilt (see `rebuild`).
+Scope: DDL. `table` says what a table must be. One that lacks only columns which begin as null gets
+them added; one that lacks others, or has one in another type, is rebuilt (see `rebuild`).
 """
 
 from collections.abc import Sequence
@@ -52,8 +52,8 @@ def check_is_table(database: duckdb.DuckDBPyConnection, name: str, schema: str) 
     """
     if is_table(database, name, schema) is False:
         raise DatabaseProblem(
-            f"{schema}.{name} is a view of somebody's own, in the place of a table that a sync "
-            "writes to: rename or drop the view, then run again. Nothing was changed."
+            f"{schema}.{name} is a view that somebody else created, in place of a table that a "
+            "sync writes to: rename or drop the view, then run again. Nothing was changed."
         )
 
 
@@ -65,8 +65,8 @@ def check_is_view(database: duckdb.DuckDBPyConnection, name: str, schema: str) -
     """
     if is_table(database, name, schema):
         raise DatabaseProblem(
-            f"{schema}.{name} is a table of somebody's own, in the place of a view that each sync "
-            "keeps right: rename or drop the table, then run again. Nothing was changed."
+            f"{schema}.{name} is a table that somebody else created, in place of a view that "
+            "each sync maintains: rename or drop the table, then run again. Nothing was changed."
         )
 
 
@@ -91,9 +91,9 @@ def check_ids(
     lost = lost or count(database, _respelled(full, table.ids, sql_type))
     if lost:
         raise DatabaseProblem(
-            f"{table.schema}.{table.name}.{ID} was made a {sql_type}, and {lost:,} of the ids in "
-            "it are no longer those of the API: restore the table from a backup, or rename or drop "
-            "it, and the next sync makes a new one. Nothing was changed."
+            f"{table.schema}.{table.name}.{ID} was changed to {sql_type}, and {lost:,} of its ids "
+            "no longer match the API's: restore the table from a backup, or rename or drop it, "
+            "and the next sync creates a new one. Nothing was changed."
         )
 
 

@@ -1,6 +1,6 @@
 """Values that did not fit their column: JSON objects in `_unparsed`, by name of column.
 
-What lives here: SQL that makes such an object.
+Scope: SQL that makes such an object.
 """
 
 from collections.abc import Iterable

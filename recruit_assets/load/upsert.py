@@ -49,7 +49,7 @@ class Target:
         schema: its schema, which is created if it is missing.
         table: its name. As DuckDB ignores case, both are used in lower case.
         owner: the key of the asset whose rows it has; the table of another owner is refused.
-        key: the column that tells rows apart.
+        key: the column that identifies a row.
         on_duplicate: whether two rows with one key are refused, or the last of them counts.
 
     Raises:
@@ -234,8 +234,8 @@ def _check_table(
         )
     if target.key.lower() not in {each.lower() for each, _ in found}:
         raise DatabaseProblem(
-            f"{name} has no column {target.key}, by which its rows are merged: give the column its "
-            "name back, or drop the table, then run again. Nothing was written."
+            f"{name} has no column {target.key}, by which its rows are merged: rename the "
+            "column back, or drop the table, then run again. Nothing was written."
         )
 
 

@@ -1,12 +1,13 @@
--- Every application: for which job, where it came from, where it stands, what became of it.
+-- Every application: its job, its source, its stage and its outcome.
 --
--- The words that the other marts use are defined here. `outcome` is, in this order: rejected (it
--- has a time of rejection), hired (it stands in a stage of type Hired), gone (it was deleted before
--- either), active. `source` is the site that the application names, else the site that the
--- candidate names, else Sourced (a recruiter made it), else Referral (an employee did), else Direct.
--- Caveats: applications that were deleted since stay, without anything personal, so that the
--- numbers of past months do not change when people are forgotten (not with
--- RECRUIT_DELETED_ROWS=drop). `as_of` is when the last good sync of the applications began.
+-- The terms that the other marts use are defined here. `outcome` is the first that applies:
+-- rejected (it has a time of rejection), hired (it is in a stage of type Hired), gone (it was
+-- deleted before either), active. `source` is the site that the application names, else the site
+-- that the candidate names, else Sourced (a recruiter added it), else Referral (an employee did),
+-- else Direct.
+-- Caveats: deleted applications stay, without personal data, so that the numbers of past months do
+-- not change when people are erased (except with RECRUIT_DELETED_ROWS=drop). `as_of` is when the
+-- last good sync of the applications began.
 --
 -- Grain: application_id
 -- Check: count(*) = (SELECT count(*) FROM recruit.job_applications)
@@ -29,22 +30,22 @@
 --   department: Department of the job
 --   location: Name of the job's location, or its city
 --   source: Where the application came from
---   stage_id: Id in recruit.stages of where it stands, or stood at its end
+--   stage_id: Id in recruit.stages of its current or last stage
 --   stage: Name of that stage
 --   stage_type: Type of that stage: Inbox, In process or Hired
---   furthest: The furthest type of stage that it has come to, as far as is known; Inbox at least
---   interviewed: Whether it has come to an interview, as far as is known
+--   furthest: The furthest type of stage that it has reached, as far as is known; at least Inbox
+--   interviewed: Whether it has reached an interview, as far as is known
 --   outcome: rejected, hired, gone or active
 --   applied_at: When it was made
---   stage_since: When it came to where it stands
+--   stage_since: When it entered its stage
 --   days_in_stage: Days since then, if it is active
---   hired_at: When it first came to a stage of type Hired, if it is hired
+--   hired_at: When it first entered a stage of type Hired, if it is hired
 --   days_to_hire: Days from applying to that
 --   days_to_fill: Days from the job's start (its creation, if it has none) to that
 --   rejected_at: When it was rejected
 --   days_to_reject: Days from applying to that
 --   reject_reason_id: Id of the reason
---   as_of: What the table is true for: when the sync began
+--   as_of: The time that the row describes: when the sync began
 
 WITH synced AS (
     SELECT coalesce(max(read_from), now()) AS as_of

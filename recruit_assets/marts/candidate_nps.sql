@@ -1,8 +1,8 @@
--- Would candidates recommend the company: overall, and by month, department and stage.
+-- Net promoter score of candidates: overall, and by month, department and stage.
 --
--- The net promoter score is the share of scores of 9 and 10, less that of scores up to 6, times 100.
--- Caveats: the account needs the NPS add-on. Scores of few candidates say little. Answers of people
--- who were deleted since stay, without what they wrote.
+-- The score is the share of scores of 9 and 10, minus the share of scores up to 6, times 100.
+-- Caveats: the account needs the NPS add-on. A few scores mean little. Answers of deleted people
+-- stay, without their comments.
 --
 -- Grain: level, month, department, stage
 -- Check: coalesce(sum(scores) FILTER (level = 'company'), 0) = (SELECT count(*) FROM
@@ -22,11 +22,11 @@
 --   department: Department of the job applied for, if the level is department
 --   stage: Name of the stage asked about, if the level is stage; null if that is not known
 --   asked: Questions sent
---   scores: Scores that came back
+--   scores: Scores received
 --   promoters: Scores of 9 and 10
 --   passives: Scores of 7 and 8
 --   detractors: Scores up to 6
---   response_rate: scores of asked
+--   response_rate: scores as a share of asked
 --   nps: Net promoter score, -100 to 100; null without scores
 --   mean_score: Mean of the scores, 0 to 10
 

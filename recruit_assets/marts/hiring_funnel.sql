@@ -1,14 +1,14 @@
--- How far the applications of each job come: into each type of stage, and on to the next.
+-- How far the applications of each job get: into each type of stage, and on to the next.
 --
--- Who has come to a type of stage counts in all types before it, whether seen there or not.
--- Caveats: whoever came in and out of a stage between two syncs was not seen in it. The days are
--- known only for stages that an application has left since the first sync.
+-- An application that reached a type of stage counts in all types before it, seen there or not.
+-- Caveats: a stage entered and left between two syncs is not seen. The days are known only for
+-- stages that an application has left since the first sync.
 --
 -- Grain: job_id, stage_type
 -- Check: coalesce(sum(entered) FILTER (stage_type = 'Inbox'), 0) = (SELECT count(*) FROM
 --   recruit.job_applications)
 -- Check: count(*) FILTER (passed_on + now > entered AND stage_type = 'Inbox') = 0
--- Picture: Applications that came to each type of stage
+-- Picture: Applications that reached each type of stage
 -- Bars:
 --   SELECT stage_type AS label, sum(entered) AS value FROM recruit_marts.hiring_funnel GROUP BY
 --   stage_type, position ORDER BY position
@@ -17,12 +17,12 @@
 --   job: Title of the job
 --   department: Department of the job
 --   stage_type: Inbox, In process or Hired
---   position: 1, 2 or 3: the place of the type in the funnel
---   entered: Applications that have come to a stage of this type, or further
---   now: Active applications that stand in one
---   passed_on: Applications that have come to a later type
---   conversion_rate: passed_on of entered; null for Hired, the last
---   median_days: Median of the days that an application stood in stages of this type, once it left
+--   position: 1, 2 or 3: position of the type in the funnel
+--   entered: Applications that have reached a stage of this type, or a later one
+--   now: Active applications that are in one now
+--   passed_on: Applications that have reached a later type
+--   conversion_rate: passed_on as a share of entered; null for Hired, the last
+--   median_days: Median of the days that an application spent in stages of this type, once it left
 
 WITH types AS (
     SELECT * FROM (VALUES ('Inbox', 1), ('In process', 2), ('Hired', 3)) AS t (stage_type, position)

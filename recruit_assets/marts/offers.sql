@@ -1,7 +1,7 @@
--- What comes of the offers: for the company, and by department, job and month of sending.
+-- Outcomes of offers: for the company, and by department, job and month of sending.
 --
--- What an answer is, is defined here: accepted or declined (or rejected, refused) at the beginning
--- of the response, or of the status if there is no response.
+-- An answer is defined here: the response, or the status if there is no response, begins with
+-- accepted or declined (or rejected, refused).
 -- Caveats: the account needs the offers add-on. Deleted offers stay, and are not open.
 --
 -- Grain: level, department, job_id, month
@@ -23,8 +23,8 @@
 --   sent: Those that were sent, or answered
 --   accepted: Those that were accepted
 --   declined: Those that were declined
---   open: Those that were sent and wait for an answer
---   acceptance_rate: accepted of those answered
+--   open: Those that were sent and are not answered yet
+--   acceptance_rate: accepted as a share of those answered
 --   median_days_to_answer: Median of the days from sending to the answer
 
 WITH answers AS (

@@ -1,7 +1,7 @@
--- What lies on each user's desk: open jobs, active applications, open and overdue todos.
+-- Workload of each user: open jobs, active applications, open and overdue todos.
 --
--- Caveats: jobs and applications count for the job's recruiter, todos for whom they are assigned
--- to. Users with nothing on their desk have no row; the row without a user is what nobody has.
+-- Caveats: jobs and applications count for the job's recruiter, todos for their assignee. Users
+-- without any have no row; the row without a user has those that belong to nobody.
 --
 -- Grain: user_id
 -- Check: coalesce(sum(open_jobs), 0) = (SELECT count(*) FROM recruit.jobs WHERE status = 'open'
@@ -18,11 +18,11 @@
 --   recruit_marts.recruiter_load WHERE active_applications > 0 ORDER BY value DESC, user_id
 --   LIMIT 8
 -- Columns:
---   user_id: Id in recruit.users; null for nobody
+--   user_id: Id in recruit.users; null for items of nobody
 --   open_jobs: Jobs with the status open
 --   active_applications: Active applications for the user's jobs
---   stuck_applications: Those that have not moved for long
---   open_todos: Todos that are not done
+--   stuck_applications: Those in recruit_marts.stuck_applications
+--   open_todos: Todos that are not completed
 --   overdue_todos: Those that were due before the day of the sync
 
 WITH desk AS (

@@ -1,7 +1,7 @@
--- Why applications end, and in which stage: by the company's choice or by the candidate's.
+-- Why applications are rejected, in which stage, and whether by the company or the candidate.
 --
--- Caveats: reasons have names only if the key may read /reject-reasons. The stage is the one that
--- the application stands in, which is where it stood when it was rejected, unless it was moved on.
+-- Caveats: reasons have names only if the key may read /reject-reasons. The stage is the
+-- application's last one: where it was rejected, unless it was moved afterwards.
 --
 -- Grain: reject_reason_id, stage, stage_type
 -- Check: coalesce(sum(rejections), 0) = (SELECT count(*) FROM recruit.job_applications WHERE

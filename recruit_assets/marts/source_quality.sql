@@ -1,7 +1,7 @@
--- What comes of the applications that each source brings.
+-- Outcomes of the applications from each source.
 --
--- Caveats: rates of sources with few applications say little. Applications that are still active
--- may yet be hired, so young sources look worse than they are.
+-- Caveats: rates of sources with few applications mean little. Applications that are still active
+-- may yet be hired, so new sources look worse than they are.
 --
 -- Grain: source
 -- Check: coalesce(sum(applications), 0) = (SELECT count(*) FROM recruit.job_applications)
@@ -14,13 +14,13 @@
 --   source: Where the applications came from, as defined in recruit_marts.applications
 --   applications: Applications from there
 --   active: Those that are active
---   interviewed: Those that have come to an interview, as far as is known
+--   interviewed: Those that have reached an interview, as far as is known
 --   hired: Those that are hired
 --   rejected: Those that were rejected
 --   gone: Those that were deleted before either
---   interview_rate: interviewed of applications
---   hire_rate: hired of applications
---   rejection_rate: rejected of applications
+--   interview_rate: interviewed as a share of applications
+--   hire_rate: hired as a share of applications
+--   rejection_rate: rejected as a share of applications
 --   median_days_to_hire: Median of the days from applying to being hired
 
 SELECT

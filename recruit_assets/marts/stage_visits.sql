@@ -1,9 +1,9 @@
--- Each stage that an application is known to have stood in, since when and until when.
+-- Each stage that an application is known to have been in, with the start and the end.
 --
--- A stage's type is defined here: Inbox, Hired, and In process for whatever else it is called.
--- A stage counts as an interview if its name says so; the same goes for the stages behind it.
--- Caveats: the API tells only where an application stands now. What was before is known from the
--- first sync on. Who left a stage and came back has one visit, from first coming to last leaving.
+-- A stage's type is defined here: Inbox, Hired, and In process for any other name.
+-- A stage counts as an interview if its name says so, and so do the stages after it.
+-- Caveats: the API shows only the current stage. Earlier ones are known from the first sync on. An
+-- application that left a stage and returned has one visit, from the first entry to the last exit.
 --
 -- Grain: application_id, stage_id
 -- Check: count(*) FILTER (is_current) = (SELECT count(*) FROM recruit.job_applications WHERE
@@ -18,11 +18,11 @@
 --   stage_id: Id in recruit.stages
 --   stage: Name of the stage; null if the stage is not known
 --   stage_type: Inbox, In process or Hired; null if the stage is not known
---   is_interview: Whether an interview was come to: the stage is one, or lies behind one
---   is_current: Whether the application stands there now, or stood there at its end
---   entered_at: When it came
---   left_at: When it went on, was rejected there, or was deleted; null while it is there
---   days: Days from coming to leaving; null while it is there
+--   is_interview: Whether it is an interview, or comes after one
+--   is_current: Whether it is the application's current or last stage
+--   entered_at: When it entered the stage
+--   left_at: When it moved on, was rejected there, or was deleted; null while it is there
+--   days: Days from entering to leaving; null while it is there
 
 WITH stages AS (
     SELECT

@@ -1,7 +1,7 @@
--- Active applications that have not moved for 14 days: somebody waits for an answer.
+-- Active applications that have not moved for 14 days: the applicants are waiting for an answer.
 --
--- How long is too long, is defined here. Without names: the application's id leads to the person.
--- Caveats: jobs that are closed count as well, as their applicants wait no less.
+-- The limit is defined here. There are no names: look the application up by its id.
+-- Caveats: applications for closed jobs count too, because their applicants are also waiting.
 --
 -- Grain: application_id
 -- Check: count(*) = (SELECT count(*) FROM recruit.job_applications AS a LEFT JOIN recruit.stages
@@ -20,9 +20,9 @@
 --   job_status: Status of the job
 --   department: Department of the job
 --   location: Location of the job
---   stage: Name of the stage that it stands in
+--   stage: Name of its stage
 --   stage_type: Type of that stage
---   stage_since: When it came there
+--   stage_since: When it entered the stage
 --   days_in_stage: Days since then
 --   recruiter_id: Id in recruit.users of the job's recruiter
 

@@ -1,7 +1,7 @@
 -- How long it takes to hire, and to fill a job: for the company, and by department, job and month.
 --
--- Caveats: a hire counts in the month in which it was made. The time to fill begins with the start
--- of the job's advertisement, and for later hires of the same job as well.
+-- Caveats: a hire counts in the month in which it was made. The time to fill starts with the job's
+-- advertisement, also for later hires of the same job.
 --
 -- Grain: level, department, job_id, month
 -- Check: coalesce(sum(hires) FILTER (level = 'company'), 0) = (SELECT count(*) FROM
@@ -22,7 +22,7 @@
 --   month: First day of the month of the hire (UTC), if the level is month
 --   hires: Applications that are hired
 --   median_days_to_hire: Median of the days from applying to being hired
---   p90_days_to_hire: Nine of ten took so many days at most
+--   p90_days_to_hire: 90th percentile of the days from applying to being hired
 --   median_days_to_fill: Median of the days from the start of the job to the hire
 
 WITH hired AS (

@@ -106,7 +106,7 @@ def test_what_a_command_loads(
         ({"RECRUIT_API_KEY": ""}, "RECRUIT_API_KEY is empty: export it or set it in .env"),
         pytest.param(
             {"RECRUIT_API_KEY": "wrong"},
-            "It does not take the key. Check RECRUIT_API_KEY",
+            "The API rejects the key. Check RECRUIT_API_KEY",
             marks=FULL,
         ),
         pytest.param(
@@ -188,7 +188,7 @@ def test_two_syncs_at_once_both_end_right(
 def test_a_file_that_is_not_duckdb_is_left_alone(dagster: Command, tmp_path: Path) -> None:
     (tmp_path / "cli.duckdb").write_text("shopping list\n" * 1000)
     done = dagster(*MATERIALIZE, "regions")
-    assert "is not a DuckDB database, so it was left alone" in done.stdout
+    assert "is not a DuckDB database, so it was not touched" in done.stdout
     assert (tmp_path / "cli.duckdb").read_text().startswith("shopping list")
 
 

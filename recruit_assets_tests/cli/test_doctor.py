@@ -103,7 +103,7 @@ def test_no_endpoint_is_asked_more_than_twice(run: Run, sandbox: Sandbox) -> Non
 @pytest.mark.parametrize(
     ("environment", "advice"),
     [
-        ({"RECRUIT_API_KEY": "another"}, "It does not take the key. Check RECRUIT_API_KEY"),
+        ({"RECRUIT_API_KEY": "another"}, "The API rejects the key. Check RECRUIT_API_KEY"),
         ({"RECRUIT_API_KEY": ""}, "RECRUIT_API_KEY"),
         ({"RECRUIT_API_REQUESTS_PER_10S": "many"}, "set it to a whole number"),
         ({"RECRUIT_OWNERS": "somebody"}, "write an e-mail address or team:name"),
@@ -184,8 +184,8 @@ def test_two_add_ons_are_missing(run: Run, sandbox: Sandbox) -> None:
     sandbox.rules.without = {"job-offers": 403, "nps-responses": 404}
     code, said = run("doctor")
     assert code == 1
-    assert "job_offers, page 1: the API answered HTTP 403" in said
-    assert "The account may lack the add-on behind this endpoint." in said
+    assert "job_offers, page 1: the API returned HTTP 403" in said
+    assert "The account may lack the add-on that this endpoint needs." in said
     assert "A sync would work, with the restrictions above." in said
     code, said = run("doctor", "--accept-unavailable")
     assert code == 0
@@ -206,7 +206,7 @@ def test_a_database_that_another_process_holds(run: Run, project: Project) -> No
     with held_elsewhere(project.path):
         code, said = run("doctor")
         assert (code, "A sync would fail" in said) == (2, True)
-        assert re.search(r"test.duckdb is held by .+ \(PID \d+\), also after 1 s: close it", said)
+        assert re.search(r"test.duckdb is still held by .+ \(PID \d+\) after 1 s: close it", said)
         code, said = run("status")
         assert (code, "close it there" in said) == (2, True)
 
@@ -222,7 +222,9 @@ def test_a_database_that_may_not_be_written(
     else:
         code, said = run("doctor")
     assert code == 2
-    assert "may not be written: change its rights, or set RECRUIT_DATABASE elsewhere." in said
+    assert (
+        "is not writable: change its permissions, or set RECRUIT_DATABASE to another path." in said
+    )
     assert "A sync would fail" in said
 
 

@@ -180,7 +180,7 @@ class SimulatedSource:
         return Page(Document(records, meta, more), number, next(self._answers))
 
     def linked(self, link: str, number: int) -> Page:
-        """Refuse to answer: pages of this list are asked for by number."""
+        """Refuse to answer: pages of this list are requested by number."""
         raise AssertionError(f"page {number} was asked for by the link {link}")
 
 

@@ -113,7 +113,7 @@ def url() -> Iterator[str]:
 @pytest.mark.parametrize("kind", ["gzip", "endless"])
 def test_an_answer_ends_at_its_bound_and_is_not_asked_for_again(url: str, kind: str) -> None:
     client = Client(ApiSettings(**GOOD | {"base_url": url}))
-    with pytest.raises(Rejected, match=r"larger than 64 MB, the most .* as it was\. Check that"):
+    with pytest.raises(Rejected, match=r"larger than 64 MB, the maximum.* unchanged\. Check that"):
         client.get(kind, "", "things, page 1", Document, RequestStats())
     client.close()
 
@@ -130,7 +130,7 @@ def test_no_answer_takes_more_than_its_memory(url: str) -> None:
     bounds = ("64 MB", f"{MAX_VALUES:,} values")
     for kind, line in told.items():
         if kind == "refusal":
-            assert line.startswith("Transient refusal: the API answered HTTP 500")
+            assert line.startswith("Transient refusal: the API returned HTTP 500")
         elif kind.startswith("most-"):
             assert line == "was read"
         else:

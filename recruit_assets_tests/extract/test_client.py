@@ -138,9 +138,9 @@ def test_a_port_that_does_not_speak_tls_is_told_to_be_one(sandbox: Sandbox) -> N
 @pytest.mark.parametrize(
     ("status", "final", "advice"),
     [
-        (407, True, "The proxy wants a user and a password"),
+        (407, True, "The proxy requires a user and a password"),
         (403, True, "Ask the proxy's operator"),
-        (502, False, "Is the proxy of HTTPS_PROXY or HTTP_PROXY right"),
+        (502, False, "Is the proxy in HTTPS_PROXY or HTTP_PROXY right"),
     ],
 )
 def test_what_a_proxy_refuses_is_final_unless_it_can_clear(

@@ -73,8 +73,8 @@ def test_an_answer_without_end_is_cut_off(kind: str) -> None:
     scheme, first, more = MAX_PAGES[kind]
     with serving(ThreadingTCPServer(("127.0.0.1", 0), dripping(first, more))) as port:
         settings = ApiSettings(**GOOD | {"base_url": f"{scheme}://127.0.0.1:{port}/v1/"})
-        client = Client(settings, longest=LONGEST)
-        said = rf"127\.0\.0\.1:{port} had not sent a whole answer after 0.2 s, the most that it may"
+        client = Client(settings, max_seconds=LONGEST)
+        said = rf"127\.0\.0\.1:{port} had not sent a complete response after 0.2 s, the limit"
         with pytest.raises(Transient, match=said):
             client.get("regions", "", "regions, page 1", Document, RequestStats())
         client.close()
@@ -91,7 +91,7 @@ def test_a_request_in_flight_is_cut_off_after_the_client_is_closed() -> None:
 
     with serving(ThreadingTCPServer(("127.0.0.1", 0), first)) as port:
         changed = {"base_url": f"http://127.0.0.1:{port}/", "requests_per_10s": 0}
-        client = Client(ApiSettings(**GOOD | changed), longest=LONGEST)
+        client = Client(ApiSettings(**GOOD | changed), max_seconds=LONGEST)
 
         def ask() -> None:
             with pytest.raises(Transient) as raised:
@@ -112,8 +112,8 @@ def test_a_proxy_that_goes_on_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("no_proxy", raising=False)
     with serving(ThreadingTCPServer(("127.0.0.1", 0), drip)) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        client = Client(ApiSettings(**GOOD), longest=LONGEST)
-        with pytest.raises(Transient, match=r"had not sent a whole answer after 0\.2 s"):
+        client = Client(ApiSettings(**GOOD), max_seconds=LONGEST)
+        with pytest.raises(Transient, match=r"had not sent a complete response after 0\.2 s"):
             client.get("regions", "", "regions, page 1", Document, RequestStats())
         client.close()
 

@@ -73,10 +73,10 @@ def test_any_other_answer_leaves_the_row_and_warns_once(
     with caplog.at_level(logging.WARNING):
         assert found(source, [first, second, third]) == {first: [], second: [second], third: []}
     told = [record.getMessage() for record in caplog.records if record.name == "find"]
-    (warned,) = [text for text in told if "again in" not in text]
+    (warned,) = [text for text in told if "retrying in" not in text]
     assert warned.startswith("regions: 2 of 3 records could not be looked up by id, so their rows")
     assert f"The first: regions {first}: " in warned or f"The first: regions {third}: " in warned
-    assert "The table is as it was" not in warned
+    assert "The table is unchanged" not in warned
 
 
 def test_another_record_than_was_asked_for_proves_nothing(
@@ -85,7 +85,7 @@ def test_another_record_than_was_asked_for_proves_nothing(
     first, second, *_ = ids(sandbox)
     sandbox.alter(f"regions/{first}", lambda answer: answer["data"].update(id=second))
     assert found(source, [first]) == {first: []}
-    assert f"answered with the record {second}" in caplog.messages[0]
+    assert f"returned the record {second}" in caplog.messages[0]
 
 
 def test_an_id_may_come_as_a_number(sandbox: Sandbox, source: Source) -> None:
@@ -185,7 +185,7 @@ def test_a_404_counts_only_where_records_answer_by_id(
     with caplog.at_level(logging.INFO):
         result = project.sync("regions")
     assert (result.deleted, result.kept, result.gone) == (1, 1, [gone])
-    assert "Alone that proves nothing" in caplog.text
+    assert "That alone proves nothing" in caplog.text
     assert "could not be looked up" not in caplog.text
 
 
@@ -201,4 +201,4 @@ def test_a_second_reading_that_fails_deletes_nothing(
     )
     assert (result := project.sync("regions")).deleted == 0
     assert result.kept == 1
-    assert "second reading could not prove it (regions, page 1: the API answered" in caplog.text
+    assert "second read could not confirm it (regions, page 1: the API returned" in caplog.text

@@ -195,7 +195,9 @@ def test_two_records_of_one_id_are_found_wherever_they_are(
 
 def test_a_float_that_is_no_whole_number_is_no_id(sandbox: Sandbox, walk: StartWalk) -> None:
     edited(sandbox, lambda records: records[2].update(id=1.5))
-    said = r"^regions, page 1: record 3 has the id 1\.5, and an id is a text or a whole number\."
+    said = (
+        r"^regions, page 1: record 3 has the id 1\.5, but an id must be a text or a whole number\."
+    )
     with pytest.raises(Rejected, match=said):
         ids(walk("regions"))
     assert len(sandbox.requests) == 1

@@ -165,5 +165,5 @@ def test_an_id_that_is_a_whole_number_is_one_however_it_is_written(id_: str) -> 
 def test_an_id_that_can_be_none_is_named(id_: str, shown: str) -> None:
     with pytest.raises(BadId) as raised:
         read(f'{{"data":[{{"id":"1"}},{{"id":{id_}}}]}}'.encode(), Document)
-    said = f"record 2 has the id {shown}, and an id is a text or a whole number"
+    said = f"record 2 has the id {shown}, but an id must be a text or a whole number"
     assert str(raised.value) == said

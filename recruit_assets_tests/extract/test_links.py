@@ -82,17 +82,17 @@ def test_a_link_of_any_path_is_followed(walk: StartWalk, kind: str) -> None:
 FAILING: dict[str, tuple[Link, str]] = {
     "404": (
         lambda api, _: f"{api}/gone",
-        "regions, page 2, to which links.next leads: the API answered HTTP 404",
+        "regions, page 2, the target of links.next: the API returned HTTP 404",
     ),
     "another origin": (
         lambda _, n: f"https://other.example/v1/regions?page[after]={n}",
-        "regions, page 2, to which links.next leads: the API links to other.example",
+        "regions, page 2, the target of links.next: the API links to other.example",
     ),
-    "no URL": (lambda *_: "http://[bad", "to which links.next leads: the API links to something"),
-    "page 1": (lambda api, _: f"{api}/v1/regions", "the link of page 2 to the next page leads"),
+    "no URL": (lambda *_: "http://[bad", "the target of links.next: the API links to something"),
+    "page 1": (lambda api, _: f"{api}/v1/regions", "the next link of page 2 points"),
     "page 1 in other words": (
         lambda api, _: f"{api}/v1/regions?once={len(CursorList.asked)}",
-        "the link of page 2 to the next page leads back to a page already read",
+        "the next link of page 2 points to a page already read",
     ),
 }
 
@@ -107,4 +107,4 @@ def test_pages_are_asked_for_by_number_where_a_link_fails(
     assert requests <= 9
     (warning,) = caplog.messages
     assert said in warning
-    assert warning.endswith("Pages are asked for by number instead.")
+    assert warning.endswith("Pages are requested by number instead.")

@@ -117,7 +117,7 @@ def test_a_cursor_that_leads_back_loses_nothing(
     assert ids(reading) == everything
     assert len(sandbox.requests) == LAST
     assert reading.report.verdict is (Verdict.COMPLETE if counted else Verdict.INCOMPLETE)
-    assert ("the link of page 4 to the next page leads back" in reading.report.reason) != counted
+    assert ("the next link of page 4 points to a page" in reading.report.reason) != counted
 
 
 COUNTS: list[tuple[Any, int | None]] = [
@@ -278,7 +278,7 @@ def test_a_list_that_ignores_the_page_shows_what_came_and_what_is_counted(
     reading = walk("regions")
     assert ids(reading) == everything[:30]
     assert reading.report.verdict is Verdict.INCOMPLETE
-    assert "page 4 has 30 records where 5 belong" in reading.report.reason
+    assert "page 4 has 30 records where 5 were expected" in reading.report.reason
     assert len(sandbox.requests) <= FEW
 
 
@@ -338,8 +338,8 @@ def test_a_record_in_the_place_of_another_is_no_proof(
     assert ids(reading) == every[:60] + every[61:]
     assert reading.report.verdict is Verdict.INCOMPLETE
     assert reading.report.reason == (
-        f"94 records came, and the API counts 95: record {every[16]} is listed twice, on pages 1 "
-        "and 3, maybe in place of others. Tell the API's operator"
+        f"94 records were read, but the API counts 95: record {every[16]} is listed twice, on "
+        "pages 1 and 3, perhaps in place of others. Tell the API's operator"
     )
 
 
@@ -372,8 +372,8 @@ def test_one_full_page_is_whole_unless_it_shows_a_record_twice(
     reading = walk("regions", page_size=size)
     assert ids(reading) == everything[1:]
     assert reading.report.reason.startswith(
-        f"{size - 1} records came, and the API counts {size}: record {everything[1]} is listed "
-        "twice, on page 1, maybe in place of others"
+        f"{size - 1} records were read, but the API counts {size}: record {everything[1]} is "
+        "listed twice, on page 1, perhaps in place of others"
     )
 
 
@@ -414,7 +414,7 @@ def test_a_last_page_that_shows_the_first_is_noticed_at_once(
     reading = walk("regions")
     assert ids(reading) == everything[:30]
     assert reading.report.verdict is Verdict.INCOMPLETE
-    assert "30 records came, and the API counts 60: record " in reading.report.reason
+    assert "30 records were read, but the API counts 60: record " in reading.report.reason
     # Page 1, the last page, page 2 on the way forward, and page 1 in another size.
     assert [each.page for each in sandbox.requests] == [1, 2, 2, 1]
 
@@ -496,7 +496,7 @@ def test_where_links_lead_nowhere_numbers_prove_the_list(
     reading = walk("regions")
     assert ids(reading) == everything
     assert (reading.report.verdict, reading.report.reason) == (Verdict.COMPLETE, "")
-    assert "asked for by number" in caplog.text
+    assert "requested by number" in caplog.text
     assert len(sandbox.requests) <= LAST + 6
 
 
@@ -519,4 +519,4 @@ def test_a_cursor_that_breaks_off_is_given_up_for_numbers(
     reading = walk("regions")
     assert ids(reading) == everything
     assert (reading.report.verdict, reading.report.reason) == (Verdict.COMPLETE, "")
-    assert "asked for by number instead" in caplog.text
+    assert "requested by number instead" in caplog.text

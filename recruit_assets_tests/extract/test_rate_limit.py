@@ -256,7 +256,7 @@ def test_a_damaged_file_is_made_again_and_the_budget_not_exceeded(
     assert sent <= 3
     clock.now += WINDOW_SECONDS
     assert sum(take_all(user) for user in users) == 3
-    assert any("begins again" in text for text in caplog.messages) or sent == 3
+    assert any("starts again" in text for text in caplog.messages) or sent == 3
     for user in users:
         user.close()
 
@@ -311,7 +311,7 @@ def test_nobody_is_held_longer_than_a_window(budget: RateLimiter, clock: Clock) 
 
 def test_a_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / f"recruit-assets-{os.getuid()}").symlink_to(tmp_path)
-    with pytest.raises(BadSetting, match="is somebody else's: remove it"):
+    with pytest.raises(BadSetting, match="belongs to another user: remove it"):
         RateLimiter(3, "test")
 
 

@@ -136,7 +136,7 @@ def test_nothing_is_asked_again_once_stopped() -> None:
 
 def test_each_retry_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     tried([transient(), "ok"])
-    assert caplog.messages == ["things, page 1: broke; again in 0.0 s"]
+    assert caplog.messages == ["things, page 1: broke; retrying in 0.0 s"]
 
 
 @pytest.mark.parametrize("failure", [transient, limited])

@@ -163,7 +163,7 @@ def test_a_wait_that_is_too_long_is_named(
         ids(walk("regions"))
     said = str(raised.value)
     assert f"HTTP {status}" in said
-    assert ", and asks to wait 24.0 h. " in said
+    assert ", and asked to wait 24.0 h. " in said
     assert ("A request waits 10 min at most: run it again later." in said) == (
         kind not in (Rejected, ParameterRefused)
     )
@@ -190,7 +190,7 @@ def test_an_endpoint_that_is_missing_is_unavailable_whatever_its_wait(
     assert ids(reading) == []
     assert reading.report.verdict is Verdict.UNAVAILABLE
     assert f"HTTP {status}" in reading.report.reason
-    assert ", and asks to wait " in reading.report.reason
+    assert ", and asked to wait " in reading.report.reason
     assert [each.path for each in sandbox.requests] == ["regions"] * tries + ["jobs"]
     found = diagnosed(sandbox)
     assert (found.state, found.requests) == (ProbeState.UNAVAILABLE, tries + 1)
@@ -208,7 +208,7 @@ def test_a_refusal_that_asks_to_wait_is_asked_again_once(
     sandbox: Sandbox, walk: StartWalk, status: int
 ) -> None:
     sandbox.fail("regions", status=status, headers={"Retry-After": "0"}, times=None)
-    with pytest.raises(Rejected, match=rf"HTTP {status}.* and asks to wait 0 s \(2 tries\)\. "):
+    with pytest.raises(Rejected, match=rf"HTTP {status}.* and asked to wait 0 s \(2 tries\)\. "):
         ids(walk("regions"))
     assert len(sandbox.requests) == 2
 

@@ -61,7 +61,7 @@ class Interrupting(logging.Handler):
     """Interrupts once, as soon as something is about to wait for another try."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "again in" in record.getMessage():
+        if "retrying in" in record.getMessage():
             logging.getLogger("stop").removeHandler(self)
             Thread(target=interrupt).start()
 

@@ -55,9 +55,9 @@ def test_pages_know_in_which_order_they_were_answered(sandbox: Sandbox, walk: St
     for _ in range(60):
         sandbox.world.add("notes")
     pages = list(walk("notes"))
-    answers = {page.number: page.answer for page in pages}
+    answers = {page.number: page.sequence for page in pages}
     assert answers[2] > answers[3]
-    assert sorted(page.answer for page in pages) == list(range(len(pages)))
+    assert sorted(page.sequence for page in pages) == list(range(len(pages)))
 
 
 def test_what_is_asked(sandbox: Sandbox, walk: StartWalk) -> None:
@@ -122,7 +122,9 @@ def test_a_short_page_is_not_the_end(sandbox: Sandbox, walk: StartWalk) -> None:
     found = ids(reading)
     assert found == expected(sandbox, "candidates")[:3] + expected(sandbox, "candidates")[30:]
     assert reading.report.verdict is Verdict.INCOMPLETE
-    assert reading.report.reason.startswith("page 1 has 3 records where 30 belong; 13 records came")
+    assert reading.report.reason.startswith(
+        "page 1 has 3 records where 30 were expected; 13 records were read"
+    )
 
 
 def test_pages_that_came_to_be_during_the_walk_are_read(sandbox: Sandbox, walk: StartWalk) -> None:
@@ -145,7 +147,7 @@ def test_links_that_go_round_in_a_circle_end(sandbox: Sandbox, walk: StartWalk) 
     reading = walk("regions")
     assert ids(reading) == expected(sandbox, "regions")
     assert reading.report.verdict is Verdict.INCOMPLETE
-    assert "leads back to a page already read" in reading.report.reason
+    assert "points to a page already read" in reading.report.reason
     assert len(sandbox.requests) == 2
 
 
@@ -154,7 +156,7 @@ def test_links_that_go_round_in_a_circle_end(sandbox: Sandbox, walk: StartWalk) 
     [
         ("http://127.0.0.1:9/v1/regions", r"127\.0\.0\.1:9"),
         ("http://user:pass@127.0.0.1:9/", r"127\.0\.0\.1:9"),
-        ("http://[bad", "something that is no URL"),
+        ("http://[bad", "something that is not a URL"),
         ("http://evil.invalid\\@{own}/v1/regions", r"[\d.:]+"),
     ],
 )
@@ -224,10 +226,10 @@ def test_a_rate_limit_is_sat_out(
         ("empty", "the body is empty"),
         ("list", "Expected `object`, got `array`"),
         ("null-data", r"Expected `array`, got `null` - at `\$.data`"),
-        ("truncated", "did not answer to the end"),
-        ("garbage", "not what this API promises"),
+        ("truncated", "did not send a complete response"),
+        ("garbage", "not valid JSON:API"),
         ("no-id", r"missing required field `id` - at `\$.data\[0\]`; it begins: {\"data\":"),
-        ("reset", "did not answer to the end"),
+        ("reset", "did not send a complete response"),
     ],
 )
 def test_a_bad_answer_that_stays_is_told(
@@ -237,15 +239,15 @@ def test_a_bad_answer_that_stays_is_told(
     with pytest.raises(Transient, match=said) as raised:
         ids(walk("candidates"))
     assert "candidates, page 2: " in str(raised.value)
-    assert "(8 tries). The table is as it was." in str(raised.value)
+    assert "(8 tries). The table is unchanged." in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("status", "error", "advice"),
     [
         (401, Rejected, "RECRUIT_API_KEY"),
-        (403, Rejected, "though pages before it were there.*scope changed"),
-        (404, Rejected, "though pages before it were there.*scope changed"),
+        (403, Rejected, "although earlier pages could be read.*scope just change"),
+        (404, Rejected, "although earlier pages could be read.*scope just change"),
         (410, Rejected, "RECRUIT_API_BASE_URL"),
         (422, Rejected, "RECRUIT_API_BASE_URL"),
     ],
@@ -271,7 +273,7 @@ def test_a_redirect_is_not_followed(sandbox: Sandbox, walk: StartWalk) -> None:
 
 
 def test_a_wrong_key(walk: StartWalk) -> None:
-    with pytest.raises(Rejected, match=r"does not take the key. Check RECRUIT_API_KEY, .*region"):
+    with pytest.raises(Rejected, match=r"rejects the key. Check RECRUIT_API_KEY, .*region"):
         ids(walk("regions", key="wrong"))
 
 
@@ -312,7 +314,7 @@ def test_a_key_that_may_read_nothing_is_no_missing_add_on(
 ) -> None:
     sandbox.rules.without = {"regions": 403, "jobs": 403, "departments": 403}
     for name in ("regions", "jobs"):
-        with pytest.raises(Rejected, match=r"403 .*The key may read nothing: give it a scope"):
+        with pytest.raises(Rejected, match=r"403 .*The key may not read anything: give it a scope"):
             ids(walk(name))
 
 
@@ -335,9 +337,9 @@ def test_both_ways_of_sending_the_key(sandbox: Sandbox, walk: StartWalk) -> None
     ("refused", "dropped"),
     [
         ("include=division", "include=division: its key stays empty"),
-        ("sort", "sort: rows come in the API's own order"),
-        ("fields", "fields: answers are larger than needed"),
-        ("page[size]", "page[size]: pages are of the API's own size, so there are more"),
+        ("sort", "sort: records are in the API's own order"),
+        ("fields", "fields: responses are larger than needed"),
+        ("page[size]", "page[size]: pages have the API's default size, so there are more of them"),
     ],
 )
 def test_a_refused_parameter_alone_is_dropped(
@@ -383,7 +385,7 @@ def test_two_refusals_of_one_include_drop_it_alone(sandbox: Sandbox, walk: Start
 def test_a_blip_is_no_proof_that_another_list_answers(sandbox: Sandbox, walk: StartWalk) -> None:
     sandbox.rules.without = {"regions": 403, "jobs": 403}
     sandbox.fail("jobs", status=503, times=2)
-    with pytest.raises(Rejected, match="The key may read nothing"):
+    with pytest.raises(Rejected, match="The key may not read anything"):
         ids(walk("regions"))
 
 
@@ -411,5 +413,5 @@ def test_what_an_endpoint_cannot_do_without_is_an_error(
     sandbox: Sandbox, walk: StartWalk, name: str, refused: str
 ) -> None:
     sandbox.rules.refuse = {name: {refused}}
-    with pytest.raises(ParameterRefused, match=r"answered HTTP 400 \(.*Check RECRUIT_API_VERSION"):
+    with pytest.raises(ParameterRefused, match=r"returned HTTP 400 \(.*Check RECRUIT_API_VERSION"):
         ids(walk(name.replace("-", "_")))

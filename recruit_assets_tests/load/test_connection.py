@@ -66,7 +66,7 @@ def commit_where_the_folder_is_gone(path: Path) -> None:
 def test_a_file_that_was_removed_is_no_change_by_another_run(tmp_path: Path) -> None:
     folder = tmp_path / "removed"
     folder.mkdir()
-    with pytest.raises(DatabaseProblem, match="see what removes it") as raised:
+    with pytest.raises(DatabaseProblem, match="find out what removes it") as raised:
         commit_where_the_folder_is_gone(folder / "a.duckdb")
     assert not isinstance(raised.value, DatabaseChanged)
 
@@ -95,7 +95,7 @@ def test_a_file_is_made_and_closed(tmp_path: Path) -> None:
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     error = problem(tmp_path / "missing" / "x.duckdb")
     assert f"There is no folder {tmp_path / 'missing'}" in str(error)
-    assert "set RECRUIT_DATABASE elsewhere" in str(error)
+    assert "set RECRUIT_DATABASE to another path" in str(error)
 
 
 def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
     link.symlink_to(tmp_path / "missing" / "x.duckdb")
     circle.symlink_to(circle)
     assert f"{link} is a link to {tmp_path / 'missing' / 'x.duckdb'}, where" in str(problem(link))
-    assert f"{circle} is a link to {circle}, where no file is" in str(problem(circle))
+    assert f"{circle} is a link to {circle}, where no file exists" in str(problem(circle))
     (tmp_path / "missing").mkdir()
     with connection(str(link), {}, 0) as database:
         database.execute("CREATE TABLE t (i INTEGER)")
@@ -115,7 +115,7 @@ def test_a_folder_is_no_database(tmp_path: Path) -> None:
 
 
 def test_a_database_in_memory_is_refused() -> None:
-    assert "would be gone with the run" in str(problem(":memory:"))
+    assert "would be lost when the run ends" in str(problem(":memory:"))
 
 
 def test_times_are_handed_out_in_utc(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_times_are_handed_out_in_utc(tmp_path: Path) -> None:
 def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("shopping list\n" * 1000)
-    assert "is not a DuckDB database, so it was left alone" in str(problem(path))
+    assert "is not a DuckDB database, so it was not touched" in str(problem(path))
     assert path.read_text().startswith("shopping list")
 
 
@@ -140,7 +140,7 @@ def test_a_folder_that_may_not_be_written_is_named() -> None:
             text=True,
             check=False,
         )
-        assert f"{folder} may not be written: change its rights" in done.stderr
+        assert f"{folder} is not writable: change its permissions" in done.stderr
 
 
 def test_a_file_that_may_not_be_written_is_named() -> None:
@@ -152,7 +152,7 @@ def test_a_file_that_may_not_be_written_is_named() -> None:
         done = subprocess.run(
             [sys.executable, "-c", CHECK, file], capture_output=True, text=True, check=False
         )
-        assert f"{file} may not be written: change its rights" in done.stderr
+        assert f"{file} is not writable: change its permissions" in done.stderr
 
 
 def test_a_file_held_by_another_process_names_the_holder(tmp_path: Path) -> None:
@@ -205,7 +205,10 @@ def test_an_empty_file_that_a_killed_run_left_becomes_a_database(tmp_path: Path)
 def test_an_empty_file_that_somebody_is_making_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "new.duckdb"
     path.touch()
-    with pytest.raises(DatabaseBusy, match="is empty"), connection(str(path), {}, wait_seconds=0.1):
+    with (
+        pytest.raises(DatabaseBusy, match="is still empty"),
+        connection(str(path), {}, wait_seconds=0.1),
+    ):
         pass
     assert path.exists()
 

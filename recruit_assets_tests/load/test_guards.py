@@ -102,8 +102,8 @@ def test_a_column_is_emptied_where_enough_rows_are_compared(rows: int, *, refuse
     assert [doubt.refuses for doubt in found] == [True] * refused
     for doubt in found:
         assert doubt.message == (
-            "things: every row has a value in a_text, new, and no record that came has one: the "
-            "key may see less than before. New in these records: other."
+            "things: every row has a value in a_text, new, but no record that was read has one: "
+            "the key may see less than before. New in these records: other."
         )
 
 
@@ -117,7 +117,7 @@ def test_records_that_are_new_or_come_twice_are_no_comparison() -> None:
 
 def test_columns_called_key_and_value_are_counted_like_others() -> None:
     (doubt,) = doubted(records(20, {"key": "x", "value": "y"}), records(20, {}))
-    assert "has a value in key, value, and no record" in doubt.message
+    assert "has a value in key, value, but no record" in doubt.message
 
 
 def test_a_column_that_one_row_lacks_or_one_record_has_is_no_doubt() -> None:
@@ -175,7 +175,7 @@ def test_a_relationship_that_changes_its_shape_is_no_doubt(before: Values, now: 
 def test_keys_that_are_gone_are_emptied_whatever_is_left_of_them() -> None:
     before = records(20, {}, owner={"id": "5"}, place={"id": "5", "type": "jobs"})
     (doubt,) = doubted(before, records(20, {}, place={"id": None, "type": "jobs"}))
-    assert "in owner_id, place_id, and no record" in doubt.message
+    assert "in owner_id, place_id, but no record" in doubt.message
     assert doubt.refuses
 
 
@@ -189,7 +189,7 @@ BLANKS = ["", "\n", [], {}, ["", ""], [None], "\u00a0\u200b"]
 def test_values_that_say_nothing_empty_a_column_of_any_kind(now: Values) -> None:
     """An unknown attribute is `new`; a row that said nothing before makes it no doubt."""
     (doubt,) = doubted(records(20, COLUMNS), records(20, now))
-    assert f" and {len(COLUMNS) - 5} more, and no record" in doubt.message
+    assert f" and {len(COLUMNS) - 5} more, but no record" in doubt.message
     assert not doubted([*records(20, COLUMNS), Record("x", dict(now))], records(20, now))
 
 
@@ -210,7 +210,7 @@ def test_whether_a_value_says_something_is_known_in_sql(value: Any) -> None:
 def test_a_relationship_that_leads_nowhere_any_more_is_emptied() -> None:
     before, now = records(20, {}, owner={"id": "5"}), records(20, {}, owner=[])
     (doubt,) = doubted(before, now)
-    assert "in owner_id, and no record" in doubt.message
+    assert "in owner_id, but no record" in doubt.message
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_an_attribute_that_meets_a_column_of_somebodys_own_is_a_sentence(
 ) -> None:
     sync(database, {"id": "1", "name": "a"})
     database.execute("ALTER TABLE recruit.small ADD COLUMN Mine INTEGER")
-    with pytest.raises(DatabaseProblem, match=r"of somebody's own.* rename or drop it"):
+    with pytest.raises(DatabaseProblem, match=r"that somebody else added.* rename or drop it"):
         sync(database, {"id": "1", "mine": "x"})
     assert table(database) == [("1", "a")]
 

@@ -369,7 +369,9 @@ def test_ids_that_lost_their_zeros_are_a_sentence(
     database.execute(f"ALTER TABLE {table} ALTER id TYPE {sql_type}")
     rows = f"SELECT COLUMNS(*)::VARCHAR FROM {table} ORDER BY ALL"
     before = database.execute(rows).fetchall()
-    with pytest.raises(DatabaseProblem, match=rf"{table}\.id was made .*and 1 of .*restore the"):
+    with pytest.raises(
+        DatabaseProblem, match=rf"{table}\.id was changed to .*and 1 of .*restore the"
+    ):
         sync(database, records, "b")
     assert database.execute(rows).fetchall() == before
 
@@ -397,7 +399,7 @@ def test_ids_that_were_altered_beyond_repair_are_a_sentence(
     database.execute(f"ALTER TABLE {table} ALTER id TYPE {sql_type} USING {value}::{sql_type}")
     rows = "SELECT COLUMNS(*)::VARCHAR FROM recruit.wide ORDER BY ALL"
     before = database.execute(rows).fetchall()
-    with pytest.raises(DatabaseProblem, match=rf"{table}\.id was made .*restore the table"):
+    with pytest.raises(DatabaseProblem, match=rf"{table}\.id was changed to .*restore the table"):
         sync(database, RECORDS, "c")
     assert database.execute(rows).fetchall() == before
 
