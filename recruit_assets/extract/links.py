@@ -25,7 +25,7 @@ def has_next_link(page: Page) -> bool:
 
 
 def by_number(page: Page) -> bool:
-    """Return whether later pages are asked for by number at once, not by following a link.
+    """Return whether later pages are requested by number at once, without following links.
 
     They are if the API counts, and links to no page or to one with a number.
     """

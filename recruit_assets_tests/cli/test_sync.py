@@ -106,7 +106,7 @@ def test_a_failure_is_a_sentence_and_the_rest_of_a_selection_is_synced(
         said, error = process.communicate()
     assert (process.returncode, error) == (1, "")
     assert KEY not in said
-    assert "regions, page 1: the API answered HTTP 409" in " ".join(said.split())
+    assert "regions, page 1: the API returned HTTP 409" in " ".join(said.split())
     assert "roles, incomplete: the API does not say how many records there are" in said
     assert said.splitlines()[-1].startswith("Failed in ")
     found = counts(tmp_path)
