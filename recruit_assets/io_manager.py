@@ -182,10 +182,11 @@ def _log(context: dg.OutputContext, result: SyncResult) -> None:
             f"{name}: what came is stored, but it cannot be proven complete ({report.reason}): "
             "nothing is marked deleted. The next sync tries again."
         )
+    again = f" ({merged.repeated:,} of them read twice)" if merged.repeated else ""
     dry = "dry run, nothing was written: " if reading.options.dry_run else ""
     log.info(
         f"{name}: {dry}{report.verdict.value}; "
-        f"{report.records:,} records, pages: {report.pages:,}; "
+        f"{report.records - merged.repeated:,} records{again}, pages: {report.pages:,}; "
         f"{merged.inserted:,} inserted, {merged.updated:,} updated, {merged.unchanged:,} "
         f"unchanged, {result.deleted:,} deleted, {merged.undeleted:,} undeleted"
     )

@@ -4,7 +4,7 @@ All marts are one step: they are built in one transaction, from one snapshot of 
 is wrong, none is replaced.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -61,23 +61,30 @@ def build_mart_assets(
         tables: the assets of the account's endpoints, by table.
     """
     keys = {**tables, **{name: spec.key for name, spec in specs.items()}}
-    names = {specs[mart.name].key: mart.name for mart in MARTS}
+    with_deps = [
+        specs[mart.name].merge_attributes(
+            deps=sorted(
+                keys[name]
+                for schema, name in mart.reads
+                if schema in {MARTS_SCHEMA, SCHEMA} and name in keys
+            )
+        )
+        for mart in MARTS
+    ]
+    report = specs[REPORT].merge_attributes(deps=[spec.key for spec in with_deps])
+    return [_build_marts(account, with_deps), _build_report(account, report)]
+
+
+def _build_marts(account: Account, specs: Sequence[dg.AssetSpec]) -> dg.AssetsDefinition:
+    """Build the asset of all marts; `specs` are in their order."""
+    by_key = {spec.key: mart for spec, mart in zip(specs, MARTS, strict=True)}
 
     @dg.multi_asset(
         name=account.op(GROUP),
-        specs=[
-            specs[mart.name].merge_attributes(
-                deps=sorted(
-                    keys[name]
-                    for schema, name in mart.reads
-                    if schema in {MARTS_SCHEMA, SCHEMA} and name in keys
-                )
-            )
-            for mart in MARTS
-        ],
+        specs=specs,
         check_specs=[
-            dg.AssetCheckSpec(CHECK, asset=specs[mart.name].key, description=PROMISE, blocking=True)
-            for mart in MARTS
+            dg.AssetCheckSpec(CHECK, asset=key, description=PROMISE, blocking=True)
+            for key in by_key
         ],
         can_subset=True,
         required_resource_keys={account.database},
@@ -87,32 +94,27 @@ def build_mart_assets(
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         """Build the chosen marts; if one of them is wrong, replace none."""
         duckdb: RecruitDatabase = getattr(context.resources, account.database)
-        chosen = {names[key] for key in context.selected_asset_keys}
+        chosen = {key: mart for key, mart in by_key.items() if key in context.selected_asset_keys}
         checks = context.selected_asset_check_keys
-        asked = {names[key.asset_key] for key in checks} - chosen
+        asked = {key.asset_key for key in checks} - chosen.keys()
         with as_dagster_failure(), duckdb.get_connection() as database:
-            faults = {m.name: inspect(database, m) for m in MARTS if m.name in asked}
-            built = build(database, [mart for mart in MARTS if mart.name in chosen])
-            wrong = [each for each in built if each.wrong]
-            charts = (
-                {}
-                if wrong
-                else {each.mart.name: query_chart(database, each.mart) for each in built}
-            )
-        faults |= {each.mart.name: each.faults for each in built}
-        yield from check_results({specs[name].key: each for name, each in faults.items()}, checks)
+            faults = {key: inspect(database, by_key[key]) for key in asked}
+            built = dict(zip(chosen, build(database, chosen.values()), strict=True))
+            wrong = [each for each in built.values() if each.wrong]
+            charts = {k: query_chart(database, m) for k, m in chosen.items() if not wrong}
+        faults |= {key: each.faults for key, each in built.items()}
+        yield from check_results(faults, checks)
         if wrong:
             raise dg.Failure(explanation(wrong), allow_retries=False)
-        for each in built:
-            name = each.mart.name
-            yield dg.MaterializeResult(
-                asset_key=specs[name].key, metadata=metadata(each, charts[name])
-            )
+        for key, each in built.items():
+            yield dg.MaterializeResult(asset_key=key, metadata=metadata(each, charts[key]))
 
+    return marts
+
+
+def _build_report(account: Account, spec: dg.AssetSpec) -> dg.AssetsDefinition:
     @dg.multi_asset(
-        name=account.op(REPORT),
-        specs=[specs[REPORT].merge_attributes(deps=[specs[mart.name].key for mart in MARTS])],
-        required_resource_keys={account.database},
+        name=account.op(REPORT), specs=[spec], required_resource_keys={account.database}
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         """Write the page next to the database; replace the old page once the new is complete."""
@@ -126,7 +128,7 @@ def build_mart_assets(
             metadata={"path": dg.MetadataValue.path(path), "size_bytes": path.stat().st_size}
         )
 
-    return [marts, report]
+    return report
 
 
 def check_results(
