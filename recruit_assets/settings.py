@@ -26,6 +26,7 @@ from pydantic import (
 from recruit_assets.catalogue import DeletionPolicy
 
 PREFIX = "RECRUIT_"
+MIN_SECRET = 8  # characters; shorter ones are parts of ordinary words
 _LIKE_A_KEY = re.compile(r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{16,}")
 
 
@@ -185,19 +186,11 @@ def as_text(value: Any) -> str:
 
 
 def unknown_variables(names: Iterable[str], prefix: str = PREFIX) -> dict[str, str]:
-    """Return the names with the prefix that are no setting, each with the nearest one, or "".
-
-    Args:
-        names: the names of environment variables.
-        prefix: the prefix of the account's variables.
-    """
+    """Return the names with the prefix that are no setting, each with the nearest one, or ""."""
     known = [each.name.removeprefix(prefix) for each in variables(prefix)]
-    found = {}
-    for name in sorted(set(names)):
-        rest = name.removeprefix(prefix)
-        if name.startswith(prefix) and rest not in known:
-            found[name] = next((prefix + near for near in get_close_matches(rest, known, 1)), "")
-    return found
+    given = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+    nearest = {name: get_close_matches(name, known, 1) for name in sorted(given - set(known))}
+    return {prefix + name: prefix + near[0] if near else "" for name, near in nearest.items()}
 
 
 def load_env_file() -> Mapping[str, str]:
@@ -214,12 +207,12 @@ def load_env_file() -> Mapping[str, str]:
 def holds_a_secret(text: str, *, only_known: bool = False) -> bool:
     """Return whether a text contains the value of a secret variable, or looks like a secret.
 
-    A key may be in the wrong variable, and its own variable empty. So long runs of letters and
-    digits count too, unless `only_known`, which is for addresses and paths.
+    A key may be in the wrong variable while its own is empty, so long runs of letters and digits
+    count too. In addresses and paths they are usual: use `only_known`.
     """
     secrets = [os.environ.get(each.name, "").strip() for each in variables() if each.secret]
-    known = any(secret and secret.lower() in text.lower() for secret in secrets)
-    return known or not (only_known or _LIKE_A_KEY.search(text) is None)
+    known = any(len(each) >= MIN_SECRET and each.lower() in text.lower() for each in secrets)
+    return known or (not only_known and _LIKE_A_KEY.search(text) is not None)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ database nor at the API, and each endpoint gets two requests at most. `doctor_re
 result.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -119,7 +119,7 @@ def examine(
     told = [SettingShown(each.name, _shown(each), _origin(each, from_file)) for each in variables()]
     found = Diagnosis(
         told,
-        settings.database,
+        next(each.value for each in told if each.name == "RECRUIT_DATABASE"),
         Path.cwd(),
         Path(".env").is_file(),
         unknown_variables(environ),
@@ -127,7 +127,10 @@ def examine(
         requests_per_10s=settings.requests_per_10s,
         accept_unavailable=accept_unavailable,
     )
-    _examine_database(found, found.database)
+    if any(misplaced_secrets(settings)):
+        found.database_problem = "It was not examined, as messages show its path."
+    else:
+        _examine_database(found, settings.database)
     if not found.setting_problems:
         _examine_api(found, settings, tell)
     return found
@@ -135,12 +138,20 @@ def examine(
 
 def setting_problems(settings: Settings) -> list[str]:
     """Return a sentence for each setting that a sync could not use."""
-    found = settings.problems
+    found = [*settings.problems, *misplaced_secrets(settings)]
     try:
         _api_settings(settings)
     except BadSetting as error:
         found += error.args
     return list(dict.fromkeys(found))  # both miss a key
+
+
+def misplaced_secrets(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each address or path that contains a secret, as messages show these."""
+    values = {"RECRUIT_API_BASE_URL": settings.base_url, "RECRUIT_DATABASE": settings.database}
+    for name, value in values.items():
+        if holds_a_secret(value, only_known=True):
+            yield f"{name} contains the value of a secret variable: take it out."
 
 
 def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], None]) -> None:

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from recruit_assets.cli import display, doctor_report, status_report
-from recruit_assets.cli.doctor import Readiness, examine
+from recruit_assets.cli.doctor import Readiness, examine, misplaced_secrets
 from recruit_assets.endpoints import ENDPOINTS
-from recruit_assets.errors import DatabaseProblem
+from recruit_assets.errors import BadSetting, DatabaseProblem
 from recruit_assets.load.erasure import Pending, pending
 from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.reading import is_made, reading
@@ -109,10 +109,13 @@ def sync(chosen: argparse.Namespace, _: Collection[str]) -> int:
 
 def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
     """Print the state of the tables."""
-    path, screen = Settings.from_environment().database, display.console()
+    settings, screen = Settings.from_environment(), display.console()
+    path = settings.database
     try:
+        if misplaced := list(misplaced_secrets(settings)):
+            raise BadSetting(*misplaced)
         tables, erased = _tables(path)
-    except DatabaseProblem as error:
+    except (BadSetting, DatabaseProblem) as error:
         if chosen.json:
             display.print_json({"problem": str(error)})
         else:

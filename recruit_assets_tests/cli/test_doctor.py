@@ -141,6 +141,14 @@ def test_a_key_in_the_wrong_setting_is_not_shown(run: Run, known: str) -> None:
     run("doctor", RECRUIT_API_BASE_URL=f"https://api.example.com/v1/?key={KEY}")
 
 
+@pytest.mark.parametrize("setting", ["RECRUIT_DATABASE", "RECRUIT_API_BASE_URL"])
+def test_a_path_or_address_with_a_secret_is_refused_unseen(run: Run, setting: str) -> None:
+    for command in (["doctor"], ["doctor", "--json"], ["status"], ["status", "--json"]):
+        code, said = run(*command, **{setting: f"http://127.0.0.1:9/{KEY}/"})
+        assert code == 2
+        assert f"{setting} contains the value of a secret variable: take it out." in said
+
+
 def test_a_setting_that_is_unknown_is_named_with_the_nearest_one(run: Run) -> None:
     code, said = run("doctor", RECRUIT_API_AUTH_HAEDER="Authorization", RECRUIT_QUIET="x")
     assert code == 1
