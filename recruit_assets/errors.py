@@ -6,11 +6,11 @@
     │   ├── Transient             may be temporary, so it is retried
     │   │   ├── RateLimited       429
     │   │   └── InvalidResponse   a response that is not JSON:API, or incomplete
-    │   ├── NeverReached          no response from this host since the start
+    │   ├── HostUnreachable       no response from this host since the start
     │   ├── ParameterRefused      400, with the API's codes and details
     │   ├── Unavailable           403 or 404: a scope or an add-on is missing
     │   └── Rejected              any other response that a retry cannot change
-    ├── ShowsMuchLess             the API shows so much less than before that a person must confirm
+    ├── ConfirmationRequired      so much is gone from the API that a person must confirm it
     ├── BadRows                   rows of an asset that cannot be merged; nothing was written
     └── DatabaseProblem           the DuckDB file cannot be used
         ├── DatabaseBusy          another process holds it
@@ -82,7 +82,7 @@ class InvalidResponse(Transient):
     """Report a response that is not JSON:API, or incomplete."""
 
 
-class NeverReached(RequestFailed):
+class HostUnreachable(RequestFailed):
     """Report a host that has never responded: a typo more often than an outage."""
 
     retryable = True
@@ -112,7 +112,7 @@ class Rejected(RequestFailed):
     """Report a response that a retry cannot change."""
 
 
-class ShowsMuchLess(RecruitError):
+class ConfirmationRequired(RecruitError):
     """Report that so much is gone from the API that a person must confirm it."""
 
 

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import duckdb
 
-from recruit_assets.errors import RequestFailed, ShowsMuchLess
+from recruit_assets.errors import ConfirmationRequired, RequestFailed
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.source import Page
 from recruit_assets.extract.walk import Walk
@@ -53,7 +53,7 @@ class Deletions:
         """Return the ids of current rows that the read did not return, if it is complete.
 
         Raises:
-            ShowsMuchLess: too many rows are missing, or the others lost too much data.
+            ConfirmationRequired: too many rows are missing, or the others lost too much data.
         """
         self._stage.flush()
         with self._repaired() as database:
@@ -68,7 +68,7 @@ class Deletions:
         for doubt in reasons:
             if doubt.refuses and not accepted:
                 message = f"{doubt.message} Nothing was changed. If this is expected, {ACCEPT}."
-                raise ShowsMuchLess(message)
+                raise ConfirmationRequired(message)
             self._log.warning(doubt.message)
         return missing
 

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from recruit_assets.catalogue import DeletionPolicy
-from recruit_assets.errors import ShowsMuchLess
+from recruit_assets.errors import ConfirmationRequired
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.report import Verdict
@@ -178,7 +178,7 @@ class Play:
         before = self.current()
         try:
             result = self.sync(scene.mode, believe=False)
-        except ShowsMuchLess:
+        except ConfirmationRequired:
             assert self.current() == before
             return
         finally:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from recruit_assets.catalogue import MAX_UNKNOWN, Kind, snake_case
-from recruit_assets.errors import ShowsMuchLess
+from recruit_assets.errors import ConfirmationRequired
 from recruit_assets.extract.arrow import storable
 from recruit_assets.metadata import CROWDED
 from recruit_assets.options import Mode
@@ -80,7 +80,9 @@ def test_an_attribute_that_is_renamed_with_the_api_version_is_no_reason_to_refus
     project.settings = {"version": "20240404"}
     project.sync("departments")
     sends(project, "departments", rename)
-    with pytest.raises(ShowsMuchLess, match=r"New in these records: label\. Nothing was changed"):
+    with pytest.raises(
+        ConfirmationRequired, match=r"New in these records: label\. Nothing was changed"
+    ):
         project.sync("departments")
     project.settings = {"version": "20240904"}
     project.sync("departments")

@@ -10,7 +10,7 @@ import requests
 from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, ProxyError
 from urllib3.exceptions import NewConnectionError
 
-from recruit_assets.errors import NeverReached, Rejected, RequestFailed, Transient
+from recruit_assets.errors import HostUnreachable, Rejected, RequestFailed, Transient
 
 ASK, TELL = "ask the API's operator", "Tell the API's operator"
 AGAIN = f"The table is unchanged. Run it again; if it keeps failing, {ASK}."
@@ -56,7 +56,7 @@ def no_response(
     if isinstance(error, ProxyError) and (refused := _REFUSED_BY_PROXY.search(str(error))):
         return _refused_by_proxy(subject, refused)
     if not reached and _not_connected(error):
-        return NeverReached(
+        return HostUnreachable(
             subject,
             f"could not reach {host} ({_reason(error)})",
             "Check RECRUIT_API_BASE_URL for a typo, that the API is running, and the network.",

@@ -20,12 +20,12 @@ from typing import TypeVar
 
 import backoff
 
-from recruit_assets.errors import NeverReached, RateLimited, RequestFailed, Transient
+from recruit_assets.errors import HostUnreachable, RateLimited, RequestFailed, Transient
 from recruit_assets.extract.report import duration
 from recruit_assets.text import OneLineLog
 
 Result = TypeVar("Result")
-_OUTAGES = (Transient, NeverReached)  # failures of the API itself, as opposed to its refusals
+_OUTAGES = (Transient, HostUnreachable)  # failures of the API itself, as opposed to its refusals
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _is_hopeless(
     """
     if not isinstance(error, _OUTAGES):
         return error.wait is None or refusals > REFUSAL_RETRIES or failures >= limits.tries
-    tries = limits.tries_to_reach if isinstance(error, NeverReached) else limits.tries
+    tries = limits.tries_to_reach if isinstance(error, HostUnreachable) else limits.tries
     return failures >= tries and outage.seconds >= limits.outage
 
 

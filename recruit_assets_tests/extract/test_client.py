@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import trustme
 
-from recruit_assets.errors import NeverReached, Rejected, RequestFailed, Transient
+from recruit_assets.errors import HostUnreachable, Rejected, RequestFailed, Transient
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.jsonapi import Document, members
@@ -162,7 +162,7 @@ def test_what_a_proxy_refuses_is_final_unless_it_can_clear(
         client = Client(ApiSettings(**GOOD))
         with pytest.raises(RequestFailed, match=advice) as raised:
             client.get("regions", "", "regions", Document, RequestStats())
-        assert isinstance(raised.value, Rejected if final else Transient | NeverReached)
+        assert isinstance(raised.value, Rejected if final else Transient | HostUnreachable)
         client.close()
         proxy.shutdown()
         thread.join()

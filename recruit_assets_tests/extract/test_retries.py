@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recruit_assets.errors import (
-    NeverReached,
+    HostUnreachable,
     RateLimited,
     Rejected,
     RequestFailed,
@@ -50,8 +50,8 @@ def limited(wait: float | None = 0) -> Transient:
     return waiting(RateLimited("things, page 1", "too many", "Wait."), wait)
 
 
-def never_reached() -> NeverReached:
-    return NeverReached("things, page 1", "no", "?")
+def never_reached() -> HostUnreachable:
+    return HostUnreachable("things, page 1", "no", "?")
 
 
 def asks(outcomes: Iterable[RequestFailed | str]) -> Callable[[], str]:
@@ -113,7 +113,7 @@ def test_what_cannot_clear_is_asked_once() -> None:
 
 
 def test_a_host_that_never_answered_is_asked_three_times() -> None:
-    with pytest.raises(NeverReached, match=r"\(3 tries\)"):
+    with pytest.raises(HostUnreachable, match=r"\(3 tries\)"):
         tried(never_reached() for _ in range(4))
 
 

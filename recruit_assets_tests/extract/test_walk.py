@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from recruit_assets.errors import (
-    NeverReached,
+    HostUnreachable,
     ParameterRefused,
     RateLimited,
     Rejected,
@@ -283,12 +283,14 @@ def test_an_unknown_version_is_told_the_current_one(walk: StartWalk) -> None:
 
 
 def test_a_host_that_does_not_exist(walk: StartWalk) -> None:
-    with pytest.raises(NeverReached, match=r"could not reach no\.such\.invalid .*typo"):
+    with pytest.raises(HostUnreachable, match=r"could not reach no\.such\.invalid .*typo"):
         ids(walk("regions", base_url="https://no.such.invalid/v1/"))
 
 
 def test_a_port_where_nothing_listens(walk: StartWalk) -> None:
-    with pytest.raises(NeverReached, match=r"refused\) \(3 tries\)\. Check RECRUIT_API_BASE_URL"):
+    with pytest.raises(
+        HostUnreachable, match=r"refused\) \(3 tries\)\. Check RECRUIT_API_BASE_URL"
+    ):
         ids(walk("regions", base_url="http://127.0.0.1:9/v1/"))
 
 

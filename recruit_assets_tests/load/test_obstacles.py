@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from recruit_assets.errors import DatabaseProblem, ShowsMuchLess
+from recruit_assets.errors import ConfirmationRequired, DatabaseProblem
 from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.erasure import note_erasure
@@ -204,7 +204,7 @@ def survive(project: Project, begun: Path, statements: str, *, erases: bool) -> 
             ):
                 note_erasure(database, BY_NAME[NAME], 1)
             compact(str(project.path), 0)
-    except (DatabaseProblem, ShowsMuchLess) as problem:
+    except (DatabaseProblem, ConfirmationRequired) as problem:
         says_what_to_do(str(problem))
         must_be_kept(before, content(project.path), *(OURS if erases else META))
         return
