@@ -140,8 +140,8 @@ class Settings(BaseModel):
         found = [*self._wrong]
         if not self.key.strip():
             found.append(
-                f"{self.key_variable} is empty: export it or set it in .env (which wins, also with "
-                "an empty value)."
+                f"{self.key_variable} is empty: export it or set it in .env (which takes "
+                "precedence, even with an empty value)."
             )
         return found
 

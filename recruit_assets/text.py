@@ -14,10 +14,12 @@ from typing import Any
 from unicodedata import category
 
 BLANK = "(blank)"  # replaces a text without any printable character
-LONGEST_LINE = 2000  # characters of a line in a log, or of an error
-LONGEST_LABEL = 60  # characters; the drawing library takes seconds to measure longer labels
+MAX_LINE = 2000  # characters of a line in a log, or of an error
+MAX_LABEL = 60  # characters; the drawing library takes seconds to measure longer labels
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-LOOKED_AT = 16  # characters examined per character shown, which bounds the cost of long texts
+EXAMINED_PER_SHOWN = (
+    16  # characters examined per character shown, which bounds the cost of long texts
+)
 
 # Marks and letters without a glyph: they could hide in a word, or make a name invisible.
 _INVISIBLE = {
@@ -31,21 +33,21 @@ _BLOCK = re.compile(r"^(\d*)([-+=#.)])")  # special at the start of a line: list
 _ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\S)", re.IGNORECASE)
 
 
-def one_line(text: str, limit: int = LONGEST_LINE) -> str:
+def one_line(text: str, limit: int = MAX_LINE) -> str:
     """Return a text as one line of printable characters, at most `limit` of them.
 
     Whitespace and control characters become one space, characters that reorder or hide text are
     removed, and those without a glyph (halves of surrogate pairs, unassigned and private
     characters) become U+FFFD. The line is empty if nothing is left.
     """
-    looked_at = text[: limit * LOOKED_AT]
-    line = " ".join(looked_at.translate(_PRINTABLE).split())
-    if len(line) <= limit and len(looked_at) == len(text):
+    examined = text[: limit * EXAMINED_PER_SHOWN]
+    line = " ".join(examined.translate(_PRINTABLE).split())
+    if len(line) <= limit and len(examined) == len(text):
         return line
     return line[: limit - 1].rstrip() + "…"
 
 
-def markdown(text: str, limit: int = LONGEST_LINE) -> str:
+def markdown(text: str, limit: int = MAX_LINE) -> str:
     """Return one line that Markdown renders as plain text: no link, image, HTML or code.
 
     `limit` counts the visible characters, not the escaping ones.
@@ -59,7 +61,7 @@ def unescaped(text: str) -> str:
     return re.sub(r"\\([^A-Za-z0-9\s])", r"\1", text)
 
 
-def message(text: str, limit: int = LONGEST_LINE) -> str:
+def message(text: str, limit: int = MAX_LINE) -> str:
     """Return one line for a chat, with Slack's three control characters escaped (`&`, `<`, `>`).
 
     This keeps a text from becoming a mention (`<!channel>`) or a link with its own label.
@@ -69,7 +71,7 @@ def message(text: str, limit: int = LONGEST_LINE) -> str:
 
 def label(text: str) -> str:
     """Return a text that a picture can show: valid in XML, at most 60 characters."""
-    return one_line(text, LONGEST_LABEL) or BLANK
+    return one_line(text, MAX_LABEL) or BLANK
 
 
 class OneLineLog(logging.LoggerAdapter[logging.Logger]):

@@ -275,7 +275,7 @@ def test_the_sensor_tells_of_a_run_that_came_to_no_step(
     with webhook() as (url, texts):
         monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
         tick(project, result)
-    assert "travel in the clear" in texts[0]
+    assert "be sent unencrypted" in texts[0]
 
 
 def test_without_a_webhook_the_sensor_skips(

@@ -14,7 +14,7 @@ from markdown_it.token import Token
 
 from recruit_assets.text import (
     BLANK,
-    LONGEST_LABEL,
+    MAX_LABEL,
     OneLineLog,
     label,
     markdown,
@@ -116,7 +116,7 @@ def test_a_message_has_no_markup_of_slack(text: str) -> None:
 @given(texts)
 def test_a_label_is_text_of_xml(text: str) -> None:
     found = label(text)
-    assert 0 < len(found) <= LONGEST_LABEL
+    assert 0 < len(found) <= MAX_LABEL
     escaped = found.replace("&", "&amp;").replace("<", "&lt;")
     assert ElementTree.fromstring(f"<text>{escaped}</text>").text == found
 

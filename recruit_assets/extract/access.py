@@ -1,6 +1,6 @@
 """Settings of the API: address, key and limits, checked before any request is sent.
 
-What lives here: the checks for values that cannot work or are unsafe. `client` sends the requests.
+Scope: the checks for values that cannot work or are unsafe. `client` sends the requests.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ import requests
 
 from recruit_assets.errors import BadSetting
 
-SET_IT = "export it or set it in .env (which wins, also with an empty value)"
+SET_IT = "export it or set it in .env (which takes precedence, even with an empty value)"
 EXAMPLE = "https://api.example.com/v1/"
 
 
@@ -41,16 +41,16 @@ class ApiSettings:
         if not self.key:
             yield f"RECRUIT_API_KEY is empty: {SET_IT}."
         elif not (self.key.isascii() and self.key.isprintable() and self.key == self.key.strip()):
-            yield "RECRUIT_API_KEY holds blanks or characters that no key has."
+            yield "RECRUIT_API_KEY contains spaces or characters that a key cannot have."
         if not (self.version.isascii() and self.version.isalnum()):
             # Only a date is shown: any other value may be the key, in the wrong variable.
             is_date = re.fullmatch(r"[\d./-]{1,10}", self.version, re.ASCII)
-            told = repr(self.version) if is_date else "not a version"
-            yield f"RECRUIT_API_VERSION is {told}: set it to YYYYMMDD."
+            shown = repr(self.version) if is_date else "not a version"
+            yield f"RECRUIT_API_VERSION is {shown}: set it to YYYYMMDD."
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.auth_header):
             yield "RECRUIT_API_AUTH_HEADER must be the name of a header."
         if not (self.auth_prefix.isascii() and (self.auth_prefix + "x").isprintable()):
-            yield "RECRUIT_API_AUTH_PREFIX holds characters that no header has."
+            yield "RECRUIT_API_AUTH_PREFIX contains characters that a header cannot have."
         if self.concurrency < 1:
             yield "RECRUIT_API_CONCURRENCY must be 1 or more."
         if self.requests_per_10s < 0:
@@ -79,10 +79,10 @@ def base_url_problems(url: str) -> Iterator[str]:
             "the key goes to RECRUIT_API_KEY."
         )
     elif not _can_be_a_host(url, host):
-        yield "RECRUIT_API_BASE_URL names no host that can be: check how it is spelled."
+        yield "RECRUIT_API_BASE_URL has an invalid host name: check its spelling."
     elif parts.scheme == "http" and not is_loopback(host):
         yield (
-            "RECRUIT_API_BASE_URL begins with http://, so the key would travel in the clear: "
+            "RECRUIT_API_BASE_URL begins with http://, so the key would be sent unencrypted: "
             "use https:// (plain http is for this machine only)."
         )
 

@@ -16,7 +16,7 @@ import vl_convert
 
 from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.mart import Mart, Picture
-from recruit_assets.text import LONGEST_LABEL, markdown, one_line
+from recruit_assets.text import MAX_LABEL, markdown, one_line
 from recruit_assets.text import label as one_label
 
 WIDTH, STEP, TALL, MAX_NAME_WIDTH = (
@@ -172,7 +172,7 @@ def _names(rows: list[Row]) -> tuple[list[str], int]:
     names = [label(row) for row in rows]
     has_pairs = max(map(max, names), default="") > "\uffff"
     return [
-        one_line(name, SHORT) if has_pairs or len(name) == LONGEST_LABEL else name for name in names
+        one_line(name, SHORT) if has_pairs or len(name) == MAX_LABEL else name for name in names
     ], 0 if has_pairs else MAX_NAME_WIDTH - 20
 
 

@@ -122,7 +122,7 @@ def test_what_a_command_loads(
         ),
         pytest.param(
             {"RECRUIT_API_BASE_URL": "http://api.example.com/v1/"},
-            "travel in the clear",
+            "be sent unencrypted",
             marks=FULL,
         ),
         pytest.param(

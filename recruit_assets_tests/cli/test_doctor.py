@@ -128,7 +128,7 @@ def test_all_problems_of_the_settings_are_told_at_once(run: Run) -> None:
     assert code == 2
     assert said.count("RECRUIT_API_KEY is empty") == 1
     assert "RECRUIT_API_CONCURRENCY is 'many'" in said
-    assert "travel in the clear" in said
+    assert "be sent unencrypted" in said
     assert "RECRUIT_API_VERSION is '2024-09-04'" in said
 
 

@@ -186,7 +186,7 @@ def typed(
 def test_wrong_settings_are_told_before_a_run_starts(typed: Typed, tmp_path: Path) -> None:
     code, said = typed("--select", "jobs")
     assert code == 1
-    assert "travel in the clear" in said
+    assert "be sent unencrypted" in said
     assert "RECRUIT_API_CONCURRENCY is 'many'" in said
     assert os.listdir(tmp_path / "dagster_home") == ["dagster.yaml"]
 
