@@ -89,7 +89,7 @@ def test_tables_and_columns_carry_their_meaning(project: Project) -> None:
     project.materialize("jobs")
     assert project.query(
         "SELECT comment FROM duckdb_tables() WHERE table_name = 'jobs' AND schema_name = 'recruit'"
-    ) == [("Every job, whatever its status and whether public or internal.",)]
+    ) == [("All jobs of any status, public and internal.",)]
     assert project.query(
         "SELECT count(*) FROM duckdb_columns() WHERE comment IS NULL AND schema_name = 'recruit'"
     ) == [(0,)]
