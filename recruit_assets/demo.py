@@ -138,10 +138,12 @@ def show(sandbox: Sandbox, home: Path) -> int:
     served_counts = sandbox.world.counts()  # lacks endpoints that a user added
     expected = {each.name: served_counts.get(each.path, 0) for each in ENDPOINTS}
     if counts(database) != expected:
-        print("The tables differ from the API, which must not be: please report it.")
+        print("The tables differ from the API. This is a bug: please report it.")
         return 1
     total = sum(expected.values())
-    print(f"\nThe tables have the records of the API, all {total:,} and no others. Some answers:")
+    print(
+        f"\nThe tables hold exactly the records of the API: {total:,}. Some answers from the marts:"
+    )
     show_answers(database)
     print(f"\nThe data is in {shown(database)}, for the duckdb shell or duckdb.connect.")
     return 0

@@ -90,8 +90,8 @@ def _places(found: Diagnosis) -> str:
 
 
 def _unknown(name: str, nearest: str) -> str:
-    advice = f"do you mean {nearest}?" if nearest else "see docs/settings.md for those there are."
-    return one_line(f"{name} is no setting of recruit-assets: {advice}")
+    advice = f"did you mean {nearest}?" if nearest else "docs/settings.md lists them."
+    return one_line(f"{name} is not a setting of recruit-assets: {advice}")
 
 
 def _result(found: Diagnosis) -> str:
@@ -151,8 +151,8 @@ def _forecast(found: Diagnosis) -> str:
 def _database(found: Diagnosis) -> str:
     path = one_line(found.database)
     if not found.database_made:
-        return f"{path} is not there yet, and can be: the first sync makes it."
-    room = "Rows that were replaced take more room than those that are there: run the job compact."
+        return f"{path} does not exist yet. The first sync creates it."
+    room = "Replaced rows take more space than current ones: run the job compact."
     return f"{path} can be written, and no other process has it open." + (
         f"\n{room}" if found.is_bloated else ""
     )

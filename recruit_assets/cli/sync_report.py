@@ -74,7 +74,7 @@ def show_run(screen: Console, run: SyncRun) -> None:
         ],
     )
     if run.stopped:
-        screen.print("Stopped. What was committed stays; the next sync brings the rest.")
+        screen.print("Stopped. Tables that were committed stay; the next sync brings the rest.")
         return
     for sentence in run.failures:
         screen.print(one_line(sentence), style="red")

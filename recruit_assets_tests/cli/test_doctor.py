@@ -74,7 +74,7 @@ def test_a_good_key(run: Run, tmp_path: Path) -> None:
     code, said = run("doctor")
     assert code == 0
     assert "All is well: a sync would bring everything." in said
-    assert "test.duckdb is not there yet, and can be: the first sync makes it." in said
+    assert "test.duckdb does not exist yet. The first sync creates it." in said
     assert all(each.name in said for each in ENDPOINTS)
     assert list(tmp_path.glob("*.duckdb*")) == []
 
@@ -152,9 +152,9 @@ def test_a_path_or_address_with_a_secret_is_refused_unseen(run: Run, setting: st
 def test_a_setting_that_is_unknown_is_named_with_the_nearest_one(run: Run) -> None:
     code, said = run("doctor", RECRUIT_API_AUTH_HAEDER="Authorization", RECRUIT_QUIET="x")
     assert code == 1
-    nearest = "do you mean RECRUIT_API_AUTH_HEADER?"
-    assert f"RECRUIT_API_AUTH_HAEDER is no setting of recruit-assets: {nearest}" in said
-    assert "RECRUIT_QUIET is no setting of recruit-assets: see docs/settings.md" in said
+    nearest = "did you mean RECRUIT_API_AUTH_HEADER?"
+    assert f"RECRUIT_API_AUTH_HAEDER is not a setting of recruit-assets: {nearest}" in said
+    assert "RECRUIT_QUIET is not a setting of recruit-assets: docs/settings.md lists them." in said
     told = json.loads(run("doctor", "--json")[1])
     assert told["unknown_settings"] == {
         "RECRUIT_API_AUTH_HAEDER": "RECRUIT_API_AUTH_HEADER",
@@ -247,7 +247,7 @@ def test_a_file_full_of_replaced_rows(run: Run, project: Project) -> None:
         database.execute("DELETE FROM recruit.regions WHERE rowid % 3 > 0")
     code, said = run("doctor")
     assert code == 0
-    assert "more room than those that are there: run the job compact" in said
+    assert "more space than current ones: run the job compact" in said
 
 
 def test_room_is_counted_in_all_tables_that_a_sync_or_a_mart_writes(tmp_path: Path) -> None:

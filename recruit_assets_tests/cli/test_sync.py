@@ -150,7 +150,7 @@ def test_an_interrupt_stops_it_and_what_was_committed_stays(
     with process:
         said, _ = process.communicate()
     assert process.returncode == 130
-    assert "Stopped. What was committed stays; the next sync brings the rest." in said
+    assert "Stopped. Tables that were committed stay; the next sync brings the rest." in said
     found = counts(tmp_path)
     assert "candidates" in found
     assert "users" not in found
