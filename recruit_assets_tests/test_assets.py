@@ -326,14 +326,12 @@ def test_an_input_that_was_never_materialized_is_a_sentence(
     assert project.path.exists() == bool(before)
 
 
-def test_an_asset_that_returns_something_else_is_told_to_use_another_io_manager(
-    project: Project,
-) -> None:
+def test_an_asset_that_returns_something_else_is_told_what_to_return(project: Project) -> None:
     @dg.asset(io_manager_key="recruit_io_manager")
     def numbers() -> list[int]:
         return [1]
 
-    with pytest.raises(dg.Failure, match=r"numbers returned a list, .*another io_manager_key"):
+    with pytest.raises(dg.Failure, match=r"type int \(in a list\) has no rows to merge: return"):
         dg.materialize([numbers], resources=project.resources(), instance=project.instance)
 
 
