@@ -37,12 +37,12 @@ COMPACTED = Table(
     "When the file was last compacted after an erasure",
     {"finished": ("TIMESTAMP WITH TIME ZONE", "When the copy was complete")},
 )
-# Blank values, as text: white space and invisible characters, also in quotes or in a list.
+# Blank values, as JSON: null, an object without members, a text of white space and invisible
+# characters, and a list of these.
 _SPACE = r"[\s\p{Z}\p{Cc}\p{Cf}]"
-_ESCAPED = r"\\(?:[bfnrtv]|u00[01][0-9a-fA-F])"  # in JSON
-_QUOTED = "|".join(f"{quote}(?:{_SPACE}|{_ESCAPED})*{quote}" for quote in ('"', "'"))
-_NOTHING = rf"null|NULL|\{{{_SPACE}*\}}|{_QUOTED}"
-BLANK = rf"{_SPACE}*(?:{_NOTHING}|\[(?:{_SPACE}|[\[\],]|{_NOTHING})*\])?{_SPACE}*"
+_ESCAPED = r"\\(?:[bfnrtv]|u00[01][0-9a-fA-F])"
+_NOTHING = rf'null|\{{{_SPACE}*\}}|"(?:{_SPACE}|{_ESCAPED})*"'
+BLANK = rf"{_NOTHING}|\[(?:{_SPACE}|[\[\],]|{_NOTHING})*\]"
 _WORDS = (Kind.TEXT, Kind.TEXTS, Kind.JSON)
 
 
@@ -209,4 +209,6 @@ def _is_lost(kind: Kind, old: str, new: str) -> str:
 
 def is_filled(value: str) -> str:
     """Return SQL that is true if a value, given as SQL, is not blank."""
-    return f"NOT regexp_full_match(coalesce({value}::VARCHAR, ''), {literal(BLANK)})"
+    # As JSON, the text NULL differs from no value.
+    json = f"coalesce(to_json({value})::VARCHAR, 'null')"
+    return f"NOT regexp_full_match({json}, {literal(BLANK)})"

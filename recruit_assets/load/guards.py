@@ -6,12 +6,12 @@ doubt; `sweep` finds the missing rows.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import duckdb
 
-from recruit_assets.catalogue import UNPARSED, Endpoint
+from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
 from recruit_assets.load.erasure import is_filled
 from recruit_assets.load.schema import count, table_name
 from recruit_assets.load.sql import quoted
@@ -30,7 +30,7 @@ SUFFIXES = (*KEYS, "type", "types")  # suffixes of a relationship's keys and the
 class Compared:
     """Hold what a full reading is compared with, and what it lacks."""
 
-    columns: Collection[str]  # of the table, without bookkeeping
+    columns: Mapping[str, Kind]  # of the table, without bookkeeping
     missing: int  # current rows that were not read
     api_before: str  # identity of the API at the last good sync; "" if unknown
     api: str  # identity of the API now
@@ -82,7 +82,10 @@ def too_many(missing: int, current: int) -> bool:
 
 
 def emptied(
-    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage, columns: Iterable[str]
+    database: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    stage: Stage,
+    columns: Mapping[str, Kind],
 ) -> list[str]:
     """Return the columns that had a value in every current row, and have none in the staged rows.
 
@@ -90,11 +93,11 @@ def emptied(
     """
     if not stage.files:
         return []
-    shared = [name for name in columns if name in stage.columns]
+    shared = {name: kind for name, kind in columns.items() if name in stage.columns}
     table = f"(FROM {table_name(database, endpoint.name)} WHERE {CURRENT})"
     rows = count(database, table)
     before = _counted(database, table, shared)
-    now = _counted(database, stage.sql, list(stage.columns))
+    now = _counted(database, stage.sql, stage.columns)
     lacking = [
         name
         for name in shared
@@ -127,12 +130,13 @@ def _version(api: str) -> str:
 
 
 def _counted(
-    database: duckdb.DuckDBPyConnection, source: str, columns: Sequence[str]
+    database: duckdb.DuckDBPyConnection, source: str, columns: Mapping[str, Kind]
 ) -> tuple[Counter[str], Counter[str]]:
     """Count the values of each column, including `_unparsed`: all, and those that are not blank."""
-    names = list(map(quoted, columns))
-    counts = [f"count({name})" for name in names]
-    counts += [f"count(*) FILTER ({is_filled(name)})" for name in names]
+    # Staged JSON is text, and the text [] differs from an empty list.
+    values_of = [f"{quoted(name)}::{kind.sql}" for name, kind in columns.items()]
+    counts = [f"count({value})" for value in values_of]
+    counts += [f"count(*) FILTER ({is_filled(value)})" for value in values_of]
     (found,) = database.execute(f"SELECT {', '.join(counts)} FROM {source}").fetchall()
     values = Counter(dict(zip(columns, found[: len(columns)], strict=True)))
     filled_values = Counter(dict(zip(columns, found[len(columns) :], strict=True)))

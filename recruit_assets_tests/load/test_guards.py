@@ -140,9 +140,10 @@ def says_something(value: Any) -> bool:
     return one_line(value) != "" if isinstance(value, str) else value not in (None, {})
 
 
+LIKE_NOTHING = st.sampled_from(["NULL", "null", "[]", "{}", '""', ["NULL"], "'  '"])  # are texts
 VALUES = st.fixed_dictionaries(
     {
-        name: JSON_VALUES.filter(says_something)
+        name: JSON_VALUES.filter(says_something) | LIKE_NOTHING
         for name in [*(each.name for each in THINGS.attributes), "new"]
     }
 )
