@@ -24,7 +24,7 @@ from recruit_assets.load.state import PastSync, last_syncs
 from recruit_assets.resources import RecruitDatabase, as_dagster_failure
 from recruit_assets.text import markdown, one_line
 
-LONGEST_ID = 60  # characters of an id that are shown
+MAX_ID = 60  # characters of an id that are shown
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class CheckResult:
     """Hold a check's result: whether it passed, a message if not (Markdown), and its numbers."""
 
     passed: bool
-    says: str = ""
+    message: str = ""
     numbers: dict[str, Any] = field(default_factory=dict)
 
 
@@ -62,9 +62,10 @@ class Check:
 def ids(table: CheckContext) -> CheckResult:
     """Check that every row has an id that no other row has."""
     repeated, missing = flawed_ids(table.database, table.endpoint)
-    says = f"Something else has written to {table.endpoint.name}: drop the table and run full_sync."
+    name = table.endpoint.name
+    message = f"Something else has written to {name}: drop the table and run full_sync."
     numbers = {"repeated_ids": repeated, "missing_ids": missing}
-    return CheckResult(not (repeated or missing), says, numbers)
+    return CheckResult(not (repeated or missing), message, numbers)
 
 
 def complete(table: CheckContext) -> CheckResult:
@@ -73,9 +74,9 @@ def complete(table: CheckContext) -> CheckResult:
         return UNSYNCED
     last, before = table.last[0], table.last[-1].current_rows
     now, proven = last.current_rows, last.verdict in PROVEN
-    says = [] if proven else [markdown(last.reason)]
+    messages = [] if proven else [markdown(last.reason)]
     if before and 1 - now / before > MAX_DELETED_SHARE:
-        says.append(f"{before:,} rows were current before, and {now:,} are now: is that right?")
+        messages.append(f"{before:,} rows were current before, and {now:,} are now: is that right?")
     numbers = {
         "verdict": last.verdict,
         "available": int(last.verdict != Verdict.UNAVAILABLE.value),  # Dagster plots numbers
@@ -83,27 +84,27 @@ def complete(table: CheckContext) -> CheckResult:
         "rows": now,
         "rows_before": before,
     }
-    return CheckResult(not says, _sentences(says), numbers)
+    return CheckResult(not messages, _sentences(messages), numbers)
 
 
 def consistent(table: CheckContext) -> CheckResult:
     """Find values that did not fit their column, without showing one, and keys to no row."""
     parsed, resolved = _misfits(table), _orphans(table)
-    says = [each.says for each in (parsed, resolved) if not each.passed]
-    return CheckResult(not says, _sentences(says), parsed.numbers | resolved.numbers)
+    messages = [each.message for each in (parsed, resolved) if not each.passed]
+    return CheckResult(not messages, _sentences(messages), parsed.numbers | resolved.numbers)
 
 
 def _misfits(table: CheckContext) -> CheckResult:
     found = misfits(table.database, table.endpoint)
     values = sum(sum(kinds.values()) for kinds in found.values())
-    says = f"{values:,} values did not fit and are kept in {UNPARSED}: "
-    says += "; ".join(
+    message = f"{values:,} values did not fit and are kept in {UNPARSED}: "
+    message += "; ".join(
         f"{markdown(column)} is {' or '.join(kinds)}" for column, kinds in found.items()
     )
     numbers: dict[str, Any] = {"unparsed": values}
     if found:
         numbers["unparsed_by_column"] = {one_line(name): kinds for name, kinds in found.items()}
-    return CheckResult(not found, says, numbers)
+    return CheckResult(not found, message, numbers)
 
 
 def _orphans(table: CheckContext) -> CheckResult:
@@ -112,13 +113,13 @@ def _orphans(table: CheckContext) -> CheckResult:
         for key, orphaned in orphans(table.database, table.endpoint)
     }
     numbers = {name: each.keys for name, each in found.items()}
-    says = "Keys lead to no row: " + "; ".join(
+    message = "Foreign keys match no row: " + "; ".join(
         f"{each.keys:,} of {name}, such as "
-        + ", ".join(markdown(id_, LONGEST_ID) for id_ in each.examples)
+        + ", ".join(markdown(id_, MAX_ID) for id_ in each.examples)
         for name, each in found.items()
         if each.keys
     )
-    return CheckResult(not any(numbers.values()), says, numbers)
+    return CheckResult(not any(numbers.values()), message, numbers)
 
 
 def _sentences(said: Sequence[str]) -> str:
@@ -131,12 +132,12 @@ def final(table: CheckContext) -> CheckResult:
     found = pending(table.database)
     if found is None:
         return CheckResult(True, numbers={"rows": 0})
-    says = (
+    message = (
         f"{found.rows:,} rows lost personal data that the file still holds, since "
         f"{found.since:%Y-%m-%d %H:%M} UTC: close what has the file open, make room beside it, or "
         "run the job compact."
     )
-    return CheckResult(not found.is_overdue(datetime.now(UTC)), says, {"rows": found.rows})
+    return CheckResult(not found.is_overdue(datetime.now(UTC)), message, {"rows": found.rows})
 
 
 CHECKS = (
@@ -192,6 +193,6 @@ def run_checks(
                 if check.blocking or check.name in ERRORS
                 else dg.AssetCheckSeverity.WARN
             ),
-            description=None if result.passed else result.says,
+            description=None if result.passed else result.message,
             metadata=result.numbers,
         )

@@ -179,8 +179,8 @@ def _log(context: dg.OutputContext, result: SyncResult) -> None:
         context.log.warning(f"{name}: {CROWDED}")
     if report.verdict is Verdict.INCOMPLETE:
         log.warning(
-            f"{name}: what came is stored, but it cannot be proven complete ({report.reason}): "
-            "nothing is marked deleted. The next sync tries again."
+            f"{name}: the records that were read are stored, but cannot be proven complete "
+            f"({report.reason}): nothing is marked deleted. The next sync tries again."
         )
     again = f" ({merged.repeated:,} of them read twice)" if merged.repeated else ""
     dry = "dry run, nothing was written: " if reading.options.dry_run else ""

@@ -154,7 +154,7 @@ def explanation(wrong: list[Built]) -> str:
         for fault in faults
     ]
     return (
-        f"{'; '.join(found)}. No mart was replaced. If somebody changed the SQL, look there; if a "
+        f"{'; '.join(found)}. No mart was replaced. If its SQL was changed, correct it. If a "
         "sync ran at the same time, materialize the marts again."
     )
 

@@ -21,8 +21,8 @@ from recruit_assets.store import SyncResult
 from recruit_assets.text import markdown, one_line
 
 ROWS, COLUMNS = 5, 6  # of the preview; more do not fit into the UI
-TELLING = (Kind.TEXT, Kind.KEY, Kind.TEXTS)  # shown before flags and times
-LONGEST = 30  # characters of a value; the preview leaves out columns with longer ones
+SHOWN_FIRST = (Kind.TEXT, Kind.KEY, Kind.TEXTS)  # shown before flags and times
+MAX_VALUE = 30  # characters of a value; the preview leaves out columns with longer ones
 
 CROWDED = (
     f"The API sends more than {MAX_UNKNOWN} attributes that the catalogue does not know. Those "
@@ -118,7 +118,7 @@ def describe_table(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> d
 
 def preview(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, table: str) -> str:
     """Return the newest rows as a Markdown table without personal data, linked to their runs."""
-    by_interest = sorted(endpoint.columns(), key=lambda column: column.kind not in TELLING)
+    by_interest = sorted(endpoint.columns(), key=lambda column: column.kind not in SHOWN_FIRST)
     harmless = [each.name for each in by_interest if not (each.personal or each.kind is Kind.JSON)]
     present = columns_of(database, endpoint)
     names = ["_run_id", *(name for name in harmless if name in present)]
@@ -132,9 +132,9 @@ def preview(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, table: str)
         (name, [_cell(name, value) for value in values])
         for name, *values in zip(names, *rows, strict=True)
     ]
-    told = [(name, cells) for name, cells in columns if _telling(name, cells)][:COLUMNS]
-    lines: list[Sequence[str]] = [[markdown(name) for name, _ in told], ["---"] * len(told)]
-    lines += zip(*(cells for _, cells in told), strict=True)
+    shown = [(name, cells) for name, cells in columns if _is_shown(name, cells)][:COLUMNS]
+    lines: list[Sequence[str]] = [[markdown(name) for name, _ in shown], ["---"] * len(shown)]
+    lines += zip(*(cells for _, cells in shown), strict=True)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -156,9 +156,9 @@ def column_schema(endpoint: Endpoint, found: dict[str, Kind] | None = None) -> d
     return dg.TableSchema(columns)
 
 
-def _telling(name: str, cells: Sequence[str]) -> bool:
+def _is_shown(name: str, cells: Sequence[str]) -> bool:
     """Return whether a column has any values, and all are short enough for the preview."""
-    return name == "_run_id" or (any(cells) and all(len(cell) <= LONGEST for cell in cells))
+    return name == "_run_id" or (any(cells) and all(len(cell) <= MAX_VALUE for cell in cells))
 
 
 def _cell(name: str, value: Any) -> str:
@@ -169,4 +169,4 @@ def _cell(name: str, value: Any) -> str:
         return value.astimezone(UTC).isoformat(" ", "minutes").removesuffix("+00:00")
     if isinstance(value, list):
         value = ", ".join(map(str, value))
-    return "" if value in (None, "") else markdown(str(value), LONGEST + 1)
+    return "" if value in (None, "") else markdown(str(value), MAX_VALUE + 1)

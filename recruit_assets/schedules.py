@@ -33,7 +33,7 @@ UNFINISHED = [
     dg.DagsterRunStatus.CANCELING,
 ]
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-LONGEST_SILENCE = 2 * 3600.0  # seconds without an event; a sync logs every few seconds or minutes
+MAX_SILENCE = 2 * 3600.0  # seconds without an event; a sync logs every few seconds or minutes
 SYNC, FULL_SYNC = "sync", "full_sync"
 COMPACT_DATABASE = "compact_database"
 AssetJob = UnresolvedAssetJobDefinition
@@ -182,4 +182,4 @@ def _is_silent(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     events = instance.get_records_for_run(record.dagster_run.run_id, limit=1, ascending=False)
     times = [event.timestamp for event in events.records]
     last = times[0] if times else record.create_timestamp.timestamp()
-    return abs(time() - last) > LONGEST_SILENCE
+    return abs(time() - last) > MAX_SILENCE

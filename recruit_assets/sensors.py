@@ -162,7 +162,7 @@ def _post(settings: Settings, text: str) -> None:
             "URL and that this machine may reach it."
         ) from None
     if response.status_code >= 300:
-        raise dg.Failure(f"{variable} answered HTTP {response.status_code}.")
+        raise dg.Failure(f"{variable} responded with HTTP {response.status_code}.")
 
 
 def _reasons(context: dg.RunFailureSensorContext, steps: Steps) -> list[str]:

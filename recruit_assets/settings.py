@@ -236,11 +236,11 @@ def _parsed(variable: Variable, text: str) -> Any:
         return getattr(Settings.model_validate({variable.field: value}), variable.field)
     except ValidationError:
         pass
-    told = "a value that is not shown" if holds_a_secret(text) else repr(text.strip())
+    shown = "a value that is not shown" if holds_a_secret(text) else repr(text.strip())
     policies = ", ".join(each.value for each in DeletionPolicy)
     advice = {
         "deleted_rows": f"set it to one of {policies}",
         "owners": "write an e-mail address or team:name, or several separated by commas",
     }
     rest = advice.get(variable.field, f"set it to a whole number, such as {variable.default}")
-    return _Wrong(f"{variable.name} is {told}: {rest}.")
+    return _Wrong(f"{variable.name} is {shown}: {rest}.")

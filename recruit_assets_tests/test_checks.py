@@ -161,7 +161,7 @@ def test_orphans_are_told_once_what_they_lead_to_was_read(project: Project) -> N
     said = says(project.materialize("users", "locations"), "users")["data_is_consistent"] or ""
     misfits, orphans = said.split(". ")
     assert misfits == "1 values did not fit and are kept in _unparsed: name is object"
-    assert orphans.startswith("Keys lead to no row: ")
+    assert orphans.startswith("Foreign keys match no row: ")
     assert f"of location_id to locations, such as {location}" in orphans
 
 

@@ -88,7 +88,7 @@ def test_times_at_the_ends_of_the_world_go_all_the_way(project: Project) -> None
     )
     for check in result.get_asset_check_evaluations():
         assert check.passed or check.check_name == "data_is_consistent", check
-        assert "Keys lead to no row" not in (check.description or ""), check
+        assert "Foreign keys match no row" not in (check.description or ""), check
     for name in ("candidates", "job_applications", "jobs", "todos", "nps_responses"):
         assert metadata(result, name)["unparsed"] > 0
         must_be_stored(project, name)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +190,24 @@ def test_both_accounts_are_in_the_graph(
         for group in ("north_hiring", "south_hiring", "east_hiring"):
             expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=120_000)
         page.close()
+
+
+def test_dg_works_in_this_project_as_well(foreign: Foreign, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "recruit_assets", tmp_path / "recruit_assets")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    sandbox = foreign.sandboxes["north"]
+    settings = {
+        "PYTHONPATH": str(tmp_path),
+        "RECRUIT_API_BASE_URL": sandbox.base_url,
+        "RECRUIT_API_KEY": sandbox.rules.key,
+    }
+    here = replace(foreign, folder=tmp_path, environment=foreign.environment | settings)
+    assert "All definitions loaded successfully" in here.run("dg", "check", "defs")
+    assert "recruit_assets.RecruitComponent" in here.run("dg", "list", "components")
+    keys = {
+        each["asset_key"] for each in json.loads(here.run("dg", "list", "defs", "--json"))["assets"]
+    }
+    assert {each.name for each in ENDPOINTS} < keys
+    here.run("dg", "launch", "--job", "sync_company")
+    ((rows,),) = here.query("recruitment.duckdb", "SELECT count(*) FROM recruit.users")
+    assert rows == sandbox.world.count("users")

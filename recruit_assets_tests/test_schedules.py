@@ -295,7 +295,9 @@ def test_a_webhook_that_refuses_is_told_without_its_address(
     result = project.materialize("regions", "roles", raises=False)
     with webhook(status=410) as (url, _):
         monkeypatch.setenv("RECRUIT_FAILURE_WEBHOOK", url)
-        with pytest.raises(dg.Failure, match=r"^RECRUIT_FAILURE_WEBHOOK answered HTTP 410\.$"):
+        with pytest.raises(
+            dg.Failure, match=r"^RECRUIT_FAILURE_WEBHOOK responded with HTTP 410\.$"
+        ):
             tick(project, result)
 
 

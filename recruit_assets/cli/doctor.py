@@ -116,10 +116,12 @@ def examine(
         accept_unavailable: whether endpoints that the key or the account lacks are no restriction.
     """
     settings = Settings.from_environment()
-    told = [SettingShown(each.name, _shown(each), _origin(each, from_file)) for each in variables()]
+    shown = [
+        SettingShown(each.name, _shown(each), _origin(each, from_file)) for each in variables()
+    ]
     found = Diagnosis(
-        told,
-        next(each.value for each in told if each.name == "RECRUIT_DATABASE"),
+        shown,
+        next(each.value for each in shown if each.name == "RECRUIT_DATABASE"),
         Path.cwd(),
         Path(".env").is_file(),
         unknown_variables(environ),

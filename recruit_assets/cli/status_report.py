@@ -64,8 +64,8 @@ def show_erasure(screen: Console, erased: Pending | None) -> None:
     """Print how many rows were erased from the tables but are still in the bytes of the file."""
     if erased:
         from_ = f"{erased.since.astimezone(UTC):%Y-%m-%d %H:%M}"
-        told = f"{erased.rows:,} rows lost personal data that the file still holds, since {from_}"
-        notes(screen, [f"{told} (UTC). The next run compacts it, once a day at most."])
+        lost = f"{erased.rows:,} rows lost personal data that the file still holds, since {from_}"
+        notes(screen, [f"{lost} (UTC). The next run compacts it, once a day at most."])
 
 
 def erasure_as_json(erased: Pending | None) -> dict[str, Any] | None:

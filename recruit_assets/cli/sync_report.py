@@ -42,7 +42,7 @@ class FailedCheck:
 
     asset: str
     check: str
-    says: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def show_run(screen: Console, run: SyncRun) -> None:
     notes(
         screen,
         [
-            one_line(f"{each.asset}, check {each.check}: {unescaped(each.says) or 'failed'}")
+            one_line(f"{each.asset}, check {each.check}: {unescaped(each.message) or 'failed'}")
             for each in run.failed_checks
             if not (each.asset in names and each.check == CHECK_OF_THE_VERDICT)
         ],
@@ -103,8 +103,8 @@ def _summary(run: SyncRun) -> str:
     totals = {name: sum(getattr(each, name) for each in run.tables) for name in TableSync.COUNTS}
     changed = [name for name in ("inserted", "updated", "deleted") if totals[name]]
     did = [f"{totals[name]:,} {name}" for name in changed] or ["nothing changed"]
-    told = f": {', '.join(did)}, {totals['requests']:,} requests" if run.tables else ""
-    return f"{'Failed' if run.failures else 'Done'} in {duration(run.seconds)}{told}."
+    done = f": {', '.join(did)}, {totals['requests']:,} requests" if run.tables else ""
+    return f"{'Failed' if run.failures else 'Done'} in {duration(run.seconds)}{done}."
 
 
 def _typed(path: str) -> str:
