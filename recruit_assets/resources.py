@@ -80,17 +80,7 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         with as_dagster_failure():
             if self.problems:
                 raise BadSetting(" ".join(self.problems))
-            self._client = Client(
-                ApiSettings(
-                    base_url=self.base_url.strip(),
-                    key=self.key,
-                    version=self.version.strip(),
-                    auth_header=self.auth_header.strip(),
-                    auth_prefix=self.auth_prefix,
-                    requests_per_10s=self.requests_per_10s,
-                    concurrency=self.concurrency,
-                )
-            )
+            self._client = Client(ApiSettings.written_as(dict(self)))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the session."""

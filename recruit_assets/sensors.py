@@ -62,6 +62,12 @@ def build_notifications(
     """Build the sensors that post to the webhook: once per outage, and once when it is over."""
     variable = settings.failure_webhook_variable
 
+    def silent(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+        """Return why nothing is posted about a run, whatever became of it; "" if there is none."""
+        if not steps.concern(instance, run):
+            return f"Run {run.run_id} of {run.job_name} is not of this account."
+        return "" if settings.failure_webhook else f"{variable} is not set."
+
     @dg.run_failure_sensor(
         name=account.named("notify_on_failure"),
         description=f"Posts a failed run to the webhook in {variable}, once per outage.",
@@ -69,10 +75,8 @@ def build_notifications(
     def notify_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         """Post one sentence for each step that failed; skip while no webhook is set."""
         instance, run = context.instance, context.dagster_run
-        if not steps.concern(instance, run):
-            return dg.SkipReason(f"Run {run.run_id} of {run.job_name} is not of this account.")
-        if not settings.failure_webhook:
-            return dg.SkipReason(f"{variable} is not set.")
+        if reason := silent(instance, run):
+            return dg.SkipReason(reason)
         before = steps.before(instance, run)
         failed = steps.failed(instance, run)
         if before and before.is_failure and steps.failed(instance, before) == failed:
@@ -89,10 +93,8 @@ def build_notifications(
     def notify_on_recovery(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
         """Post one sentence when a run succeeded and the one before it failed."""
         instance, run = context.instance, context.dagster_run
-        if not steps.concern(instance, run):
-            return dg.SkipReason(f"Run {run.run_id} of {run.job_name} is not of this account.")
-        if not settings.failure_webhook:
-            return dg.SkipReason(f"{variable} is not set.")
+        if reason := silent(instance, run):
+            return dg.SkipReason(reason)
         before = steps.before(instance, run)
         if before is None or before.is_success:
             return dg.SkipReason("The run before it did not fail.")

@@ -266,7 +266,7 @@ WRONG = {
     "RECRUIT_OWNERS": ("bad", "RECRUIT_OWNERS is 'bad': write an e-mail address or team:name"),
     "RECRUIT_API_KEY": ("", "RECRUIT_API_KEY is empty: export it or set it in .env"),
     "RECRUIT_API_BASE_URL": ("", "RECRUIT_API_BASE_URL is empty: export it"),
-    "RECRUIT_API_VERSION": ("v 1", "RECRUIT_API_VERSION is 'v 1': set it to YYYYMMDD"),
+    "RECRUIT_API_VERSION": ("2024.9.4", "RECRUIT_API_VERSION is '2024.9.4': set it to YYYYMMDD"),
 }
 
 

@@ -168,15 +168,7 @@ def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], N
 
 
 def _api_settings(settings: Settings) -> ApiSettings:
-    return ApiSettings(
-        base_url=settings.base_url.strip(),
-        key=settings.key,
-        version=settings.version.strip(),
-        auth_header=settings.auth_header.strip(),
-        auth_prefix=settings.auth_prefix,
-        requests_per_10s=settings.requests_per_10s,
-        concurrency=settings.concurrency,
-    )
+    return ApiSettings.written_as({**dict(settings), "key": settings.key})
 
 
 def _shown(variable: Variable) -> str:

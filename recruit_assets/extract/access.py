@@ -5,8 +5,9 @@ Scope: the checks for values that cannot work or are unsafe. `client` sends the 
 
 import ipaddress
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -58,6 +59,18 @@ class ApiSettings:
 
     def __repr__(self) -> str:
         return f"ApiSettings({self.base_url})"
+
+    @classmethod
+    def written_as(cls, given: Mapping[str, Any]) -> "ApiSettings":
+        """Return the settings among these values, without the spaces around them.
+
+        Raises:
+            BadSetting: values cannot work.
+        """
+        values = {field.name: given[field.name] for field in fields(cls)}
+        for name in ("base_url", "version", "auth_header"):
+            values[name] = values[name].strip()
+        return cls(**values)
 
 
 def base_url_problems(url: str) -> Iterator[str]:

@@ -17,9 +17,9 @@ The body of a fault has the arguments of `Sandbox.fail`, that of a record those 
 `World.change`. Adding a record returns its id.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 from starlette.requests import Request
@@ -29,14 +29,33 @@ from starlette.routing import Route
 from recruit_assets.sandbox.rules import Rules
 from recruit_assets.sandbox.world import World
 
-if TYPE_CHECKING:
-    from recruit_assets.sandbox.server import Sandbox
+
+class Controlled(Protocol):
+    """Describe what the control path changes: a `Sandbox`."""
+
+    world: World
+    rules: Rules
+
+    @property
+    def requests(self) -> Sequence[object]:
+        """Return the requests so far."""
+
+    @property
+    def fail(self) -> Callable[..., object]:
+        """Return what adds a fault."""
+
+    def clear_faults(self) -> None:
+        """Forget all faults."""
+
+    def clear_requests(self) -> None:
+        """Forget the requests so far."""
+
 
 # Takes the path's parameters and the body, and returns the response.
 Handler = Callable[[dict[str, str], dict[str, Any]], Any]
 
 
-def control_routes(sandbox: "Sandbox") -> list[Route]:
+def control_routes(sandbox: Controlled) -> list[Route]:
     """Return the routes under /_control/."""
     world, rules = sandbox.world, sandbox.rules
     handlers: dict[str, dict[str, Handler]] = {
