@@ -51,7 +51,8 @@ def build_defs(
         endpoints: the endpoints to sync, by name or as entries of your own.
         key_prefix: the first parts of the account's asset keys, as a list or separated by `/`.
             Groups, ops, jobs, schedules, sensors and resources begin with it as well.
-        marts: whether to build the marts and the report.
+        marts: whether to build the marts whose endpoints are all synced, and the report if that
+            is true of all marts.
         schedules: whether to add the schedules `hourly` and `nightly`.
         sensors: whether to add the sensors for failed runs.
         translation: changes the spec of each asset: its group, owners, tags, automation condition,
@@ -65,17 +66,16 @@ def build_defs(
     account, chosen = Account.of(key_prefix), _chosen(endpoints)
     translate = translation or (lambda spec: spec)
     specs = {e.name: translate(endpoint_spec(e, account, settings.owners)) for e in chosen}
-    others = mart_specs(account) if marts else {}
+    others = mart_specs(account, specs) if marts else {}
     others = {name: translate(spec) for name, spec in others.items()}
     all_specs = [*specs.values(), *others.values()]
     _refuse_repeated("assets", [spec.key.to_user_string() for spec in all_specs])
     tables = {name: spec.key for name, spec in specs.items()}
     assets = [build_asset(each, account, specs[each.name]) for each in chosen]
-    if marts:
-        assets += build_mart_assets(account, others, tables)
+    assets += build_mart_assets(account, others, tables)
     content = Content(chosen, tables, [spec.key for spec in others.values()])
     syncs = build_syncs(account, content)
-    mart_jobs = [build_marts_job(account, content)] if marts else []
+    mart_jobs = [build_marts_job(account, content)] if others else []
     compaction = build_compaction(account)
     ops = [*(asset.op.name for asset in assets), account.op(COMPACT_DATABASE)]
     return dg.Definitions(
@@ -128,6 +128,7 @@ def _chosen(endpoints: Iterable[str | Endpoint]) -> list[Endpoint]:
         BadSetting: one is unknown, or there are two of one name.
     """
     known = {each.name: each for each in ENDPOINTS}
+    endpoints = [endpoints] if isinstance(endpoints, str) else endpoints
     chosen = []
     for each in endpoints:
         if isinstance(each, str) and each not in known:

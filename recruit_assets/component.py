@@ -30,7 +30,9 @@ class RecruitComponent(dg.Component, dg.Model, dg.Resolvable):
     endpoints: list[str] = Field(
         default=[each.name for each in ENDPOINTS], description="The endpoints to sync"
     )
-    marts: bool = Field(default=True, description="Whether to build the marts and the report")
+    marts: bool = Field(
+        default=True, description="Whether to build the marts whose endpoints are synced"
+    )
     schedules: bool = Field(default=True, description="Whether to add the schedules")
     sensors: bool = Field(default=True, description="Whether to add the sensors for failed runs")
     translation: Annotated[TranslationFn[str], RESOLVER] | None = Field(

@@ -13,7 +13,7 @@ from recruit_assets.account import Account
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
 from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
-from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.mart import MARTS, Mart, marts_of
 from recruit_assets.marts.report import gather, render, report_path, write
 from recruit_assets.resources import RecruitDatabase, as_dagster_failure
 
@@ -28,9 +28,12 @@ PROMISE = (
 )
 
 
-def mart_specs(account: Account) -> dict[str, dg.AssetSpec]:
-    """Return the specs of the marts' assets and of the report's, by name, without dependencies."""
-    group = account.named(GROUP)
+def mart_specs(account: Account, endpoints: Collection[str]) -> dict[str, dg.AssetSpec]:
+    """Return the specs of the marts' assets and of the report's, by name, without dependencies.
+
+    A mart is left out if it reads an endpoint that is not among these; the report needs all marts.
+    """
+    group, kept = account.named(GROUP), marts_of(endpoints)
     specs = {
         mart.name: dg.AssetSpec(
             account.key(mart.name),
@@ -42,8 +45,10 @@ def mart_specs(account: Account) -> dict[str, dg.AssetSpec]:
                 "grain": ", ".join(mart.grain),
             },
         )
-        for mart in MARTS
+        for mart in kept
     }
+    if len(kept) < len(MARTS):
+        return specs
     report = dg.AssetSpec(
         account.key(REPORT), group_name=group, description=ABOUT_REPORT, kinds={"html"}
     )
@@ -53,7 +58,7 @@ def mart_specs(account: Account) -> dict[str, dg.AssetSpec]:
 def build_mart_assets(
     account: Account, specs: Mapping[str, dg.AssetSpec], tables: Mapping[str, dg.AssetKey]
 ) -> list[dg.AssetsDefinition]:
-    """Build the asset of all marts, and that of the report.
+    """Build the asset of all marts, and that of the report, as far as there are specs.
 
     Args:
         account: the account, which names ops and resources.
@@ -61,23 +66,27 @@ def build_mart_assets(
         tables: the assets of the account's endpoints, by table.
     """
     keys = {**tables, **{name: spec.key for name, spec in specs.items()}}
+    kept = [mart for mart in MARTS if mart.name in specs]
     with_deps = [
         specs[mart.name].merge_attributes(
             deps=sorted(
-                keys[name]
-                for schema, name in mart.reads
-                if schema in {MARTS_SCHEMA, SCHEMA} and name in keys
+                keys[name] for schema, name in mart.reads if schema in {MARTS_SCHEMA, SCHEMA}
             )
         )
-        for mart in MARTS
+        for mart in kept
     ]
-    report = specs[REPORT].merge_attributes(deps=[spec.key for spec in with_deps])
-    return [_build_marts(account, with_deps), _build_report(account, report)]
+    by_key = {specs[mart.name].key: mart for mart in kept}
+    marts = [_build_marts(account, with_deps, by_key)] if kept else []
+    if REPORT not in specs:
+        return marts
+    report = specs[REPORT].merge_attributes(deps=list(by_key))
+    return [*marts, _build_report(account, report)]
 
 
-def _build_marts(account: Account, specs: Sequence[dg.AssetSpec]) -> dg.AssetsDefinition:
-    """Build the asset of all marts; `specs` are in their order."""
-    by_key = {spec.key: mart for spec, mart in zip(specs, MARTS, strict=True)}
+def _build_marts(
+    account: Account, specs: Sequence[dg.AssetSpec], by_key: Mapping[dg.AssetKey, Mart]
+) -> dg.AssetsDefinition:
+    """Build the asset of all marts, in order of dependency."""
 
     @dg.multi_asset(
         name=account.op(GROUP),

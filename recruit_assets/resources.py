@@ -78,13 +78,23 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
             dagster.Failure: a setting is invalid.
         """
         with as_dagster_failure():
-            if self.problems:
-                raise BadSetting(" ".join(self.problems))
-            self._client = Client(ApiSettings.written_as(dict(self)))
+            self._client = Client(self._checked())
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the session."""
         self._client.close()
+
+    def _checked(self) -> ApiSettings:
+        """Return the settings; raise one error for all that cannot work."""
+        # Without a key, one of the problems says so, and names the variable.
+        key = self.key or ("missing" if self.problems else "")
+        try:
+            checked = ApiSettings.written_as({**dict(self), "key": key})
+        except BadSetting as error:
+            raise BadSetting(*self.problems, *error.args) from None
+        if self.problems:
+            raise BadSetting(*self.problems)
+        return checked
 
     def read(
         self, endpoint: Endpoint, state: SyncState, options: Options, log: logging.Logger

@@ -83,7 +83,7 @@ class Settings(BaseModel):
     @field_validator("key_variable", "failure_webhook_variable")
     @classmethod
     def _check_variable_name(cls, text: str) -> str:
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) or _is_like_a_secret(text):
             raise ValueError("write the name of an environment variable, never the secret itself")
         return text
 
@@ -176,6 +176,12 @@ def variables(prefix: str = PREFIX) -> list[Variable]:
             )
         )
     return found
+
+
+def _is_like_a_secret(text: str) -> bool:
+    """Return whether a name has digits, and letters as a key has them rather than a variable."""
+    has_digit = any(letter.isdigit() for letter in text)
+    return len(text) >= 16 and has_digit and ("_" not in text or text != text.upper())
 
 
 def as_text(value: Any) -> str:

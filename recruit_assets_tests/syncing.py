@@ -24,7 +24,7 @@ from recruit_assets.sync import Sync
 ACCOUNT = Account()
 ASSETS = [build_asset(endpoint) for endpoint in ENDPOINTS]
 TABLES = {each.name: ACCOUNT.key(each.name) for each in ENDPOINTS}
-MART_ASSETS = build_mart_assets(ACCOUNT, mart_specs(ACCOUNT), TABLES)
+MART_ASSETS = build_mart_assets(ACCOUNT, mart_specs(ACCOUNT, TABLES), TABLES)
 CONTENT = Content(ENDPOINTS, TABLES, [key for asset in MART_ASSETS for key in asset.keys])
 SYNCS, BUILD_MARTS = build_syncs(ACCOUNT, CONTENT), build_marts_job(ACCOUNT, CONTENT)
 SCHEDULES = build_schedules(ACCOUNT)

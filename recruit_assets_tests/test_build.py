@@ -18,7 +18,9 @@ from dagster._core.errors import DagsterResourceFunctionError
 from dagster_duckdb import DuckDBResource
 
 from recruit_assets import ENDPOINTS, Endpoint, RecruitApi, Settings, build_defs
+from recruit_assets.dagster_event_log import EventLog
 from recruit_assets.errors import BadSetting
+from recruit_assets.marts.mart import MARTS, marts_of
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import KEY, served
 from recruit_assets_tests.test_schedules import webhook
@@ -98,7 +100,12 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
     with ExitStack() as stack:
         for sandbox in sandboxes.values():
             stack.enter_context(served(sandbox))
-        instance = stack.enter_context(dg.DagsterInstance.ephemeral())
+        # In memory, two runs at once would lock each other out.
+        (tmp_path / "home").mkdir()
+        quick = {"module": EventLog.__module__, "class": EventLog.__name__}
+        overrides = {"event_log_storage": {**quick, "config": {"base_dir": str(tmp_path / "home")}}}
+        home = dg.DagsterInstance.local_temp(str(tmp_path / "home"), overrides)
+        instance = stack.enter_context(home)
         accounts = [
             build_defs(settings_of(name, sandbox, tmp_path), key_prefix=name)
             for name, sandbox in sandboxes.items()
@@ -199,11 +206,30 @@ def test_parts_can_be_left_out() -> None:
     assert jobs == {"sync", "full_sync", "sync_company", "sync_hiring", "compact"}
 
 
-def test_marts_of_some_endpoints_depend_on_those() -> None:
-    defs = build_defs(Settings(), endpoints=["jobs"], key_prefix="acme")
-    deps = {dep.asset_key for spec in defs.resolve_all_asset_specs() for dep in spec.deps}
-    keys = {spec.key for spec in defs.resolve_all_asset_specs()}
-    assert deps <= keys
+def test_a_mart_of_which_an_endpoint_is_missing_is_left_out() -> None:
+    """It would show what it cannot know as 0."""
+    for left_out in ("stages", "reject_reasons", "regions"):
+        defs = build_defs(Settings(), endpoints=sorted(NAMES - {left_out}), key_prefix="acme")
+        specs = {spec.key.path[-1]: spec for spec in defs.resolve_all_asset_specs()}
+        keys = {spec.key for spec in specs.values()}
+        assert {dep.asset_key for spec in specs.values() for dep in spec.deps} <= keys
+        built = [mart.name for mart in MARTS if mart.name in specs]
+        assert built == [mart.name for mart in marts_of(NAMES - {left_out})]
+        assert ("report" in specs) == (len(built) == len(MARTS)) == (left_out == "regions")
+
+
+def test_marts_need_all_that_they_read() -> None:
+    assert marts_of(NAMES) == MARTS
+    for left_out in NAMES:
+        for mart in marts_of(NAMES - {left_out}):
+            assert left_out not in {name for _, name in mart.reads}
+
+
+def test_without_any_mart_there_is_no_job_for_them() -> None:
+    defs = build_defs(Settings(), endpoints=["regions"])
+    jobs = {job.name for job in defs.get_repository_def().get_all_jobs()}
+    assert "sync" in jobs
+    assert "build_marts" not in jobs
 
 
 def test_specs_can_be_changed_from_outside() -> None:
@@ -270,6 +296,7 @@ WRONG = {
 }
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_setting_loads_and_fails_the_run_in_one_sentence(
     name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -295,6 +322,12 @@ def test_a_secret_in_the_wrong_place_is_not_shown(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ValueError, match="never the secret itself") as raised:
         Settings(key_variable=f"{KEY}!")
     assert KEY not in str(raised.value) + repr(settings)
+    for pasted in ("kT3jfd82KlsecretKEY99aabb", "ABCDEF0123456789ABCD", "k3y_of_the_account"):
+        with pytest.raises(ValueError, match="never the secret itself") as raised:
+            Settings(key_variable=pasted)
+        assert pasted not in str(raised.value)
+    for name in ("ACME_TEAMTAILOR_API_KEY_2", "RECRUIT_API_KEY", "key2"):
+        assert Settings(key_variable=name).key_variable == name
 
 
 def test_the_settings_of_another_account_have_another_prefix(

@@ -49,7 +49,8 @@ class WalkReport:
         else:
             pages = -(-self.record_count // size)
             parts = [f"page {min(self.pages, pages):,} of {pages:,}"]
-            parts.append(f"{self.records:,} of {self.record_count:,} records")
+            records = min(self.records, self.record_count)  # some are read twice
+            parts.append(f"{records:,} of {self.record_count:,} records")
         parts.append(f"{rate:,.0f} a second")
         if rate and self.record_count is not None:
             parts.append(f"about {duration((self.record_count - self.records) / rate)} left")

@@ -8,6 +8,7 @@ of each, in order). A mart reads the tables that its SQL names.
 
 import re
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,3 +118,17 @@ def _in_order(marts: list[Mart]) -> list[Mart]:
 
 
 MARTS = read_marts(Path(__file__).parent)
+
+
+def marts_of(endpoints: Collection[str]) -> list[Mart]:
+    """Return the marts that read no other endpoints than these, in order of dependency.
+
+    Without an endpoint, a mart would show numbers as 0 that are not known.
+    """
+    kept: list[Mart] = []
+    for mart in MARTS:
+        read = {name for schema, name in mart.reads if schema in ("recruit", "recruit_history")}
+        built = {name for schema, name in mart.reads if schema == "recruit_marts"}
+        if read <= set(endpoints) and built <= {each.name for each in kept}:
+            kept.append(mart)
+    return kept

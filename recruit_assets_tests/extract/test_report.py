@@ -25,7 +25,7 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
             True,
             "page 20 of 40, 600 of 1,200 records, 0 a second, about 2.5 h left, at the rate limit",
         ),
-        (10, 1230, False, "page 20 of 40, 1,230 of 1,200 records, 123 a second, about 0 s left"),
+        (10, 1230, False, "page 20 of 40, 1,200 of 1,200 records, 123 a second, about 0 s left"),
         (0, 0, False, "page 20 of 40, 0 of 1,200 records, 0 a second"),
     ],
 )
