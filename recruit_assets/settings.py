@@ -63,8 +63,8 @@ class Settings(BaseModel):
     deleted_rows: DeletionPolicy = _setting(
         "DELETED_ROWS",
         DeletionPolicy.erase,
-        "What is left of a row whose record is gone: `erase` its personal columns, `keep` all, or "
-        "`drop` the row",
+        "What to keep of a row whose record was deleted: `erase` its personal columns, `keep` all, "
+        "or `drop` the row",
     )
     failure_webhook_variable: str = _setting(
         "FAILURE_WEBHOOK",
@@ -75,7 +75,10 @@ class Settings(BaseModel):
         secret=True,
     )
     owners: list[str] = _setting(
-        "OWNERS", [], "Who owns the assets, in the UI: e-mail addresses or `team:name`, by commas"
+        "OWNERS",
+        [],
+        "Owners of the assets, shown in the UI: e-mail addresses or `team:name`, separated by "
+        "commas",
     )
 
     _wrong: list[str] = PrivateAttr([])
