@@ -27,6 +27,7 @@ from recruit_assets.extract.rate_limit import RateLimiter
 from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.retries import Outage, RequestStats
 from recruit_assets.extract.retry_after import moment_of, wait_asked_for
+from recruit_assets.extract.waits import sleep
 
 RATE_LIMIT_HEADERS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
 CHUNK_BYTES = 1 << 16  # decoded bytes per read of a body
@@ -123,7 +124,7 @@ class Client:
             seconds = self._limiter.take() if self._limiter else 0.0
             if not seconds:
                 return monotonic() - begun
-            stopped.wait(seconds)
+            sleep(seconds, stopped)
         raise CancelledError
 
     def get(

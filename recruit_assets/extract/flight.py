@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import Generic, Self, TypeVar
 
 from recruit_assets.extract.threads import DaemonPool
+from recruit_assets.extract.waits import take
 
 Tag = TypeVar("Tag")
 Response = TypeVar("Response")
@@ -43,5 +44,5 @@ class InFlight(Generic[Tag, Response]):
     def __iter__(self) -> Iterator[tuple[Tag, Response]]:
         """Yield responses as they arrive until nothing is in flight; re-raise a request's error."""
         while self._flying:
-            future = self._finished.get()
+            future = take(self._finished)
             yield self._flying.pop(future), future.result()

@@ -22,6 +22,7 @@ import backoff
 
 from recruit_assets.errors import HostUnreachable, RateLimited, RequestFailed, Transient
 from recruit_assets.extract.report import duration
+from recruit_assets.extract.waits import sleep
 from recruit_assets.text import OneLineLog
 
 Result = TypeVar("Result")
@@ -133,7 +134,7 @@ def call_with_retries(
             log.warning(f"{error.subject}: {error.happened}; retrying in {seconds:.1f} s")
             stats.retries += 1
             stats.seconds_waited_to_retry += seconds
-            stopped.wait(seconds)
+            sleep(seconds, stopped)
         else:
             outage.note(failing=False)
             return result

@@ -11,6 +11,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Self, TypeVar
 
+from recruit_assets.extract.waits import result_of
+
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 Task = tuple[Future[Any], Callable[[], Any]]
@@ -53,7 +55,7 @@ class DaemonPool:
     ) -> Iterator[Result]:
         """Start all calls now; yield their results in the order of their arguments."""
         futures = [self.submit(call, argument) for argument in arguments]
-        return (future.result() for future in futures)
+        return map(result_of, futures)
 
 
 def _work(tasks: "SimpleQueue[Task | None]") -> None:

@@ -30,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with sandbox.serve(options.port):
             print(_screen(sandbox), flush=True)
-            stop.wait()
+            while not stop.wait(1):  # in steps, because a signal need not wake the main thread
+                pass
     except OSError as error:
         reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error})"
         print(f"Port {options.port} on {HOST} {reason}; try --port 0.", file=sys.stderr)

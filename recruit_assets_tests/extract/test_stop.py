@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
-from threading import Event, Thread, Timer
+from threading import Event, Thread, Timer, get_ident
 from threading import enumerate as all_threads
 from typing import Any
 
@@ -57,13 +57,21 @@ def interrupt(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def interrupt_unseen() -> None:
+    """Interrupt this thread, which is not the main one, so that the system does not wake that one.
+
+    The same happens, seldom, to an interrupt that comes just before the main thread blocks.
+    """
+    signal.pthread_kill(get_ident(), signal.SIGINT)
+
+
 class Interrupting(logging.Handler):
     """Interrupts once, as soon as something is about to wait for another try."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if "retrying in" in record.getMessage():
             logging.getLogger("stop").removeHandler(self)
-            Thread(target=interrupt).start()
+            Thread(target=interrupt_unseen).start()
 
 
 @pytest.fixture
@@ -145,7 +153,7 @@ def test_a_wait_for_the_budget_ends(sandbox: Sandbox, source: Callable[..., Sour
     limited.page(Query.everything(limited.endpoint), 1)
 
     def read_and_be_interrupted() -> None:
-        Timer(0.05, interrupt).start()
+        Timer(0.05, interrupt_unseen).start()
         read(limited)
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,37 @@
+"""Waits that an interrupt ends, however it arrives.
+
+Python handles a signal in the main thread, between two instructions. The system does not wake that
+thread if the signal arrives just before it blocks, or goes to another thread: without a time limit
+it would wait on, with the interrupt unseen. So waits are short, and repeated. Only the wait for a
+response is not: it ends after the time that the settings allow.
+"""
+
+from concurrent import futures
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Event
+from typing import TypeVar
+
+STEP = 0.5  # seconds that an unseen interrupt can stay unseen
+
+Result = TypeVar("Result")
+
+
+def sleep(seconds: float, stopped: Event) -> None:
+    """Wait that many seconds, or until `stopped` is set."""
+    while seconds > 0 and not stopped.wait(min(seconds, STEP)):
+        seconds -= STEP
+
+
+def result_of(future: "futures.Future[Result]") -> Result:
+    """Wait for a future; return its result, or raise its error."""
+    while not future.done():
+        futures.wait([future], STEP)
+    return future.result()
+
+
+def take(queue: "SimpleQueue[Result]") -> Result:
+    """Wait for the next item of a queue, and return it."""
+    while True:
+        with suppress(Empty):
+            return queue.get(timeout=STEP)
