@@ -21,7 +21,7 @@ demo: setup demo/dagster.yaml
 
 # The Dagster UI on http://127.0.0.1:3000: on the API of the settings, else on the sandbox.
 dev: setup demo/dagster.yaml
-	@if [ -n "$$RECRUIT_API_BASE_URL" ] || grep -qsE '^(export )?RECRUIT_API_BASE_URL *=.' .env; then \
+	@if { env; cat .env 2>/dev/null; } | grep -qE '^(export )?RECRUIT_(.*_)?API_BASE_URL *=.'; then \
 	  exec $(BIN)/dagster dev -w workspace.yaml; \
 	else \
 	  echo "No API in .env or the environment, so this is the sandbox."; \

@@ -39,6 +39,11 @@ class Account:
         parts = prefix.split("/") if isinstance(prefix, str) else prefix
         return cls(tuple(part for part in parts if part))
 
+    @property
+    def name(self) -> str:
+        """Return the prefix as one text; empty if there is none."""
+        return "/".join(self.prefix)
+
     def key(self, name: str) -> dg.AssetKey:
         """Return the key of an asset."""
         return dg.AssetKey([*self.prefix, name])

@@ -93,7 +93,9 @@ def build_defs(
 
 
 def _resources(account: Account, settings: Settings, others: Mapping[str, Any]) -> dict[str, Any]:
-    database = others.get("database") or RecruitDatabase(database=settings.database)
+    database = others.get("database") or RecruitDatabase(
+        database=settings.database, account=account.name
+    )
     found = {
         "api": others.get("api") or _api(settings),
         "database": database,

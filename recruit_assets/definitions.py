@@ -1,4 +1,4 @@
-"""The definitions of this project as a code location of its own, with the settings in `.env`.
+"""The definitions of this project as a code location of its own, with the accounts in `.env`.
 
 To add it to a code location that exists, use `build_defs` or `RecruitComponent`. Here the process
 is ours, so it is tuned for syncs.
@@ -10,6 +10,8 @@ import dagster as dg
 import pyarrow as pa
 
 from recruit_assets.build import build_defs
+from recruit_assets.environment import account_names
+from recruit_assets.settings import Settings
 
 # Arrow's default pool keeps freed memory; the C library's allocator returns it, which saves a tenth
 # of a sync's memory. Records hold no cycles, and looking for them costs a tenth of its time.
@@ -17,7 +19,7 @@ pa.set_memory_pool(pa.system_memory_pool())
 gc.set_threshold(20_000, 20, 20)
 
 defs = dg.Definitions.merge(
-    build_defs(),
+    *(build_defs(Settings.from_environment(each), key_prefix=each) for each in account_names()),
     # By default each step would get a process, which takes two seconds to start.
     dg.Definitions(executor=dg.in_process_executor),
 )

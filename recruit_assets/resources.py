@@ -122,6 +122,9 @@ class RecruitDatabase(DuckDBResource):
     """
 
     wait_seconds: float = Field(default=60.0, description="How long to wait for a busy file")
+    account: str = Field(
+        default="", description="Key prefix of the account, the only one that may sync into it"
+    )
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -141,7 +144,7 @@ class RecruitDatabase(DuckDBResource):
         """
         opened = with_translated_errors(self.get_connection, f"{SCHEMA}.{endpoint.name}")
         with as_dagster_failure():
-            return read_state(opened, lambda: exists(self.database), endpoint)
+            return read_state(opened, lambda: exists(self.database), endpoint, self.account)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Remove erased data, of this run or an earlier one, from the file; on failure, warn.

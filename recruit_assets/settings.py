@@ -7,13 +7,11 @@ settings must be is in `extract.access`, which is asked when a run starts.
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, Self
 
-from dotenv import dotenv_values
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -24,15 +22,15 @@ from pydantic import (
 )
 
 from recruit_assets.catalogue import DeletionPolicy
+from recruit_assets.environment import ACCOUNTS, PREFIX, account_problems, prefix_of
 
-PREFIX = "RECRUIT_"
 MIN_SECRET = 8  # characters; shorter ones are parts of ordinary words
 _LIKE_A_KEY = re.compile(r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{16,}")
 
 
-def _setting(variable: str, default: Any, meaning: str, field: str = "", **extra: Any) -> Any:
+def _setting(variable: str, default: Any, meaning: str, field: str = "", **extra: bool) -> Any:
     """Return a field; `field` is its meaning in YAML where the variable has another."""
-    about = {"variable": variable, "meaning": meaning, **extra}
+    about: dict[str, Any] = {"variable": variable, "meaning": meaning, **extra}
     return Field(default=default, description=field or meaning, json_schema_extra=about)
 
 
@@ -106,23 +104,23 @@ class Settings(BaseModel):
         return owners
 
     @classmethod
-    def from_environment(cls, prefix: str = PREFIX) -> Self:
-        """Return the settings in the environment variables that begin with `prefix`.
+    def from_environment(cls, account: str = "") -> Self:
+        """Return the settings of an account in the environment variables; see `variables`.
 
         Blank counts as unset. A wrong value is replaced by the default and named in `problems`, so
         that a code location always loads.
         """
         given: dict[str, Any] = {}
-        wrong = []
-        for each in variables(prefix):
+        wrong = account_problems()
+        for each in variables(account):
             if each.secret:
                 given[each.field] = each.name
-            elif (text := os.environ.get(each.name, "")).strip():
-                value = _parsed(each, text)
-                if isinstance(value, _Wrong):
-                    wrong.append(value.sentence)
-                else:
-                    given[each.field] = value
+                continue
+            value = _parsed(each, each.text or each.default)
+            if isinstance(value, _Wrong):
+                wrong.append(value.sentence)
+            else:
+                given[each.field] = value
         settings = cls(**given)
         settings._wrong = wrong
         return settings
@@ -160,25 +158,37 @@ class Variable:
     needed: bool
     secret: bool  # never shown
 
+    @property
+    def text(self) -> str:
+        """Return its value in the environment; empty if it is unset or blank."""
+        text = os.environ.get(self.name, "")
+        return text if text.strip() else ""
 
-def variables(prefix: str = PREFIX) -> list[Variable]:
-    """Return the environment variables of an account, in the order of the documentation."""
-    found = []
-    for name, field in Settings.model_fields.items():
-        about: dict[str, Any] = dict(field.json_schema_extra)  # type: ignore[arg-type]
-        secret = about.get("secret", False)
-        default = "" if secret else as_text(field.default)
-        found.append(
-            Variable(
-                prefix + about["variable"],
-                name,
-                about["meaning"],
-                default,
-                about.get("needed", False),
-                secret,
-            )
-        )
-    return found
+
+def variables(account: str = "") -> list[Variable]:
+    """Return the environment variables of an account, in the order of the documentation.
+
+    Those of the account `acme` begin with `RECRUIT_ACME_`. Where one is not set, the variable
+    without the account's name counts, except for the key, the database and the webhook.
+    """
+    return [_variable(account, name) for name in Settings.model_fields]
+
+
+def _variable(account: str, field: str) -> Variable:
+    about = _about(field)
+    secret, is_database = about.get("secret", False), field == "database"
+    default = "" if secret else as_text(Settings.model_fields[field].default)
+    if account and is_database:
+        default = f"{account}.duckdb"
+    name, shared = prefix_of(account) + about["variable"], PREFIX + about["variable"]
+    if not (secret or is_database or os.environ.get(name, "").strip()):
+        name = shared if os.environ.get(shared, "").strip() else name
+    return Variable(name, field, about["meaning"], default, about.get("needed", False), secret)
+
+
+def _about(field: str) -> dict[str, Any]:
+    """Return what `_setting` was told about a field."""
+    return dict(Settings.model_fields[field].json_schema_extra)  # type: ignore[arg-type]
 
 
 def _is_like_a_secret(text: str) -> bool:
@@ -194,22 +204,21 @@ def as_text(value: Any) -> str:
     return ",".join(value) if isinstance(value, list) else str(value)
 
 
-def unknown_variables(names: Iterable[str], prefix: str = PREFIX) -> dict[str, str]:
-    """Return the names with the prefix that are no setting, each with the nearest one, or ""."""
-    known = [each.name.removeprefix(prefix) for each in variables(prefix)]
-    given = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
-    nearest = {name: get_close_matches(name, known, 1) for name in sorted(given - set(known))}
-    return {prefix + name: prefix + near[0] if near else "" for name, near in nearest.items()}
+def unknown_variables(names: Iterable[str], accounts: Iterable[str]) -> dict[str, str]:
+    """Return the names `RECRUIT_*` that are no setting, each with the nearest one, or "".
 
-
-def load_env_file() -> Mapping[str, str]:
-    """Override the environment with `.env` in the current folder, as Dagster does.
-
-    Returns:
-        The values that it sets, including empty ones.
+    Args:
+        names: of environment variables.
+        accounts: whose settings are known, beside those for all accounts.
     """
-    found = {name: text for name, text in dotenv_values(Path(".env")).items() if text is not None}
-    os.environ.update(found)
+    ends = [_about(field)["variable"] for field in Settings.model_fields]
+    prefixes = dict.fromkeys([PREFIX, *map(prefix_of, accounts)])
+    known = [ACCOUNTS, *(prefix + end for prefix in prefixes for end in ends)]
+    near = {name.removeprefix(PREFIX): name for name in known}  # so that the ends are compared
+    found = {}
+    for name in sorted({each for each in names if each.startswith(PREFIX)}.difference(known)):
+        matches = get_close_matches(name.removeprefix(PREFIX), near, 1)
+        found[name] = near[matches[0]] if matches else ""
     return found
 
 
@@ -219,7 +228,13 @@ def holds_a_secret(text: str, *, only_known: bool = False) -> bool:
     A key may be in the wrong variable while its own is empty, so long runs of letters and digits
     count too. In addresses and paths they are usual: use `only_known`.
     """
-    secrets = [os.environ.get(each.name, "").strip() for each in variables() if each.secret]
+    all_ = map(_about, Settings.model_fields)
+    ends = tuple(each["variable"] for each in all_ if each.get("secret"))
+    secrets = [
+        text.strip()
+        for name, text in os.environ.items()
+        if name.startswith(PREFIX) and name.endswith(ends)
+    ]
     known = any(len(each) >= MIN_SECRET and each.lower() in text.lower() for each in secrets)
     return known or (not only_known and _LIKE_A_KEY.search(text) is not None)
 

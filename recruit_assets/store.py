@@ -25,13 +25,14 @@ from recruit_assets.extract.report import Verdict, WalkReport
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.history import HISTORY, write_history
+from recruit_assets.load.layout import META
 from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import MergeCounts, count_misfits, merge
 from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import SyncState, recall, remember, rows, written_since
 from recruit_assets.load.sweep import any_current, count_current, sweep
-from recruit_assets.load.syncs import META, SYNCS
+from recruit_assets.load.syncs import SYNCS
 from recruit_assets.options import Mode
 from recruit_assets.reading import Reading
 
@@ -82,7 +83,7 @@ class Store:
         self._reading, self._endpoint, self._source = reading, reading.endpoint, reading.source
         self._log, self._options = reading.source.log, reading.options
         self._opened, self._run_id = opened, run_id
-        self._deletion_policy = deletion_policy
+        self._deletion_policy, self._account = deletion_policy, reading.state.account
 
     def write(self, stage: Stage, result: SyncResult) -> None:
         """Merge, sweep and record the sync; store the counts in `result`.
@@ -106,7 +107,7 @@ class Store:
         failed = {"verdict": "failed", "reason": str(error)}
         try:
             with self._opened() as database, transaction(database):
-                remember(database, self._endpoint, self._row() | failed)
+                remember(database, self._endpoint, self._row() | failed, self._account)
         except DatabaseProblem as problem:
             self._log.warning(
                 f"{self._endpoint.name}: the failure could not be recorded: {problem}"
@@ -157,7 +158,7 @@ class Store:
             row = self._row() | self._results(result)
             row |= {"rows": rows(database, endpoint), "cursor": result.cursor}
             self._warn(HISTORY, endpoint.name, lost)
-            self._warn(META, "syncs", remember(database, endpoint, row))
+            self._warn(META, "syncs", remember(database, endpoint, row, self._account))
 
     def _set_verdict(
         self,

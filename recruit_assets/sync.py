@@ -60,7 +60,9 @@ class Sync:
                 result = self._attempt(reading)
             except DatabaseChanged as changed:
                 self._log.warning(f"{self._endpoint.name}: {changed} Reading it again.")
-                state = read_state(self._opened, self._exists, self._endpoint)
+                state = read_state(
+                    self._opened, self._exists, self._endpoint, reading.state.account
+                )
                 result = self._attempt(reading.planned_from(state))
         result.seconds = (datetime.now(UTC) - reading.started).total_seconds()
         return result

@@ -1,6 +1,7 @@
 """Accounts beside other definitions: what `build_defs` builds, and that nothing collides."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,13 +16,23 @@ import dagster as dg
 import duckdb
 import pytest
 from dagster._core.errors import DagsterResourceFunctionError
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster_duckdb import DuckDBResource
 
-from recruit_assets import ENDPOINTS, Endpoint, RecruitApi, Settings, build_defs
+from recruit_assets import (
+    ENDPOINTS,
+    DuckDBMergeIOManager,
+    Endpoint,
+    RecruitApi,
+    RecruitDatabase,
+    Settings,
+    build_defs,
+)
 from recruit_assets.dagster_event_log import EventLog
 from recruit_assets.errors import BadSetting
 from recruit_assets.marts.mart import MARTS, marts_of
 from recruit_assets.sandbox import Rules, Sandbox
+from recruit_assets.sensors import first_cause
 from recruit_assets_tests.conftest import KEY, served
 from recruit_assets_tests.test_schedules import webhook
 
@@ -103,7 +114,16 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
         # In memory, two runs at once would lock each other out.
         (tmp_path / "home").mkdir()
         quick = {"module": EventLog.__module__, "class": EventLog.__name__}
-        overrides = {"event_log_storage": {**quick, "config": {"base_dir": str(tmp_path / "home")}}}
+        # Dagster captures the output of a process, which has two runs here.
+        silent = {
+            "module": NoOpComputeLogManager.__module__,
+            "class": NoOpComputeLogManager.__name__,
+        }
+        overrides = {
+            "event_log_storage": {**quick, "config": {"base_dir": str(tmp_path / "home")}},
+            "compute_logs": silent,
+            "telemetry": {"enabled": False},
+        }
         home = dg.DagsterInstance.local_temp(str(tmp_path / "home"), overrides)
         instance = stack.enter_context(home)
         accounts = [
@@ -149,6 +169,43 @@ def test_two_accounts_at_once_leave_each_other_alone(
     assert skipped[0] is None
     assert "is not of this account" in skipped[1]
     assert ("north__jobs: jobs, page 1" in texts[0], others) == (True, [])
+
+
+def test_a_file_has_the_records_of_one_account(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECRUIT_API_KEY", KEY)
+    path = str(tmp_path / "shared.duckdb")
+
+    def sync(account: str) -> str:
+        """Sync a table as an account; return the error, or an empty text."""
+        database = RecruitDatabase(database=path, account=account)
+        defs = build_defs(
+            Settings(base_url=sandbox.base_url, requests_per_10s=0),
+            key_prefix=account,
+            endpoints=["regions"],
+            resources={
+                "database": database,
+                "io_manager": DuckDBMergeIOManager(database=database),
+            },
+        )
+        job = defs.resolve_job_def(f"{account}_sync".strip("_").replace("/", "_"))
+        sent = len(sandbox.requests)
+        result = job.execute_in_process(raise_on_error=False)
+        failures = [event for event in result.all_events if event.is_step_failure]
+        assert bool(failures) == (len(sandbox.requests) == sent)
+        return first_cause(failures[0]) if failures else ""
+
+    assert sync("") == ""
+    assert sync("acme/eu") == ""
+    for other in ("globex", ""):
+        said = sync(other)
+        assert "The file has the records of the account acme/eu, and this is " in said
+    with duckdb.connect(path) as database:
+        update = re.search(r"UPDATE .*''", said)
+        assert update
+        database.execute(update[0])
+    assert sync("globex") == sync("globex") == ""
 
 
 def notified(two: Two, account: str, result: dg.ExecuteInProcessResult) -> Any:
@@ -328,15 +385,6 @@ def test_a_secret_in_the_wrong_place_is_not_shown(monkeypatch: pytest.MonkeyPatc
         assert pasted not in str(raised.value)
     for name in ("ACME_TEAMTAILOR_API_KEY_2", "RECRUIT_API_KEY", "key2"):
         assert Settings(key_variable=name).key_variable == name
-
-
-def test_the_settings_of_another_account_have_another_prefix(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("ACME_API_KEY", KEY)
-    monkeypatch.setenv("ACME_DATABASE", "acme.duckdb")
-    settings = Settings.from_environment("ACME_")
-    assert (settings.key, settings.database, settings.problems) == (KEY, "acme.duckdb", [])
 
 
 PROCESS = """

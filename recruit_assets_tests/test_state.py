@@ -18,8 +18,8 @@ from recruit_assets.cli.status_report import tables_as_json
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem, RecruitError
 from recruit_assets.extract.report import Verdict
+from recruit_assets.load.layout import VERSION
 from recruit_assets.load.overview import TableStatus, overview
-from recruit_assets.load.syncs import VERSION
 from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.options import Mode

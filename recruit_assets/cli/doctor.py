@@ -13,6 +13,7 @@ from os import environ
 from pathlib import Path
 
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.environment import account_names
 from recruit_assets.errors import BadSetting, DatabaseProblem, RecruitError
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
@@ -30,6 +31,7 @@ from recruit_assets.settings import (
 )
 
 WAIT_SECONDS = 1.0  # for a database that another process is writing to
+PLACES = ("base_url", "database")  # settings that messages show
 FEW_ROWS = 100_000  # a file with fewer rows needs no compaction
 
 
@@ -106,30 +108,33 @@ class Diagnosis:
 
 
 def examine(
-    from_file: Collection[str], tell: Callable[[Probe], None], *, accept_unavailable: bool = False
+    account: str,
+    from_file: Collection[str],
+    tell: Callable[[Probe], None],
+    *,
+    accept_unavailable: bool = False,
 ) -> Diagnosis:
-    """Examine the database, the settings and all endpoints.
+    """Examine the database, the settings and all endpoints of an account.
 
     Args:
+        account: its name in the environment; empty if there is only one.
         from_file: the names that `.env` sets.
         tell: called with the probe of each endpoint as soon as it has responded.
         accept_unavailable: whether endpoints that the key or the account lacks are no restriction.
     """
-    settings = Settings.from_environment()
-    shown = [
-        SettingShown(each.name, _shown(each), _origin(each, from_file)) for each in variables()
-    ]
+    settings = Settings.from_environment(account)
+    shown = {each.field: _shown(each, from_file) for each in variables(account)}
     found = Diagnosis(
-        shown,
-        next(each.value for each in shown if each.name == "RECRUIT_DATABASE"),
+        list(shown.values()),
+        shown["database"].value,
         Path.cwd(),
         Path(".env").is_file(),
-        unknown_variables(environ),
-        setting_problems(settings),
+        unknown_variables(environ, account_names()),
+        setting_problems(settings, account),
         requests_per_10s=settings.requests_per_10s,
         accept_unavailable=accept_unavailable,
     )
-    if any(misplaced_secrets(settings)):
+    if any(misplaced_secrets(account)):
         found.database_problem = "It was not examined, as messages show its path."
     else:
         _examine_database(found, settings.database)
@@ -138,9 +143,9 @@ def examine(
     return found
 
 
-def setting_problems(settings: Settings) -> list[str]:
-    """Return a sentence for each setting that a sync could not use."""
-    found = [*settings.problems, *misplaced_secrets(settings)]
+def setting_problems(settings: Settings, account: str) -> list[str]:
+    """Return a sentence for each setting that a sync of an account could not use."""
+    found = [*settings.problems, *misplaced_secrets(account)]
     try:
         _api_settings(settings)
     except BadSetting as error:
@@ -148,12 +153,11 @@ def setting_problems(settings: Settings) -> list[str]:
     return list(dict.fromkeys(found))  # both miss a key
 
 
-def misplaced_secrets(settings: Settings) -> Iterator[str]:
+def misplaced_secrets(account: str) -> Iterator[str]:
     """Yield a sentence for each address or path that contains a secret, as messages show these."""
-    values = {"RECRUIT_API_BASE_URL": settings.base_url, "RECRUIT_DATABASE": settings.database}
-    for name, value in values.items():
-        if holds_a_secret(value, only_known=True):
-            yield f"{name} contains the value of a secret variable: take it out."
+    for each in variables(account):
+        if each.field in PLACES and holds_a_secret(each.text, only_known=True):
+            yield f"{each.name} contains the value of a secret variable: take it out."
 
 
 def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], None]) -> None:
@@ -171,12 +175,15 @@ def _api_settings(settings: Settings) -> ApiSettings:
     return ApiSettings.written_as({**dict(settings), "key": settings.key})
 
 
-def _shown(variable: Variable) -> str:
-    text = environ.get(variable.name, "")
-    text = text if text.strip() else variable.default
+def _shown(variable: Variable, from_file: Collection[str]) -> SettingShown:
+    return SettingShown(variable.name, _value(variable), _origin(variable, from_file))
+
+
+def _value(variable: Variable) -> str:
+    text = variable.text or variable.default
     if variable.secret or not text:
         return "set" if text else "not set"
-    is_place = variable.field in ("base_url", "database")
+    is_place = variable.field in PLACES
     if holds_a_secret(text, only_known=is_place) or (
         variable.field == "base_url" and set("@?#") & set(text)
     ):
@@ -184,11 +191,10 @@ def _shown(variable: Variable) -> str:
     return text
 
 
-def _origin(setting: Variable, from_file: Collection[str]) -> str:
-    given = environ.get(setting.name, "")
-    if setting.name in from_file:
-        return ".env" if given.strip() else "empty in .env"
-    return "environment" if given.strip() else "default"
+def _origin(variable: Variable, from_file: Collection[str]) -> str:
+    if variable.name in from_file:
+        return ".env" if variable.text else "empty in .env"
+    return "environment" if variable.text else "default"
 
 
 def _examine_database(found: Diagnosis, path: str) -> None:

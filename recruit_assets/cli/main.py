@@ -13,11 +13,12 @@ from importlib.metadata import version
 from recruit_assets.cli import display, doctor_report, status_report
 from recruit_assets.cli.doctor import Readiness, examine, misplaced_secrets
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.environment import chosen_account, load_env_file
 from recruit_assets.errors import BadSetting, DatabaseProblem
 from recruit_assets.load.erasure import Pending, pending
 from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.reading import is_made, reading
-from recruit_assets.settings import Settings, load_env_file
+from recruit_assets.settings import Settings
 from recruit_assets.text import one_line
 
 WAIT_SECONDS = 2.0  # for a database that another process is writing to
@@ -28,8 +29,13 @@ AS_JSON = "print JSON, for machines"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    chosen = parser().parse_args(arguments)
+    whole = parser()
+    chosen = whole.parse_args(arguments)
     from_file = load_env_file()
+    try:
+        chosen.account = chosen_account(chosen.account)
+    except BadSetting as error:
+        whole.error(str(error))
     try:
         code = int(chosen.run(chosen, from_file))
         sys.stdout.flush()
@@ -51,7 +57,13 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(required=True, metavar="{doctor,sync,status}")
 
     def command(name: str, about: str, codes: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=about, description=about, epilog=codes)
+        made = commands.add_parser(name, help=about, description=about, epilog=codes)
+        made.add_argument(
+            "--account",
+            metavar="NAME",
+            help="the account, if RECRUIT_ACCOUNTS names several",
+        )
+        return made
 
     about = "Show what a sync would find and cost. Changes nothing."
     doctors = command("doctor", about, f"{CODES}a sync would fail.")
@@ -88,6 +100,7 @@ def doctor(chosen: argparse.Namespace, from_file: Collection[str]) -> Readiness:
     with display.progress() as progress:
         task = progress.add_task("Asking", total=len(ENDPOINTS), name="")
         found = examine(
+            chosen.account,
             from_file,
             lambda each: progress.update(task, advance=1, name=each.endpoint.name),
             accept_unavailable=chosen.accept_unavailable,
@@ -104,15 +117,15 @@ def sync(chosen: argparse.Namespace, _: Collection[str]) -> int:
     # Importing the definitions reads the settings, and tunes this process for syncs.
     from recruit_assets.cli import sync as syncing  # noqa: PLC0415
 
-    return syncing.sync(chosen.select, full=chosen.full)
+    return syncing.sync(chosen.select, full=chosen.full, name=chosen.account)
 
 
 def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
     """Print the state of the tables."""
-    settings, screen = Settings.from_environment(), display.console()
+    settings, screen = Settings.from_environment(chosen.account), display.console()
     path = settings.database
     try:
-        if misplaced := list(misplaced_secrets(settings)):
+        if misplaced := list(misplaced_secrets(chosen.account)):
             raise BadSetting(*misplaced)
         tables, erased = _tables(path)
     except (BadSetting, DatabaseProblem) as error:

@@ -6,7 +6,7 @@ The run is recorded in DAGSTER_HOME, so that the UI shows it with its events and
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -16,6 +16,7 @@ from uuid import uuid4
 import dagster as dg
 from rich.progress import Progress
 
+from recruit_assets.account import Account
 from recruit_assets.cli import display
 from recruit_assets.cli.doctor import setting_problems
 from recruit_assets.cli.sync_report import FailedCheck, SyncRun, TableSync, show_run
@@ -43,18 +44,19 @@ class Plan:
     config: dict[str, Any]
 
 
-def sync(select: str, *, full: bool) -> int:
-    """Sync, and print the result; return the exit code.
+def sync(select: str, *, full: bool, name: str = "") -> int:
+    """Sync an account, and print the result; return the exit code.
 
     Args:
         select: assets, as for `dagster asset materialize --select`; all if empty.
         full: whether to read every list in full.
+        name: the name of the account in the environment; empty if there is only one.
     """
-    screen = display.console()
+    screen, account = display.console(), Account.of(name)
     try:
         os.environ["DAGSTER_HOME"] = str(find_home())
-        plan = planned(select, full=full)
-        check_settings(plan)
+        plan = planned(account, select, full=full)
+        check_settings(plan, account)
     except BadSetting as error:
         for sentence in error.args:
             screen.print(sentence)
@@ -97,17 +99,17 @@ def find_home() -> Path:
     )
 
 
-def planned(select: str, *, full: bool) -> Plan:
-    """Return the plan of a sync.
+def planned(account: Account, select: str, *, full: bool) -> Plan:
+    """Return the plan of a sync of an account.
 
     Raises:
         BadSetting: the selection cannot be understood, or matches no asset.
     """
-    job = defs.resolve_job_def(FULL_SYNC if full else SYNC)
+    job = defs.resolve_job_def(account.named(FULL_SYNC if full else SYNC))
     options: dict[str, Any] = job.run_config["ops"] if job.run_config else {}
     assets: tuple[dg.AssetKey, ...] = ()
     if select:
-        assets = _selected(select)
+        assets = _selected(account, job.asset_layer.selected_asset_keys, select)
         job = defs.resolve_implicit_global_asset_job_def()
     chosen = job.get_subset(asset_selection=frozenset(assets)) if assets else job
     steps = tuple(node.name for node in chosen.nodes)
@@ -115,14 +117,15 @@ def planned(select: str, *, full: bool) -> Plan:
     return Plan(job, assets, steps, {"ops": ops, "loggers": QUIET})
 
 
-def check_settings(plan: Plan) -> None:
+def check_settings(plan: Plan, account: Account) -> None:
     """Refuse wrong settings before anything is recorded, if the plan has an endpoint to read.
 
     Raises:
         BadSetting: it has a sentence for each.
     """
-    reads = {each.name for each in ENDPOINTS}.intersection(plan.steps)
-    if reads and (problems := setting_problems(Settings.from_environment())):
+    reads = {account.op(each.name) for each in ENDPOINTS}.intersection(plan.steps)
+    settings = Settings.from_environment(account.name)
+    if reads and (problems := setting_problems(settings, account.name)):
         raise BadSetting(*problems)
 
 
@@ -147,18 +150,25 @@ def executed(plan: Plan, instance: dg.DagsterInstance, bar: Progress) -> dg.Exec
     )
 
 
-def _selected(select: str) -> tuple[dg.AssetKey, ...]:
+def _selected(
+    account: Account, own: Collection[dg.AssetKey], select: str
+) -> tuple[dg.AssetKey, ...]:
+    """Return the assets of an account that a selection matches; its prefix may be left out."""
+    parts = [
+        account.key(each).to_user_string() if account.key(each) in own else each
+        for each in select.split(",")
+    ]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # Dagster's own, of any group
-            selection = dg.AssetSelection.from_coercible(select.split(","))
-            assets = selection.resolve(defs.resolve_asset_graph())
+            selection = dg.AssetSelection.from_coercible(parts)
+            assets = set(selection.resolve(defs.resolve_asset_graph())).intersection(own)
     except dg.DagsterError:
         assets = set()
     if not assets:
         raise BadSetting(
             f"--select {select} matches no asset: name tables or marts, such as jobs,users, or a "
-            "group, such as group:hiring."
+            f"group, such as group:{account.named('hiring')}."
         )
     return tuple(sorted(assets))
 

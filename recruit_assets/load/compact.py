@@ -31,11 +31,11 @@ from recruit_assets.load.erasure import (
     pending,
     was_compacted_on,
 )
+from recruit_assets.load.layout import META
 from recruit_assets.load.obstacles import translate_table_errors
 from recruit_assets.load.reading import is_made
 from recruit_assets.load.scratch import Folder, copying_folder
 from recruit_assets.load.sql import quoted, unused
-from recruit_assets.load.syncs import META
 
 OLD, COPY = "original", "compacted copy"
 DAY = timedelta(days=1)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
+from recruit_assets.load.layout import META
 from recruit_assets.load.schema import columns_found, columns_of, table_exists, table_name
 from recruit_assets.load.sql import literal, quoted
-from recruit_assets.load.syncs import META
 from recruit_assets.load.table import Table
 from recruit_assets.load.tables import check_is_table, ensure
 

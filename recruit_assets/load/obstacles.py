@@ -13,9 +13,10 @@ from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.erasure import ERASURES
 from recruit_assets.load.history import HISTORY
+from recruit_assets.load.layout import META, SCHEMA_VERSION
 from recruit_assets.load.messages import is_refused_commit, without_values
 from recruit_assets.load.schema import SCHEMA
-from recruit_assets.load.syncs import LATEST_VIEW, META, SCHEMA_VERSION, SYNCS_TABLE
+from recruit_assets.load.syncs import LATEST_VIEW, SYNCS_TABLE
 from recruit_assets.load.tables import check_is_table, check_is_view
 
 # Errors of the machine, or of another transaction, which no table causes.

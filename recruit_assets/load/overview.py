@@ -7,9 +7,10 @@ from datetime import datetime
 import duckdb
 
 from recruit_assets.catalogue import Endpoint
+from recruit_assets.load.layout import check_version
 from recruit_assets.load.schema import count, table_exists, table_name
 from recruit_assets.load.sweep import CURRENT
-from recruit_assets.load.syncs import check_version, latest
+from recruit_assets.load.syncs import latest
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ import duckdb
 
 from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.load.endpoint_table import is_damaged
+from recruit_assets.load.layout import check_account, check_version
 from recruit_assets.load.obstacles import check_names
 from recruit_assets.load.schema import columns_of, count, table_exists, table_name
-from recruit_assets.load.syncs import add_sync, check_version, latest, numbered, prepare_syncs
+from recruit_assets.load.syncs import add_sync, latest, numbered, prepare_syncs
 from recruit_assets.text import one_line
 
 
@@ -25,7 +26,8 @@ class SyncState:
     """Hold what earlier syncs of an endpoint have left.
 
     `stored` is the number and the run of the last stored sync; `last_api` is the identity of the
-    API that it read, None before the first sync; `columns` are the kinds of the table's columns.
+    API that it read, None before the first sync; `columns` are the kinds of the table's columns;
+    `account` is the account that syncs, empty if it has no name.
     """
 
     cursor: datetime | None = None
@@ -36,13 +38,14 @@ class SyncState:
     stored: tuple[int, str] | None = None
     last_api: str | None = None
     columns: Mapping[str, Kind] = field(default_factory=dict)
+    account: str = ""
 
     def at(self, api: str) -> "SyncState":
         """Return the state as it counts for an API: void if the rows are of another, or key."""
         if self.last_api in (None, api):
             return self
         void = SyncState(void=True, api=self.api, stored=self.stored, last_api=self.last_api)
-        return replace(void, columns=self.columns)
+        return replace(void, columns=self.columns, account=self.account)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def read_state(
     opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
     exists: Callable[[], bool],
     endpoint: Endpoint,
+    account: str = "",
 ) -> SyncState:
     """Return the state of an endpoint, with the columns of its table.
 
@@ -81,19 +85,21 @@ def read_state(
         opened: opens the database for writing.
         exists: returns whether the database exists; opening it would create it.
         endpoint: the endpoint.
+        account: the account that syncs.
 
     Raises:
-        DatabaseProblem: a sync could not write to the database.
+        DatabaseProblem: a sync of the account could not write to the database.
     """
     if not exists():
-        return SyncState()
+        return SyncState(account=account)
     with opened() as database:
         check_version(database)
+        check_account(database, account)
         check_names(database, endpoint)
         state = recall(database, endpoint)
         if is_damaged(database, endpoint):
             state = replace(state, void=True, cursor=None)
-        return replace(state, columns=columns_of(database, endpoint))
+        return replace(state, columns=columns_of(database, endpoint), account=account)
 
 
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState:
@@ -142,7 +148,10 @@ def written_since(
 
 
 def remember(
-    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, values: Mapping[str, Any]
+    database: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    values: Mapping[str, Any],
+    account: str = "",
 ) -> list[str]:
     """Write the row of a sync.
 
@@ -150,14 +159,15 @@ def remember(
         database: open for writing, in a transaction.
         endpoint: the endpoint that was synced.
         values: by column of `SYNCS`; an omitted column is null.
+        account: the account that was synced.
 
     Returns:
         Columns of `recruit_meta.syncs` that were lost and created again.
 
     Raises:
-        DatabaseProblem: the file is from a later version.
+        DatabaseProblem: the file is from a later version, or of another account.
     """
-    defects = prepare_syncs(database)
+    defects = prepare_syncs(database, account)
     reason = values.get("reason")
     shown = {"reason": reason and one_line(reason)}
     add_sync(database, {"endpoint": endpoint.name, **values, **shown})

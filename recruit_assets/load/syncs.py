@@ -1,7 +1,6 @@
 """Log of the syncs: the table `recruit_meta.syncs`, and the view `latest` over it.
 
-Scope: both definitions, and the version of the layout of all our tables. `state` makes decisions
-from them.
+Scope: both definitions. `state` makes decisions from them.
 
 Syncs are ordered by `sync_number`, which does not depend on a clock. A time in the future was
 written by a wrong clock, so the view shows null in its place.
@@ -13,15 +12,19 @@ from typing import Any
 
 import duckdb
 
-from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.layout import (
+    META,
+    VERSION,
+    check_version,
+    layout_version,
+    prepare_layout,
+)
 from recruit_assets.load.schema import columns_found, table_name
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.table import ORDER, Table, describe
 from recruit_assets.load.tables import check_is_view, ensure
 
-META = "recruit_meta"
-SYNCS_TABLE, SCHEMA_VERSION, LATEST_VIEW = "syncs", "schema_version", "latest"
-VERSION = 2  # of the layout; files of release 0.1.0, which was version 1, store none
+SYNCS_TABLE, LATEST_VIEW = "syncs", "latest"
 SYNCS = {
     "sync_number": (
         "BIGINT",
@@ -99,51 +102,31 @@ _SYNCS = Table(
         f"ORDER BY finished NULLS FIRST, {ORDER})"
     },
 )
-_SCHEMA_VERSION = Table(
-    META,
-    SCHEMA_VERSION,
-    "The version of the layout of all tables of recruit-assets",
-    {"version": ("BIGINT", "Layout version of this file")},
-)
 
 
-def check_version(database: duckdb.DuckDBPyConnection) -> None:
-    """Refuse a file whose layout is from a later version of this project.
-
-    Raises:
-        DatabaseProblem: the message says what to do.
-    """
-    found = _version(database)
-    if found > VERSION:
-        raise DatabaseProblem(
-            f"The tables have layout version {found:g}, and this recruit-assets supports "
-            f"versions up to {VERSION}: upgrade recruit-assets. Nothing was changed."
-        )
-
-
-def prepare_syncs(database: duckdb.DuckDBPyConnection) -> list[str]:
+def prepare_syncs(database: duckdb.DuckDBPyConnection, account: str = "") -> list[str]:
     """Create or repair `recruit_meta`, and migrate a file of an earlier version.
+
+    Args:
+        database: open for writing, in a transaction.
+        account: the account whose records are in the file; empty if it has no name.
 
     Returns:
         Columns that were missing, or had another type, in a file of this version.
 
     Raises:
-        DatabaseProblem: the file is from a later version, or has a view or table that a user made
-            in place of one of ours.
+        DatabaseProblem: the file is from a later version or of another account, or has a view or
+            table that a user made in place of one of ours.
     """
     check_version(database)
     check_is_view(database, LATEST_VIEW, META)
-    found = _version(database)
+    found = layout_version(database)
     if found < VERSION:
         _rename_columns(database)
     defects = ensure(database, _SYNCS)
     if not _is_latest(database):
         _make_view(database)
-    ensure(database, _SCHEMA_VERSION)
-    if found < VERSION:
-        version = table_name(database, SCHEMA_VERSION, META)
-        database.execute(f"DELETE FROM {version}")
-        database.execute(f"INSERT INTO {version} (version) VALUES ({VERSION})")
+    prepare_layout(database, account)
     return defects if found == VERSION else []
 
 
@@ -261,16 +244,3 @@ def _make_view(database: duckdb.DuckDBPyConnection) -> None:
     database.execute(f"COMMENT ON VIEW {view} IS 'The last sync of each endpoint'")
     for name, meaning in LATEST.items():
         database.execute(f"COMMENT ON COLUMN {view}.{quoted(name)} IS {literal(meaning)}")
-
-
-def _version(database: duckdb.DuckDBPyConnection) -> float:
-    """Return the version of the layout, however large it is; 1 if none is stored."""
-    columns = {name.lower() for name, _ in columns_found(database, SCHEMA_VERSION, META)}
-    if "version" not in columns:
-        return 1
-    ((found,),) = database.execute(
-        "SELECT max(number) FILTER (isfinite(number)) FROM (SELECT "
-        "TRY_CAST(version::VARCHAR AS DOUBLE) AS number "
-        f"FROM {table_name(database, SCHEMA_VERSION, META)})"
-    ).fetchall()
-    return float(found or 1)

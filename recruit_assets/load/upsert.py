@@ -25,13 +25,13 @@ from recruit_assets.load.delivery import add_lacking, all_fit, column_types, con
 from recruit_assets.load.digest import digest_of_types
 from recruit_assets.load.history import HISTORY
 from recruit_assets.load.keys import check_keys
+from recruit_assets.load.layout import META
 from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import MergeCounts
 from recruit_assets.load.row_stage import Part, RowStage
 from recruit_assets.load.rows import batches
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, columns_found, count, table_name
 from recruit_assets.load.sweep import CURRENT
-from recruit_assets.load.syncs import META
 from recruit_assets.load.table import Table
 from recruit_assets.load.tables import check_is_table, ensure
 

@@ -9,9 +9,9 @@ import duckdb
 
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.connection import transaction
+from recruit_assets.load.layout import check_version
 from recruit_assets.load.schema import columns_found, count, schema_name, table_exists, table_name
 from recruit_assets.load.sql import literal, quoted
-from recruit_assets.load.syncs import check_version
 from recruit_assets.marts.mart import Mart
 from recruit_assets.marts.views import known_columns
 

@@ -13,9 +13,10 @@ import duckdb
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.history import HISTORY, SPAN
+from recruit_assets.load.layout import META
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, columns_found, table_name
 from recruit_assets.load.sql import literal, quoted
-from recruit_assets.load.syncs import LATEST_VIEW, META, SYNCS, SYNCS_TABLE, latest
+from recruit_assets.load.syncs import LATEST_VIEW, SYNCS, SYNCS_TABLE, latest
 
 _KNOWN: dict[tuple[str, str], Mapping[str, str]] = {  # SQL type by column, by schema and table
     **{

@@ -292,7 +292,7 @@ def test_the_doctor_on_a_terminal(run: Run, sandbox: Sandbox, pytestconfig: pyte
     sandbox.rules.without = {"nps-responses": 403}
     run("status", RECRUIT_API_REQUESTS_PER_10S="48")  # leaves the settings in the environment
     screen = Console(record=True, width=90, file=StringIO(), markup=False, highlight=False)
-    found = examine((), lambda _: None)
+    found = examine("", (), lambda _: None)
     found.folder = Path("/home/you/recruit-assets")
     show_diagnosis(screen, found)
     picture = screen.export_svg(title="recruit-assets doctor", clear=False)
