@@ -46,7 +46,7 @@ hypothesis.settings.register_profile(
     "rings",
     deadline=None,
     derandomize=True,
-    max_examples=sized(20, 50, 500),
+    max_examples=sized(10, 50, 500),
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("rings")

@@ -171,6 +171,7 @@ def test_two_accounts_at_once_leave_each_other_alone(
     assert ("north__jobs: jobs, page 1" in texts[0], others) == (True, [])
 
 
+@pytest.mark.ring(2)
 def test_a_file_has_the_records_of_one_account(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -204,6 +204,7 @@ def test_where_records_do_not_answer_by_id_a_404_proves_nothing(
     assert len(lists) == 2  # it was read a second time
 
 
+@pytest.mark.ring(2)
 def test_a_mass_delete_needs_a_person(project: Project) -> None:
     fill(project, "regions", 100)
     synced(project)
@@ -233,6 +234,7 @@ def test_a_dry_run_writes_nothing(project: Project) -> None:
     assert [project.query(each) for each in tables] == before
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("scope", ["internal", "public"])
 def test_a_key_that_sees_less_than_before_wipes_nothing(project: Project, scope: Any) -> None:
     synced(project, "jobs")

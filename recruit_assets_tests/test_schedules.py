@@ -360,6 +360,7 @@ def recovered(project: Project, result: dg.ExecuteInProcessResult) -> Any:
     )
 
 
+@pytest.mark.ring(2)
 def test_an_outage_is_posted_once_and_its_end_once(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

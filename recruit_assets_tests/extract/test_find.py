@@ -145,6 +145,7 @@ OTHER_ANSWERS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.ring(2)
 @pytest.mark.parametrize("fault", OTHER_ANSWERS, ids=str)
 def test_a_row_stays_unless_its_own_record_is_gone(
     project: Project, caplog: pytest.LogCaptureFixture, fault: dict[str, Any]

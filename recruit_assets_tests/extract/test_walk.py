@@ -171,7 +171,7 @@ def test_a_link_to_elsewhere_is_not_followed(
 
 
 @pytest.mark.parametrize("page", [1, 2])
-@pytest.mark.parametrize("kind", [*BAD, "drip"])
+@pytest.mark.parametrize("kind", [*BAD, pytest.param("drip", marks=pytest.mark.ring(2))])
 def test_a_bad_answer_is_asked_for_again(
     sandbox: Sandbox, walk: StartWalk, kind: str, page: int
 ) -> None:
@@ -191,7 +191,7 @@ def test_an_id_or_a_text_that_is_no_unicode_is_asked_for_again(
     assert reading.stats.retries == 2
 
 
-@pytest.mark.parametrize("page", [1, 2])
+@pytest.mark.parametrize("page", [1, pytest.param(2, marks=pytest.mark.ring(2))])
 def test_an_answer_that_does_not_come_is_asked_for_again(
     sandbox: Sandbox, walk: StartWalk, page: int
 ) -> None:
