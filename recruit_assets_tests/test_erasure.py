@@ -31,6 +31,8 @@ from recruit_assets_tests.conftest import BY_NAME, KEY, Project, served, setting
 from recruit_assets_tests.rings import sized
 from recruit_assets_tests.syncing import ASSETS, resources
 
+pytestmark = pytest.mark.ring(2)
+
 PLAIN = {"force_compression": "uncompressed"}
 LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
 FIELDS = ("first-name", "last-name", "email", "phone", "pitch")
@@ -77,7 +79,6 @@ def yesterday(project: Project) -> None:
         database.execute("UPDATE recruit_meta.compactions SET finished = ?", [day])
 
 
-@pytest.mark.ring(2)
 @pytest.mark.parametrize("deletion_policy", [DeletionPolicy.erase, DeletionPolicy.drop])
 def test_erased_values_are_gone_from_the_bytes_after_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deletion_policy: DeletionPolicy
@@ -173,7 +174,6 @@ def test_a_time_in_the_future_is_distrusted(erased: Project) -> None:
     assert finish(erased)
 
 
-@pytest.mark.ring(2)
 @pytest.mark.parametrize(
     ("before", "after", "noted"),
     [
@@ -199,7 +199,6 @@ def test_which_changes_erase(
     assert bool(left(project)) is noted
 
 
-@pytest.mark.ring(2)
 @pytest.mark.parametrize("deletion_policy", list(DeletionPolicy))
 def test_deleted_rows_are_noted_where_something_is_erased(
     project: Project, deletion_policy: DeletionPolicy
@@ -212,7 +211,6 @@ def test_deleted_rows_are_noted_where_something_is_erased(
     assert not Path(f"{project.path}.wal").exists()
 
 
-@pytest.mark.ring(2)
 def test_a_busy_file_is_a_warning_and_the_next_run_compacts(
     erased: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,7 +231,6 @@ compact.make_erasure_final(sys.argv[1], 5, {})
 """
 
 
-@pytest.mark.ring(2)
 def test_what_a_killed_compaction_leaves_goes_at_the_next_sync(erased: Project) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(erased.path)], check=False)
     copies = f".{erased.path.name}.compacting-*"
@@ -245,7 +242,6 @@ def test_what_a_killed_compaction_leaves_goes_at_the_next_sync(erased: Project) 
     assert finish(erased)
 
 
-@pytest.mark.ring(2)
 def test_a_running_compaction_is_left_alone_and_waited_for(
     erased: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,8 @@ from recruit_assets import endpoints
 from recruit_assets.assets import build_asset
 from recruit_assets_tests.conftest import Project
 
+pytestmark = pytest.mark.ring(2)
+
 DOCUMENT = Path(__file__).parents[1] / "docs" / "extending.md"
 EXAMPLES = dict(re.findall(r"```python (\w+)\n(.+?)```", DOCUMENT.read_text(), re.DOTALL))
 

@@ -26,6 +26,8 @@ from recruit_assets_tests.conftest import BY_NAME, Project
 from recruit_assets_tests.rings import FULL
 from recruit_assets_tests.syncing import ASSETS, BUILD_MARTS, MART_ASSETS, SCHEDULES, SYNCS
 
+pytestmark = pytest.mark.ring(2)
+
 RUN_SUCCESS = dg.DagsterEventType.RUN_SUCCESS
 notify_on_failure: Any = defs.resolve_sensor_def("notify_on_failure")
 build_marts_after_failure: Any = defs.resolve_sensor_def("build_marts_after_failure")
@@ -110,7 +112,6 @@ def home(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-@pytest.mark.ring(2)
 @pytest.mark.parametrize(
     ("job", "skipped"),
     [("sync_hiring", set()), ("sync", {"hourly"}), ("full_sync", {"hourly", "nightly"})],
@@ -127,7 +128,6 @@ def test_a_tick_is_skipped_while_a_run_goes_on(
         home.report_run_failed(run, "It was killed.")
 
 
-@pytest.mark.ring(2)
 @pytest.mark.parametrize("passed", [timedelta(hours=3), timedelta(days=-400)])
 def test_a_run_whose_process_is_gone_keeps_no_schedule_from_ticking(
     home: dg.DagsterInstance, passed: timedelta
@@ -141,7 +141,6 @@ def test_a_run_whose_process_is_gone_keeps_no_schedule_from_ticking(
         assert "is queued" in ticked("hourly", home).skip_message  # it has no process yet
 
 
-@pytest.mark.ring(2)
 @pytest.mark.parametrize("name", ["nightly", pytest.param("hourly", marks=FULL)])
 def test_a_tick_loads_all(project: Project, home: dg.DagsterInstance, name: str) -> None:
     local = dg.Definitions(
@@ -167,7 +166,6 @@ def test_a_tick_loads_all(project: Project, home: dg.DagsterInstance, name: str)
     assert project.path.with_name("test-report.html").exists()
 
 
-@pytest.mark.ring(2)
 def test_after_a_failed_sync_the_answers_come_from_what_is_there(project: Project) -> None:
     local = dg.Definitions(
         [*ASSETS, *MART_ASSETS], jobs=[*SYNCS, BUILD_MARTS], resources=project.resources()
@@ -233,7 +231,6 @@ def test_the_sensor_posts_what_failed_and_why(
 SLACK = "<!channel> & <http://x|y>\x00\x1b[31m\u202e\r\nforged: all is well"
 
 
-@pytest.mark.ring(2)
 def test_the_sensor_posts_text_of_the_source_as_text(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,7 +357,6 @@ def recovered(project: Project, result: dg.ExecuteInProcessResult) -> Any:
     )
 
 
-@pytest.mark.ring(2)
 def test_an_outage_is_posted_once_and_its_end_once(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
