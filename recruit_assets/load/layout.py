@@ -3,6 +3,8 @@
 Scope: whether this project, and this account, may write to a file.
 """
 
+from dataclasses import dataclass
+
 import duckdb
 
 from recruit_assets.errors import DatabaseProblem
@@ -26,71 +28,70 @@ _TABLE = Table(
 )
 
 
-def layout_version(database: duckdb.DuckDBPyConnection) -> float:
-    """Return the version of the layout, however large it is; 1 if none is stored."""
-    if "version" not in _columns(database):
-        return 1
-    ((found,),) = database.execute(
-        "SELECT max(number) FILTER (isfinite(number)) FROM (SELECT "
-        "TRY_CAST(version::VARCHAR AS DOUBLE) AS number "
+@dataclass(frozen=True)
+class Layout:
+    """Hold the version of a file's layout, and its account, which is empty if it has no name."""
+
+    version: float = 1
+    account: str = ""
+
+
+def read_layout(database: duckdb.DuckDBPyConnection) -> Layout:
+    """Return the layout of a file, however large its version; 1 if none is stored."""
+    columns = {name.lower() for name, _ in columns_found(database, SCHEMA_VERSION, META)}
+    version, account = (
+        f"{name}::VARCHAR" if name in columns else "NULL" for name in ("version", "account")
+    )
+    if not columns:
+        return Layout()
+    ((found, whose),) = database.execute(
+        "SELECT max(number) FILTER (isfinite(number)), max(account) FROM (SELECT "
+        f"TRY_CAST({version} AS DOUBLE) AS number, {account} AS account "
         f"FROM {table_name(database, SCHEMA_VERSION, META)})"
     ).fetchall()
-    return float(found or 1)
+    return Layout(float(found or 1), whose or "")
 
 
-def check_version(database: duckdb.DuckDBPyConnection) -> None:
-    """Refuse a file whose layout is from a later version of this project.
+def check_version(database: duckdb.DuckDBPyConnection) -> Layout:
+    """Return the layout of a file, unless it is from a later version of this project.
 
     Raises:
         DatabaseProblem: the message says what to do.
     """
-    found = layout_version(database)
-    if found > VERSION:
+    found = read_layout(database)
+    if found.version > VERSION:
         raise DatabaseProblem(
-            f"The tables have layout version {found:g}, and this recruit-assets supports "
+            f"The tables have layout version {found.version:g}, and this recruit-assets supports "
             f"versions up to {VERSION}: upgrade recruit-assets. Nothing was changed."
         )
+    return found
 
 
-def check_account(database: duckdb.DuckDBPyConnection, account: str) -> None:
-    """Refuse a file that has the records of another account, which a sync would replace.
+def check_layout(database: duckdb.DuckDBPyConnection, account: str) -> Layout:
+    """Return the layout of a file, unless a sync of the account may not write to it.
 
     Raises:
-        DatabaseProblem: the message says what to do.
+        DatabaseProblem: it is from a later version of this project, or has the records of another
+            account, which a sync would replace.
     """
-    if (found := _account(database)) and found != account:
+    found = check_version(database)
+    if found.account not in ("", account):
         this = f"the account {account}" if account else "an account without a key prefix"
         raise DatabaseProblem(
-            f"The file has the records of the account {one_line(found)}, and this is {this}: give "
-            "each account a file of its own. If it is the same account under a new name, run "
-            f"UPDATE {META}.{SCHEMA_VERSION} SET account = {literal(account)} in the file. "
-            "Nothing was changed."
+            f"The file has the records of the account {one_line(found.account)}, and this is "
+            f"{this}: give each account a file of its own. If it is the same account under a new "
+            f"name, run UPDATE {META}.{SCHEMA_VERSION} SET account = {literal(account)} in the "
+            "file. Nothing was changed."
         )
+    return found
 
 
-def prepare_layout(database: duckdb.DuckDBPyConnection, account: str) -> None:
-    """Store the version of this project, and the account if it has a name.
-
-    Raises:
-        DatabaseProblem: the file has the records of another account.
-    """
-    check_account(database, account)
-    found = layout_version(database), _account(database)
+def store_layout(database: duckdb.DuckDBPyConnection, account: str, found: Layout) -> None:
+    """Store the version of this project, and the account, where `found` differs."""
     ensure(database, _TABLE)
-    if found != (VERSION, account):
+    if found != Layout(VERSION, account):
         table = table_name(database, SCHEMA_VERSION, META)
         database.execute(f"DELETE FROM {table}")
-        database.execute(f"INSERT INTO {table} VALUES (?, nullif(?, ''))", [VERSION, account])
-
-
-def _account(database: duckdb.DuckDBPyConnection) -> str:
-    """Return the account whose records a file has; empty if none is stored."""
-    if "account" not in _columns(database):
-        return ""
-    table = table_name(database, SCHEMA_VERSION, META)
-    ((found,),) = database.execute(f"SELECT max(account::VARCHAR) FROM {table}").fetchall()
-    return found or ""
-
-
-def _columns(database: duckdb.DuckDBPyConnection) -> set[str]:
-    return {name.lower() for name, _ in columns_found(database, SCHEMA_VERSION, META)}
+        database.execute(
+            f"INSERT INTO {table} (version, account) VALUES (?, nullif(?, ''))", [VERSION, account]
+        )

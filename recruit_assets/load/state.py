@@ -14,7 +14,7 @@ import duckdb
 
 from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.load.endpoint_table import is_damaged
-from recruit_assets.load.layout import check_account, check_version
+from recruit_assets.load.layout import check_layout
 from recruit_assets.load.obstacles import check_names
 from recruit_assets.load.schema import columns_of, count, table_exists, table_name
 from recruit_assets.load.syncs import add_sync, latest, numbered, prepare_syncs
@@ -93,8 +93,7 @@ def read_state(
     if not exists():
         return SyncState(account=account)
     with opened() as database:
-        check_version(database)
-        check_account(database, account)
+        check_layout(database, account)
         check_names(database, endpoint)
         state = recall(database, endpoint)
         if is_damaged(database, endpoint):

@@ -12,13 +12,7 @@ from typing import Any
 
 import duckdb
 
-from recruit_assets.load.layout import (
-    META,
-    VERSION,
-    check_version,
-    layout_version,
-    prepare_layout,
-)
+from recruit_assets.load.layout import META, VERSION, check_layout, store_layout
 from recruit_assets.load.schema import columns_found, table_name
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.table import ORDER, Table, describe
@@ -118,16 +112,15 @@ def prepare_syncs(database: duckdb.DuckDBPyConnection, account: str = "") -> lis
         DatabaseProblem: the file is from a later version or of another account, or has a view or
             table that a user made in place of one of ours.
     """
-    check_version(database)
+    found = check_layout(database, account)
     check_is_view(database, LATEST_VIEW, META)
-    found = layout_version(database)
-    if found < VERSION:
+    if found.version < VERSION:
         _rename_columns(database)
     defects = ensure(database, _SYNCS)
     if not _is_latest(database):
         _make_view(database)
-    prepare_layout(database, account)
-    return defects if found == VERSION else []
+    store_layout(database, account, found)
+    return defects if found.version == VERSION else []
 
 
 def add_sync(database: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:

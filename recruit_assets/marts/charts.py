@@ -5,9 +5,11 @@ and dark mode; outside the page, they are replaced by colours that work in both.
 """
 
 import base64
+import json
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -92,11 +94,17 @@ def as_svg(chart: ChartData) -> str:
     """
     spec = (_months if chart.picture.months else _bars)(chart.rows)
     try:
-        svg = str(vl_convert.vegalite_to_svg(spec))
+        svg = _drawn(json.dumps(spec))
     except ValueError as error:
         raise NotDrawn(one_line(f"The picture could not be drawn: {error}", 200)) from error
     svg = _NEEDLESS.sub("", re.sub(r"(\d\.\d\d)\d+", r"\1", svg))
     return svg.replace("<svg ", f'<svg aria-hidden="true" font-family="{FONT}" ', 1)
+
+
+@lru_cache(maxsize=32)
+def _drawn(spec: str) -> str:
+    """Return the drawing of a specification; a run needs each twice, for the UI and the report."""
+    return str(vl_convert.vegalite_to_svg(spec))
 
 
 def as_markdown(chart: ChartData) -> str:
