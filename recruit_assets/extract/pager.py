@@ -110,15 +110,20 @@ class Pager:
         self.query = replace(self.query, size=self.size)
         return True
 
+    def stated_end(self, page: Page) -> int:
+        """Return the number of the last page, as the counts and the link of this page have it."""
+        linked = page.number + 1 if has_next_link(page) else 1
+        return max(self._counted_end(page), linked)
+
     def _end(self, page: Page) -> int:
-        """Return the number of the last page, as far as this response shows."""
+        """Return the number of the last page to request; the link of an empty page is no reason."""
+        return self.stated_end(page) if page.records else self._counted_end(page)
+
+    def _counted_end(self, page: Page) -> int:
         document = page.document
         if document.record_count is None:
-            counted = document.page_count or 0
-        else:
-            counted = self.last(document.record_count)
-        on = page.records and has_next_link(page)
-        return max(counted, page.number + 1 if on else 1)
+            return max(1, document.page_count or 0)
+        return self.last(document.record_count)
 
     def _fit(self, page: Page) -> None:
         """Adopt the API's page size if it differs from the requested one on every page."""

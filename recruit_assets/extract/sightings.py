@@ -29,8 +29,8 @@ class Repeats:
 
         Args:
             page: the page as returned.
-            last: the number of the last page, by the count of this response; pages after it are
-                empty, which is not a repetition.
+            last: the number of the last page, by this response; pages after it are empty, which
+                is not a repetition.
         """
         content = hash(frozenset(record.id for record in page.records))  # in any order
         moved = self._numbers.setdefault(content, page.number) != page.number

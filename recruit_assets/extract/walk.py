@@ -104,12 +104,12 @@ class Walk:
         repeats = Repeats()
         for number, page in enumerate(pages, 1):
             yield page
-            if repeats.too_many(page, self._pager.last(page.document.record_count)):
+            if repeats.too_many(page, self._pager.stated_end(page)):
                 self._doubts.insert(
                     0,
-                    "the list repeats itself or its record count is wrong: "
-                    f"{MAX_REPEATED_PAGES} pages in a row had the same records as other pages, the "
-                    f"last of them page {page.number:,}, so no more were requested. {TELL}",
+                    "the list repeats itself, or its counts or links are wrong: "
+                    f"{MAX_REPEATED_PAGES} pages in a row had no records or those of other pages, "
+                    f"the last of them page {page.number:,}, so no more were requested. {TELL}",
                 )
                 return
             if number == MAX_PAGES:

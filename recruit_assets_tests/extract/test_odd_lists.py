@@ -223,7 +223,7 @@ def test_a_list_that_repeats_itself_is_left(
     assert came
     assert set(came) <= set(everything)
     assert reading.report.verdict is Verdict.INCOMPLETE
-    assert "repeats itself or its record count is wrong" in reading.report.reason
+    assert "the list repeats itself, or its counts or links are wrong" in reading.report.reason
     assert "Tell the API's operator" in reading.report.reason
     assert len(sandbox.requests) <= FEW
 
