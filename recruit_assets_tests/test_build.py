@@ -9,14 +9,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import dagster as dg
 import duckdb
 import pytest
 from dagster._core.errors import DagsterResourceFunctionError
-from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster_duckdb import DuckDBResource
 
 from recruit_assets import (
@@ -28,15 +26,16 @@ from recruit_assets import (
     Settings,
     build_defs,
 )
-from recruit_assets.dagster_event_log import EventLog
 from recruit_assets.errors import BadSetting
 from recruit_assets.marts.mart import MARTS, marts_of
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.sensors import first_cause
+from recruit_assets_tests.cli.test_command_line import environment
 from recruit_assets_tests.conftest import KEY, served
 from recruit_assets_tests.test_schedules import webhook
 
 NAMES = {each.name for each in ENDPOINTS}
+QUIET = {"telemetry": {"enabled": False}}
 TYPED = {"north": "Title of the north", "south": "Title of the south"}
 
 
@@ -48,6 +47,27 @@ class Two:
     folder: Path
     defs: dg.Definitions
     instance: dg.DagsterInstance
+
+    def start(self, account: str) -> subprocess.Popen[str]:
+        """Start a sync of an account in a process of its own."""
+        (sandbox, *_) = self.sandboxes.values()
+        env = environment(
+            sandbox, self.folder, RECRUIT_API_KEY="", RECRUIT_ACCOUNTS=",".join(self.sandboxes)
+        )
+        for name, served_by in self.sandboxes.items():
+            prefix = f"RECRUIT_{name.upper()}_"
+            env[f"{prefix}API_KEY"] = served_by.rules.key
+            env[f"{prefix}API_BASE_URL"] = served_by.base_url
+        with dg.DagsterInstance.from_config(env["DAGSTER_HOME"]):
+            pass  # two processes cannot make its files at the same time
+        return subprocess.Popen(
+            [Path(sys.executable).with_name("recruit-assets"), "sync", "--account", account],
+            cwd=self.folder,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def run(self, job: str) -> dg.ExecuteInProcessResult:
         return self.defs.resolve_job_def(job).execute_in_process(
@@ -111,21 +131,7 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
     with ExitStack() as stack:
         for sandbox in sandboxes.values():
             stack.enter_context(served(sandbox))
-        # In memory, two runs at once would lock each other out.
-        (tmp_path / "home").mkdir()
-        quick = {"module": EventLog.__module__, "class": EventLog.__name__}
-        # Dagster captures the output of a process, which has two runs here.
-        silent = {
-            "module": NoOpComputeLogManager.__module__,
-            "class": NoOpComputeLogManager.__name__,
-        }
-        overrides = {
-            "event_log_storage": {**quick, "config": {"base_dir": str(tmp_path / "home")}},
-            "compute_logs": silent,
-            "telemetry": {"enabled": False},
-        }
-        home = dg.DagsterInstance.local_temp(str(tmp_path / "home"), overrides)
-        instance = stack.enter_context(home)
+        instance = stack.enter_context(dg.DagsterInstance.local_temp(overrides=QUIET))
         accounts = [
             build_defs(settings_of(name, sandbox, tmp_path), key_prefix=name)
             for name, sandbox in sandboxes.items()
@@ -138,16 +144,9 @@ def test_two_accounts_at_once_leave_each_other_alone(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dg.Definitions.validate_loadable(two.defs)
-    results: dict[str, dg.ExecuteInProcessResult] = {}
-    threads = [
-        Thread(target=lambda name=name: results.update({name: two.run(f"{name}_sync")}))
-        for name in TYPED
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(result.success for result in results.values())
+    syncs = [two.start(name) for name in TYPED]
+    said = [sync.communicate()[0] for sync in syncs]
+    assert [sync.returncode for sync in syncs] == [0, 0], said
     for name in TYPED:
         two.check(name)
 

@@ -180,6 +180,11 @@ def test_a_time_in_the_future_is_distrusted(erased: Project) -> None:
         ({"phone": "1"}, {"phone": None}, True),
         ({"phone": "1"}, {"phone": "  "}, True),
         ({"phone": "1"}, {"phone": "2"}, False),
+        (
+            {"first-name": "Ada", "last-name": "Lovelace", "email": "ada@example.com"},
+            {"first-name": "Anon", "last-name": "Anon", "email": "anon@example.com"},
+            True,
+        ),
         ({"phone": None}, {"phone": "2"}, False),
         ({"tags": ["a", "b"]}, {"tags": ["a", "b", "c"]}, False),
         ({"tags": ["a", "b"]}, {"tags": ["b"]}, True),

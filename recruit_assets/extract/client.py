@@ -119,12 +119,13 @@ class Client:
         Raises:
             CancelledError: `stopped` is set, so nothing more may be sent.
         """
-        begun = monotonic()
+        begun, waited = monotonic(), 0.0
         while not stopped.is_set():
             seconds = self._limiter.take() if self._limiter else 0.0
             if not seconds:
-                return monotonic() - begun
+                return waited
             sleep(seconds, stopped)
+            waited = monotonic() - begun
         raise CancelledError
 
     def get(
@@ -147,7 +148,7 @@ class Client:
         Raises:
             RequestFailed: one of its subclasses; see `errors`.
         """
-        body = self._fetch(self._resolve(url, subject), query, subject)
+        response, body = self._fetch(self._resolve(url, subject), query, subject)
         stats.bytes += len(body)
         if len(body) > COUNT_VALUES_ABOVE and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
             raise http_errors.too_large(subject, f"{MAX_VALUES:,} values")
@@ -156,7 +157,9 @@ class Client:
         except BadId as error:
             raise http_errors.bad_id(subject, str(error)) from None
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise http_errors.invalid_response(subject, body, str(error), self._redaction) from None
+            raise http_errors.invalid_response(
+                subject, response, body, str(error), self._redaction
+            ) from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -165,7 +168,12 @@ class Client:
         if self._limiter:
             self._limiter.close()
 
-    def _fetch(self, url: str, query: str, subject: str) -> bytes:
+    def _fetch(self, url: str, query: str, subject: str) -> tuple[requests.Response, bytes]:
+        """Return a response with status 200, and its decoded body.
+
+        Raises:
+            RequestFailed: there is no response, or it has another status.
+        """
         request = self._prepared.copy()
         request.url = f"{url}?{query}" if query else requote_uri(url)
         response, sent, host = None, monotonic(), self._origin.netloc
@@ -191,7 +199,7 @@ class Client:
         if response.status_code != 200:
             raise http_errors.error_response(subject, response, body, self._redaction)
         self._compare_clocks(response)
-        return body
+        return response, body
 
     def _settle(self, sent: float, response: requests.Response | None) -> None:
         """Report the outcome of a request to the rate limiter."""

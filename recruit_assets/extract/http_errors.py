@@ -45,11 +45,9 @@ def error_response(
         host = _host(response.headers.get("Location", ""))
         happened = f"the API redirects to {host} (HTTP {status}), where the key is not sent"
         advice = "If that is the right place, set RECRUIT_API_BASE_URL to it."
-    wait = wait_asked_for(response)
-    if wait is not None:
-        happened += f", and asked to wait {duration(wait)}"
+    happened += _asked_to_wait(response)
     error = _refusal(subject, status, happened, refusals, advice)
-    error.status, error.wait = status, wait
+    error.status, error.wait = status, wait_asked_for(response)
     return error
 
 
@@ -165,18 +163,28 @@ def one_id_twice(subject: str, id_: str, first: str, second: str) -> Rejected:
     )
 
 
-def invalid_response(subject: str, body: bytes, why: str, redaction: Redaction) -> InvalidResponse:
+def invalid_response(
+    subject: str, response: requests.Response, body: bytes, why: str, redaction: Redaction
+) -> InvalidResponse:
     """Return the error for a response with status 200 that is not a JSON:API document."""
     start = (
         f"it begins: {redaction.excerpt(body[:EXCERPT_BYTES])}"
         if body.strip()
         else "the body is empty"
     )
-    return InvalidResponse(
+    error = InvalidResponse(
         subject,
-        f"the response is not valid JSON:API: {why}; {start}",
+        f"the response is not valid JSON:API: {why}; {start}{_asked_to_wait(response)}",
         f"{AGAIN} Is RECRUIT_API_BASE_URL an API, and not a web page?",
     )
+    error.wait = wait_asked_for(response)
+    return error
+
+
+def _asked_to_wait(response: requests.Response) -> str:
+    """Return the end of a sentence that names the wait that a response asks for; empty if none."""
+    wait = wait_asked_for(response)
+    return "" if wait is None else f", and asked to wait {duration(wait)}"
 
 
 def error_objects(body: bytes) -> list[tuple[str, str]]:

@@ -159,7 +159,7 @@ def note_replaced(
     """Note the rows that are about to lose personal values to the staged ones.
 
     A row does if a value becomes blank, if a part of a list or of JSON is removed or changed, or if
-    at least half of its texts are replaced, as by "Anonymous".
+    three or at least half of its texts are replaced at once, as by "Anonymous".
 
     Args:
         database: open for writing, in the transaction of the merge.
@@ -183,7 +183,7 @@ def note_replaced(
     if names is None and words:
         had = " + ".join(f"({filled})::INTEGER" for filled, _ in words)
         gone = " + ".join(f"({filled} AND {differs})::INTEGER" for filled, differs in words)
-        lost.append(f"({had} > 0 AND 2 * ({gone}) >= {had})")
+        lost.append(f"({had} > 0 AND ({gone} >= 3 OR 2 * ({gone}) >= {had}))")
     if lost:
         rows = f"{table_name(database, endpoint.name)} t JOIN {source} s ON t.id = s.id"
         note_erasure(database, endpoint, _count_if(database, " OR ".join(lost), rows))

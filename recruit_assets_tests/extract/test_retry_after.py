@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recruit_assets.errors import (
+    InvalidResponse,
     ParameterRefused,
     RateLimited,
     Rejected,
@@ -125,7 +126,7 @@ REFUSALS = [202, 301, 304, 400, 401, 403, 404, 409, 410, 423]
 AGO = format_datetime(NOW - timedelta(days=1), usegmt=True)
 
 
-@pytest.mark.parametrize("status", [*REFUSALS, 408, 429, 503])
+@pytest.mark.parametrize("status", [*REFUSALS, 200, 408, 429, 503])
 def test_a_wait_is_heeded_on_every_status(sandbox: Sandbox, walk: StartWalk, status: int) -> None:
     headers = {"Location": "http://127.0.0.1:9/"} if status < 400 else {}
     waits = [(1, "0"), (2, AGO), (2, "0.001")]
@@ -144,6 +145,7 @@ def test_a_wait_is_heeded_on_every_status(sandbox: Sandbox, walk: StartWalk, sta
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
+        (200, InvalidResponse),
         (408, Transient),
         (429, RateLimited),
         (503, Transient),
@@ -158,17 +160,18 @@ def test_a_wait_that_is_too_long_is_named(
 ) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     said = format_datetime(tomorrow, usegmt=True) if dated else "86400"
-    sandbox.fail("regions", status=status, headers={"Retry-After": said}, times=None)
+    body = "<html>maintenance</html>"
+    sandbox.fail("regions", status=status, headers={"Retry-After": said}, body=body, times=None)
     with pytest.raises(RequestFailed) as raised:
         ids(walk("regions"))
     said = str(raised.value)
-    assert f"HTTP {status}" in said
+    assert ("not valid JSON:API" if status == 200 else f"HTTP {status}") in said
     assert ", and asked to wait 24.0 h. " in said
     assert ("A request waits 10 min at most: run it again later." in said) == (
         kind not in (Rejected, ParameterRefused)
     )
     assert type(raised.value) is kind
-    assert raised.value.status == status
+    assert raised.value.status == (None if status == 200 else status)
     assert len(sandbox.requests) == 1
 
 
