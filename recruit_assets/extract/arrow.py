@@ -31,7 +31,7 @@ from recruit_assets.catalogue import Kind
 Values = list[Any]  # one per record; None if the record has no value
 MAX_EXACT = 2**53  # floats hold every integer up to this exactly
 _BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
-_ENCODER = msgspec.json.Encoder(order="sorted")
+_ENCODER = msgspec.json.Encoder(order="sorted", decimal_format="number")
 
 ARROW_TYPES = {
     Kind.TEXT: pa.string(),
@@ -86,7 +86,7 @@ def kind_of(values: Values) -> Kind:
 
 
 def as_json(value: Any) -> str:
-    """Return canonical JSON text: sorted keys, exact integers."""
+    """Return canonical JSON text: sorted keys, exact numbers."""
     return _encoded(storable(value)).decode()
 
 
@@ -95,7 +95,7 @@ def storable(value: Any) -> Any:
     try:
         _encoded(value)
     except UnicodeEncodeError:
-        return json.dumps(value, sort_keys=True)
+        return json.dumps(value, sort_keys=True, default=str)  # only a Decimal is unknown to it
     return value
 
 

@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 from recruit_assets.extract import http_errors
 from recruit_assets.extract.access import ApiSettings, is_loopback
 from recruit_assets.extract.deadline import Adapter, Deadlines
-from recruit_assets.extract.jsonapi import AnyDocument, BadId, read
+from recruit_assets.extract.jsonapi import AnyDocument, BadId, is_unicode, read
 from recruit_assets.extract.no_response import deadline_exceeded, no_response, request_not_sent
 from recruit_assets.extract.rate_limit import RateLimiter
 from recruit_assets.extract.redaction import Redaction
@@ -155,7 +155,7 @@ class Client:
         try:
             return read(body, document_type)
         except BadId as error:
-            raise http_errors.bad_id(subject, str(error)) from None
+            raise http_errors.unusable(subject, str(error)) from None
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise http_errors.invalid_response(
                 subject, response, body, str(error), self._redaction
@@ -242,6 +242,8 @@ class Client:
             self.behind = max(self.behind, self.ahead)
 
     def _resolve(self, url: str, subject: str) -> str:
+        if not is_unicode(url):
+            raise http_errors.unusable(subject, "the API's link to this page is not valid Unicode")
         try:
             resolved = urljoin(self.base_url, url)
             parts = urlsplit(resolved)

@@ -139,8 +139,8 @@ def too_large(subject: str, most: str) -> Rejected:
     )
 
 
-def bad_id(subject: str, why: str) -> Rejected:
-    """Return the error for a record with an invalid id; a retry would return the same."""
+def unusable(subject: str, why: str) -> Rejected:
+    """Return the error for an invalid id or link; a retry would return the same."""
     return Rejected(subject, why, f"The table is unchanged. {TELL}.")
 
 
@@ -191,7 +191,7 @@ def error_objects(body: bytes) -> list[tuple[str, str]]:
     """Return (code, detail) of each error; `errors` is a list, or by some reports an object."""
     try:
         errors = msgspec.json.decode(body)["errors"]
-    except (msgspec.MsgspecError, KeyError, TypeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError):
         return []
     all_ = errors if isinstance(errors, list) else [errors]
     return [

@@ -6,12 +6,14 @@ interprets a record; `walk` chooses the next page.
 
 import json
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import force_setattr
+
+from recruit_assets.text import one_line
 
 MAX_DIGITS = 4000  # digits; a longer integer is kept as text
 MAX_COUNT = 1 << 53  # records; floats hold every integer up to here
@@ -90,18 +92,18 @@ AnyDocument = TypeVar("AnyDocument", Document, Single)
 def read(body: bytes, document_type: type[AnyDocument]) -> AnyDocument:
     """Decode a response into a document of the requested type.
 
-    Values that cannot be stored (unpaired surrogates, numbers out of range, NaN, which is not JSON)
-    do not spoil the page: such a number is kept as its text, and `records` handles such a text.
+    Values that cannot be stored do not spoil the page. Numbers out of range and NaN, which is not
+    JSON, are kept as their text. Texts with unpaired surrogates, or with bytes that are not UTF-8,
+    are left to `records`; only in an id they are an error.
 
     Raises:
         msgspec.MsgspecError: it is not a document; the message shows none of its values.
-        UnicodeError: it is not UTF-8.
+        UnicodeError: it is not a document, and not UTF-8.
         BadId: a record has an invalid id.
     """
     document = _decoded(body, document_type)
     for number, record in enumerate(records_of(document), 1):
-        if type(record.id) is not str or not record.id:
-            force_setattr(record, "id", _id(record.id, number, body))
+        force_setattr(record, "id", _id(record.id, number))
     return document
 
 
@@ -115,52 +117,55 @@ def members(value: Members | Relationships) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _id(value: Any, number: int, body: bytes) -> int:
-    """Return an id that is a whole number, also where it is written as 5.0 or 1e17.
+def is_unicode(text: str) -> bool:
+    """Return whether a text is free of unpaired surrogates, which no database stores."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _id(value: Any, number: int) -> int | str:
+    """Return an id: a text, or a whole number, also where it is written as 5.0 or 1e17.
 
     Raises:
         msgspec.ValidationError: the id is missing.
-        BadId: the id is something else.
+        BadId: the id is something else, or a text that is damaged. It is not repaired, because the
+            repaired id could be another record's.
     """
-    if type(value) is int:
-        return value
-    if type(value) is float and value.is_integer():
-        return int(value) if abs(value) < MAX_COUNT else _exactly(number, body)
     if value is None or value == "":
         raise msgspec.ValidationError(f"Expected an id, got `{value!r}` - at record {number}")
-    shown = json.dumps(value) if isinstance(value, float | bool) else f"a {type(value).__name__}"
+    if type(value) is int or (isinstance(value, str) and is_unicode(value)):
+        return value
+    if isinstance(value, str):
+        shown = one_line(json.dumps(value), 60)
+        raise BadId(f"record {number} has the id {shown}, which is not valid Unicode")
+    shown = json.dumps(value) if isinstance(value, bool) else f"a {type(value).__name__}"
+    if isinstance(value, float | Decimal):
+        exact = Decimal(str(value))
+        if exact.adjusted() < MAX_DIGITS and exact == int(exact):
+            return int(exact)
+        shown = one_line(str(value), 60)
     raise BadId(f"record {number} has the id {shown}, but an id must be a text or a whole number")
-
-
-def _exactly(number: int, body: bytes) -> int:
-    """Return the id of a record that may have more digits than a float holds.
-
-    Raises:
-        BadId: it is no whole number.
-    """
-    data = json.loads(body, parse_float=Decimal, parse_int=Decimal)["data"]
-    exact: Decimal = (data[number - 1] if isinstance(data, list) else data)["id"]
-    if exact != exact.to_integral_value():
-        raise BadId(
-            f"record {number} has the id {exact}, but an id must be a text or a whole number"
-        )
-    return int(exact)
 
 
 def _decoded(body: bytes, document_type: type[AnyDocument]) -> AnyDocument:
     try:
-        return msgspec.json.decode(body, type=document_type)
-    except msgspec.MsgspecError as error:
+        document: AnyDocument = _DECODERS[document_type].decode(body)
+        return document
+    except (msgspec.MsgspecError, UnicodeError) as error:
         try:
+            # A byte that is not UTF-8 becomes an unpaired surrogate: the text is known as damaged.
             loose = json.loads(
-                body, parse_float=_number, parse_int=_whole_number, parse_constant=str
+                body.decode("utf-8-sig", "surrogateescape"),
+                parse_float=_number,
+                parse_int=_whole_number,
+                parse_constant=str,
             )
         except (ValueError, RecursionError):
             raise error from None
-        document = msgspec.convert(loose, document_type)
-        if not all(str(record.id).isascii() for record in records_of(document)):
-            raise  # an id must be intact
-        return document
+        return msgspec.convert(loose, document_type)
 
 
 def count_in(value: Any) -> int | None:
@@ -180,10 +185,22 @@ def _member(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else None
 
 
-def _number(text: str) -> float | str:
-    value = float(text)
-    return value if isfinite(value) else text
+def _number(text: str) -> float | Decimal | str:
+    """Return a number as a float, or exactly if a float would lose digits of it.
+
+    A number that is too large for a float is returned as its text, and so is an absurd exponent.
+    """
+    value, exact = float(text), Decimal(text, _ANY_EXPONENT)
+    if not isfinite(value) or exact.is_nan():
+        return text
+    return value if exact == Decimal(repr(value)) else exact
 
 
 def _whole_number(text: str) -> int | str:
     return int(text) if len(text) <= MAX_DIGITS else text
+
+
+_ANY_EXPONENT = Context(traps=[])  # an exponent beyond all bounds gives NaN instead of an error
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {
+    each: msgspec.json.Decoder(each, float_hook=_number) for each in (Document, Single)
+}

@@ -68,6 +68,27 @@ def test_numbers_beyond_64_bits_arrive_whole(sandbox: Sandbox) -> None:
     client.close()
 
 
+def test_a_page_that_is_not_unicode_fails_only_for_its_ids(sandbox: Sandbox) -> None:
+    client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url}))
+
+    def get(body: bytes, url: str = "regions") -> Document:
+        sandbox.fail("regions", status=200, body=body)
+        return client.get(url, "", "regions, page 1", Document, RequestStats())
+
+    body = b'{"data":[{"id":"%s","attributes":{"name":"Malm\xf6 \\ud800"}}]}'
+    (record,) = get(body % "Malm\u00f6".encode()).data
+    assert record.id == "Malm\u00f6"
+    assert members(record.attributes)["name"] == "Malm\udcf6 \ud800"
+    advice = r"The table is unchanged\. Tell the API's operator\."
+    with pytest.raises(
+        Rejected, match=rf"regions, page 1: record 1 has .* valid Unicode.*{advice}"
+    ):
+        get(body % b"Malm\xf6")
+    with pytest.raises(Rejected, match=rf"link to this page is not valid Unicode.*{advice}"):
+        get(body, "regions?page[after]=\ud800")
+    client.close()
+
+
 def test_the_budget_is_kept(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

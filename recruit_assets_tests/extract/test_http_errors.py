@@ -17,6 +17,8 @@ from recruit_assets.extract.no_response import no_response
         (b"{}", []),
         (b"[]", []),
         (b"<html>", []),
+        (b'{"errors":[{"detail":"no\xff"}]}', []),
+        (b'{"errors":' + b"[" * 10**5, []),
     ],
 )
 def test_the_errors_of_an_answer(body: bytes, found: list[tuple[str, str]]) -> None:

@@ -95,7 +95,6 @@ def test_a_number_that_nothing_can_hold_is_not_said(number: bytes) -> None:
         b'{"data":[{}]}',
         b'{"data":[{"id":null}]}',
         b'{"data":[{"id":""}]}',
-        b'{"data":[{"id":"\\ud800"}]}',
         b'{"data":[' + b"[" * 10**5,
     ],
 )
@@ -167,3 +166,43 @@ def test_an_id_that_can_be_none_is_named(id_: str, shown: str) -> None:
         read(f'{{"data":[{{"id":"1"}},{{"id":{id_}}}]}}'.encode(), Document)
     said = f"record 2 has the id {shown}, but an id must be a text or a whole number"
     assert str(raised.value) == said
+
+
+@pytest.mark.parametrize("id_", [b"\\ud800", b"5\\udfff", b"\xe9", b"5\xff", b"\xed\xa0\x80"])
+def test_only_a_damaged_id_is_refused(id_: bytes) -> None:
+    ids = ["1", "Zo\u00eb", "\U0001f600", "\ufffd"]
+    intact = b",".join(b'{"id":"%s"}' % each.encode() for each in ids)
+    label = b'{"id":"2","type":"%s"}' % id_
+    (*others, damaged) = read(b'{"data":[%s,%s]}' % (intact, label), Document).data
+    assert [record.id for record in others] == ids
+    assert damaged.id == "2"
+    with pytest.raises(BadId, match=r'record 5 has the id "5?(\\ud[8cf]..)+", which is not v'):
+        read(b'{"data":[%s,{"id":"%s"}]}' % (intact, id_), Document)
+    with pytest.raises(BadId, match="record 1 has the id"):
+        read(b'{"data":{"id":"%s"}}' % id_, Single)
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["0.12345678901234567890123", "9007199254740993.0", "1e-400", "-3." + "3" * 5000, "0.1", "1e5"],
+)
+@pytest.mark.parametrize("other", ["0", "NaN"])
+def test_a_number_keeps_all_its_digits(number: str, other: str) -> None:
+    body = f'{{"data":[{{"id":"1","attributes":{{"a":[{number},{other}]}}}}]}}'.encode()
+    value = members(read(body, Document).data[0].attributes)["a"][0]
+    assert Decimal(str(value)) == Decimal(number)
+
+
+def test_a_number_with_an_absurd_exponent_is_kept_as_its_text() -> None:
+    for number in ("1e-9999999999999999999999", "-1e9999999999999999999999"):
+        body = b'{"data":[{"id":"1","meta":%s}]}' % number.encode()
+        assert read(body, Document).data[0].meta == number
+
+
+def test_an_id_is_the_same_whatever_else_the_page_holds() -> None:
+    for id_ in ("9007199254740993.0", "1e17", "5", '"5"'):
+        plain, odd = (
+            read(b'{"data":[{"id":%s,"meta":%s}]}' % (id_.encode(), meta), Document).data[0].id
+            for meta in (b"0", b"NaN")
+        )
+        assert (type(plain), plain) == (type(odd), odd)

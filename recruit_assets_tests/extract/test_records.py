@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -118,6 +119,9 @@ def test_a_value_that_fits_its_column_is_stored_there(kind: str, value: Any, sto
         ("number", "inf"),
         ("number", "1e400"),
         ("number", "9007199254740993"),
+        ("number", Decimal("0.12345678901234567890123")),
+        ("number", Decimal("1e-400")),
+        ("integer", Decimal("9007199254740993.0")),
         ("boolean", 0),
         ("boolean", "true"),
         ("timestamp", "2025-02-30T00:00:00+00:00"),
@@ -145,6 +149,13 @@ def test_null_missing_and_absent_attributes_are_null() -> None:
     assert row({"a-text": None}) == row({}) == row(None) == {"id": "1"}
 
 
+def test_a_number_that_no_float_holds_stays_a_number_in_json() -> None:
+    exact = Decimal("0.12345678901234567890123")
+    assert row({"new": {"x": [exact, 0.1]}})["new"] == f'{{"x":[{exact},0.1]}}'
+    assert row({"a-number": exact})["_unparsed"] == f'{{"a_number":{exact}}}'
+    assert json.loads(row({"new": ["\ud800", exact]})["new"]) == f'["\\ud800", "{exact}"]'
+
+
 def test_an_id_that_is_a_number_becomes_text() -> None:
     assert rows(RecordTable(THINGS), Record(id=7)) == [{"id": "7"}]
 
@@ -164,6 +175,7 @@ def test_an_id_that_is_a_number_becomes_text() -> None:
         ([True, 1], Kind.JSON),
         ([[1]], Kind.JSON),
         ([{}], Kind.JSON),
+        ([Decimal("1e-400"), 0.5], Kind.JSON),
     ],
 )
 def test_an_unknown_attribute_gets_a_column_that_its_first_values_fit(
