@@ -18,10 +18,10 @@ from requests.auth import AuthBase
 from requests.utils import requote_uri
 from urllib3.exceptions import HTTPError
 
-from recruit_assets.extract import http_errors
+from recruit_assets.extract import http_errors, jsonapi
 from recruit_assets.extract.access import ApiSettings, is_loopback
 from recruit_assets.extract.deadline import Adapter, Deadlines
-from recruit_assets.extract.jsonapi import AnyDocument, BadId, is_unicode, read
+from recruit_assets.extract.jsonapi import AnyDocument
 from recruit_assets.extract.no_response import deadline_exceeded, no_response, request_not_sent
 from recruit_assets.extract.rate_limit import RateLimiter
 from recruit_assets.extract.redaction import Redaction
@@ -31,10 +31,10 @@ from recruit_assets.extract.waits import sleep
 
 RATE_LIMIT_HEADERS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
 CHUNK_BYTES = 1 << 16  # decoded bytes per read of a body
-MAX_RESPONSE_BYTES = 64 << 20  # decoded bytes; a page of 30 records has about ten thousand
+# Decoded bytes; a page of 30 records has about ten thousand. Decoding can take ten times as many,
+# because one emoji makes each character of a text take four bytes.
+MAX_RESPONSE_BYTES = 16 << 20
 MAX_ERROR_BYTES = 1 << 20  # bytes of an error body; the rest is not read
-MAX_VALUES = 500_000  # in a response; each takes up to 200 bytes of memory
-COUNT_VALUES_ABOVE = 1 << 21  # bytes; values are counted only in larger responses
 
 
 class _KeyAuth(AuthBase):
@@ -150,11 +150,11 @@ class Client:
         """
         response, body = self._fetch(self._resolve(url, subject), query, subject)
         stats.bytes += len(body)
-        if len(body) > COUNT_VALUES_ABOVE and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
-            raise http_errors.too_large(subject, f"{MAX_VALUES:,} values")
+        if jsonapi.has_too_many_values(body):
+            raise http_errors.too_large(subject, f"{jsonapi.MAX_VALUES:,} values")
         try:
-            return read(body, document_type)
-        except BadId as error:
+            return jsonapi.read(body, document_type)
+        except jsonapi.BadId as error:
             raise http_errors.unusable(subject, str(error)) from None
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise http_errors.invalid_response(
@@ -242,7 +242,7 @@ class Client:
             self.behind = max(self.behind, self.ahead)
 
     def _resolve(self, url: str, subject: str) -> str:
-        if not is_unicode(url):
+        if not jsonapi.is_unicode(url):
             raise http_errors.unusable(subject, "the API's link to this page is not valid Unicode")
         try:
             resolved = urljoin(self.base_url, url)

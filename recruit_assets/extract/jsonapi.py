@@ -7,6 +7,7 @@ interprets a record; `walk` chooses the next page.
 import json
 import re
 from decimal import Context, Decimal
+from itertools import islice
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from recruit_assets.text import one_line
 
 MAX_DIGITS = 4000  # digits; a longer integer is kept as text
 MAX_COUNT = 1 << 53  # records; floats hold every integer up to here
+MAX_VALUES = 250_000  # in a response; each takes up to 400 bytes of memory
+COUNT_VALUES_ABOVE = 1 << 21  # bytes; values are counted only in larger responses
+STRING_OR_VALUE = re.compile(rb'"[^"]*"?|([,\[{])')  # of JSON without escapes
 WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,30})(?:\.0*)?\s*")
 
 
@@ -105,6 +109,19 @@ def read(body: bytes, document_type: type[AnyDocument]) -> AnyDocument:
     for number, record in enumerate(records_of(document), 1):
         force_setattr(record, "id", _id(record.id, number))
     return document
+
+
+def has_too_many_values(body: bytes) -> bool:
+    """Return whether a response has so many values that decoding it takes too much memory.
+
+    Each value but the first follows a comma or a bracket. Those in texts are told apart only if
+    there are too many in all, because that is slow.
+    """
+    if len(body) <= COUNT_VALUES_ABOVE or sum(map(body.count, (b",", b"[", b"{"))) <= MAX_VALUES:
+        return False
+    found = STRING_OR_VALUE.finditer(body.replace(rb"\\", b"").replace(rb"\"", b""))
+    values = (match for match in found if match.lastindex)
+    return next(islice(values, MAX_VALUES, None), None) is not None
 
 
 def records_of(document: Document | Single) -> list[Record]:

@@ -13,8 +13,13 @@ import pytest
 
 from recruit_assets.errors import Rejected
 from recruit_assets.extract.access import ApiSettings
-from recruit_assets.extract.client import MAX_RESPONSE_BYTES, MAX_VALUES, Client
-from recruit_assets.extract.jsonapi import Document
+from recruit_assets.extract.client import MAX_RESPONSE_BYTES, Client
+from recruit_assets.extract.jsonapi import (
+    COUNT_VALUES_ABOVE,
+    MAX_VALUES,
+    Document,
+    has_too_many_values,
+)
 from recruit_assets.extract.retries import RequestStats
 from recruit_assets_tests.extract.test_client import GOOD
 
@@ -58,12 +63,33 @@ def endless() -> Iterator[bytes]:
         yield b" " * (1 << 16)
 
 
+EMOJI = b"\xf0\x9f\x98\x80"
+
+
 def values(one: bytes, times: int = 0) -> Iterator[bytes]:
     """A list with as many values of one kind as are in the largest answer, or so many times."""
     yield b'{"data":[{"id":"1","attributes":{"a":['
     for _ in range((times or MAX_RESPONSE_BYTES // len(one)) // 1000 - 1):
         yield one * 1000
     yield one[:-1] + b"]}}]}"
+
+
+def text(odd: bytes, letter: bytes = b"x") -> Iterator[bytes]:
+    """A list with one text that fills the largest answer; something odd comes before its end."""
+    part = letter * ((1 << 16) // len(letter))
+    yield b'{"data":[{"id":"1","attributes":{"a":"'
+    for _ in range(MAX_RESPONSE_BYTES // len(part) - 1):
+        yield part
+    yield odd + b"}}]}"
+
+
+def names() -> Iterator[bytes]:
+    """The largest object that an answer may have, with wide texts; NaN is decoded loosely."""
+    room = MAX_RESPONSE_BYTES // MAX_VALUES // 2 - 16
+    yield b'{"data":[{"id":"1","attributes":{"a":0'
+    for number in range(MAX_VALUES - 10):
+        yield b',"%s%07d%s":"%s"' % (EMOJI, number, b"x" * room, EMOJI + b"x" * (room + 7))
+    yield b'},"meta":NaN}]}'
 
 
 BODIES: dict[str, tuple[int, str, Any]] = {
@@ -76,11 +102,20 @@ BODIES: dict[str, tuple[int, str, Any]] = {
     "deep": (200, "identity", lambda: values(b"[[[[[[[[")),
     "lists": (200, "identity", lambda: values(b"[],")),
     "objects": (200, "identity", lambda: values(b'{"a":1},')),
-    "texts": (200, "identity", lambda: values(b'"\xf0\x9f\x98\x80",')),
+    "texts": (200, "identity", lambda: values(b'"%s",' % EMOJI)),
     "numbers": (200, "identity", lambda: values(b"7,")),
     "most-lists": (200, "identity", lambda: values(b"[],", MAX_VALUES // 2)),
     "most-objects": (200, "identity", lambda: values(b'{"a":1.5},', MAX_VALUES // 2)),
     "most-texts": (200, "identity", lambda: values(b'"%s",' % (b"x" * 64), MAX_VALUES - 10)),
+    "most-names": (200, "identity", names),
+    "most-text": (200, "identity", lambda: text(b'"')),
+    "most-text-half": (200, "identity", lambda: text(b'\\ud800"')),
+    "most-text-wide": (200, "identity", lambda: text(EMOJI + b'"')),
+    "most-text-wide-half": (200, "identity", lambda: text(EMOJI + b'\\ud800"')),
+    "most-text-wide-byte": (200, "identity", lambda: text(EMOJI + b'\xff"')),
+    "most-text-wide-nan": (200, "identity", lambda: text(EMOJI + b'","b":NaN')),
+    "most-text-commas": (200, "identity", lambda: text(b'"', b',\\"[{')),
+    "cut": (200, "identity", lambda: text(EMOJI)),
 }
 
 
@@ -113,9 +148,18 @@ def url() -> Iterator[str]:
 @pytest.mark.parametrize("kind", ["gzip", "endless"])
 def test_an_answer_ends_at_its_bound_and_is_not_asked_for_again(url: str, kind: str) -> None:
     client = Client(ApiSettings(**GOOD | {"base_url": url}))
-    with pytest.raises(Rejected, match=r"larger than 64 MB, the maximum.* unchanged\. Check that"):
+    with pytest.raises(Rejected, match=r"larger than 16 MB, the maximum.* unchanged\. Check that"):
         client.get(kind, "", "things, page 1", Document, RequestStats())
     client.close()
+
+
+def test_what_looks_like_values_in_a_text_is_none() -> None:
+    filler = rb",[{\",\\\"," * (COUNT_VALUES_ABOVE // 9) + rb"\\"
+    body = b'{"data":[{"id":"1","attributes":{"a":"%s"}},{"id":"2","meta":[%s]}]}'
+    few, many = (body % (filler, b"0" + b",1" * (MAX_VALUES - less)) for less in (10, 0))
+    cut = b'{"data":"%s' % filler
+    found = [has_too_many_values(each) for each in (few, many, cut)]
+    assert found == [False, True, False]
 
 
 @pytest.mark.ring(2)
@@ -127,10 +171,12 @@ def test_no_answer_takes_more_than_its_memory(url: str) -> None:
     assert int(megabytes) < MEMORY, done.stdout
     told = {line.split()[0]: line.partition(" ")[2] for line in said}
     assert told.keys() == BODIES.keys()
-    bounds = ("64 MB", f"{MAX_VALUES:,} values")
+    bounds = ("16 MB", f"{MAX_VALUES:,} values")
     for kind, line in told.items():
         if kind == "refusal":
             assert line.startswith("Transient refusal: the API returned HTTP 500")
+        elif kind == "cut":
+            assert line.startswith("InvalidResponse cut: the response is not valid JSON:API")
         elif kind.startswith("most-"):
             assert line == "was read"
         else:
