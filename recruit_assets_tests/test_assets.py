@@ -172,6 +172,7 @@ def test_values_that_nothing_can_hold_spoil_neither_page_nor_run(project: Projec
     values = {
         "half": '"\\ud83d"',
         "huge": "1e400",
+        "exact": "0.12345678901234567890123",
         "long": "7" * 5000,
         "nested": '{"a":["\\ud83d"]}',
     }
@@ -180,8 +181,19 @@ def test_values_that_nothing_can_hold_spoil_neither_page_nor_run(project: Projec
     project.sandbox.fail("regions", status=200, body=body)
     result = project.materialize("regions")
     assert project.query(
-        "SELECT name, half, huge, long, nested, _unparsed->>'half' FROM recruit.regions"
-    ) == [("plain", None, "1e400", "7" * 5000, '"{\\"a\\": [\\"\\\\ud83d\\"]}"', '"\\ud83d"')]
+        "SELECT name, half, huge, exact::VARCHAR, long, nested, _unparsed->>'half' "
+        "FROM recruit.regions"
+    ) == [
+        (
+            "plain",
+            None,
+            "1e400",
+            values["exact"],
+            "7" * 5000,
+            '"{\\"a\\": [\\"\\\\ud83d\\"]}"',
+            '"\\ud83d"',
+        )
+    ]
     assert metadata(result, "regions")["unparsed"] == 1
 
 

@@ -207,7 +207,10 @@ def _number(text: str) -> float | Decimal | str:
 
     A number that is too large for a float is returned as its text, and so is an absurd exponent.
     """
-    value, exact = float(text), Decimal(text, _ANY_EXPONENT)
+    value = float(text)
+    if repr(value) == text:
+        return value  # most are written as briefly as possible, and a Decimal takes longer
+    exact = Decimal(text, _ANY_EXPONENT)
     if not isfinite(value) or exact.is_nan():
         return text
     return value if exact == Decimal(repr(value)) else exact
