@@ -21,6 +21,7 @@ MAX_COUNT = 1 << 53  # records; floats hold every integer up to here
 MAX_VALUES = 250_000  # in a response; each takes up to 400 bytes of memory
 COUNT_VALUES_ABOVE = 1 << 21  # bytes; values are counted only in larger responses
 STRING_OR_VALUE = re.compile(rb'"[^"]*"?|([,\[{])')  # of JSON without escapes
+NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # what bytes that are not UTF-8 are decoded to
 WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,30})(?:\.0*)?\s*")
 
 
@@ -147,14 +148,16 @@ def _id(value: Any, number: int) -> int | str:
     """Return an id: a text, or a whole number, also where it is written as 5.0 or 1e17.
 
     Raises:
-        msgspec.ValidationError: the id is missing.
-        BadId: the id is something else, or a text that is damaged. It is not repaired, because the
-            repaired id could be another record's.
+        msgspec.ValidationError: the id is missing, or damaged on its way, so a retry can help. It
+            is not repaired, because the repaired id could be another record's.
+        BadId: the id is something else, or has half of a surrogate pair.
     """
     if value is None or value == "":
         raise msgspec.ValidationError(f"Expected an id, got `{value!r}` - at record {number}")
     if type(value) is int or (isinstance(value, str) and is_unicode(value)):
         return value
+    if isinstance(value, str) and NOT_UTF_8.search(value):
+        raise msgspec.ValidationError(f"Expected an id in UTF-8 - at record {number}")
     if isinstance(value, str):
         shown = one_line(json.dumps(value), 60)
         raise BadId(f"record {number} has the id {shown}, which is not valid Unicode")

@@ -181,14 +181,22 @@ def test_a_bad_answer_is_asked_for_again(
     assert reading.stats.retries == (0 if kind == "drip" else 5)
 
 
-@pytest.mark.parametrize("value", [b"Jane \xff Doe", b"\\ud83d"])
-def test_an_id_or_a_text_that_is_no_unicode_is_asked_for_again(
-    sandbox: Sandbox, walk: StartWalk, value: bytes
-) -> None:
-    sandbox.fail("regions", status=200, body=b'{"data":[{"id":"' + value + b'"}]}', times=2)
+def test_an_id_that_is_not_utf_8_is_asked_for_again(sandbox: Sandbox, walk: StartWalk) -> None:
+    sandbox.fail("regions", status=200, body=b'{"data":[{"id":"Jane \xff Doe"}]}', times=2)
     reading = walk("regions")
     assert ids(reading) == expected(sandbox, "regions")
     assert reading.stats.retries == 2
+
+
+def test_an_id_with_half_of_a_surrogate_pair_is_refused_once(
+    sandbox: Sandbox, walk: StartWalk
+) -> None:
+    sandbox.fail("regions", status=200, body=rb'{"data":[{"id":"\ud83d"}]}', times=2)
+    with pytest.raises(
+        Rejected, match=r'page 1: record 1 has the id "\\ud83d", which is not valid'
+    ):
+        ids(walk("regions"))
+    assert len(sandbox.requests) == 1
 
 
 @pytest.mark.parametrize("page", [1, pytest.param(2, marks=pytest.mark.ring(2))])
