@@ -93,7 +93,7 @@ class Sync:
 
     def _compare_clocks(self) -> None:
         """Warn if our clock and the API's differ."""
-        apart = self._reading.source.ahead
+        apart = self._reading.source.clocks.ahead
         if abs(apart) > CLOCKS_APART:
             which = "ahead of" if apart > timedelta(0) else "behind"
             by = duration(abs(apart).total_seconds())

@@ -23,9 +23,9 @@ from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.options import Mode
-from recruit_assets.sandbox import World
+from recruit_assets.sandbox import Rules, Sandbox, World
 from recruit_assets.store import SyncResult
-from recruit_assets_tests.conftest import Project
+from recruit_assets_tests.conftest import KEY, Project, served
 from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
@@ -168,6 +168,38 @@ def test_clocks_that_are_apart_are_told(
         server.shutdown()
     assert ("this machine's clock" in caplog.text) == bool(says)
     assert says in caplog.text
+
+
+CORRECTED = [
+    pytest.param(timedelta(minutes=sign * by), marks=FULL if by != 20 else ())
+    for by in (11, 20, 60, 24 * 60)
+    for sign in (1, -1)
+]
+
+
+@pytest.mark.parametrize("dated", [True, False])
+@pytest.mark.parametrize("off", CORRECTED)
+def test_a_clock_that_is_corrected_during_a_sync_hides_no_change(
+    project: Project, off: timedelta, *, dated: bool
+) -> None:
+    now = datetime.now(UTC)
+    rules = Rules(key=KEY, no_date=not dated)
+    with (
+        served(Sandbox(rules=rules, clock=lambda: now)) as sandbox,
+        time_machine.travel(now, tick=True) as machine,
+    ):
+        project.sandbox, world = sandbox, sandbox.world
+        project.sync(NAME)
+        machine.move_to(now + off)
+        sandbox.before(PATH, lambda _: machine.move_to(now))
+        sandbox.fail(PATH, status=503)
+        assert project.sync(NAME, mode=Mode.incremental).report.verdict.proven
+        now += timedelta(seconds=30)
+        changed = ids(world)[0]
+        world.change(PATH, changed, {"cover-letter": "changed"})
+        now += abs(off) + timedelta(minutes=5)
+        machine.move_to(now)
+        assert project.sync(NAME, mode=Mode.incremental).merged.updated == 1
 
 
 def test_marts_are_not_of_the_future(project: Project) -> None:

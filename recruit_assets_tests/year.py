@@ -115,6 +115,7 @@ def live(path: Path) -> Year:
                 week = sorted(random.uniform(60, 7 * 86_400 - 60) for _ in range(EVENTS))
                 for seconds in week:
                     life.happen(sandbox.world, at - timedelta(weeks=1) + timedelta(seconds=seconds))
+            life.now = at
             log += sync_all(sandbox, path, number, at)
     return Year(path, log)
 

@@ -6,7 +6,6 @@ Scope: the session and the rate limit. Elsewhere: when to retry (`retries`), wha
 
 import os
 from concurrent.futures import CancelledError
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from threading import Event
 from time import monotonic
@@ -20,13 +19,14 @@ from urllib3.exceptions import HTTPError
 
 from recruit_assets.extract import http_errors, jsonapi
 from recruit_assets.extract.access import ApiSettings, is_loopback
+from recruit_assets.extract.clocks import Clocks
 from recruit_assets.extract.deadline import Adapter, Deadlines
 from recruit_assets.extract.jsonapi import AnyDocument
 from recruit_assets.extract.no_response import deadline_exceeded, no_response, request_not_sent
 from recruit_assets.extract.rate_limit import RateLimiter
 from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.retries import Outage, RequestStats
-from recruit_assets.extract.retry_after import moment_of, wait_asked_for
+from recruit_assets.extract.retry_after import wait_asked_for
 from recruit_assets.extract.waits import sleep
 
 RATE_LIMIT_HEADERS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
@@ -57,10 +57,8 @@ class Client:
         max_seconds: seconds from the start of a request to the end of its response, which stops a
             response that arrives byte by byte.
 
-    `identity` identifies the API, version and key without revealing the key. `behind` is the
-    largest lag of the API's clock behind ours, by the `Date` of its responses; `ahead` is how far
-    our clock was ahead in the last one, negative if it was behind. `outage` measures how long the
-    API has failed.
+    `identity` identifies the API, version and key without revealing the key. `clocks` compares the
+    API's clock with ours, and `outage` measures how long the API has failed.
     """
 
     def __init__(
@@ -76,8 +74,7 @@ class Client:
         self._origin = urlsplit(self.base_url)
         self._redaction = Redaction(settings.key)
         self._timeout, self._max_seconds = timeout, max_seconds
-        self.behind = self.ahead = timedelta(0)
-        self.outage = Outage()
+        self.clocks, self.outage = Clocks(), Outage()
         self._reached = False
         self._limiter = (
             RateLimiter(settings.requests_per_10s, f"{self.base_url} {settings.key}")
@@ -198,7 +195,7 @@ class Client:
         self._reached = True
         if response.status_code != 200:
             raise http_errors.error_response(subject, response, body, self._redaction)
-        self._compare_clocks(response)
+        self.clocks.compare(response.headers.get("Date", ""))
         return response, body
 
     def _settle(self, sent: float, response: requests.Response | None) -> None:
@@ -235,11 +232,6 @@ class Client:
             except HTTPError as error:
                 raise requests.exceptions.ChunkedEncodingError(error) from error
         return b"".join(parts)
-
-    def _compare_clocks(self, response: requests.Response) -> None:
-        if theirs := moment_of(response.headers.get("Date", "")):
-            self.ahead = datetime.now(UTC) - theirs
-            self.behind = max(self.behind, self.ahead)
 
     def _resolve(self, url: str, subject: str) -> str:
         if not jsonapi.is_unicode(url):

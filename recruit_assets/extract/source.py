@@ -7,7 +7,6 @@ decides which page to request.
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import count
 from threading import Event, Lock
 from typing import Any, Self
@@ -69,7 +68,7 @@ class Source:
         page_size: int = PAGE_SIZE,
     ) -> None:
         self.endpoint, self.log, self.page_size = endpoint, OneLineLog(log), page_size
-        self.concurrency = client.concurrency
+        self.concurrency, self.clocks = client.concurrency, client.clocks
         self.stats = RequestStats()
         self.stopped = Event()
         self._client, self._limits = client, limits
@@ -92,16 +91,6 @@ class Source:
     def url(self) -> str:
         """Return the address of the list."""
         return self._client.base_url + self.endpoint.path
-
-    @property
-    def behind(self) -> timedelta:
-        """Return the largest lag of the API's clock behind ours."""
-        return self._client.behind
-
-    @property
-    def ahead(self) -> timedelta:
-        """Return how far our clock was ahead of the API's last response; negative if behind."""
-        return self._client.ahead
 
     def in_flight(self) -> InFlight[Any, Page]:
         """Return a pool for as many concurrent requests as the client may send."""

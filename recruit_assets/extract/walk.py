@@ -64,8 +64,8 @@ class Walk:
 
     def __iter__(self) -> Iterator[Page]:
         report = self.report
-        report.began = datetime.now(UTC)
         self._begun = self._logged_at = monotonic()
+        report.began = self._source.clocks.earliest(self._begun)
         try:
             for page in self._bounded(self._pages()):
                 report.pages += 1
@@ -79,7 +79,7 @@ class Walk:
             self._source.check_that_others_answer(error)
             report.verdict, report.reason = Verdict.UNAVAILABLE, str(error)
         else:
-            report.began -= self._source.behind
+            report.began = self._source.clocks.earliest(self._begun)
             self._judge()
 
     def _log_progress(self) -> None:

@@ -8,6 +8,8 @@ import asyncio
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import format_datetime
 from typing import Any
 
 import msgspec
@@ -84,6 +86,9 @@ class Api:
             fault = self.plan.fault(call.path, call.page)
             response = self._answer(call, fault)
         response.headers.update(self._limiter.headers())
+        if not self.rules.no_date:
+            now = self.world.clock().astimezone(UTC)
+            response.headers["Date"] = format_datetime(now, usegmt=True)
         if call.version in VERSIONS:
             response.headers["X-Api-Version"] = call.version
         if fault:

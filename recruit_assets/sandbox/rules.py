@@ -21,6 +21,7 @@ class Rules:
     refuse: dict[str, set[str]] = field(default_factory=dict)
     cursor_paging: set[str] = field(default_factory=set)
     no_counts: set[str] = field(default_factory=set)
+    no_date: bool = False  # whether responses have no `Date`
     newest_first: set[str] = field(default_factory=set)  # unless the request has a sort
     control: bool = False
 

@@ -30,7 +30,7 @@ HOST = "127.0.0.1"
 class Sandbox:
     """Serve an invented company, with `now` as its present, through a fake of the API.
 
-    `clock` timestamps later changes.
+    `clock` timestamps later changes, and responses in their `Date`.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Sandbox:
             Starlette(debug=True, routes=routes),
             log_level="critical",
             access_log=False,
+            date_header=False,
             lifespan="off",
             timeout_graceful_shutdown=0,
             ssl_certfile=certificate,

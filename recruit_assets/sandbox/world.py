@@ -64,7 +64,7 @@ class World:
         self.lock = RLock()
         self.revision = 0
         self._tables = tables
-        self._clock = clock or (lambda: datetime.now(UTC))
+        self.clock = clock or (lambda: datetime.now(UTC))
         self._last = {
             type_: max((numeric(id_)[1] for id_ in table), default=0)
             for type_, table in tables.items()
@@ -114,7 +114,7 @@ class World:
             id_ = str(self._last[type_] + 1) if id is None else id
             if id_ in table:
                 raise ValueError(f"{type_} {id_} is there already")
-            now = wire(self._clock())
+            now = wire(self.clock())
             defaults = resource.blank() | {"name": f"Added {id_}"} | _default(type_, id_)
             defaults |= dict.fromkeys(("created-at", "updated-at", "changed-stage-at"), now)
             defaults = {name: defaults[name] for name in resource.attributes}
@@ -141,7 +141,7 @@ class World:
             stamps = {"updated-at"}
             if type_ == "job-applications" and "stage" in (relationships or {}):
                 stamps.add("changed-stage-at")
-            now = wire(self._clock())
+            now = wire(self.clock())
             for name in stamps & RESOURCES[type_].attributes.keys():
                 changed.setdefault(name, now)
             self._replace(type_, record, changed, relationships or {})

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any, Self, TypeVar
 
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.extract.clocks import Clocks
 from recruit_assets.extract.jsonapi import Document, Record
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.retries import RequestStats
@@ -154,7 +155,7 @@ class SimulatedSource:
     endpoint = CANDIDATES
     url = "http://127.0.0.1/v1/candidates"
     log = logging.getLogger("simulated")
-    behind = timedelta()
+    clocks = Clocks()
 
     def __init__(self, world: World) -> None:
         self.world = world
