@@ -20,6 +20,7 @@ from recruit_assets.errors import DatabaseProblem, RecruitError
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.layout import VERSION
 from recruit_assets.load.overview import TableStatus, overview
+from recruit_assets.load.syncs import MAX_NUMBER
 from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.options import Mode
@@ -132,6 +133,53 @@ def test_a_complete_reading_in_the_future_is_not_believed(project: Project) -> N
     change(project, f"UPDATE recruit_meta.syncs SET started = '{future}'")
     assert project.sync(NAME).mode is Mode.full
     assert project.sync(NAME).mode is Mode.incremental
+
+
+ODD_TIMES = ["-infinity", "5000-01-01 (BC) 00:00:00+00", "0001-01-01 00:05:00+00", "infinity"]
+
+
+@pytest.mark.parametrize("odd", ODD_TIMES)
+def test_a_time_that_no_clock_has_written_counts_as_none(project: Project, odd: str) -> None:
+    project.sync(NAME)
+    times = ", ".join(f"{name} = '{odd}'" for name in ("started", "finished", "cursor"))
+    change(project, f"UPDATE recruit_meta.syncs SET {times}")
+    found, shown = status(project)
+    assert (found.verdict, found.synced_at, found.proven_at) == ("complete", None, None)
+    assert shown["behind_by_seconds"] is shown["last_complete"] is None
+    assert project.query(
+        "SELECT started, finished, cursor, proven_at FROM recruit_meta.latest"
+    ) == [(None, None, None, None)]
+    assert project.sync(NAME).mode is Mode.full
+    assert project.sync(NAME).mode is Mode.incremental
+
+
+def test_a_sync_number_without_a_successor_is_replaced(project: Project) -> None:
+    project.sync(NAME)
+    project.sync(NAME)
+    change(project, f"UPDATE recruit_meta.syncs SET sync_number = {MAX_NUMBER - 1}"
+                    " WHERE sync_number = 2")  # fmt: skip
+    assert [project.sync(NAME).mode for _ in range(3)] == [Mode.incremental] * 3
+    numbers = "SELECT list(sync_number ORDER BY started) FROM recruit_meta.syncs"
+    assert project.query(numbers) == [([1, 2, 3, 4, 5],)]
+
+
+def test_a_cursor_after_the_end_of_a_later_sync_is_not_believed(project: Project) -> None:
+    now, off = datetime.now(UTC), timedelta(minutes=20)
+    with (
+        served(Sandbox(rules=Rules(key=KEY, no_date=True), clock=lambda: now)) as sandbox,
+        time_machine.travel(now + off, tick=True) as machine,
+    ):
+        project.sandbox, world = sandbox, sandbox.world
+        project.sync(NAME)
+        machine.move_to(now)
+        sandbox.fail(PATH, status=401)
+        with pytest.raises(RecruitError):
+            project.sync(NAME)
+        now += timedelta(seconds=30)
+        world.change(PATH, ids(world)[0], {"cover-letter": "changed"})
+        now += timedelta(minutes=25)
+        machine.move_to(now)
+        assert project.sync(NAME, mode=Mode.incremental).merged.updated == 1
 
 
 class Clock(BaseHTTPRequestHandler):

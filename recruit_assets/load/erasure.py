@@ -62,7 +62,7 @@ def pending(database: duckdb.DuckDBPyConnection) -> Pending | None:
     """Return the erasures that no compaction has made final yet, or None.
 
     Lost or altered columns hide none: an erasure counts as long ago if its time is unknown, or was
-    written by a clock that was ahead.
+    written by a wrong clock.
     """
     present = {name for name, _ in columns_found(database, ERASURES, META)}
     if not present:
@@ -70,8 +70,8 @@ def pending(database: duckdb.DuckDBPyConnection) -> Pending | None:
     rows = "sum(TRY_CAST(rows::VARCHAR AS BIGINT))" if "rows" in present else "NULL"
     since = "TRY_CAST(since::VARCHAR AS TIMESTAMP WITH TIME ZONE)" if "since" in present else "NULL"
     ((noted, lost, first),) = database.execute(
-        f"SELECT count(*), {rows}, min(CASE WHEN {since} <= $now THEN {since} ELSE $long_ago END) "
-        f"FROM {table_name(database, ERASURES, META)}",
+        f"SELECT count(*), {rows}, min(CASE WHEN {since} BETWEEN $long_ago AND $now THEN {since} "
+        f"ELSE $long_ago END) FROM {table_name(database, ERASURES, META)}",
         {"now": datetime.now(UTC), "long_ago": LONG_AGO},
     ).fetchall()
     return Pending(int(lost or noted), first) if noted else None
@@ -83,8 +83,8 @@ def was_compacted_on(database: duckdb.DuckDBPyConnection, day: datetime) -> bool
         return False
     ((last,),) = database.execute(
         "SELECT max(moment) FROM (SELECT TRY_CAST(finished::VARCHAR AS TIMESTAMP WITH TIME ZONE) "
-        f"AS moment FROM {table_name(database, COMPACTIONS, META)}) WHERE moment <= ?",
-        [day],
+        f"AS moment FROM {table_name(database, COMPACTIONS, META)}) WHERE moment BETWEEN ? AND ?",
+        [LONG_AGO, day],
     ).fetchall()
     return bool(last) and last.astimezone(UTC).date() == day.astimezone(UTC).date()
 

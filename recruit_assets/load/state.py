@@ -104,8 +104,8 @@ def read_state(
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState:
     """Return the state of an endpoint, without the columns of its table.
 
-    It is void if something else added or removed rows. A cursor or a complete reading in the future
-    counts as none.
+    It is void if something else added or removed rows. A cursor or a complete reading from a wrong
+    clock counts as none.
     """
     found = database.execute(
         "SELECT cursor, complete_at, filter_refused, rows, api, stored_number, stored_run_id, "

@@ -2,8 +2,8 @@
 
 Scope: both definitions. `state` makes decisions from them.
 
-Syncs are ordered by `sync_number`, which does not depend on a clock. A time in the future was
-written by a wrong clock, so the view shows null in its place.
+Syncs are ordered by `sync_number`, which does not depend on a clock. The view shows null in place
+of a time from a wrong clock: in the future, before 1970, or later than the end of the last sync.
 """
 
 from collections.abc import Container, Mapping
@@ -19,6 +19,7 @@ from recruit_assets.load.table import ORDER, Table, describe
 from recruit_assets.load.tables import check_is_view, ensure
 
 SYNCS_TABLE, LATEST_VIEW = "syncs", "latest"
+MAX_NUMBER = (1 << 63) - 1  # of a BIGINT
 SYNCS = {
     "sync_number": (
         "BIGINT",
@@ -126,16 +127,21 @@ def prepare_syncs(database: duckdb.DuckDBPyConnection, account: str = "") -> lis
 def add_sync(database: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:
     """Write the row of a sync, with the next number of its endpoint.
 
+    If that does not fit, because something else wrote the last number, all syncs are renumbered.
+
     Args:
         database: open for writing, in a transaction; `recruit_meta` is prepared.
         values: by column of `SYNCS`, including `endpoint`; an omitted column is null.
     """
     syncs = table_name(database, SYNCS_TABLE, META)
-    ((number,),) = database.execute(
-        f"SELECT coalesce(max(sync_number), 0) + 1 FROM {syncs} WHERE endpoint = ?",
-        [values["endpoint"]],
-    ).fetchall()
-    known = {**values, "sync_number": number}
+    last = f"SELECT coalesce(max(sync_number), 0) FROM {syncs} WHERE endpoint = ?"
+    if database.execute(last, [values["endpoint"]]).fetchall() == [(MAX_NUMBER,)]:
+        database.execute(
+            f"UPDATE {syncs} SET sync_number = place FROM {numbered(database)} AS known "
+            "WHERE syncs.rowid = known.rowid"
+        )
+    ((number,),) = database.execute(last, [values["endpoint"]]).fetchall()
+    known = {**values, "sync_number": number + 1}
     database.execute(
         f"INSERT INTO {syncs} ({', '.join(map(quoted, known))}) "
         f"VALUES ({', '.join('?' * len(known))})",
@@ -198,9 +204,12 @@ def _latest(syncs: str, now: str) -> str:
     def last(value: str, which: str = "true") -> str:
         return f"arg_max_null({value}, place) FILTER ({which})"
 
+    end = last("finished")
+    end = f"CASE WHEN {end} BETWEEN to_timestamp(0) AND {now} THEN {end} ELSE {now} END"
+
     def past(value: str, which: str = "true") -> str:
         time = last(value, which)
-        return f"CASE WHEN {time} <= {now} THEN {time} END"
+        return f"CASE WHEN {time} BETWEEN to_timestamp(0) AND {end} THEN {time} END"
 
     stored, proven = "rows IS NOT NULL", "verdict IN ('complete', 'window')"
     columns = {

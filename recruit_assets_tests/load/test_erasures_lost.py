@@ -20,6 +20,7 @@ from recruit_assets.load.erasure import note_erasure, note_replaced, pending, wa
         "ALTER TABLE recruit_meta.erasures DROP rows",
         "ALTER TABLE recruit_meta.erasures RENAME rows TO n",
         "UPDATE recruit_meta.erasures SET since = NULL, rows = NULL",
+        "UPDATE recruit_meta.erasures SET since = '-infinity'",
     ],
 )
 def test_what_is_pending_stays_known(damage: str) -> None:
@@ -42,6 +43,8 @@ def test_a_compaction_that_is_not_known_was_none(column: str) -> None:
     with duckdb.connect() as database:
         database.execute("CREATE SCHEMA recruit_meta")
         database.execute(f"CREATE TABLE recruit_meta.compactions ({column})")
+        assert not was_compacted_on(database, datetime.now(UTC))
+        database.execute("INSERT INTO recruit_meta.compactions VALUES ('-infinity')")
         assert not was_compacted_on(database, datetime.now(UTC))
 
 
