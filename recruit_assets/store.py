@@ -4,7 +4,7 @@ Contains their order, and what a read proves about a table that changed during t
 is implemented in `load`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import SyncState, recall, remember, rows, written_since
 from recruit_assets.load.sweep import any_current, count_current, sweep
-from recruit_assets.load.syncs import SYNCS
+from recruit_assets.load.syncs import SYNCS, SYNCS_TABLE
 from recruit_assets.options import Mode
 from recruit_assets.reading import Reading
 
@@ -116,6 +116,7 @@ class Store:
     def _write(self, stage: Stage, result: SyncResult, *, bounded: bool = True) -> None:
         """Write in one transaction; roll it back in a dry run."""
         endpoint, options = self._endpoint, self._options
+        repaired: dict[str, list[str]] = {}  # columns by schema
         with (
             self._opened() as database,
             bounded_memory(database, stage.rows, stage.size) if bounded else nullcontext(),
@@ -124,8 +125,7 @@ class Store:
             now = recall(database, endpoint).at(self._source.api)
             newer = written_since(database, endpoint, self._reading.state, now)
             stage.flush()
-            repaired = prepare(database, endpoint, stage.columns, stage.sql)
-            self._warn(SCHEMA, endpoint.name, repaired)
+            repaired[SCHEMA] = prepare(database, endpoint, stage.columns, stage.sql)
             result.merged = merge(
                 database,
                 endpoint,
@@ -147,7 +147,7 @@ class Store:
                 columns=result.columns,
             )
             result.current_rows = count_current(database, endpoint)
-            lost = write_history(
+            repaired[HISTORY] = write_history(
                 database,
                 endpoint,
                 self._run_id,
@@ -157,8 +157,9 @@ class Store:
             )
             row = self._row() | self._results(result)
             row |= {"rows": rows(database, endpoint), "cursor": result.cursor}
-            self._warn(HISTORY, endpoint.name, lost)
-            self._warn(META, "syncs", remember(database, endpoint, row, self._account))
+            repaired[META] = remember(database, endpoint, row, self._account)
+        if not options.dry_run:
+            self._warn(repaired)
 
     def _set_verdict(
         self,
@@ -203,13 +204,15 @@ class Store:
         written = merged.inserted + merged.updated + merged.undeleted + merged.superseded
         return bool(written or any_current(database, self._endpoint, result.gone))
 
-    def _warn(self, schema: str, table: str, lost: Sequence[str]) -> None:
-        """Warn of columns that were repaired."""
-        if lost:
-            self._log.warning(
-                f"{schema}.{table} lacked the columns {', '.join(lost)}, or had them with another "
-                "type: the table was repaired."
-            )
+    def _warn(self, repaired: Mapping[str, Sequence[str]]) -> None:
+        """Warn of the columns that were repaired, by schema of the table."""
+        for schema, columns in repaired.items():
+            if columns:
+                table = SYNCS_TABLE if schema == META else self._endpoint.name
+                self._log.warning(
+                    f"{schema}.{table} lacked the columns {', '.join(columns)}, or had them with "
+                    "another type: the table was repaired."
+                )
 
     def _row(self) -> dict[str, Any]:
         report, stats = self._reading.report, self._source.stats

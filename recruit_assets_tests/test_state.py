@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -438,6 +439,24 @@ def test_a_sync_makes_again_what_was_lost(
     again = project.sync(NAME, mode=Mode.full)
     assert (again.merged.inserted, again.merged.updated, again.deleted) == (0, 0, 0)
     assert again.report.verdict is Verdict.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "options"),
+    [
+        ("", {"dry_run": True}),
+        ("ALTER TABLE recruit_meta.syncs ALTER reason SET NOT NULL", {"mode": Mode.full}),
+    ],
+)
+def test_a_repair_that_is_not_kept_is_not_logged(
+    project: Project, caplog: pytest.LogCaptureFixture, obstacle: str, options: dict[str, Any]
+) -> None:
+    project.sync(NAME)
+    change(project, "UPDATE recruit_meta.syncs SET reason = ''")
+    change(project, f"{LOST[0]}; {obstacle}")
+    with pytest.raises(DatabaseProblem) if obstacle else nullcontext():
+        project.sync(NAME, **options)
+    assert "the table was repaired" not in caplog.text
 
 
 def described(project: Project, columns: str) -> list[str]:
