@@ -113,7 +113,7 @@ def read(body: bytes, document_type: type[AnyDocument]) -> AnyDocument:
 
 
 def has_too_many_values(body: bytes) -> bool:
-    """Return whether a response has so many values that decoding it takes too much memory.
+    """Return whether the values of a response would take too much memory.
 
     Each value but the first follows a comma or a bracket. Those in texts are told apart only if
     there are too many in all, because that is slow.

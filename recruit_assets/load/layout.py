@@ -39,11 +39,11 @@ class Layout:
 def read_layout(database: duckdb.DuckDBPyConnection) -> Layout:
     """Return the layout of a file, however large its version; 1 if none is stored."""
     columns = {name.lower() for name, _ in columns_found(database, SCHEMA_VERSION, META)}
+    if not columns:
+        return Layout()
     version, account = (
         f"{name}::VARCHAR" if name in columns else "NULL" for name in ("version", "account")
     )
-    if not columns:
-        return Layout()
     ((found, whose),) = database.execute(
         "SELECT max(number) FILTER (isfinite(number)), max(account) FROM (SELECT "
         f"TRY_CAST({version} AS DOUBLE) AS number, {account} AS account "
