@@ -94,7 +94,7 @@ def build_defs(
 
 def _resources(account: Account, settings: Settings, others: Mapping[str, Any]) -> dict[str, Any]:
     database = others.get("database") or RecruitDatabase(
-        database=settings.database, account=account.name
+        database=settings.database, account=account.name, setting_names=settings.names
     )
     found = {
         "api": others.get("api") or _api(settings),
@@ -120,6 +120,7 @@ def _api(settings: Settings) -> RecruitApi:
         requests_per_10s=settings.requests_per_10s,
         concurrency=settings.concurrency,
         problems=settings.problems,
+        names=settings.names,
     )
 
 

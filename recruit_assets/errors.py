@@ -22,6 +22,10 @@
 whatever the API or the system returned.
 """
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
 from recruit_assets.text import one_line
 
 
@@ -29,6 +33,10 @@ class RecruitError(Exception):
     """Serve as the base of every error of this project."""
 
     retryable = False
+
+    def name_settings(self, names: Mapping[str, str]) -> None:
+        """Replace the names of environment variables by those that the user knows."""
+        self.args = tuple(_renamed(str(each), names) for each in self.args)
 
     def __str__(self) -> str:
         return one_line(super().__str__())
@@ -62,6 +70,10 @@ class RequestFailed(RecruitError):
         # Cut separately, so that the advice is always shown.
         self.happened, self.advice = one_line(happened, 1000), one_line(advice, 600)
         self.tries = 1
+
+    def name_settings(self, names: Mapping[str, str]) -> None:
+        """Replace the names of environment variables in the advice; the rest is the API's text."""
+        self.advice = _renamed(self.advice, names)
 
     def __str__(self) -> str:
         tried = f" ({self.tries} tries)" if self.tries > 1 else ""
@@ -146,3 +158,21 @@ class DatabaseChanged(DatabaseProblem):
     """Report that another run changed the table while this one was reading."""
 
     retryable = True
+
+
+@contextmanager
+def naming_settings(names: Mapping[str, str]) -> Iterator[None]:
+    """Let the errors that leave the block name settings as the user does.
+
+    Args:
+        names: the user's name of each setting, by environment variable; others stay as they are.
+    """
+    try:
+        yield
+    except RecruitError as error:
+        error.name_settings(names)
+        raise
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    return re.sub(r"RECRUIT_[A-Z0-9_]+", lambda found: names.get(found[0], found[0]), text)

@@ -55,7 +55,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         Raises:
             dagster.Failure: the merge failed; the message says what happened and what to do.
         """
-        with as_dagster_failure():
+        with as_dagster_failure(self._setting_names()):
             if isinstance(obj, Reading):
                 self._sync(context, obj)
             else:
@@ -71,7 +71,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
             dagster.Failure: the asset was never materialized, or the database cannot be used.
         """
         schema, name = _loaded_from(context)
-        with as_dagster_failure():
+        with as_dagster_failure(self._setting_names()):
             if not self._exists():
                 raise missing_table(name, schema)
             with self.database.get_connection() as database:
@@ -114,6 +114,9 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
     def _shown(self, endpoint: Endpoint) -> dict[str, Any]:
         with self.database.get_connection() as database:
             return describe_table(database, endpoint)
+
+    def _setting_names(self) -> dict[str, str]:
+        return getattr(self.database, "setting_names", {})
 
     def _exists(self) -> bool:
         return exists(self.database.database)

@@ -4,8 +4,9 @@ Contains the Dagster side of settings and errors. `extract` and `load` use the s
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -14,7 +15,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.errors import BadSetting, RecruitError
+from recruit_assets.errors import BadSetting, RecruitError, naming_settings
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.rate_limit import WINDOW_SECONDS
@@ -39,10 +40,15 @@ def _setting(name: str) -> Any:
 
 
 @contextmanager
-def as_dagster_failure() -> Iterator[None]:
-    """Turn an error of this project into a step failure that Dagster shows as a sentence."""
+def as_dagster_failure(names: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """Turn an error of this project into a step failure that Dagster shows as a sentence.
+
+    Args:
+        names: the user's names of settings, by environment variable.
+    """
     try:
-        yield
+        with naming_settings(names):
+            yield
     except RecruitError as error:
         # The sentence is enough; a traceback would push it off the screen.
         raise dg.Failure(str(error), allow_retries=error.retryable) from None
@@ -67,6 +73,9 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
     )
     problems: list[str] = Field(
         default=[], description="Settings that could not be used; any of them fails the run"
+    )
+    names: dict[str, str] = Field(
+        default={}, description="Names of settings in messages, by environment variable"
     )
 
     _client: Client = PrivateAttr()
@@ -125,6 +134,9 @@ class RecruitDatabase(DuckDBResource):
     account: str = Field(
         default="", description="Key prefix of the account, the only one that may sync into it"
     )
+    setting_names: dict[str, str] = Field(
+        default={}, description="Names of settings in messages, by environment variable"
+    )
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -133,7 +145,10 @@ class RecruitDatabase(DuckDBResource):
         Raises:
             DatabaseProblem: it cannot be opened, or DuckDB failed while it was open.
         """
-        with connection(self.database, self.connection_config, self.wait_seconds) as database:
+        with (
+            naming_settings(self.setting_names),
+            connection(self.database, self.connection_config, self.wait_seconds) as database,
+        ):
             yield database
 
     def state(self, endpoint: Endpoint) -> SyncState:
@@ -143,7 +158,7 @@ class RecruitDatabase(DuckDBResource):
             dagster.Failure: a sync could not write to the database.
         """
         opened = with_translated_errors(self.get_connection, f"{SCHEMA}.{endpoint.name}")
-        with as_dagster_failure():
+        with as_dagster_failure(self.setting_names):
             return read_state(opened, lambda: exists(self.database), endpoint, self.account)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:

@@ -80,6 +80,7 @@ class Settings(BaseModel):
     )
 
     _wrong: list[str] = PrivateAttr([])
+    _names: dict[str, str] = PrivateAttr({})
 
     @field_validator("key_variable", "failure_webhook_variable")
     @classmethod
@@ -111,8 +112,9 @@ class Settings(BaseModel):
         that a code location always loads.
         """
         given: dict[str, Any] = {}
-        wrong = account_problems()
+        wrong, names = account_problems(), {}
         for each in variables(account):
+            names[each.field] = each.name
             if each.secret:
                 given[each.field] = each.name
                 continue
@@ -122,8 +124,20 @@ class Settings(BaseModel):
             else:
                 given[each.field] = value
         settings = cls(**given)
-        settings._wrong = wrong
+        settings._wrong, settings._names = wrong, names
         return settings
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Return the name that messages give to each setting, by the variable without account.
+
+        It is a variable if the setting or the secret is in one, and the field otherwise.
+        """
+        return {
+            PREFIX + about["variable"]: self._names.get(field)
+            or (getattr(self, field) if about.get("secret") else field)
+            for field, about in ((field, _about(field)) for field in type(self).model_fields)
+        }
 
     @property
     def key(self) -> str:

@@ -348,7 +348,7 @@ WRONG = {
     "RECRUIT_DELETED_ROWS": ("burn", "RECRUIT_DELETED_ROWS is 'burn': set it to one of erase,"),
     "RECRUIT_OWNERS": ("bad", "RECRUIT_OWNERS is 'bad': write an e-mail address or team:name"),
     "RECRUIT_API_KEY": ("", "RECRUIT_API_KEY is empty: export it or set it in .env"),
-    "RECRUIT_API_BASE_URL": ("", "RECRUIT_API_BASE_URL is empty: export it"),
+    "RECRUIT_API_BASE_URL": ("", "RECRUIT_API_BASE_URL is empty: set it to"),
     "RECRUIT_API_VERSION": ("2024.9.4", "RECRUIT_API_VERSION is '2024.9.4': set it to YYYYMMDD"),
 }
 
@@ -369,6 +369,57 @@ def test_a_wrong_setting_loads_and_fails_the_run_in_one_sentence(
     assert sentence in str(raised.value.__cause__)
     assert sandbox.requests == []
     assert list(tmp_path.iterdir()) == []
+
+
+UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {  # what a sync of fields says of each
+    "no address": ({"base_url": ""}, "base_url is empty: set it to the address of the API"),
+    "no path": ({"base_url": "{url}nowhere/"}, "Check base_url: it should end in the version path"),
+    "wrong key": ({"key_variable": "WRONG"}, "Check WRONG, that base_url is the region"),
+    "no key": ({"key_variable": "UNSET"}, "UNSET is empty: export it or set it in .env"),
+    "no threads": ({"concurrency": 0}, "concurrency must be 1 or more"),
+    "no version": ({"version": "2024-09-04"}, "version is '2024-09-04': set it to YYYYMMDD"),
+    "no header": ({"auth_header": ""}, "auth_header must be the name of a header"),
+    "no folder": ({"database": "nowhere/x.duckdb"}, "create it, or set database to another path"),
+    "no file": ({"database": "."}, "is a folder: set database to a file"),
+}
+
+
+def failure(defs: dg.Definitions, job: str) -> str:
+    """Return the error of the job's first step, or of its resources."""
+    try:
+        ended = defs.resolve_job_def(job).execute_in_process(raise_on_error=True)
+    except DagsterResourceFunctionError as error:
+        return str(error.__cause__)
+    except dg.Failure as error:
+        return str(error.description)
+    raise AssertionError(f"{ended} did not fail")
+
+
+@pytest.mark.ring(2)
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_errors_name_a_setting_as_it_was_set(
+    name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACME_KEY", KEY)
+    monkeypatch.setenv("WRONG", "another-key")
+    wrong, sentence = UNUSABLE[name]
+    right = {"base_url": sandbox.base_url, "key_variable": "ACME_KEY", "requests_per_10s": 0}
+    given = {field: str(value).format(url=sandbox.base_url) for field, value in wrong.items()}
+    told = failure(build_defs(Settings(**(right | given)), endpoints=["jobs"]), "sync")
+    assert sentence in told
+    assert "RECRUIT_" not in told
+
+
+@pytest.mark.ring(2)
+def test_errors_name_the_variable_of_the_account(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECRUIT_ACME_API_KEY", "another-key")
+    monkeypatch.setenv("RECRUIT_API_BASE_URL", sandbox.base_url)  # shared by all accounts
+    told = failure(build_defs(Settings.from_environment("acme"), endpoints=["jobs"]), "sync")
+    assert "Check RECRUIT_ACME_API_KEY, that RECRUIT_API_BASE_URL is the region" in told
 
 
 def test_a_secret_in_the_wrong_place_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

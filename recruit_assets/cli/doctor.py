@@ -14,7 +14,7 @@ from pathlib import Path
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.environment import account_names
-from recruit_assets.errors import BadSetting, DatabaseProblem, RecruitError
+from recruit_assets.errors import BadSetting, DatabaseProblem, RecruitError, naming_settings
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.probe import Probe, ProbeState, probe_all
@@ -137,7 +137,7 @@ def examine(
     if any(misplaced_secrets(account)):
         found.database_problem = "It was not examined, as messages show its path."
     else:
-        _examine_database(found, settings.database)
+        _examine_database(found, settings)
     if not found.setting_problems:
         _examine_api(found, settings, tell)
     return found
@@ -172,7 +172,7 @@ def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], N
 
 
 def _api_settings(settings: Settings) -> ApiSettings:
-    return ApiSettings.written_as({**dict(settings), "key": settings.key})
+    return ApiSettings.written_as({**dict(settings), "key": settings.key, "names": settings.names})
 
 
 def _shown(variable: Variable, from_file: Collection[str]) -> SettingShown:
@@ -197,14 +197,16 @@ def _origin(variable: Variable, from_file: Collection[str]) -> str:
     return "environment" if variable.text else "default"
 
 
-def _examine_database(found: Diagnosis, path: str) -> None:
+def _examine_database(found: Diagnosis, settings: Settings) -> None:
+    path = settings.database
     found.database_made = is_made(path)
     try:
-        if found.database_made:
-            with reading(path, WAIT_SECONDS) as database:
-                found.tables = overview(database, ENDPOINTS)
-                rows, kept = rows_in_file(database)
-                found.is_bloated = kept > max(2 * rows, FEW_ROWS)
-        check_writable(path, WAIT_SECONDS)
+        with naming_settings(settings.names):
+            if found.database_made:
+                with reading(path, WAIT_SECONDS) as database:
+                    found.tables = overview(database, ENDPOINTS)
+                    rows, kept = rows_in_file(database)
+                    found.is_bloated = kept > max(2 * rows, FEW_ROWS)
+            check_writable(path, WAIT_SECONDS)
     except DatabaseProblem as error:
         found.database_problem = str(error)

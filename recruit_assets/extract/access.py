@@ -6,13 +6,13 @@ Scope: the checks for values that cannot work or are unsafe. `client` sends the 
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
-from recruit_assets.errors import BadSetting
+from recruit_assets.errors import BadSetting, naming_settings
 
 SET_IT = "export it or set it in .env (which takes precedence, even with an empty value)"
 EXAMPLE = "https://api.example.com/v1/"
@@ -21,6 +21,8 @@ EXAMPLE = "https://api.example.com/v1/"
 @dataclass(frozen=True)
 class ApiSettings:
     """Hold the address of the API, the key and the limits on requests, all validated.
+
+    `names` are the names of settings in messages, by environment variable; see `Settings.names`.
 
     Raises:
         BadSetting: values cannot work; it has a sentence for each, which never shows a secret.
@@ -33,10 +35,12 @@ class ApiSettings:
     auth_prefix: str
     requests_per_10s: int
     concurrency: int
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if found := [*base_url_problems(self.base_url), *self._problems()]:
-            raise BadSetting(*found)
+        with naming_settings(self.names):
+            if found := [*base_url_problems(self.base_url), *self._problems()]:
+                raise BadSetting(*found)
 
     def _problems(self) -> Iterator[str]:
         if not self.key:
@@ -67,7 +71,7 @@ class ApiSettings:
         Raises:
             BadSetting: values cannot work.
         """
-        values = {field.name: given[field.name] for field in fields(cls)}
+        values = {each.name: given[each.name] for each in fields(cls)}
         for name in ("base_url", "version", "auth_header"):
             values[name] = values[name].strip()
         return cls(**values)
@@ -83,7 +87,7 @@ def base_url_problems(url: str) -> Iterator[str]:
         return
     host = parts.hostname
     if not url:
-        yield f"RECRUIT_API_BASE_URL is empty: {SET_IT}, such as {EXAMPLE}."
+        yield f"RECRUIT_API_BASE_URL is empty: set it to the address of the API, such as {EXAMPLE}."
     elif parts.scheme not in ("http", "https") or not host:
         yield f"RECRUIT_API_BASE_URL must look like {EXAMPLE}."
     elif parts.username or parts.password or parts.query or parts.fragment:

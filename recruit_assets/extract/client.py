@@ -17,6 +17,7 @@ from requests.auth import AuthBase
 from requests.utils import requote_uri
 from urllib3.exceptions import HTTPError
 
+from recruit_assets.errors import naming_settings
 from recruit_assets.extract import http_errors, jsonapi
 from recruit_assets.extract.access import ApiSettings, is_loopback
 from recruit_assets.extract.clocks import Clocks
@@ -145,8 +146,18 @@ class Client:
         Raises:
             RequestFailed: one of its subclasses; see `errors`.
         """
-        response, body = self._fetch(self._resolve(url, subject), query, subject)
-        stats.bytes += len(body)
+        with naming_settings(self._settings.names):
+            response, body = self._fetch(self._resolve(url, subject), query, subject)
+            stats.bytes += len(body)
+            return self._read(response, body, subject, document_type)
+
+    def _read(
+        self,
+        response: requests.Response,
+        body: bytes,
+        subject: str,
+        document_type: type[AnyDocument],
+    ) -> AnyDocument:
         if jsonapi.has_too_many_values(body):
             raise http_errors.too_large(subject, f"{jsonapi.MAX_VALUES:,} values")
         try:

@@ -13,7 +13,7 @@ from recruit_assets_tests.extract.test_client import GOOD
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [
-        ("base_url", "", "RECRUIT_API_BASE_URL is empty: export it or set it in .env"),
+        ("base_url", "", "RECRUIT_API_BASE_URL is empty: set it to the address of the API"),
         ("base_url", "api.example.com/v1", "must look like https://"),
         ("base_url", "htps://api.example.com", "must look like https://"),
         ("base_url", "https:///v1", "must look like https://"),
