@@ -6,6 +6,7 @@ rows; `metadata` has the numbers in the UI.
 
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from recruit_assets.catalogue import DeletionPolicy, Endpoint
+from recruit_assets.errors import BadSetting
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.connection import exists
 from recruit_assets.load.schema import BOOKKEEPING, existing_table, missing_table
@@ -28,6 +30,7 @@ from recruit_assets.sync import Sync
 from recruit_assets.text import OneLineLog
 
 DEFAULT_SCHEMA = "main"  # of an asset whose metadata names none
+METADATA = ("schema", "merge_key", "on_duplicate")  # that an asset may have for its table
 
 
 class DuckDBMergeIOManager(dg.ConfigurableIOManager):
@@ -83,6 +86,7 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
 
     def _upsert(self, context: dg.OutputContext, rows: object) -> None:
         about = context.definition_metadata or {}
+        _refuse_misspelled(context.asset_key.to_user_string(), about)
         target = Target(
             schema=_said(about, "schema", DEFAULT_SCHEMA),
             table=context.asset_key.path[-1],
@@ -120,6 +124,20 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
 
     def _exists(self) -> bool:
         return exists(self.database.database)
+
+
+def _refuse_misspelled(asset: str, metadata: Mapping[str, Any]) -> None:
+    """Refuse metadata with a name that is nearly one of ours.
+
+    Raises:
+        BadSetting: as if ignored, the rows would be merged in another way than was meant.
+    """
+    for name in sorted(metadata.keys() - set(METADATA)):
+        if near := get_close_matches(name.lower(), METADATA, 1, 0.8):
+            raise BadSetting(
+                f"The metadata of the asset {asset} has {name}: do you mean {near[0]}? Nothing was "
+                "written."
+            )
 
 
 def _said(metadata: Mapping[str, Any], name: str, default: str) -> str:

@@ -24,6 +24,7 @@ from recruit_assets.extract.source import Source
 from recruit_assets.load.compact import make_erasure_final
 from recruit_assets.load.connection import connection, exists
 from recruit_assets.load.obstacles import with_translated_errors
+from recruit_assets.load.run_totals import run_totals
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.load.state import SyncState, read_state
 from recruit_assets.options import Options
@@ -164,8 +165,9 @@ class RecruitDatabase(DuckDBResource):
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Remove erased data, of this run or an earlier one, from the file; on failure, warn.
 
-        An executor that runs each step in its own process calls this after each step; the last call
-        compacts. If the last steps are skipped, or the run was stopped, the next run compacts.
+        Then log what the run did. An executor that runs each step in its own process calls this
+        after each step; the last call does both. If the last steps are skipped, or the run was
+        stopped, nothing is logged, and the next run compacts.
         """
         if not (context.run and context.instance and context.log):
             return
@@ -174,18 +176,33 @@ class RecruitDatabase(DuckDBResource):
         if _was_stopped(context.run, context.instance):
             return
         over = _is_over(context.run, context.instance)
+        self._compact(context.log, within_run=not over)
+        if over:
+            self._log_totals(context.log, context.run.run_id)
+
+    def _log_totals(self, log: dg.DagsterLogManager, run_id: str) -> None:
+        """Log what a run did; it is over, so a database that is busy must not fail it."""
+        try:
+            if exists(self.database):
+                with self.get_connection() as database:
+                    if totals := run_totals(database, run_id):
+                        log.info(f"{totals}. The tables are in {self.database}.")
+        except RecruitError as error:
+            log.warning(f"The totals of this run are not known: {error}")
+
+    def _compact(self, log: dg.DagsterLogManager, *, within_run: bool) -> None:
         try:
             sizes = make_erasure_final(
-                self.database, self.wait_seconds, self.connection_config, within_run=not over
+                self.database, self.wait_seconds, self.connection_config, within_run=within_run
             )
         except (RecruitError, duckdb.Error, OSError) as error:
-            context.log.warning(
+            log.warning(
                 f"Erased personal data is still in the bytes of the file, as it could not be "
                 f"compacted: {error} The next run tries again."
             )
             return
         if sizes:
-            context.log.info(
+            log.info(
                 "Personal data was erased, so the file was compacted: "
                 f"{sizes.before:,} bytes have become {sizes.after:,}."
             )

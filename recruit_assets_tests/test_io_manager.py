@@ -141,6 +141,15 @@ def test_two_assets_of_one_table_are_refused(merged: Merged) -> None:
         merged.run(other)
 
 
+@pytest.mark.parametrize("name", ["Schema", "merge_keys", "merge-key", "on_duplicates"])
+def test_misspelled_metadata_is_refused(merged: Merged, name: str) -> None:
+    with pytest.raises(dg.Failure, match=f"asset mine/things has {name}: do you mean ") as raised:
+        merged.found(ROWS, **{name: "last"})
+    assert "Nothing was written" in str(raised.value.description)
+    assert not merged.path.exists()
+    merged.found(ROWS, layer="raw", url_schema="https")
+
+
 @pytest.mark.parametrize("schema", ["recruit", "RECRUIT_META", "recruit_history", "recruit_marts"])
 def test_the_schemas_of_the_api_are_of_no_other_asset(merged: Merged, schema: str) -> None:
     with pytest.raises(dg.Failure, match="is for tables of syncs: choose another"):

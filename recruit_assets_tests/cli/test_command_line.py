@@ -97,7 +97,12 @@ def test_what_a_command_loads(
 ) -> None:
     done = dagster(*arguments)
     assert done.returncode == 0, done.stdout
-    assert counts(tmp_path) == {name: sandbox.world.count(PATHS[name]) for name in loaded}
+    rows = {name: sandbox.world.count(PATHS[name]) for name in loaded}
+    assert counts(tmp_path) == rows
+    synced = f"{len(rows)} endpoint{'s' * (len(rows) > 1)} synced: {sum(rows.values()):,} inserted"
+    last = done.stdout.splitlines()[-1]
+    assert f"- {synced}, 0 updated, 0 deleted, {len(sandbox.requests):,} request" in last
+    assert last.endswith(f"The tables are in {tmp_path / 'cli.duckdb'}.")
 
 
 @pytest.mark.parametrize(
