@@ -21,7 +21,8 @@ class Account:
         prefix: the first parts of its asset keys; empty if there is only one account.
 
     Raises:
-        BadSetting: a part has characters that a name in Dagster cannot have.
+        BadSetting: a part has characters that a name in Dagster cannot have, or the first one
+            begins with a digit.
     """
 
     prefix: tuple[str, ...] = ()
@@ -32,11 +33,19 @@ class Account:
                 raise BadSetting(
                     f"The key prefix {part!r} cannot be part of a name: use letters, digits and _."
                 )
+        if self.name[:1].isdigit():
+            raise BadSetting(f"The key prefix {self.name!r} begins with a digit: use a letter.")
 
     @classmethod
     def of(cls, prefix: str | Sequence[str]) -> "Account":
-        """Return the account of a key prefix, which is one part or several."""
+        """Return the account of a key prefix, which is one part or several.
+
+        Raises:
+            BadSetting: it is neither a text nor a list of texts.
+        """
         parts = prefix.split("/") if isinstance(prefix, str) else prefix
+        if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
+            raise BadSetting("The key prefix must be a text, or a list of texts.")
         return cls(tuple(part for part in parts if part))
 
     @property

@@ -60,14 +60,25 @@ def build_defs(
         resources: replaces resources, by `api`, `database` and `io_manager`.
 
     Raises:
-        BadSetting: an endpoint is unknown, two have one name, or two assets one key.
+        BadSetting: an argument has the wrong type, no endpoint is chosen, one is unknown, two have
+            one name, or two assets one key.
     """
+    _check_types(
+        settings=(settings, Settings | None),
+        translation=(translation, Callable | None),
+        marts=(marts, bool),
+        schedules=(schedules, bool),
+        sensors=(sensors, bool),
+        resources=(resources, Mapping | None),
+    )
     settings = settings or Settings.from_environment()
     account, chosen = Account.of(key_prefix), _chosen(endpoints)
-    translate = translation or (lambda spec: spec)
-    specs = {e.name: translate(endpoint_spec(e, account, settings.owners)) for e in chosen}
+    specs = {
+        each.name: _translated(translation, endpoint_spec(each, account, settings.owners))
+        for each in chosen
+    }
     others = mart_specs(account, specs) if marts else {}
-    others = {name: translate(spec) for name, spec in others.items()}
+    others = {name: _translated(translation, spec) for name, spec in others.items()}
     all_specs = [*specs.values(), *others.values()]
     _refuse_repeated("assets", [spec.key.to_user_string() for spec in all_specs])
     tables = {name: spec.key for name, spec in specs.items()}
@@ -90,6 +101,26 @@ def build_defs(
         else [],
         resources=_resources(account, settings, resources or {}),
     )
+
+
+def _check_types(**given: tuple[object, Any]) -> None:
+    """Refuse an argument of another type than its own.
+
+    Raises:
+        BadSetting: the message names the argument and both types, never the value.
+    """
+    for name, (value, kind) in given.items():
+        if not isinstance(value, kind):
+            wanted = getattr(kind, "__name__", str(kind)).removeprefix("collections.abc.")
+            raise BadSetting(
+                f"build_defs: {name} is of type {type(value).__name__}: it must be {wanted}."
+            )
+
+
+def _translated(translation: Translation | None, spec: dg.AssetSpec) -> dg.AssetSpec:
+    changed = translation(spec) if translation else spec
+    _check_types(**{"the result of translation": (changed, dg.AssetSpec)})
+    return changed
 
 
 def _resources(account: Account, settings: Settings, others: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,18 +159,21 @@ def _chosen(endpoints: Iterable[str | Endpoint]) -> list[Endpoint]:
     """Return endpoints by their names.
 
     Raises:
-        BadSetting: one is unknown, or there are two of one name.
+        BadSetting: there is none, one is unknown, or there are two of one name.
     """
     known = {each.name: each for each in ENDPOINTS}
     endpoints = [endpoints] if isinstance(endpoints, str) else endpoints
+    _check_types(endpoints=(endpoints, Iterable))
     chosen = []
     for each in endpoints:
+        _check_types(**{"an endpoint": (each, str | Endpoint)})
         if isinstance(each, str) and each not in known:
             near = next(iter(get_close_matches(each, known, 1)), "")
-            raise BadSetting(
-                f"There is no endpoint {each!r}" + (f": do you mean {near}?" if near else ".")
-            )
+            advice = f"do you mean {near}?" if near else f"name some of {', '.join(known)}."
+            raise BadSetting(f"There is no endpoint {each!r}: {advice}")
         chosen.append(known[each] if isinstance(each, str) else each)
+    if not chosen:
+        raise BadSetting("No endpoint is chosen: name some, or leave endpoints out for all.")
     _refuse_repeated("endpoints", [each.name for each in chosen])
     return chosen
 

@@ -1,20 +1,31 @@
 """The component: the definitions of one account from a `defs.yaml` of a `dg` project."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import dagster as dg
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from recruit_assets.build import build_defs
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.settings import Settings
 
 RESOLVER = TranslationFnResolver[str](template_vars_for_translation_fn=lambda name: {"name": name})
+# Any object is accepted here: an error of `_settings` has a sentence for each mistake, and shows no
+# value, which may be a key. Those of Dagster repeat all values.
+_ABOUT = {
+    "type": "object",
+    "properties": {
+        name: {"description": field.description} for name, field in Settings.model_fields.items()
+    },
+}
 
 
-class AccountSettings(Settings, dg.Resolvable):
-    """Hold the settings of one account, with templates such as `{{ env.ACME_URL }}` resolved."""
+def _settings(context: dg.ResolutionContext, given: Any) -> Settings | None:
+    """Return settings with templates such as `{{ env.ACME_URL }}` resolved."""
+    values = context.resolve_value(given)
+    return None if values is None else Settings.of(values)
 
 
 class RecruitComponent(dg.Component, dg.Model, dg.Resolvable):
@@ -24,7 +35,12 @@ class RecruitComponent(dg.Component, dg.Model, dg.Resolvable):
         default="",
         description="First parts of the account's asset keys; all its other names begin with it",
     )
-    settings: AccountSettings | None = Field(
+    settings: Annotated[
+        Settings | None,
+        dg.Resolver(
+            _settings, model_field_type=Annotated[Mapping[str, Any], WithJsonSchema(_ABOUT)] | None
+        ),
+    ] = Field(
         default=None, description="The settings; those in the environment (RECRUIT_*) by default"
     )
     endpoints: list[str] = Field(

@@ -52,6 +52,19 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         default=DeletionPolicy.erase, description=Settings.model_fields["deleted_rows"].description
     )
 
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Check the database, which Dagster does not.
+
+        Raises:
+            dagster.Failure: it is no resource for DuckDB.
+        """
+        if not isinstance(self.database, DuckDBResource):
+            raise dg.Failure(
+                f"The database of DuckDBMergeIOManager is of type {type(self.database).__name__}: "
+                'pass RecruitDatabase(database="x.duckdb"), or another DuckDBResource.',
+                allow_retries=False,
+            )
+
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Merge the rows that an asset returned, in one transaction, and report the counts.
 
@@ -142,8 +155,9 @@ def _refuse_misspelled(asset: str, metadata: Mapping[str, Any]) -> None:
 
 def _said(metadata: Mapping[str, Any], name: str, default: str) -> str:
     """Return a text of an asset's metadata, which Dagster may have wrapped."""
-    value = metadata.get(name, default)
-    return str(getattr(value, "value", value))
+    value = metadata.get(name)
+    value = getattr(value, "value", value)
+    return default if value is None else str(value)
 
 
 def _loaded_from(context: dg.InputContext) -> tuple[str, str]:

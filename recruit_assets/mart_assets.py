@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from recruit_assets.account import Account
+from recruit_assets.load.layout import check_layout
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
 from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
@@ -107,6 +108,7 @@ def _build_marts(
         checks = context.selected_asset_check_keys
         asked = {key.asset_key for key in checks} - chosen.keys()
         with as_dagster_failure(), duckdb.get_connection() as database:
+            check_layout(database, duckdb.account)
             faults = {key: inspect(database, by_key[key]) for key in asked}
             built = dict(zip(chosen, build(database, chosen.values()), strict=True))
             wrong = [each for each in built.values() if each.wrong]
@@ -129,6 +131,7 @@ def _build_report(account: Account, spec: dg.AssetSpec) -> dg.AssetsDefinition:
         """Write the page next to the database; replace the old page once the new is complete."""
         duckdb: RecruitDatabase = getattr(context.resources, account.database)
         with as_dagster_failure(), duckdb.get_connection() as database:
+            check_layout(database, duckdb.account)
             contents = gather(database)
         with as_dagster_failure():
             path = write(render(contents), report_path(duckdb.database))

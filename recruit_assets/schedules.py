@@ -15,6 +15,8 @@ from recruit_assets.account import Account
 from recruit_assets.assets import SyncConfig
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.load import compact as compaction
+from recruit_assets.load.connection import exists
+from recruit_assets.load.layout import check_layout
 from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitDatabase, as_dagster_failure
 
@@ -117,6 +119,9 @@ def build_compaction(account: Account) -> dg.JobDefinition:
         """Compact the database; a failure leaves the file unchanged."""
         duckdb: RecruitDatabase = getattr(context.resources, account.database)
         with as_dagster_failure():
+            if exists(duckdb.database):
+                with duckdb.get_connection() as database:
+                    check_layout(database, duckdb.account)
             sizes = compaction.compact(
                 duckdb.database, duckdb.wait_seconds, duckdb.connection_config
             )

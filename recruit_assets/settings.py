@@ -7,7 +7,7 @@ settings must be is in `extract.access`, which is asked when a run starts.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Self
@@ -20,9 +20,12 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from pydantic_core import ErrorDetails
 
 from recruit_assets.catalogue import DeletionPolicy
 from recruit_assets.environment import ACCOUNTS, PREFIX, account_problems, prefix_of
+from recruit_assets.errors import BadSetting
+from recruit_assets.text import one_line
 
 MIN_SECRET = 8  # characters; shorter ones are parts of ordinary words
 _LIKE_A_KEY = re.compile(r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{16,}")
@@ -101,8 +104,22 @@ class Settings(BaseModel):
     def _check_owners(cls, owners: list[str]) -> list[str]:
         for each in owners:
             if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", each):
-                raise ValueError(f"{each!r} is none: write an e-mail address or team:name")
+                raise ValueError("write e-mail addresses or team:name, as a list")
         return owners
+
+    @classmethod
+    def of(cls, given: object) -> Self:
+        """Return the settings in a mapping from fields to values.
+
+        Raises:
+            BadSetting: a field is unknown, or a value is of another type; no value is shown.
+        """
+        if not isinstance(given, Mapping):
+            raise BadSetting("The settings are not a mapping: write one line for each setting.")
+        try:
+            return cls(**{str(name): value for name, value in given.items()})
+        except ValidationError as error:
+            raise BadSetting(*map(_sentence, error.errors())) from None
 
     @classmethod
     def from_environment(cls, account: str = "") -> Self:
@@ -258,6 +275,21 @@ class _Wrong:
     """Hold a sentence about a value that cannot be used."""
 
     sentence: str
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Return what is wrong with a field, without its value."""
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        fields = list(Settings.model_fields)
+        stem = name.lower().removeprefix(PREFIX.lower()).removeprefix("api_")
+        near = [each for each in fields if stem and stem in each]
+        near += get_close_matches(stem, fields, 1)
+        known = f"do you mean {near[0]}?" if near else f"name one of {', '.join(fields)}."
+        return f"There is no setting {one_line(name)}: {known}"
+    if error["input"] is None:
+        return f"{name} is empty: is the variable in its template set?"
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}."
 
 
 def _parsed(variable: Variable, text: str) -> Any:

@@ -58,8 +58,10 @@ class Two:
             prefix = f"RECRUIT_{name.upper()}_"
             env[f"{prefix}API_KEY"] = served_by.rules.key
             env[f"{prefix}API_BASE_URL"] = served_by.base_url
-        with dg.DagsterInstance.from_config(env["DAGSTER_HOME"]):
-            pass  # two processes cannot make its files at the same time
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DAGSTER_HOME", env["DAGSTER_HOME"])
+            with dg.DagsterInstance.get():
+                pass  # two processes cannot make its files at the same time
         return subprocess.Popen(
             [Path(sys.executable).with_name("recruit-assets"), "sync", "--account", account],
             cwd=self.folder,
@@ -201,6 +203,10 @@ def test_a_file_has_the_records_of_one_account(
     for other in ("globex", ""):
         said = sync(other)
         assert "The file has the records of the account acme/eu, and this is " in said
+        others = build_defs(Settings(base_url=sandbox.base_url, database=path), key_prefix=other)
+        for name in ("build_marts", "compact"):
+            with pytest.raises(dg.Failure, match="has the records of the account acme/eu"):
+                others.resolve_job_def(f"{other}_{name}".strip("_")).execute_in_process()
     with duckdb.connect(path) as database:
         update = re.search(r"UPDATE .*''", said)
         assert update
@@ -323,7 +329,18 @@ def test_an_endpoint_of_your_own_is_an_entry() -> None:
     ("wrong", "sentence"),
     [
         ({"endpoints": ["job"]}, r"no endpoint 'job': do you mean jobs\?"),
+        ({"endpoints": ["hiring_funnel"]}, "no endpoint 'hiring_funnel': name some of candidates,"),
         ({"endpoints": ["jobs", "jobs"]}, "Two endpoints have the name jobs"),
+        ({"endpoints": []}, "No endpoint is chosen"),
+        ({"endpoints": None}, "endpoints is of type NoneType: it must be Iterable"),
+        ({"endpoints": [1]}, "an endpoint is of type int: it must be str |"),
+        ({"settings": {"base_url": "x"}}, "settings is of type dict: it must be .*Settings |"),
+        ({"translation": {}}, "translation is of type dict: it must be Callable"),
+        ({"translation": lambda spec: None}, "the result of translation is of type NoneType"),
+        ({"marts": "no"}, "marts is of type str: it must be bool"),
+        ({"resources": 5}, "resources is of type int: it must be Mapping"),
+        ({"key_prefix": None}, "The key prefix must be a text"),
+        ({"key_prefix": "2024"}, "The key prefix '2024' begins with a digit"),
         ({"key_prefix": "a b"}, "'a b' cannot be part of a name"),
         ({"resources": {"duckdb": None}}, "no resource duckdb: name api, database, io_manager"),
         (
@@ -334,7 +351,29 @@ def test_an_endpoint_of_your_own_is_an_entry() -> None:
 )
 def test_what_cannot_be_built_is_a_sentence(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BadSetting, match=sentence):
-        build_defs(Settings(), **wrong)
+        build_defs(**({"settings": Settings()} | wrong))
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"databse": "s3cret"}, "There is no setting databse: do you mean database?"),
+        ({"key": "s3cret"}, "There is no setting key: do you mean key_variable?"),
+        ({"RECRUIT_API_BASE_URL": "s3cret"}, "RECRUIT_API_BASE_URL: do you mean base_url?"),
+        ({"s": "s3cret", "concurrency": "s3cret"}, "concurrency: Input should be a valid integer"),
+        ({"owners": ["s3cret"]}, "owners: write e-mail addresses or team:name, as a list."),
+        ({"deleted_rows": "s3cret"}, "deleted_rows: Input should be 'erase', 'keep' or 'drop'."),
+        ({"base_url": None}, "base_url is empty: is the variable in its template set?"),
+        (["s3cret"], "The settings are not a mapping"),
+        ({"nothing of ours": "s3cret"}, "nothing of ours: name one of base_url, key_variable,"),
+        ({"": "s3cret", 1: 2}, "There is no setting 1: do you mean "),
+    ],
+)
+def test_wrong_settings_are_sentences_without_values(given: Any, sentence: str) -> None:
+    with pytest.raises(BadSetting) as raised:
+        Settings.of(given)
+    assert sentence in str(raised.value)
+    assert "s3cret" not in str(raised.value)
 
 
 def test_a_resource_can_be_replaced() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+from dagster.components.resolved.errors import ResolutionException
 
 from recruit_assets import RecruitComponent
 from recruit_assets.sandbox import Sandbox
@@ -61,6 +62,17 @@ def test_settings_in_yaml_can_be_templates(monkeypatch: pytest.MonkeyPatch) -> N
         "requests_per_10s": 7,
         "owners": ["team:7"],
     }
+
+
+@pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")  # called by Dagster
+def test_a_mistake_in_yaml_is_a_sentence_without_values() -> None:
+    wrong = "settings: {databse: s3cret, key: s3cret, concurrency: s3cret}"
+    with pytest.raises(ResolutionException) as raised:
+        RecruitComponent.resolve_from_yaml(wrong)
+    told = str(raised.value)
+    assert "There is no setting databse: do you mean database?" in told
+    assert "There is no setting key: do you mean key_variable?" in told
+    assert "s3cret" not in told
 
 
 def test_the_attributes_are_those_of_the_component() -> None:

@@ -141,6 +141,32 @@ def test_two_assets_of_one_table_are_refused(merged: Merged) -> None:
         merged.run(other)
 
 
+@pytest.mark.parametrize("schema", ["", " ", "temp", "INFORMATION_SCHEMA"])
+def test_a_schema_that_cannot_have_the_table_is_refused(merged: Merged, schema: str) -> None:
+    with pytest.raises(dg.Failure, match=r"The schema is '.*': choose one for tables"):
+        merged.found(ROWS, schema=schema)
+    assert not merged.path.exists()
+
+
+def test_metadata_without_a_value_is_the_default(merged: Merged) -> None:
+    merged.found(ROWS, schema=None, merge_key=None)
+    assert merged.query("SELECT count(*) FROM main.things") == [(2,)]
+
+
+def test_python_objects_in_polars_are_refused(merged: Merged) -> None:
+    rows = pl.DataFrame({"id": ["1"], "odd": pl.Series([object()], dtype=pl.Object)})
+    with pytest.raises(dg.Failure, match="The column odd holds Python objects"):
+        merged.found(rows)
+    assert not merged.path.exists()
+
+
+@pytest.mark.parametrize("database", ["own.duckdb", None])
+def test_a_database_that_is_no_resource_is_a_sentence(database: Any) -> None:
+    manager = DuckDBMergeIOManager(database=database)
+    with pytest.raises(dg.Failure, match=r"pass RecruitDatabase\(database="):
+        manager.setup_for_execution(dg.build_init_resource_context())
+
+
 @pytest.mark.parametrize("name", ["Schema", "merge_keys", "merge-key", "on_duplicates"])
 def test_misspelled_metadata_is_refused(merged: Merged, name: str) -> None:
     with pytest.raises(dg.Failure, match=f"asset mine/things has {name}: do you mean ") as raised:

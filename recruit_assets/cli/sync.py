@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -154,23 +155,33 @@ def _selected(
     account: Account, own: Collection[dg.AssetKey], select: str
 ) -> tuple[dg.AssetKey, ...]:
     """Return the assets of an account that a selection matches; its prefix may be left out."""
-    parts = [
-        account.key(each).to_user_string() if account.key(each) in own else each
-        for each in select.split(",")
-    ]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", dg.BetaWarning)  # Dagster's own, of any group
-            selection = dg.AssetSelection.from_coercible(parts)
-            assets = set(selection.resolve(defs.resolve_asset_graph())).intersection(own)
-    except dg.DagsterError:
-        assets = set()
+    assets = set[dg.AssetKey]()
+    for part in filter(None, map(str.strip, select.split(","))):
+        if not (found := _matching(account, part).intersection(own)):
+            near = get_close_matches(part, [key.path[-1] for key in own], 1)
+            advice = f"do you mean {near[0]}?" if near else "name tables, marts, or group:hiring."
+            raise BadSetting(f"--select {select}: {part} matches no asset of the account: {advice}")
+        assets |= found
     if not assets:
-        raise BadSetting(
-            f"--select {select} matches no asset: name tables or marts, such as jobs,users, or a "
-            f"group, such as group:{account.named('hiring')}."
-        )
+        raise BadSetting("--select names no asset: name tables, marts, or group:hiring.")
     return tuple(sorted(assets))
+
+
+def _matching(account: Account, part: str) -> set[dg.AssetKey]:
+    """Return the assets that a part of a selection matches, with or without the prefix."""
+    names = [account.key(part).to_user_string(), part]
+    if part.startswith("group:"):
+        names.insert(0, f"group:{account.named(part.removeprefix('group:'))}")
+    for name in names:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", dg.BetaWarning)  # Dagster's own, of any group
+                selection = dg.AssetSelection.from_string(name)
+                if found := set(selection.resolve(defs.resolve_asset_graph())):
+                    return found
+        except dg.DagsterError:
+            continue
+    return set()
 
 
 def _tables(result: dg.ExecuteInProcessResult) -> Iterator[TableSync]:

@@ -98,4 +98,5 @@ def _reason(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         cause = inner
-    return str(cause).rpartition(": ")[2] or type(cause).__name__
+    text = str(cause).rpartition(": ")[2]
+    return text.rpartition("] ")[2] or type(cause).__name__  # without OpenSSL's own category

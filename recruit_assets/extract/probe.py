@@ -12,16 +12,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
+from threading import Event
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.errors import ParameterRefused, RequestFailed, Transient, Unavailable
+from recruit_assets.errors import (
+    ParameterRefused,
+    RateLimited,
+    RequestFailed,
+    Transient,
+    Unavailable,
+)
 from recruit_assets.extract import http_errors
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.forecast import requests_for
 from recruit_assets.extract.query import WINDOW, Query
+from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.extract.retries import ONCE, RetryLimits
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.threads import DaemonPool
+from recruit_assets.extract.waits import sleep
 
 MAX_REQUESTS = 2  # per endpoint
 FOR_EVERY_KEY = ("jobs", "departments")  # paths that every key may read
@@ -32,7 +41,7 @@ class ProbeState(Enum):
 
     READABLE = "readable"
     UNAVAILABLE = "unavailable"  # the key or the account lacks it; the others continue
-    UNCLEAR = "unclear"  # it refuses more parameters than two requests can show
+    UNCLEAR = "unclear"  # it refuses more parameters than two requests show, or is at its limit
     FAILING = "failing"
 
 
@@ -90,8 +99,13 @@ def _ask(found: Probe, source: Source) -> None:
         try:
             page = source.page(query, 1)
         except RequestFailed as error:
+            is_limit = isinstance(error, RateLimited)  # a sync waits it out
             if _may_clear(error) and source.stats.requests < MAX_REQUESTS:
+                sleep(min(error.wait or 0, WINDOW_SECONDS) if is_limit else 0, Event())
                 continue
+            if is_limit:
+                found.state, found.error = ProbeState.UNCLEAR, error
+                return
             if not isinstance(error, ParameterRefused):
                 raise
             query, dropped = query.without(error)

@@ -44,8 +44,8 @@ def check_keys(
     """
     if sql_type == Kind.JSON.sql or is_nested(sql_type):
         raise BadRows(
-            f"The key {key} is a {sql_type}, or holds values of different types: use one number or "
-            "text for each row."
+            f"The key {key} is of type {sql_type}, or holds values of different types: use one "
+            "number or text for each row."
         )
     database.execute(
         f"CREATE OR REPLACE TEMP TABLE keys (id {sql_type}, misfit VARCHAR, {POSITION} BIGINT)"
@@ -55,15 +55,15 @@ def check_keys(
         fitting = converted_column(part, key, sql_type)
         misfit = f"CASE WHEN ({fitting}) IS NULL THEN {given}::VARCHAR END"
         database.execute(f"INSERT INTO keys SELECT {fitting}, {misfit}, {POSITION} FROM {part.sql}")
-    row, missing = f"({POSITION} + 1)::VARCHAR", "id IS NULL AND misfit IS NULL"
-    _check(database, row, missing, f"have no {key}: rows")
-    other = f"have a value in {key} that is not a {sql_type}:"
+    row, missing = f"'row ' || ({POSITION} + 1)", "id IS NULL AND misfit IS NULL"
+    _check(database, row, missing, f"no {key}:")
+    other = f"a value in {key} that is not of type {sql_type}:"
     _check(database, "misfit", "misfit IS NOT NULL", other)
     repeated = find_repeated(database, "keys")
     if repeated and not keep_last:
         again = f"{POSITION} IN (SELECT {POSITION} FROM repeated)"
         advice = ' Set on_duplicate to "last" to keep the last of them.'
-        _check(database, "id::VARCHAR", again, f"have the same {key} as a later one:", advice)
+        _check(database, "id::VARCHAR", again, f"the same {key} as a later one:", advice)
     return repeated
 
 
@@ -85,4 +85,5 @@ def _check(
     shown = ", ".join(one_line(text, MAX_KEY_LENGTH) for (text,) in found)
     more = ", …" if bad > len(found) else ""
     all_ = count(database, "keys")
-    raise BadRows(f"{bad:,} of {all_:,} rows {problem} {shown}{more}.{advice}")
+    verb = "has" if bad == 1 else "have"
+    raise BadRows(f"{bad:,} of {all_:,} rows {verb} {problem} {shown}{more}.{advice}")

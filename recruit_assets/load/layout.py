@@ -68,11 +68,11 @@ def check_version(database: duckdb.DuckDBPyConnection) -> Layout:
 
 
 def check_layout(database: duckdb.DuckDBPyConnection, account: str) -> Layout:
-    """Return the layout of a file, unless a sync of the account may not write to it.
+    """Return the layout of a file, unless the account may not write to it.
 
     Raises:
         DatabaseProblem: it is from a later version of this project, or has the records of another
-            account, which a sync would replace.
+            account, which would be replaced.
     """
     found = check_version(database)
     if found.account not in ("", account):

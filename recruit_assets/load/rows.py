@@ -4,6 +4,7 @@ Scope: which objects are rows. They are read in parts, so that a reader of any l
 memory. Neither polars nor pandas is imported: both offer Arrow's C stream.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
@@ -52,8 +53,13 @@ def _of_arrow(rows: Any) -> Iterator[pa.Table]:
     """Yield the batches of Arrow data; the first table has no rows, only columns.
 
     Raises:
-        BadRows: it is a single column.
+        BadRows: it is a single column, or one of its columns holds Python objects.
     """
+    if objects := _object_columns(rows):
+        raise BadRows(
+            f"The column {objects[0]} holds Python objects, of which Arrow gets only the "
+            "addresses: convert it to another type first."
+        )
     try:
         if hasattr(rows, "__arrow_c_stream__"):
             reader = pa.RecordBatchReader.from_stream(rows)
@@ -65,6 +71,14 @@ def _of_arrow(rows: Any) -> Iterator[pa.Table]:
     yield reader.schema.empty_table()
     for batch in reader:
         yield pa.Table.from_batches([batch])
+
+
+def _object_columns(rows: Any) -> list[str]:
+    """Return the names of the columns of a polars DataFrame whose values have no Arrow type."""
+    polars = sys.modules.get("polars")
+    if not polars or not isinstance(rows, polars.DataFrame):
+        return []
+    return [name for name, kind in rows.schema.items() if kind == polars.Object]
 
 
 def _of_parts(parts: Iterator[Any], source: str) -> Iterator[pa.Table]:

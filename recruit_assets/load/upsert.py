@@ -39,6 +39,7 @@ Opened = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 
 RESERVED = (SCHEMA, HISTORY, META, "recruit_marts")
+DUCKDB_OWN = ("temp", "system", "pg_catalog", "information_schema")  # names of its own
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Target:
             raise BadSetting(f"The merge key is {self.key!r}: name a column of the rows.")
         if self.schema.lower() in RESERVED:
             raise BadSetting(f"The schema {self.schema} is for tables of syncs: choose another.")
+        if not self.schema.strip() or self.schema.lower() in DUCKDB_OWN:
+            raise BadSetting(f"The schema is {self.schema!r}: choose one for tables, such as main.")
 
     @property
     def comment(self) -> str:
@@ -178,7 +181,8 @@ class _Upsert:
         if self._stage.rows:
             raise BadRows(
                 f"None of {self._stage.rows:,} rows has a value in the key {self._target.key}. The "
-                f"columns are {', '.join(self._stage.columns.values())}."
+                f"columns are {', '.join(self._stage.columns.values())}: set merge_key in the "
+                "metadata of the asset to one of them."
             )
         return UpsertResult()
 

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from recruit_assets.definitions import defs
+from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.environment import account_names, account_problems
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.settings import Settings, holds_a_secret, unknown_variables, variables
@@ -69,12 +70,13 @@ def test_the_commands_take_an_account(typed: Typed, tmp_path: Path) -> None:
     assert code == 2
     assert "RECRUIT_ACCOUNTS does not name the account initech: it names acme, globex." in said
 
-    code, said = typed("sync", "--select", "jobs,acme/users", account="acme")
+    code, said = typed("sync", "--select", "jobs, acme/users,group:forms", account="acme")
     assert (code, said[:5]) == (0, "table")
-    assert set(tables(tmp_path / "acme.duckdb")) == {"jobs", "users"}
+    forms = {each.name for each in ENDPOINTS if each.group == "forms"}
+    assert set(tables(tmp_path / "acme.duckdb")) == {"jobs", "users", *forms} != {"jobs", "users"}
     code, said = typed("sync", "--select", "globex/jobs", account="acme")
     assert code == 1
-    assert "--select globex/jobs matches no asset" in said
+    assert "--select globex/jobs: globex/jobs matches no asset of the account" in said
     assert not (tmp_path / "globex.duckdb").exists()
 
     code, said = typed("status", account="globex")

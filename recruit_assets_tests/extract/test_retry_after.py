@@ -183,6 +183,14 @@ def diagnosed(sandbox: Sandbox) -> Probe:
     return found
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_doctor_does_not_call_a_rate_limit_a_failure(sandbox: Sandbox, times: int) -> None:
+    sandbox.fail("regions", status=429, headers={"Retry-After": "0"}, times=times)
+    found = diagnosed(sandbox)
+    assert found.state is (ProbeState.READABLE if times == 1 else ProbeState.UNCLEAR)
+    assert isinstance(found.error, RateLimited) == (times == 2)
+
+
 @pytest.mark.parametrize(("wait", "tries"), [("0", 2), ("86400", 1)])
 @pytest.mark.parametrize("status", [403, 404])
 def test_an_endpoint_that_is_missing_is_unavailable_whatever_its_wait(

@@ -124,16 +124,19 @@ def test_an_empty_table_with_the_key_is_created_and_then_changes_nothing(
     ("rows", "message"),
     [
         ("text", "^mine.things: An object of type str has no rows to merge: return an Arrow table"),
-        ([{"id": 1}, {"a": 1}, {"id": None}], r"2 of 3 rows have no id: rows 2, 3\. Nothing"),
+        ([{"id": 1}, {"a": 1}, {"id": None}], r"2 of 3 rows have no id: row 2, row 3\. Nothing"),
         ([{"a": 1}] * 5, "None of 5 rows has a value in the key id. The columns are a"),
-        ([{"id": 1}, *[{}] * 4], r"4 of 5 rows have no id: rows 2, 3, 4, …\. Nothing"),
+        ([{"id": 1}, *[{}] * 4], r"4 of 5 rows have no id: row 2, row 3, row 4, …\. Nothing"),
         (
             [{"id": key} for key in [9, 7, 9, 7, 8, 8, 6, 6, 6]],
             r"5 of 9 rows have the same id as a later one: 9, 7, 8, …\. Set on_duplicate to",
         ),
-        ([{"id": 1}, {"id": "x"}], "The key id is a JSON, or holds values of different types"),
-        ([{"id": [1]}], "The key id is a JSON"),
-        (pa.table({"id": [[1]]}), r"The key id is a BIGINT\[\]"),
+        (
+            [{"id": 1}, {"id": "x"}],
+            "The key id is of type JSON, or holds values of",
+        ),
+        ([{"id": [1]}], "The key id is of type JSON"),
+        (pa.table({"id": [[1]]}), r"The key id is of type BIGINT\[\]"),
         ([{"id": 1, "A": 1, "a": 2}], "The column A occurs as a too"),
         (pa.table([[1], [2]], ["id", "id"]), "The column id occurs twice"),
         ([{"id": 1, "_Run_Id": 1}], "A column is called _Run_Id, but names that begin with"),
@@ -162,9 +165,9 @@ def test_what_is_refused_is_a_sentence_and_writes_nothing(
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"id": "x"}, {"id": "2"}], "1 of 2 rows have a value in id that is not a BIGINT: x"),
-        ([{"id": 1.5}], "1 of 1 rows have a value in id that is not a BIGINT: 1.5"),
-        ([{"id": 1, "b": 2}, {"id": "1", "a": "changed"}], "is not a BIGINT"),
+        ([{"id": "x"}, {"id": "2"}], "1 of 2 rows has a value in id that is not of type BIGINT: x"),
+        ([{"id": 1.5}], "1 of 1 rows has a value in id that is not of type BIGINT: 1.5"),
+        ([{"id": 1, "b": 2}, {"id": "1", "a": "changed"}], "is not of type BIGINT"),
         ([{"id": 2, "a": "changed"}, {"id": 2.0}], "same id as a later one: 2"),
     ],
 )
