@@ -17,6 +17,7 @@ from recruit_assets.metadata import definition
 from recruit_assets.options import Mode, Options
 from recruit_assets.reading import Reading
 from recruit_assets.resources import RecruitApi, RecruitDatabase
+from recruit_assets.text import one_line
 
 # Warn after two missed runs of the schedule `hourly`, fail after a missed `nightly` as well.
 FRESHNESS = dg.FreshnessPolicy.time_window(
@@ -92,6 +93,7 @@ def build_asset(
     endpoint: Endpoint,
     account: Account | None = None,
     spec: dg.AssetSpec | None = None,
+    problems: Collection[str] = (),
 ) -> dg.AssetsDefinition:
     """Build the asset of an endpoint, and its checks.
 
@@ -99,6 +101,7 @@ def build_asset(
         endpoint: the endpoint, whose name is the name of the table.
         account: the account, which names op and resources.
         spec: the spec of the asset; that of `endpoint_spec` by default.
+        problems: what is wrong with the column policy; then nothing is read.
     """
     account = account or Account()
     spec = spec or endpoint_spec(endpoint, account)
@@ -123,7 +126,11 @@ def build_asset(
         api: RecruitApi = getattr(context.resources, account.api)
         database: RecruitDatabase = getattr(context.resources, account.database)
         if context.selected_asset_keys:
-            state = database.state(endpoint)
+            if problems:  # whatever API the run has, a column may be one to drop
+                raise dg.Failure(" ".join(problems), allow_retries=False)
+            state = database.state(endpoint, dry_run=config.dry_run)
+            if state.note:
+                context.log.warning(one_line(state.note))
             # The IO manager reads and merges before this generator resumes.
             yield dg.Output(api.read(endpoint, state, config.options(), context.log), endpoint.name)
         chosen = {key.name for key in context.selected_asset_check_keys}

@@ -12,6 +12,7 @@ import dagster as dg
 from recruit_assets.account import Account
 from recruit_assets.assets import build_asset, endpoint_spec
 from recruit_assets.catalogue import Endpoint
+from recruit_assets.column_policy import under_policy
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting
 from recruit_assets.io_manager import DuckDBMergeIOManager
@@ -73,6 +74,8 @@ def build_defs(
     )
     settings = settings or Settings.from_environment()
     account, chosen = Account.of(key_prefix), _chosen(endpoints)
+    wrong = settings.policy_problems([*ENDPOINTS, *chosen])
+    chosen = [under_policy(each, {} if wrong else settings.column_policy) for each in chosen]
     specs = {
         each.name: _translated(translation, endpoint_spec(each, account, settings.owners))
         for each in chosen
@@ -82,7 +85,7 @@ def build_defs(
     all_specs = [*specs.values(), *others.values()]
     _refuse_repeated("assets", [spec.key.to_user_string() for spec in all_specs])
     tables = {name: spec.key for name, spec in specs.items()}
-    assets = [build_asset(each, account, specs[each.name]) for each in chosen]
+    assets = [build_asset(each, account, specs[each.name], wrong) for each in chosen]
     assets += build_mart_assets(account, others, tables)
     content = Content(chosen, tables, [spec.key for spec in others.values()])
     syncs = build_syncs(account, content)
@@ -99,7 +102,7 @@ def build_defs(
         ]
         if sensors
         else [],
-        resources=_resources(account, settings, resources or {}),
+        resources=_resources(account, settings, wrong, resources or {}),
     )
 
 
@@ -123,12 +126,14 @@ def _translated(translation: Translation | None, spec: dg.AssetSpec) -> dg.Asset
     return changed
 
 
-def _resources(account: Account, settings: Settings, others: Mapping[str, Any]) -> dict[str, Any]:
+def _resources(
+    account: Account, settings: Settings, wrong: Sequence[str], others: Mapping[str, Any]
+) -> dict[str, Any]:
     database = others.get("database") or RecruitDatabase(
         database=settings.database, account=account.name, setting_names=settings.names
     )
     found = {
-        "api": others.get("api") or _api(settings),
+        "api": others.get("api") or _api(settings, wrong),
         "database": database,
         "io_manager": others.get("io_manager")
         or DuckDBMergeIOManager(database=database, deleted_rows=settings.deleted_rows),
@@ -139,7 +144,7 @@ def _resources(account: Account, settings: Settings, others: Mapping[str, Any]) 
     return {keys[name]: resource for name, resource in found.items()}
 
 
-def _api(settings: Settings) -> RecruitApi:
+def _api(settings: Settings, wrong: Sequence[str]) -> RecruitApi:
     # Dagster reads the key when a run starts, so that it is in no snapshot of the definitions. It
     # would report a missing variable in a hundred lines: `problems` does it in one.
     return RecruitApi(
@@ -150,7 +155,7 @@ def _api(settings: Settings) -> RecruitApi:
         auth_prefix=settings.auth_prefix,
         requests_per_10s=settings.requests_per_10s,
         concurrency=settings.concurrency,
-        problems=settings.problems,
+        problems=[*settings.problems, *wrong],
         names=settings.names,
     )
 

@@ -1,4 +1,4 @@
-"""The classes that describe an endpoint, and the policy for its deleted rows.
+"""The classes that describe an endpoint, and the policies for its columns and its deleted rows.
 
 Contains frozen descriptions and what is derived from them alone (path, columns). The endpoints
 themselves are in `endpoints`; `extract` reads them and `load` stores them.
@@ -10,6 +10,8 @@ from enum import Enum
 
 UNPARSED = "_unparsed"  # column of the values that did not fit their own
 TYPE, META, MORE = "_type", "_meta", "_more"  # columns of record data other than attributes
+UNKNOWN_COLUMNS = "unknown"  # in a column policy: all columns that the catalogue does not know
+WITHHELD = "withheld by the column policy"  # stored in place of a value that has no column
 MAX_UNKNOWN = 200  # columns per table that are not in the catalogue; further values go to MORE
 EXTRAS = {
     TYPE: "Type of the record, where it is not the endpoint's",
@@ -24,6 +26,14 @@ class DeletionPolicy(Enum):
     erase = "erase"  # all but personal columns and those that the catalogue does not know
     keep = "keep"  # all
     drop = "drop"  # nothing
+
+
+class ColumnPolicy(Enum):
+    """Define what is stored of a column's values; the names are lower case, as in the setting."""
+
+    keep = "keep"  # the values
+    hash = "hash"  # salted hashes, which are equal where the values are equal
+    drop = "drop"  # nothing: the table does not have the column
 
 
 class Kind(Enum):
@@ -128,7 +138,8 @@ class Endpoint:
 
     `filters` are the query parameters without which the API hides records. `history` names the
     columns whose earlier values are kept (SCD type 2): neither personal, nor free text, nor
-    volatile.
+    volatile. `policy` names the columns that are hashed or dropped, and `UNKNOWN_COLUMNS` if those
+    that the catalogue does not know are dropped.
     """
 
     name: str
@@ -138,6 +149,7 @@ class Endpoint:
     relationships: tuple[Relationship, ...] = ()
     filters: Mapping[str, str] = field(default_factory=dict)
     history: tuple[str, ...] = ()
+    policy: Mapping[str, ColumnPolicy] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -149,17 +161,24 @@ class Endpoint:
         """Return whether its records have `updated-at`, which an incremental read needs."""
         return any(attribute.name == "updated-at" for attribute in self.attributes)
 
+    @property
+    def hashes(self) -> bool:
+        """Return whether any column is hashed, which takes the account's salt."""
+        return ColumnPolicy.hash in self.policy.values()
+
     def columns(self) -> Iterator[Column]:
-        """Yield the catalogue's columns in table order: `id`, attributes, relationships."""
+        """Yield its columns in table order, without dropped ones: `id`, attributes, relationships.
+
+        A hashed column keeps its kind: a text becomes a text, and so does each text of a list.
+        """
         yield Column("id", Kind.KEY, "Id of the record, unique in this table")
         for attribute in self.attributes:
-            yield Column(
-                snake_case(attribute.name),
-                attribute.kind,
-                attribute.meaning,
-                attribute.volatile,
-                attribute.personal,
-            )
+            name = snake_case(attribute.name)
+            policy = self.policy.get(name, ColumnPolicy.keep)
+            if policy is not ColumnPolicy.drop:
+                hashed = " (salted hash)" if policy is ColumnPolicy.hash else ""
+                meaning = attribute.meaning + hashed
+                yield Column(name, attribute.kind, meaning, attribute.volatile, attribute.personal)
         for relationship in self.relationships:
             yield from relationship_columns(relationship)
 

@@ -55,7 +55,7 @@ class Reading:
         columns = dict(state.columns)
         if columns:
             columns |= {each.name: each.kind for each in self.endpoint.columns()}
-        self._record_table = RecordTable(self.endpoint, columns)
+        self._record_table = RecordTable(self.endpoint, columns, state.salt)
 
     def __enter__(self) -> Self:
         return self

@@ -152,15 +152,19 @@ class RecruitDatabase(DuckDBResource):
         ):
             yield database
 
-    def state(self, endpoint: Endpoint) -> SyncState:
+    def state(self, endpoint: Endpoint, *, dry_run: bool = False) -> SyncState:
         """Return what earlier syncs of an endpoint have left, from which a reading is planned.
+
+        Rows that were stored under another column policy are rewritten first.
 
         Raises:
             dagster.Failure: a sync could not write to the database.
         """
         opened = with_translated_errors(self.get_connection, f"{SCHEMA}.{endpoint.name}")
         with as_dagster_failure(self.setting_names):
-            return read_state(opened, lambda: exists(self.database), endpoint, self.account)
+            return read_state(
+                opened, lambda: exists(self.database), endpoint, self.account, dry_run=dry_run
+            )
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Remove erased data, of this run or an earlier one, from the file; on failure, warn.

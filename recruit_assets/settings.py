@@ -22,7 +22,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from recruit_assets.catalogue import DeletionPolicy
+from recruit_assets.catalogue import DeletionPolicy, Endpoint
+from recruit_assets.column_policy import policy_problems, read_policy
 from recruit_assets.environment import ACCOUNTS, PREFIX, account_problems, prefix_of
 from recruit_assets.errors import BadSetting
 from recruit_assets.text import one_line
@@ -67,6 +68,13 @@ class Settings(BaseModel):
         "What to keep of a row whose record was deleted: `erase` its personal columns, `keep` all, "
         "or `drop` the row",
     )
+    column_policy: dict[str, Any] = _setting(
+        "COLUMN_POLICY",
+        {},
+        "A TOML file that says which columns to hash or to drop before anything is stored",
+        "Which columns to hash or to drop before anything is stored: `keep`, `hash` or `drop`, by "
+        "endpoint and column",
+    )
     failure_webhook_variable: str = _setting(
         "FAILURE_WEBHOOK",
         "RECRUIT_FAILURE_WEBHOOK",
@@ -83,6 +91,7 @@ class Settings(BaseModel):
     )
 
     _wrong: list[str] = PrivateAttr([])
+    _wrong_policy: list[str] = PrivateAttr([])
     _names: dict[str, str] = PrivateAttr({})
 
     @field_validator("key_variable", "failure_webhook_variable")
@@ -129,7 +138,7 @@ class Settings(BaseModel):
         that a code location always loads.
         """
         given: dict[str, Any] = {}
-        wrong, names = account_problems(), {}
+        wrong, wrong_policy, names = account_problems(), list[str](), {}
         for each in variables(account):
             names[each.field] = each.name
             if each.secret:
@@ -137,11 +146,11 @@ class Settings(BaseModel):
                 continue
             value = _parsed(each, each.text or each.default)
             if isinstance(value, _Wrong):
-                wrong.append(value.sentence)
+                (wrong_policy if each.field == "column_policy" else wrong).append(value.sentence)
             else:
                 given[each.field] = value
         settings = cls(**given)
-        settings._wrong, settings._names = wrong, names
+        settings._wrong, settings._wrong_policy, settings._names = wrong, wrong_policy, names
         return settings
 
     @property
@@ -166,9 +175,13 @@ class Settings(BaseModel):
         """Return the address for failures from the environment; empty if it is not set."""
         return os.environ.get(self.failure_webhook_variable, "").strip()
 
+    def policy_problems(self, endpoints: Iterable[Endpoint]) -> list[str]:
+        """Return one sentence for each problem of the column policy, given all endpoints."""
+        return self._wrong_policy or policy_problems(self.column_policy, endpoints)
+
     @property
     def problems(self) -> list[str]:
-        """Return one sentence for each value of the environment that could not be used."""
+        """Return one sentence for each other value of the environment that could not be used."""
         found = [*self._wrong]
         if not self.key.strip():
             found.append(
@@ -232,7 +245,7 @@ def as_text(value: Any) -> str:
     """Return a value of a field as its environment variable holds it."""
     if isinstance(value, DeletionPolicy):
         return value.value
-    return ",".join(value) if isinstance(value, list) else str(value)
+    return ",".join(value) if isinstance(value, list | dict) else str(value)
 
 
 def unknown_variables(names: Iterable[str], accounts: Iterable[str]) -> dict[str, str]:
@@ -294,6 +307,8 @@ def _sentence(error: ErrorDetails) -> str:
 
 def _parsed(variable: Variable, text: str) -> Any:
     """Return the value of a variable, or what is wrong with it."""
+    if variable.field == "column_policy":
+        return _parsed_policy(variable, text)
     listed = variable.field == "owners"
     parts = [each.strip() for each in text.split(",") if each.strip()]
     value: Any = parts if listed else text
@@ -314,3 +329,13 @@ def _parsed(variable: Variable, text: str) -> Any:
     }
     rest = advice.get(variable.field, f"set it to a whole number, such as {variable.default}")
     return _Wrong(f"{variable.name} is {shown}: {rest}.")
+
+
+def _parsed_policy(variable: Variable, path: str) -> Any:
+    """Return the column policy in a file, or what is wrong with it."""
+    if holds_a_secret(path, only_known=True):
+        return _Wrong(f"{variable.name} contains the value of a secret variable: take it out.")
+    try:
+        return read_policy(path.strip()) if path else {}
+    except BadSetting as error:
+        return _Wrong(f"{variable.name}: {error}")

@@ -22,6 +22,7 @@ from recruit_assets.errors import (
     RecruitError,
 )
 from recruit_assets.extract.report import Verdict, WalkReport
+from recruit_assets.load.column_policies import check_followed, note_complete
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.history import HISTORY, write_history
@@ -122,6 +123,8 @@ class Store:
             bounded_memory(database, stage.rows, stage.size) if bounded else nullcontext(),
             transaction(database, keep=not options.dry_run),
         ):
+            if not options.dry_run:
+                check_followed(database, endpoint, self._reading.state.salt)
             now = recall(database, endpoint).at(self._source.api)
             newer = written_since(database, endpoint, self._reading.state, now)
             stage.flush()
@@ -138,6 +141,8 @@ class Store:
                 result.unparsed = count_misfits(database, stage)
             result.columns = columns_of(database, endpoint)
             self._set_verdict(database, result, now, newer)
+            if result.report.verdict is Verdict.COMPLETE:
+                note_complete(database, endpoint)
             result.deleted = sweep(
                 database,
                 endpoint,

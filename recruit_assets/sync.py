@@ -61,8 +61,14 @@ class Sync:
             except DatabaseChanged as changed:
                 self._log.warning(f"{self._endpoint.name}: {changed} Reading it again.")
                 state = read_state(
-                    self._opened, self._exists, self._endpoint, reading.state.account
+                    self._opened,
+                    self._exists,
+                    self._endpoint,
+                    reading.state.account,
+                    dry_run=reading.options.dry_run,
                 )
+                if state.note:
+                    self._log.warning(state.note)
                 result = self._attempt(reading.planned_from(state))
         result.seconds = (datetime.now(UTC) - reading.started).total_seconds()
         return result

@@ -25,6 +25,7 @@ from filelock import FileLock
 
 from recruit_assets.assets import SyncConfig
 from recruit_assets.catalogue import DeletionPolicy
+from recruit_assets.column_policy import under_policy
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
@@ -148,6 +149,8 @@ class Project:
     instance: dg.DagsterInstance
     settings: dict[str, Any] = field(default_factory=dict)
     deleted_rows: DeletionPolicy = DeletionPolicy.erase
+    policy: dict[str, Any] = field(default_factory=dict)  # of columns
+    config: dict[str, Any] = field(default_factory=dict)  # of DuckDB, for `sync`
 
     def materialize(
         self, *names: str, raises: bool = True, **config: Any
@@ -166,8 +169,9 @@ class Project:
         """Sync one endpoint without a Dagster run, which takes three times as long."""
         client = Client(ApiSettings(**settings_for(self.sandbox, **self.settings)))
         limits = RetryLimits(first_wait=0, default_wait=0)
-        source = Source(client, BY_NAME[name], limits, logging.getLogger("sync"))
-        opened = partial(connection, str(self.path), {}, wait_seconds=0.1)
+        endpoint = under_policy(BY_NAME[name], self.policy)
+        source = Source(client, endpoint, limits, logging.getLogger("sync"))
+        opened = partial(connection, str(self.path), self.config, wait_seconds=0.1)
         exists, chosen = self.path.exists, Options(**options)
         try:
             return sync(

@@ -40,7 +40,8 @@ def sync(
     deletion_policy: DeletionPolicy = DeletionPolicy.erase,
 ) -> SyncResult:
     """What the asset and the IO manager do, without Dagster."""
-    reading = Reading(source, read_state(opened, exists, source.endpoint), options)
+    state = read_state(opened, exists, source.endpoint, dry_run=options.dry_run)
+    reading = Reading(source, state, options)
     return Sync(reading, opened, exists, run_id, deletion_policy).run()
 
 

@@ -21,6 +21,7 @@ from recruit_assets.catalogue import MAX_UNKNOWN, META, MORE, TYPE, UNPARSED, En
 from recruit_assets.extract.arrow import ARROW_TYPES, Values, as_column, as_json, kind_of, storable
 from recruit_assets.extract.columns import Places, Shape, shape_of
 from recruit_assets.extract.jsonapi import Linkage, Record, members
+from recruit_assets.extract.privacy import Privacy
 
 _MEMBERS = {"id", "type"}  # members of a key
 _OBJECTS = ("attributes", "relationships", "links")  # members of a record that must be objects
@@ -34,13 +35,16 @@ class RecordTable:
         endpoint: the endpoint, for its catalogue entry.
         table: the columns that the table has by now, by name. Their types take precedence over the
             catalogue's, so that existing columns keep their type.
+        salt: the key with which the endpoint's policy hashes values; empty if it hashes none.
 
     `columns` are the columns of the rows so far; it grows when an unknown attribute appears.
     `unparsed` counts, by column, the values that did not fit, and, by `attributes`, `relationships`
     or `links`, members that are not objects; `more` counts the values put into `_more`.
     """
 
-    def __init__(self, endpoint: Endpoint, table: dict[str, Kind] | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, table: dict[str, Kind] | None = None, salt: bytes = b""
+    ) -> None:
         known = {column.name: column.kind for column in endpoint.columns()}
         self.columns = known | (table or {}) | {UNPARSED: Kind.JSON}
         self.unparsed: Counter[str] = Counter()
@@ -52,6 +56,7 @@ class RecordTable:
             for each in endpoint.relationships
         }
         self._places = Places(endpoint)
+        self._privacy = Privacy(endpoint, salt)
         self._known = self._places.known | {TYPE, META, MORE, UNPARSED}
         self._room = MAX_UNKNOWN - len(self.columns.keys() - self._known)
 
@@ -63,7 +68,8 @@ class RecordTable:
         done = 0
         for shape, alike in groupby(records, shape_of):
             group = list(alike)
-            for source, column, kind, values in self._values(shape, group):
+            for source, column, kind, found_values in self._values(shape, group):
+                values = self._privacy.limited(column, found_values)
                 if values.count(None) == len(values):
                     continue
                 if self._claim(column, kind, undecided):
@@ -91,7 +97,7 @@ class RecordTable:
                 if isinstance(value, dict) or value is None or value == []:
                     continue
                 label = f"record/{name}" if name in self.columns else name
-                found.setdefault(row, {})[label] = storable(value)
+                found.setdefault(row, {})[label] = self._privacy.misplaced(value)
                 self.unparsed[label] += 1
         return found
 

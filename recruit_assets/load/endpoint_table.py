@@ -3,7 +3,7 @@
 Scope: what a sync ensures before it merges. `tables` rebuilds a table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import duckdb
@@ -11,6 +11,7 @@ import duckdb
 from recruit_assets.catalogue import EXTRAS, UNPARSED, Endpoint, Kind
 from recruit_assets.errors import DatabaseChanged, DatabaseProblem
 from recruit_assets.load.digest import digest
+from recruit_assets.load.rebuild import rebuild
 from recruit_assets.load.schema import (
     BOOKKEEPING,
     SCHEMA,
@@ -67,6 +68,25 @@ def prepare(
     return [name for name in defects if name in wanted]
 
 
+def refill(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, rows: str, without: Collection[str]
+) -> None:
+    """Replace the rows of a table that is prepared, and remove columns from it.
+
+    Args:
+        database: open for writing, in a transaction.
+        endpoint: the endpoint of the table.
+        rows: the new rows, as SQL to read from, with the columns of the table and `rowid`.
+        without: the columns to remove.
+    """
+    found = columns_found(database, endpoint.name)
+    kept = columns_of_the_api(database, endpoint)
+    digested = {name: kind for name, kind in kept.items() if name not in without}
+    present = {name.lower() for name, _ in found}
+    table = _table(endpoint, _columns(endpoint), digested, present)
+    rebuild(database, table, found, [], rows=rows, without=without)
+
+
 def is_damaged(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> bool:
     """Return whether the table, which must exist, lacks a column that a sync would recreate.
 
@@ -118,15 +138,19 @@ def columns_of_the_api(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) 
 
     They are those of the catalogue, and those with our comment; any other was added by a user.
     """
-    known = {column.name for column in endpoint.columns()}
+    ours = {column.name for column in endpoint.columns()} | columns_added(database, endpoint)
+    return {name: kind for name, kind in columns_of(database, endpoint).items() if name in ours}
+
+
+def columns_added(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> set[str]:
+    """Return the columns that syncs have added for what the catalogue does not know."""
     found = database.execute(
         "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
         "AND lower(schema_name) = ? AND lower(table_name) = ? "
         "AND list_contains(?::VARCHAR[], comment)",
         [SCHEMA, endpoint.name, [UNKNOWN, *EXTRAS.values()]],
     ).fetchall()
-    ours = known | {name for (name,) in found}
-    return {name: kind for name, kind in columns_of(database, endpoint).items() if name in ours}
+    return {name for (name,) in found}
 
 
 def _check_ids(endpoint: Endpoint, found: list[tuple[str, str]]) -> None:

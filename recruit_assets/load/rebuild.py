@@ -27,6 +27,9 @@ def rebuild(
     table: Table,
     found: Sequence[tuple[str, str]],
     defects: Sequence[str],
+    *,
+    rows: str = "",
+    without: Collection[str] = (),
 ) -> None:
     """Replace a table with one that has the right columns, filled from the old one.
 
@@ -35,16 +38,19 @@ def rebuild(
         table: the definition of the table.
         found: its present columns, and their types.
         defects: the required columns that it lacks or has in another type.
+        rows: what to fill it from instead, as SQL to read from, with the old columns and `rowid`.
+        without: the columns that the new table is not to have.
     """
     old = table_name(database, table.name, table.schema)
     new = table_name(database, unused(table.name), table.schema)
     generated = _generated(database, table, old)
-    lines, meanings = _definition(database, table, generated)
+    lines, meanings = _definition(database, table, generated, without)
     lines += _constraints(database, table)
     indexes = _indexes(database, table)
     database.execute(f"CREATE TABLE {new} ({', '.join(lines)})")
-    given = [(name, sql_type) for name, sql_type in found if name not in generated]
-    database.execute(f"INSERT INTO {new} BY NAME {_refilled(table, old, given, defects)}")
+    left_out = {*generated, *without}
+    given = [(name, sql_type) for name, sql_type in found if name not in left_out]
+    database.execute(f"INSERT INTO {new} BY NAME {_refilled(table, rows or old, given, defects)}")
     database.execute(f"DROP TABLE {old}")
     database.execute(f"ALTER TABLE {new} RENAME TO {quoted(table.name)}")
     for sql in indexes:
@@ -69,7 +75,10 @@ def _generated(database: duckdb.DuckDBPyConnection, table: Table, full: str) -> 
 
 
 def _definition(
-    database: duckdb.DuckDBPyConnection, table: Table, generated: Collection[str]
+    database: duckdb.DuckDBPyConnection,
+    table: Table,
+    generated: Collection[str],
+    without: Collection[str],
 ) -> tuple[list[str], dict[str, str]]:
     """Return the column definitions of the new table, and the comments of its columns."""
     lines, meanings, present = [], {}, set[str]()
@@ -79,6 +88,8 @@ def _definition(
         [table.schema, table.name],
     ).fetchall():
         present.add(name.lower())
+        if name in without:
+            continue
         given = f" GENERATED ALWAYS AS ({default})" if name in generated else f" DEFAULT {default}"
         extra = given * bool(default) + " NOT NULL" * (not nullable)
         if name.lower() in table.columns:

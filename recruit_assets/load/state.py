@@ -13,9 +13,11 @@ from typing import Any
 import duckdb
 
 from recruit_assets.catalogue import Endpoint, Kind
+from recruit_assets.load.column_policies import follow
 from recruit_assets.load.endpoint_table import is_damaged
 from recruit_assets.load.layout import check_layout
 from recruit_assets.load.obstacles import check_names
+from recruit_assets.load.salt import new_salt
 from recruit_assets.load.schema import columns_of, count, table_exists, table_name
 from recruit_assets.load.syncs import add_sync, latest, numbered, prepare_syncs
 from recruit_assets.text import one_line
@@ -27,7 +29,8 @@ class SyncState:
 
     `stored` is the number and the run of the last stored sync; `last_api` is the identity of the
     API that it read, None before the first sync; `columns` are the kinds of the table's columns;
-    `account` is the account that syncs, empty if it has no name.
+    `account` is the account that syncs, empty if it has no name; `salt` is the key of hashes, empty
+    if the column policy has none; `note` is a sentence if a changed policy was applied.
     """
 
     cursor: datetime | None = None
@@ -39,13 +42,15 @@ class SyncState:
     last_api: str | None = None
     columns: Mapping[str, Kind] = field(default_factory=dict)
     account: str = ""
+    salt: bytes = field(default=b"", repr=False)
+    note: str = ""
 
     def at(self, api: str) -> "SyncState":
         """Return the state as it counts for an API: void if the rows are of another, or key."""
         if self.last_api in (None, api):
             return self
         void = SyncState(void=True, api=self.api, stored=self.stored, last_api=self.last_api)
-        return replace(void, columns=self.columns, account=self.account)
+        return replace(void, columns=self.columns, account=self.account, salt=self.salt)
 
 
 @dataclass(frozen=True)
@@ -75,30 +80,39 @@ def read_state(
     exists: Callable[[], bool],
     endpoint: Endpoint,
     account: str = "",
+    *,
+    dry_run: bool = False,
 ) -> SyncState:
     """Return the state of an endpoint, with the columns of its table.
 
-    A table that lacks a column, or has it in another type, gets a full read, because changed
-    records alone do not restore the column.
+    The stored rows follow the endpoint's column policy from here on. A table that lacks a column,
+    has it in another type, or awaits values since its policy changed, gets a full read, because
+    changed records alone do not restore the column.
 
     Args:
         opened: opens the database for writing.
         exists: returns whether the database exists; opening it would create it.
         endpoint: the endpoint.
         account: the account that syncs.
+        dry_run: whether nothing may be changed.
 
     Raises:
         DatabaseProblem: a sync of the account could not write to the database.
     """
-    if not exists():
-        return SyncState(account=account)
+    if not exists() and (dry_run or not endpoint.hashes):
+        return SyncState(account=account, salt=new_salt() if endpoint.hashes else b"")
     with opened() as database:
         check_layout(database, account)
         check_names(database, endpoint)
+        damaged = is_damaged(database, endpoint)
+        followed = follow(database, endpoint, dry_run=dry_run)
         state = recall(database, endpoint)
-        if is_damaged(database, endpoint):
+        if damaged or not followed.complete:
             state = replace(state, void=True, cursor=None)
-        return replace(state, columns=columns_of(database, endpoint), account=account)
+        columns = columns_of(database, endpoint)
+        return replace(
+            state, columns=columns, account=account, salt=followed.salt, note=followed.note
+        )
 
 
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState:

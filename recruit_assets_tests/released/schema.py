@@ -16,10 +16,12 @@ from typing import Self
 import duckdb
 
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.load.column_policies import FOLLOWED
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.erasure import COMPACTED, NOTED
 from recruit_assets.load.history import write_history
+from recruit_assets.load.salt import SALTED
 from recruit_assets.load.schema import UNKNOWN, columns_of
 from recruit_assets.load.syncs import prepare_syncs
 from recruit_assets.load.tables import ensure
@@ -124,7 +126,7 @@ def made() -> dict[str, str]:
                 present = columns_of(database, endpoint)
                 write_history(database, endpoint, "run", [], present, whole=False)
             prepare_syncs(database)
-            for table in (NOTED, COMPACTED):
+            for table in (NOTED, COMPACTED, FOLLOWED, SALTED):
                 ensure(database, table)
         build(database, MARTS)
         return columns_in(database)
