@@ -6,7 +6,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -17,8 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from recruit_assets.extract.report import duration
+from recruit_assets.text import one_line
 
 UNKNOWN, NONE = "?", "-"
+COLUMNS_NAMED = 3  # of each policy
 
 
 def console() -> Console:
@@ -72,6 +74,20 @@ def notes(screen: Console, texts: Iterable[str]) -> None:
     """Print indented texts that need attention."""
     for text in texts:
         screen.print(Padding(text, (0, 0, 0, 2)), style="yellow")
+
+
+def policy_line(limited: Mapping[str, Sequence[str]]) -> str:
+    """Return a sentence on the columns that are hashed and dropped; empty without any.
+
+    Args:
+        limited: the columns by policy, `hash` or `drop`.
+    """
+    parts = []
+    for policy, columns in limited.items():
+        more = len(columns) - COLUMNS_NAMED
+        named = ", ".join(columns[:COLUMNS_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+        parts.append(f"{policy} {named}")
+    return one_line(f"Column policy: {'; '.join(parts)}.") if parts else ""
 
 
 def print_json(found: object) -> None:

@@ -5,13 +5,14 @@ database nor at the API, and each endpoint gets two requests at most. `doctor_re
 result.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import IntEnum
 from os import environ
 from pathlib import Path
 
+from recruit_assets.column_policy import limits_of, under_policy
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.environment import account_names
 from recruit_assets.errors import BadSetting, DatabaseProblem, RecruitError, naming_settings
@@ -31,7 +32,7 @@ from recruit_assets.settings import (
 )
 
 WAIT_SECONDS = 1.0  # for a database that another process is writing to
-PLACES = ("base_url", "database")  # settings that messages show
+PLACES = ("base_url", "database", "column_policy")  # settings that messages show
 FEW_ROWS = 100_000  # a file with fewer rows needs no compaction
 
 
@@ -68,6 +69,7 @@ class Diagnosis:
     database_made: bool = False
     tables: list[TableStatus] = field(default_factory=list)  # empty if they could not be read
     is_bloated: bool = False  # whether replaced rows take more space than current ones
+    limited: Mapping[str, Sequence[str]] = field(default_factory=dict)  # columns by policy
     requests_per_10s: int = 0
     accept_unavailable: bool = False  # whether missing endpoints are no restriction
 
@@ -134,6 +136,8 @@ def examine(
         requests_per_10s=settings.requests_per_10s,
         accept_unavailable=accept_unavailable,
     )
+    if not found.setting_problems:
+        found.limited = limits_of(under_policy(each, settings.column_policy) for each in ENDPOINTS)
     if any(misplaced_secrets(account)):
         found.database_problem = "It was not examined, as messages show its path."
     else:
@@ -145,7 +149,11 @@ def examine(
 
 def setting_problems(settings: Settings, account: str) -> list[str]:
     """Return a sentence for each setting that a sync of an account could not use."""
-    found = [*settings.problems, *misplaced_secrets(account)]
+    found = [
+        *settings.problems,
+        *misplaced_secrets(account),
+        *settings.policy_problems(ENDPOINTS),
+    ]
     try:
         _api_settings(settings)
     except BadSetting as error:

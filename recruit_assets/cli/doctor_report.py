@@ -13,6 +13,7 @@ from recruit_assets.cli.display import (
     notes,
     number,
     paragraph,
+    policy_line,
     since,
     table,
 )
@@ -44,6 +45,7 @@ def show_diagnosis(screen: Console, found: Diagnosis) -> None:
     for each in found.settings:
         grid.add_row(each.name, one_line(each.value), each.origin)
     screen.print(grid)
+    paragraph(screen, policy_line(found.limited))
     notes(screen, found.setting_problems)
     notes(screen, [_unknown(*each) for each in found.unknown.items()])
     if not found.setting_problems:
@@ -72,6 +74,7 @@ def diagnosis_as_json(found: Diagnosis) -> dict[str, Any]:
         },
         "unknown_settings": {name: near or None for name, near in found.unknown.items()},
         "setting_problems": found.setting_problems,
+        "column_policy": found.limited,
         "api_problem": found.api_problem or None,
         "endpoints": [_probe_as_json(each, tables) for each in found.probes],
         "full_sync": {"requests": found.requests, "seconds_at_the_budget": found.seconds},

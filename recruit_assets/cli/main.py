@@ -9,12 +9,14 @@ import sys
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
 from recruit_assets.cli import display, doctor_report, status_report
 from recruit_assets.cli.doctor import Readiness, examine, misplaced_secrets
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.environment import chosen_account, load_env_file
 from recruit_assets.errors import BadSetting, DatabaseProblem
+from recruit_assets.load.column_policies import limited_columns
 from recruit_assets.load.erasure import Pending, pending
 from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.reading import is_made, reading
@@ -127,7 +129,7 @@ def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
     try:
         if misplaced := list(misplaced_secrets(chosen.account)):
             raise BadSetting(*misplaced)
-        tables, erased = _tables(path)
+        tables, erased, limited = _tables(path)
     except (BadSetting, DatabaseProblem) as error:
         if chosen.json:
             display.print_json({"problem": str(error)})
@@ -136,10 +138,13 @@ def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
         return Readiness.FAILING
     now = datetime.now(UTC)
     if chosen.json:
-        found = {"database": path, "tables": status_report.tables_as_json(tables, now)}
-        display.print_json(found | {"erasure_pending": status_report.erasure_as_json(erased)})
+        found: dict[str, Any] = {"database": path}
+        found |= {"tables": status_report.tables_as_json(tables, now)}
+        found |= {"erasure_pending": status_report.erasure_as_json(erased)}
+        display.print_json(found | {"column_policy": limited})
     elif is_made(path):
         status_report.show_tables(screen, tables, now)
+        status_report.show_policy(screen, limited)
         status_report.show_erasure(screen, erased)
     else:
         screen.print(
@@ -149,8 +154,8 @@ def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
     return Readiness.GOOD if status_report.all_proven(tables) else Readiness.RESTRICTED
 
 
-def _tables(path: str) -> tuple[list[TableStatus], Pending | None]:
+def _tables(path: str) -> tuple[list[TableStatus], Pending | None, dict[str, list[str]]]:
     if not is_made(path):
-        return [TableStatus(each.name) for each in ENDPOINTS], None
+        return [TableStatus(each.name) for each in ENDPOINTS], None, {}
     with reading(path, WAIT_SECONDS) as database:
-        return overview(database, ENDPOINTS), pending(database)
+        return overview(database, ENDPOINTS), pending(database), limited_columns(database)

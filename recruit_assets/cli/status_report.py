@@ -1,12 +1,22 @@
 """The state of the tables, for a terminal and as JSON."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 
-from recruit_assets.cli.display import NONE, UNKNOWN, age, iso, notes, paragraph, since, table
+from recruit_assets.cli.display import (
+    NONE,
+    UNKNOWN,
+    age,
+    iso,
+    notes,
+    paragraph,
+    policy_line,
+    since,
+    table,
+)
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.erasure import Pending
 from recruit_assets.load.overview import TableStatus
@@ -58,6 +68,11 @@ def tables_as_json(tables: Sequence[TableStatus], now: datetime) -> list[dict[st
         }
         for each in tables
     ]
+
+
+def show_policy(screen: Console, limited: Mapping[str, Sequence[str]]) -> None:
+    """Print which columns the tables have hashed, or do not have, if there are any."""
+    paragraph(screen, policy_line(limited))
 
 
 def show_erasure(screen: Console, erased: Pending | None) -> None:
