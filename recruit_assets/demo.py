@@ -23,6 +23,7 @@ import duckdb
 
 from recruit_assets.cli import display
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.load.schema import count
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.sandbox.days import pass_day
 from recruit_assets.text import one_line
@@ -162,12 +163,8 @@ def sync(variables: Mapping[str, str]) -> int:
 def counts(database: Path) -> dict[str, int]:
     """Count the current rows of each table."""
     with duckdb.connect(str(database), read_only=True) as reader:
-        return {
-            each.name: reader.execute(
-                f"SELECT count(*) FROM recruit.{each.name} WHERE _deleted_at IS NULL"
-            ).fetchall()[0][0]
-            for each in ENDPOINTS
-        }
+        views = {each.name: f"recruit_now.{each.name}" for each in ENDPOINTS}
+        return {name: count(reader, view) for name, view in views.items()}
 
 
 def show_answers(database: Path) -> None:

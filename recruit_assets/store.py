@@ -24,6 +24,7 @@ from recruit_assets.errors import (
 from recruit_assets.extract.report import Verdict, WalkReport
 from recruit_assets.load.column_policies import check_followed, note_complete
 from recruit_assets.load.connection import transaction
+from recruit_assets.load.current import ensure_view
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.history import HISTORY, write_history
 from recruit_assets.load.layout import META
@@ -139,6 +140,7 @@ class Store:
             )
             if result.unparsed:  # a record that was read twice counts once
                 result.unparsed = count_misfits(database, stage)
+            ensure_view(database, endpoint.name)
             result.columns = columns_of(database, endpoint)
             self._set_verdict(database, result, now, newer)
             if result.report.verdict is Verdict.COMPLETE:

@@ -176,7 +176,9 @@ def test_misspelled_metadata_is_refused(merged: Merged, name: str) -> None:
     merged.found(ROWS, layer="raw", url_schema="https")
 
 
-@pytest.mark.parametrize("schema", ["recruit", "RECRUIT_META", "recruit_history", "recruit_marts"])
+@pytest.mark.parametrize(
+    "schema", ["recruit", "recruit_now", "RECRUIT_META", "recruit_history", "recruit_marts"]
+)
 def test_the_schemas_of_the_api_are_of_no_other_asset(merged: Merged, schema: str) -> None:
     with pytest.raises(dg.Failure, match="is for tables of syncs: choose another"):
         merged.found(ROWS, schema=schema)

@@ -11,6 +11,7 @@ import duckdb
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.current import check_view
 from recruit_assets.load.erasure import ERASURES
 from recruit_assets.load.history import HISTORY
 from recruit_assets.load.layout import META, SCHEMA_VERSION
@@ -34,6 +35,7 @@ def check_names(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None
     for name in (SYNCS_TABLE, SCHEMA_VERSION, ERASURES):
         check_is_table(database, name, META)
     check_is_view(database, LATEST_VIEW, META)
+    check_view(database, endpoint.name)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from recruit_assets.catalogue import UNPARSED, Kind
 from recruit_assets.errors import BadRows, BadSetting, DatabaseProblem, NotEnoughMemory
 from recruit_assets.load.changes import count_unparsed, find_changes, write_changes
 from recruit_assets.load.connection import transaction
+from recruit_assets.load.current import NOW
 from recruit_assets.load.delivery import add_lacking, all_fit, column_types, converted_rows
 from recruit_assets.load.digest import digest_of_types
 from recruit_assets.load.history import HISTORY
@@ -38,7 +39,7 @@ from recruit_assets.load.tables import check_is_table, ensure
 Opened = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 
-RESERVED = (SCHEMA, HISTORY, META, "recruit_marts")
+RESERVED = (SCHEMA, NOW, HISTORY, META, "recruit_marts")
 DUCKDB_OWN = ("temp", "system", "pg_catalog", "information_schema")  # names of its own
 
 

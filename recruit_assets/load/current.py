@@ -1,0 +1,83 @@
+"""The views in `recruit_now`: the current rows of each endpoint, without bookkeeping columns.
+
+A view lists its columns, so it is renewed when those of the table change. Comparing them takes a
+fraction of a millisecond, which is all that most syncs do. A view of ours is known by its comment.
+"""
+
+import duckdb
+
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, columns_found, schema_name, table_name
+from recruit_assets.load.sql import literal, quoted
+from recruit_assets.load.sweep import CURRENT
+from recruit_assets.load.tables import check_is_view
+
+NOW = "recruit_now"
+
+
+def ensure_view(database: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Create the view of an endpoint's table, or renew it if its columns differ from the table's.
+
+    Args:
+        database: open for writing.
+        name: the name of the endpoint, whose table must exist.
+
+    Raises:
+        DatabaseProblem: a user's own table or view has its name.
+    """
+    if _shown(database, name) != _columns(database, name):
+        check_view(database, name)
+        create_view(database, name)
+
+
+def create_view(database: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Create the view of an endpoint's table, or replace the one that there is."""
+    view = table_name(database, name, NOW)
+    selected = ", ".join(quoted(column) for column, _ in _columns(database, name))
+    database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database, NOW)}")
+    database.execute(
+        f"CREATE OR REPLACE VIEW {view} AS "
+        f"SELECT {selected} FROM {table_name(database, name)} WHERE {CURRENT}"
+    )
+    database.execute(f"COMMENT ON VIEW {view} IS {literal(_comment(name))}")
+
+
+def check_view(database: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Refuse a table or view of a user's own in place of the view of an endpoint.
+
+    What has the right columns is left as it is, whoever made it.
+
+    Raises:
+        DatabaseProblem: the message says what to do.
+    """
+    if _shown(database, name) == _columns(database, name):
+        return
+    check_is_view(database, name, NOW)
+    found = database.execute(
+        "SELECT comment FROM duckdb_views() WHERE database_name = current_database() "
+        "AND lower(schema_name) = ? AND lower(view_name) = ?",
+        [NOW, name],
+    ).fetchall()
+    if found and found != [(_comment(name),)]:
+        raise DatabaseProblem(
+            f"{NOW}.{name} is a view that somebody else created, in place of one that each sync "
+            "maintains: rename or drop the view, then run again. Nothing was changed."
+        )
+
+
+def _comment(name: str) -> str:
+    return f"The current rows of {SCHEMA}.{name}"
+
+
+def _columns(database: duckdb.DuckDBPyConnection, name: str) -> list[tuple[str, str]]:
+    """Return the columns that the view should have."""
+    found = columns_found(database, name)
+    return [(column, sql_type) for column, sql_type in found if column.lower() not in BOOKKEEPING]
+
+
+def _shown(database: duckdb.DuckDBPyConnection, name: str) -> list[tuple[str, str]]:
+    """Return the columns that the view has; none if it is missing, or reads what no longer is."""
+    try:
+        return columns_found(database, name, NOW)
+    except duckdb.BinderException:
+        return []
