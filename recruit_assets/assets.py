@@ -94,6 +94,8 @@ def build_asset(
     account: Account | None = None,
     spec: dg.AssetSpec | None = None,
     problems: Collection[str] = (),
+    *,
+    read_copy: bool = False,
 ) -> dg.AssetsDefinition:
     """Build the asset of an endpoint, and its checks.
 
@@ -102,6 +104,7 @@ def build_asset(
         account: the account, which names op and resources.
         spec: the spec of the asset; that of `endpoint_spec` by default.
         problems: what is wrong with the column policy; then nothing is read.
+        read_copy: whether the account publishes a read copy, which has a check.
     """
     account = account or Account()
     spec = spec or endpoint_spec(endpoint, account)
@@ -117,7 +120,7 @@ def build_asset(
                 is_required=False,
             )
         },
-        check_specs=build_checks(endpoint, spec.key),
+        check_specs=build_checks(endpoint, spec.key, read_copy=read_copy),
         required_resource_keys={account.api, account.database},
     )
     def read(

@@ -16,7 +16,10 @@ from recruit_assets.column_policy import under_policy
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting
 from recruit_assets.io_manager import DuckDBMergeIOManager
+from recruit_assets.load.read_copy import public_columns
 from recruit_assets.mart_assets import build_mart_assets, mart_specs
+from recruit_assets.marts.build import MARTS_SCHEMA
+from recruit_assets.marts.mart import MARTS
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.schedules import (
     COMPACT_DATABASE,
@@ -27,7 +30,7 @@ from recruit_assets.schedules import (
     build_syncs,
 )
 from recruit_assets.sensors import Steps, build_marts_sensor, build_notifications
-from recruit_assets.settings import Settings
+from recruit_assets.settings import Settings, is_same_file
 
 Translation = Callable[[dg.AssetSpec], dg.AssetSpec]
 
@@ -62,7 +65,7 @@ def build_defs(
 
     Raises:
         BadSetting: an argument has the wrong type, no endpoint is chosen, one is unknown, two have
-            one name, or two assets one key.
+            one name, or two assets one key, or the read copy is the database.
     """
     _check_types(
         settings=(settings, Settings | None),
@@ -73,6 +76,8 @@ def build_defs(
         resources=(resources, Mapping | None),
     )
     settings = settings or Settings.from_environment()
+    if is_same_file(settings.read_copy, settings.database):
+        raise BadSetting("The read copy is the database itself: set read_copy to another file.")
     account, chosen = Account.of(key_prefix), _chosen(endpoints)
     wrong = settings.policy_problems([*ENDPOINTS, *chosen])
     chosen = [under_policy(each, {} if wrong else settings.column_policy) for each in chosen]
@@ -85,7 +90,10 @@ def build_defs(
     all_specs = [*specs.values(), *others.values()]
     _refuse_repeated("assets", [spec.key.to_user_string() for spec in all_specs])
     tables = {name: spec.key for name, spec in specs.items()}
-    assets = [build_asset(each, account, specs[each.name], wrong) for each in chosen]
+    copied = bool(settings.read_copy)
+    assets = [
+        build_asset(each, account, specs[each.name], wrong, read_copy=copied) for each in chosen
+    ]
     assets += build_mart_assets(account, others, tables)
     content = Content(chosen, tables, [spec.key for spec in others.values()])
     syncs = build_syncs(account, content)
@@ -102,7 +110,7 @@ def build_defs(
         ]
         if sensors
         else [],
-        resources=_resources(account, settings, wrong, resources or {}),
+        resources=_resources(account, settings, wrong, _published(chosen), resources or {}),
     )
 
 
@@ -126,11 +134,26 @@ def _translated(translation: Translation | None, spec: dg.AssetSpec) -> dg.Asset
     return changed
 
 
+def _published(endpoints: Iterable[Endpoint]) -> dict[str, list[str]]:
+    """Return the columns without personal data of tables and marts, which have none."""
+    marts = {f"{MARTS_SCHEMA}.{mart.name}": list(mart.columns) for mart in MARTS}
+    return public_columns(endpoints) | marts
+
+
 def _resources(
-    account: Account, settings: Settings, wrong: Sequence[str], others: Mapping[str, Any]
+    account: Account,
+    settings: Settings,
+    wrong: Sequence[str],
+    published: dict[str, list[str]],
+    others: Mapping[str, Any],
 ) -> dict[str, Any]:
     database = others.get("database") or RecruitDatabase(
-        database=settings.database, account=account.name, setting_names=settings.names
+        database=settings.database,
+        account=account.name,
+        setting_names=settings.names,
+        read_copy=settings.read_copy,
+        read_copy_personal=settings.read_copy_personal,
+        read_copy_columns=published if settings.read_copy else {},
     )
     found = {
         "api": others.get("api") or _api(settings, wrong),

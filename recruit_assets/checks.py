@@ -19,12 +19,14 @@ from recruit_assets.extract.report import Verdict
 from recruit_assets.load.erasure import pending
 from recruit_assets.load.guards import MAX_DELETED_SHARE
 from recruit_assets.load.quality import flawed_ids, misfits, orphans
+from recruit_assets.load.read_copy import copy_status
 from recruit_assets.load.schema import existing_table
 from recruit_assets.load.state import PastSync, last_syncs
 from recruit_assets.resources import RecruitDatabase, as_dagster_failure
 from recruit_assets.text import markdown, one_line
 
 MAX_ID = 60  # characters of an id that are shown
+WAIT_SECONDS = 1.0  # for a read copy that another process has open for writing
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class CheckContext:
     database: duckdb.DuckDBPyConnection
     endpoint: Endpoint
     last: Sequence[PastSync]
+    read_copy: str = ""  # path of the read copy, if there is to be one
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,13 @@ def final(table: CheckContext) -> CheckResult:
     return CheckResult(not found.is_overdue(datetime.now(UTC)), message, {"rows": found.rows})
 
 
+def published(table: CheckContext) -> CheckResult:
+    """Check that the read copy has the syncs of earlier runs, which should have published them."""
+    run = table.last[0].run_id if table.last else ""
+    found = copy_status(table.database, table.read_copy, WAIT_SECONDS, run)
+    return CheckResult(not found.problem, markdown(found.problem))
+
+
 CHECKS = (
     Check("ids_are_unique", "Every row has an id, and no other row has it.", ids, blocking=True),
     Check(
@@ -155,19 +165,24 @@ CHECKS = (
         consistent,
     ),
     Check("erasure_is_final", "Erased personal data is gone from the file in 48 hours.", final),
+    Check("read_copy_is_published", "The read copy has the syncs of earlier runs.", published),
 )
-ERRORS = {"erasure_is_final"}  # not blocking, but more severe than a warning
+ERRORS = {"erasure_is_final", "read_copy_is_published"}  # not blocking, but more than a warning
 WHOLE_FILE = "candidates"  # the asset that has the check of the whole file
 
 
-def build_checks(endpoint: Endpoint, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
-    """Return the check specs of an endpoint's table."""
+def build_checks(
+    endpoint: Endpoint, asset: dg.AssetKey, *, read_copy: bool = False
+) -> list[dg.AssetCheckSpec]:
+    """Return the check specs of an endpoint's table, and those of the whole file on one of them."""
+    of_file = {final: True, published: read_copy} if endpoint.name == WHOLE_FILE else {}
+    left_out = {final, published} - {each for each, wanted in of_file.items() if wanted}
     return [
         dg.AssetCheckSpec(
             check.name, asset=asset, description=check.promise, blocking=check.blocking
         )
         for check in CHECKS
-        if endpoint.name == WHOLE_FILE or check.evaluate is not final
+        if check.evaluate not in left_out
     ]
 
 
@@ -181,7 +196,8 @@ def run_checks(
     """
     with as_dagster_failure(), duckdb.get_connection() as database:
         existing_table(database, endpoint.name)
-        table = CheckContext(database, endpoint, last_syncs(database, endpoint, 2))
+        last = last_syncs(database, endpoint, 2)
+        table = CheckContext(database, endpoint, last, duckdb.read_copy)
         found = [(each, each.evaluate(table)) for each in CHECKS if each.name in chosen]
     for check, result in found:
         yield dg.AssetCheckResult(

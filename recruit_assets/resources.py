@@ -24,6 +24,7 @@ from recruit_assets.extract.source import Source
 from recruit_assets.load.compact import make_erasure_final
 from recruit_assets.load.connection import connection, exists
 from recruit_assets.load.obstacles import with_translated_errors
+from recruit_assets.load.read_copy import publish
 from recruit_assets.load.run_totals import run_totals
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.load.state import SyncState, read_state
@@ -138,6 +139,12 @@ class RecruitDatabase(DuckDBResource):
     setting_names: dict[str, str] = Field(
         default={}, description="Names of settings in messages, by environment variable"
     )
+    read_copy: str = _setting("read_copy")
+    read_copy_personal: bool = _setting("read_copy_personal")
+    read_copy_columns: dict[str, list[str]] = Field(
+        default={},
+        description="Columns that a copy without personal data has, by table; `build_defs` sets it",
+    )
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -167,11 +174,11 @@ class RecruitDatabase(DuckDBResource):
             )
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Remove erased data, of this run or an earlier one, from the file; on failure, warn.
+        """Remove erased data, of this run or an earlier one, from the file; publish the read copy.
 
         Then log what the run did. An executor that runs each step in its own process calls this
-        after each step; the last call does both. If the last steps are skipped, or the run was
-        stopped, nothing is logged, and the next run compacts.
+        after each step; the last call does all three. If the last steps are skipped, or the run was
+        stopped, nothing is logged, and the next run compacts and publishes.
         """
         if not (context.run and context.instance and context.log):
             return
@@ -179,10 +186,12 @@ class RecruitDatabase(DuckDBResource):
             return  # the IO manager's database; the run has its own
         if _was_stopped(context.run, context.instance):
             return
-        over = _is_over(context.run, context.instance)
-        self._compact(context.log, within_run=not over)
+        over, log = _is_over(context.run, context.instance), context.log
+        self._compact(log, within_run=not over)
         if over:
-            self._log_totals(context.log, context.run.run_id)
+            self._log_totals(log, context.run.run_id)
+        if over and self.read_copy:
+            self._publish(log)
 
     def _log_totals(self, log: dg.DagsterLogManager, run_id: str) -> None:
         """Log what a run did; it is over, so a database that is busy must not fail it."""
@@ -210,6 +219,21 @@ class RecruitDatabase(DuckDBResource):
                 "Personal data was erased, so the file was compacted: "
                 f"{sizes.before:,} bytes have become {sizes.after:,}."
             )
+
+    def _publish(self, log: dg.DagsterLogManager) -> None:
+        """Publish the read copy; log an error if that fails, as what was synced is committed."""
+        files, config = (self.database, self.read_copy), self.connection_config
+        columns = None if self.read_copy_personal else self.read_copy_columns
+        try:
+            with naming_settings(self.setting_names):
+                publish(*files, self.wait_seconds, config, columns)
+        except (RecruitError, duckdb.Error, OSError) as error:
+            log.error(
+                f"The read copy was not published, so readers have the old one, if any: {error} "
+                "The next run tries again."
+            )
+        else:
+            log.info(f"The read copy was published: {self.read_copy}")
 
 
 def _was_stopped(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:

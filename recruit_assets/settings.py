@@ -7,7 +7,7 @@ settings must be is in `extract.access`, which is asked when a run starts.
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Self
@@ -24,7 +24,13 @@ from pydantic_core import ErrorDetails
 
 from recruit_assets.catalogue import DeletionPolicy, Endpoint
 from recruit_assets.column_policy import policy_problems, read_policy
-from recruit_assets.environment import ACCOUNTS, PREFIX, account_problems, prefix_of
+from recruit_assets.environment import (
+    ACCOUNTS,
+    PREFIX,
+    account_names,
+    account_problems,
+    prefix_of,
+)
 from recruit_assets.errors import BadSetting
 from recruit_assets.text import one_line
 
@@ -62,6 +68,16 @@ class Settings(BaseModel):
     )
     concurrency: int = _setting("API_CONCURRENCY", 4, "Pages fetched at the same time")
     database: str = _setting("DATABASE", "recruitment.duckdb", "The DuckDB file")
+    read_copy: str = _setting(
+        "READ_COPY",
+        "",
+        "A file to which each run publishes a copy of the database, for readers; none if empty",
+    )
+    read_copy_personal: bool = _setting(
+        "READ_COPY_PERSONAL",
+        False,
+        "Whether that copy has everything: personal columns, and tables of your own",
+    )
     deleted_rows: DeletionPolicy = _setting(
         "DELETED_ROWS",
         DeletionPolicy.erase,
@@ -149,8 +165,11 @@ class Settings(BaseModel):
                 (wrong_policy if each.field == "column_policy" else wrong).append(value.sentence)
             else:
                 given[each.field] = value
+        if clashes := list(_clashes(account)):
+            given["read_copy"] = ""
         settings = cls(**given)
-        settings._wrong, settings._wrong_policy, settings._names = wrong, wrong_policy, names
+        settings._wrong, settings._wrong_policy = wrong + clashes, wrong_policy
+        settings._names = names
         return settings
 
     @property
@@ -213,19 +232,19 @@ def variables(account: str = "") -> list[Variable]:
     """Return the environment variables of an account, in the order of the documentation.
 
     Those of the account `acme` begin with `RECRUIT_ACME_`. Where one is not set, the variable
-    without the account's name counts, except for the key, the database and the webhook.
+    without the account's name counts, except for the key, the webhook, the database and its copy.
     """
     return [_variable(account, name) for name in Settings.model_fields]
 
 
 def _variable(account: str, field: str) -> Variable:
     about = _about(field)
-    secret, is_database = about.get("secret", False), field == "database"
+    secret, is_own = about.get("secret", False), field in ("database", "read_copy")
     default = "" if secret else as_text(Settings.model_fields[field].default)
-    if account and is_database:
+    if account and field == "database":
         default = f"{account}.duckdb"
     name, shared = prefix_of(account) + about["variable"], PREFIX + about["variable"]
-    if not (secret or is_database or os.environ.get(name, "").strip()):
+    if not (secret or is_own or os.environ.get(name, "").strip()):
         name = shared if os.environ.get(shared, "").strip() else name
     return Variable(name, field, about["meaning"], default, about.get("needed", False), secret)
 
@@ -245,6 +264,8 @@ def as_text(value: Any) -> str:
     """Return a value of a field as its environment variable holds it."""
     if isinstance(value, DeletionPolicy):
         return value.value
+    if isinstance(value, bool):
+        return str(value).lower()
     return ",".join(value) if isinstance(value, list | dict) else str(value)
 
 
@@ -264,6 +285,22 @@ def unknown_variables(names: Iterable[str], accounts: Iterable[str]) -> dict[str
         matches = get_close_matches(name.removeprefix(PREFIX), near, 1)
         found[name] = near[matches[0]] if matches else ""
     return found
+
+
+def is_same_file(one: str, other: str) -> bool:
+    """Return whether two paths, which may be empty, lead to one file."""
+    return bool(one and other) and os.path.realpath(one) == os.path.realpath(other)
+
+
+def _clashes(account: str) -> Iterator[str]:
+    """Yield a sentence for each file of an account in the environment that the copy would replace.
+
+    No account may publish its copy to the database, or the copy, of another one.
+    """
+    copy, accounts = _variable(account, "read_copy"), dict.fromkeys([account, *account_names()])
+    for other in (_variable(each, of) for each in accounts for of in ("database", "read_copy")):
+        if other != copy and is_same_file(copy.text, other.text or other.default):
+            yield f"{copy.name} and {other.name} are one file: set {copy.name} to one of its own."
 
 
 def holds_a_secret(text: str, *, only_known: bool = False) -> bool:
@@ -315,7 +352,7 @@ def _parsed(variable: Variable, text: str) -> Any:
     if variable.field in ("requests_per_10s", "concurrency"):
         # Pydantic would also accept 4.0 and 1_000.
         value = text.strip() if re.fullmatch(r"[0-9]+", text.strip()) else None
-    elif variable.field == "deleted_rows":
+    elif variable.field in ("deleted_rows", "read_copy_personal"):
         value = text.strip().lower()
     try:
         return getattr(Settings.model_validate({variable.field: value}), variable.field)
@@ -325,6 +362,7 @@ def _parsed(variable: Variable, text: str) -> Any:
     policies = ", ".join(each.value for each in DeletionPolicy)
     advice = {
         "deleted_rows": f"set it to one of {policies}",
+        "read_copy_personal": "set it to true or false",
         "owners": "write an e-mail address or team:name, or several separated by commas",
     }
     rest = advice.get(variable.field, f"set it to a whole number, such as {variable.default}")

@@ -230,9 +230,9 @@ def test_a_busy_file_is_a_warning_and_the_next_run_compacts(
 
 KILLED = """
 import os, sys
-from recruit_assets.load import compact
-compact.os.replace = lambda *_: os.kill(os.getpid(), 9)
-compact.make_erasure_final(sys.argv[1], 5, {})
+from recruit_assets.load.compact import make_erasure_final
+os.replace = lambda *_: os.kill(os.getpid(), 9)
+make_erasure_final(sys.argv[1], 5, {})
 """
 
 

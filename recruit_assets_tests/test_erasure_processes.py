@@ -17,7 +17,8 @@ TOGETHER = ["candidates", "users", "notes"]  # more than there are processes at 
 
 def in_processes() -> dg.JobDefinition:
     """Return a job, set up by the environment, with a process for each step."""
-    database = RecruitDatabase(database=os.environ["RECRUIT_DATABASE"], wait_seconds=60)
+    path = os.environ["RECRUIT_DATABASE"]
+    database = RecruitDatabase(database=path, wait_seconds=60, read_copy=f"{path}.copy")
     api = json.loads(os.environ["API"])
     defs = dg.Definitions(
         ASSETS,
@@ -29,7 +30,7 @@ def in_processes() -> dg.JobDefinition:
 
 
 @pytest.mark.ring(3)
-def test_with_a_process_for_each_step_it_is_compacted_once_after_the_last(
+def test_with_a_process_for_each_step_it_is_compacted_and_published_once_after_the_last(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in TOGETHER:
@@ -44,8 +45,9 @@ def test_with_a_process_for_each_step_it_is_compacted_once_after_the_last(
         assert run.success
         logs = instance.all_logs(run.run_id)
     (compacted,) = [n for n, each in enumerate(logs) if "was compacted" in each.user_message]
+    (published,) = [n for n, each in enumerate(logs) if "was published" in each.user_message]
     events = [(n, each.dagster_event) for n, each in enumerate(logs) if each.dagster_event]
     ended = {event.pid: n for n, event in events if event.is_step_success}
     assert len(ended) == len(TOGETHER)
-    assert max(ended.values()) < compacted
+    assert max(ended.values()) < compacted < published
     assert left(project) is None

@@ -22,6 +22,7 @@ from recruit_assets.extract.probe import Probe, ProbeState, probe_all
 from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.quality import rows_in_file
+from recruit_assets.load.read_copy import CopyStatus, check_target, published_at
 from recruit_assets.load.reading import check_writable, is_made, reading
 from recruit_assets.settings import (
     Settings,
@@ -32,7 +33,7 @@ from recruit_assets.settings import (
 )
 
 WAIT_SECONDS = 1.0  # for a database that another process is writing to
-PLACES = ("base_url", "database", "column_policy")  # settings that messages show
+PLACES = ("base_url", "database", "column_policy", "read_copy")  # settings that messages show
 FEW_ROWS = 100_000  # a file with fewer rows needs no compaction
 
 
@@ -68,6 +69,7 @@ class Diagnosis:
     database_problem: str = ""
     database_made: bool = False
     tables: list[TableStatus] = field(default_factory=list)  # empty if they could not be read
+    read_copy: CopyStatus | None = None  # None if there is to be none
     is_bloated: bool = False  # whether replaced rows take more space than current ones
     limited: Mapping[str, Sequence[str]] = field(default_factory=dict)  # columns by policy
     requests_per_10s: int = 0
@@ -104,7 +106,8 @@ class Diagnosis:
             if self.accept_unavailable
             else {ProbeState.READABLE}
         )
-        if self.unknown or states - good or any(each.refused for each in self.probes):
+        no_copy = self.read_copy and self.read_copy.problem
+        if self.unknown or no_copy or states - good or any(each.refused for each in self.probes):
             return Readiness.RESTRICTED
         return Readiness.GOOD
 
@@ -142,6 +145,8 @@ def examine(
         found.database_problem = "It was not examined, as messages show its path."
     else:
         _examine_database(found, settings)
+        if settings.read_copy:
+            found.read_copy = _examined_copy(settings)
     if not found.setting_problems:
         _examine_api(found, settings, tell)
     return found
@@ -203,6 +208,16 @@ def _origin(variable: Variable, from_file: Collection[str]) -> str:
     if variable.name in from_file:
         return ".env" if variable.text else "empty in .env"
     return "environment" if variable.text else "default"
+
+
+def _examined_copy(settings: Settings) -> CopyStatus:
+    path = settings.read_copy
+    try:
+        with naming_settings(settings.names):
+            check_target(settings.database, path, WAIT_SECONDS)
+            return CopyStatus(path, published_at(path, WAIT_SECONDS))
+    except DatabaseProblem as error:
+        return CopyStatus(path, problem=str(error))
 
 
 def _examine_database(found: Diagnosis, settings: Settings) -> None:

@@ -18,6 +18,7 @@ from recruit_assets.cli.display import (
     table,
 )
 from recruit_assets.cli.doctor import Diagnosis, Readiness
+from recruit_assets.cli.status_report import read_copy_as_json, show_read_copy
 from recruit_assets.extract.probe import Probe, ProbeState
 from recruit_assets.extract.report import duration
 from recruit_assets.load.overview import TableStatus
@@ -59,6 +60,7 @@ def show_diagnosis(screen: Console, found: Diagnosis) -> None:
         paragraph(screen, _forecast(found))
     heading(screen, "Database")
     paragraph(screen, found.database_problem or _database(found))
+    show_read_copy(screen, found.read_copy)
     screen.print(f"\n{_result(found)}", style="bold")
 
 
@@ -83,6 +85,7 @@ def diagnosis_as_json(found: Diagnosis) -> dict[str, Any]:
             "exists": found.database_made,
             "problem": found.database_problem or None,
         },
+        **read_copy_as_json(found.read_copy),
     }
 
 

@@ -6,7 +6,8 @@ Contains arguments and exit codes. `sync` is imported only when it runs, as Dags
 import argparse
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -19,6 +20,7 @@ from recruit_assets.errors import BadSetting, DatabaseProblem
 from recruit_assets.load.column_policies import limited_columns
 from recruit_assets.load.erasure import Pending, pending
 from recruit_assets.load.overview import TableStatus, overview
+from recruit_assets.load.read_copy import CopyStatus, copy_status
 from recruit_assets.load.reading import is_made, reading
 from recruit_assets.settings import Settings
 from recruit_assets.text import one_line
@@ -27,6 +29,16 @@ WAIT_SECONDS = 2.0  # for a database that another process is writing to
 CODES = "Exit code: 0 all is well, 1 with restrictions, 2 "
 INTERRUPTED = 130  # as shells number it
 AS_JSON = "print JSON, for machines"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Hold what the status of a database is."""
+
+    tables: Sequence[TableStatus]
+    erased: Pending | None = None
+    limited: Mapping[str, Sequence[str]] = field(default_factory=dict)  # columns by policy
+    copy: CopyStatus | None = None  # None if there is to be no read copy
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,7 +141,7 @@ def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
     try:
         if misplaced := list(misplaced_secrets(chosen.account)):
             raise BadSetting(*misplaced)
-        tables, erased, limited = _tables(path)
+        stored = _stored(path, settings.read_copy)
     except (BadSetting, DatabaseProblem) as error:
         if chosen.json:
             display.print_json({"problem": str(error)})
@@ -138,24 +150,34 @@ def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
         return Readiness.FAILING
     now = datetime.now(UTC)
     if chosen.json:
-        found: dict[str, Any] = {"database": path}
-        found |= {"tables": status_report.tables_as_json(tables, now)}
-        found |= {"erasure_pending": status_report.erasure_as_json(erased)}
-        display.print_json(found | {"column_policy": limited})
+        found: dict[str, Any] = {
+            "database": path,
+            "tables": status_report.tables_as_json(stored.tables, now),
+            "erasure_pending": status_report.erasure_as_json(stored.erased),
+            "column_policy": stored.limited,
+        }
+        display.print_json(found | status_report.read_copy_as_json(stored.copy))
     elif is_made(path):
-        status_report.show_tables(screen, tables, now)
-        status_report.show_policy(screen, limited)
-        status_report.show_erasure(screen, erased)
+        status_report.show_tables(screen, stored.tables, now)
+        status_report.show_policy(screen, stored.limited)
+        status_report.show_erasure(screen, stored.erased)
+        status_report.show_read_copy(screen, stored.copy)
     else:
         screen.print(
             f"There is no {one_line(path)} yet. See what a sync would take with recruit-assets "
             "doctor, then run recruit-assets sync."
         )
-    return Readiness.GOOD if status_report.all_proven(tables) else Readiness.RESTRICTED
+    good = status_report.all_proven(stored.tables) and not (stored.copy and stored.copy.problem)
+    return Readiness.GOOD if good else Readiness.RESTRICTED
 
 
-def _tables(path: str) -> tuple[list[TableStatus], Pending | None, dict[str, list[str]]]:
+def _stored(path: str, copy: str) -> Stored:
     if not is_made(path):
-        return [TableStatus(each.name) for each in ENDPOINTS], None, {}
+        return Stored([TableStatus(each.name) for each in ENDPOINTS])
     with reading(path, WAIT_SECONDS) as database:
-        return overview(database, ENDPOINTS), pending(database), limited_columns(database)
+        return Stored(
+            overview(database, ENDPOINTS),
+            pending(database),
+            limited_columns(database),
+            copy_status(database, copy, WAIT_SECONDS) if copy else None,
+        )

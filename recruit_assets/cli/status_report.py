@@ -20,6 +20,7 @@ from recruit_assets.cli.display import (
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.erasure import Pending
 from recruit_assets.load.overview import TableStatus
+from recruit_assets.load.read_copy import CopyStatus
 from recruit_assets.text import one_line
 
 
@@ -86,6 +87,23 @@ def show_erasure(screen: Console, erased: Pending | None) -> None:
 def erasure_as_json(erased: Pending | None) -> dict[str, Any] | None:
     """Return the erased rows that are still in the file, for machines."""
     return {"rows": erased.rows, "since": iso(erased.since)} if erased else None
+
+
+def show_read_copy(screen: Console, copy: CopyStatus | None) -> None:
+    """Print where the read copy is, when it was published, and what is wrong with it, if any."""
+    if copy:
+        at = f"{copy.published:%Y-%m-%d %H:%M} (UTC)" if copy.published else "not yet"
+        paragraph(screen, f"Read copy: {one_line(copy.path)}, published {at}.")
+        notes(screen, [one_line(copy.problem)] if copy.problem else [])
+
+
+def read_copy_as_json(copy: CopyStatus | None) -> dict[str, Any]:
+    """Return the read copy for machines, by its name; nothing if there is to be none."""
+    if copy is None:
+        return {}
+    published = iso(copy.published)
+    found = {"path": copy.path, "published": published, "problem": copy.problem or None}
+    return {"read_copy": found}
 
 
 def all_proven(tables: Iterable[TableStatus]) -> bool:

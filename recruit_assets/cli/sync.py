@@ -4,6 +4,7 @@ The run is recorded in DAGSTER_HOME, so that the UI shows it with its events and
 `sync_report` prints what it did.
 """
 
+import logging
 import os
 import warnings
 from collections.abc import Collection, Iterator
@@ -64,10 +65,10 @@ def sync(select: str, *, full: bool, name: str = "") -> int:
         return 1
     begun = monotonic()
     with dg.DagsterInstance.get() as instance, display.progress() as bar:
-        result = executed(plan, instance, bar)
+        result, errors = executed(plan, instance, bar)
     run = SyncRun(
         tables=list(_tables(result)),
-        failures=list(_failures(result)),
+        failures=[*_failures(result), *errors],
         skipped=[each.step_key or "" for each in result.all_events if each.is_step_skipped],
         failed_checks=list(_failed_checks(result)),
         report=_report(result),
@@ -77,7 +78,7 @@ def sync(select: str, *, full: bool, name: str = "") -> int:
     show_run(screen, run)
     if run.stopped:
         return INTERRUPTED
-    return 0 if result.success else 1
+    return 0 if result.success and not errors else 1
 
 
 def find_home() -> Path:
@@ -130,25 +131,35 @@ def check_settings(plan: Plan, account: Account) -> None:
         raise BadSetting(*problems)
 
 
-def executed(plan: Plan, instance: dg.DagsterInstance, bar: Progress) -> dg.ExecuteInProcessResult:
-    """Run a plan, and show on the bar which step runs and how many have ended."""
+def executed(
+    plan: Plan, instance: dg.DagsterInstance, bar: Progress
+) -> tuple[dg.ExecuteInProcessResult, list[str]]:
+    """Run a plan, and show on the bar which step runs and how many have ended.
+
+    Returns:
+        The result, and the logged errors, which do not fail the run.
+    """
     task = bar.add_task("Syncing", total=len(plan.steps), name="")
+    errors: list[str] = []
 
     def hear(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
         if event and event.step_key and (event.is_step_start or event.is_step_event):
             ended = event.is_step_success or event.is_step_failure or event.is_step_skipped
             bar.update(task, advance=int(ended), name=event.step_key)
+        elif not event and entry.level in {logging.ERROR, logging.CRITICAL}:
+            errors.append(entry.user_message)
 
     run_id = str(uuid4())
     instance.add_event_listener(run_id, hear)
-    return plan.job.execute_in_process(
+    result = plan.job.execute_in_process(
         run_config=plan.config,
         instance=instance,
         asset_selection=plan.assets,
         run_id=run_id,
         raise_on_error=False,
     )
+    return result, errors
 
 
 def _selected(

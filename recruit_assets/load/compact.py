@@ -2,28 +2,21 @@
 
 DuckDB keeps replaced versions of rows and reuses their space instead of returning it to the disk.
 So erased personal values stay in the bytes of the file until it is compacted. The copy is compared
-with the original and replaces it in one step. DuckDB's own read lock keeps writers out, so no write
-can be lost in between.
+with the original and replaces it in one step (see `copies`).
 """
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from shutil import copymode, disk_usage, rmtree
-from time import sleep
+from shutil import disk_usage
 from typing import Any
 
-import backoff
 import duckdb
-from filelock import FileLock, Timeout
 
-from recruit_assets.errors import DatabaseBusy, DatabaseProblem, NoSpaceLeft
-from recruit_assets.load.connection import connection, translate_duckdb_errors
-from recruit_assets.load.disk import PRIVATE, disk_problem
-from recruit_assets.load.engine import attaching, start
+from recruit_assets.errors import DatabaseProblem, NoSpaceLeft
+from recruit_assets.load.connection import connection
+from recruit_assets.load.copies import COPY, OLD, copy_all, exclusive, make_copy
 from recruit_assets.load.erasure import (
     COMPACTIONS,
     check_notes,
@@ -34,12 +27,9 @@ from recruit_assets.load.erasure import (
 from recruit_assets.load.layout import META
 from recruit_assets.load.obstacles import translate_table_errors
 from recruit_assets.load.reading import is_made
-from recruit_assets.load.scratch import Folder, copying_folder
 from recruit_assets.load.sql import quoted, unused
 
-OLD, COPY = "original", "compacted copy"
 DAY = timedelta(days=1)
-LINGER = 0.2  # seconds that the old file stays locked after the swap
 _ROW = quoted(unused("row"))
 
 _DEFINED = {  # function of DuckDB's catalog: the columns that must be equal in the copy
@@ -75,7 +65,7 @@ def compact(path: str, wait_seconds: float, config: Mapping[str, Any] | None = N
     if not Path(path).exists():
         raise DatabaseProblem(f"There is no {path} yet: materialize something first.")
     file = Path(path).resolve()
-    with _exclusive(file, wait_seconds):
+    with exclusive(file, wait_seconds):
         return _compact(file, wait_seconds, dict(config or {}))
 
 
@@ -101,7 +91,7 @@ def make_erasure_final(
     file, options = Path(path).resolve(), dict(config)
     if not is_made(path) or not _is_due(file, wait_seconds, options, within_run=within_run):
         return None
-    with _exclusive(file, wait_seconds):
+    with exclusive(file, wait_seconds):
         # Another run may have done it while this one waited.
         if not _is_due(file, wait_seconds, options, within_run=within_run):
             return None
@@ -118,64 +108,21 @@ def _is_due(file: Path, wait_seconds: float, config: dict[str, Any], *, within_r
 
 
 def _compact(file: Path, wait_seconds: float, config: dict[str, Any]) -> Sizes:
-    attempt = backoff.on_exception(
-        backoff.expo, DatabaseBusy, max_time=wait_seconds, max_value=1, logger=None
-    )(_attempt)
     before = file.stat().st_size
-    attempt(file, wait_seconds, config)
+    with connection(str(file), config, wait_seconds) as database:
+        check_notes(database)
+        _check_room(database, file)
+    make_copy(file, file, wait_seconds, config, lambda database: _copy(database, file))
     return Sizes(before, file.stat().st_size)
 
 
-def _attempt(file: Path, wait_seconds: float, config: dict[str, Any]) -> None:
-    """Copy, compare and swap; raise DatabaseBusy if the log holds a write since the checkpoint."""
-    with connection(str(file), config, wait_seconds) as database:
-        check_notes(database)
-        database.execute("CHECKPOINT")  # a killed run may have left a write-ahead log
-    spill = Folder()
-    try:
-        with (
-            translate_duckdb_errors(str(file), wait_seconds),
-            start({"temp_directory": str(spill.path / "spill"), **config}) as database,
-        ):
-            database.execute(attaching(str(file), OLD, "READ_ONLY"))
-            place = copying_folder(str(file))  # after locking out syncs, which would remove it
-            try:
-                _copy(database, file, place / file.name)
-            finally:
-                rmtree(place, ignore_errors=True)
-    except OSError as error:
-        problem = disk_problem(str(error), str(file.parent))
-        raise problem or DatabaseProblem(f"{file} could not be compacted: {error}.") from error
-    finally:
-        spill.close()
-
-
-def _copy(database: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
-    if is_made(f"{file}.wal"):
-        raise DatabaseBusy(f"{file} has an unfinished write: run it again.")
-    _check_room(database, file)
-    database.execute(attaching(str(copy), COPY))
-    copy.chmod(PRIVATE)
-    try:
-        database.execute(f"COPY FROM DATABASE {quoted(OLD)} TO {quoted(COPY)}")
-    except duckdb.ConstraintException as error:  # DuckDB 1.5 copies tables by name order
-        raise DatabaseProblem(
-            f"{file} was not compacted, and is unchanged: DuckDB {duckdb.__version__} cannot copy "
-            "a table before the one that its foreign key refers to. Drop the foreign key, or "
-            "upgrade DuckDB to 2.0 or later, then run the job compact."
-        ) from error
+def _copy(database: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Copy everything, and compare the copy with the original."""
+    copy_all(database, file)
     if _content(database, OLD) != _content(database, COPY):
         raise DatabaseProblem(f"The copy of {file} differs from the original, so it was discarded.")
     with translate_table_errors(f"{META}.{COMPACTIONS}"):
         note_compaction(database, COPY)
-    database.execute(f"DETACH {quoted(COPY)}")
-    owner, made = file.stat(), copy.stat()
-    if (owner.st_uid, owner.st_gid) != (made.st_uid, made.st_gid):
-        os.chown(copy, owner.st_uid, owner.st_gid)
-    copymode(file, copy)
-    os.replace(copy, file)
-    # A process that has just opened the old file must find it locked, and so reopen the new one.
-    sleep(LINGER)
 
 
 def _check_room(database: duckdb.DuckDBPyConnection, file: Path) -> None:
@@ -185,7 +132,8 @@ def _check_room(database: duckdb.DuckDBPyConnection, file: Path) -> None:
         NoSpaceLeft: the message says how much room it takes.
     """
     ((needed,),) = database.execute(
-        "SELECT used_blocks * block_size FROM pragma_database_size() WHERE database_name = ?", [OLD]
+        "SELECT used_blocks * block_size FROM pragma_database_size() "
+        "WHERE database_name = current_database()"
     ).fetchall()
     if disk_usage(file.parent).free < needed:
         raise NoSpaceLeft(
@@ -207,13 +155,3 @@ def _content(database: duckdb.DuckDBPyConnection, name: str) -> list[list[tuple[
         digest = f"SELECT count(*), sum(hash({_ROW})::HUGEINT) FROM {rows} {_ROW}"
         found.append(database.execute(digest).fetchall())
     return found
-
-
-@contextmanager
-def _exclusive(file: Path, wait_seconds: float) -> Iterator[None]:
-    """Exclude a concurrent compaction, whose copy would be older than later writes."""
-    try:
-        with FileLock(f"{file}.compacting.lock", timeout=wait_seconds):
-            yield
-    except Timeout:
-        raise DatabaseBusy(f"{file} is already being compacted.") from None

@@ -60,6 +60,7 @@ class PastSync:
     verdict: str
     reason: str
     current_rows: int
+    run_id: str
 
 
 def last_syncs(
@@ -67,7 +68,8 @@ def last_syncs(
 ) -> list[PastSync]:
     """Return at most `number` syncs of an endpoint that did not fail, the last first."""
     found = database.execute(
-        f"SELECT verdict, coalesce(reason, ''), current_rows FROM {numbered(database)} "
+        f"SELECT verdict, coalesce(reason, ''), current_rows, coalesce(run_id, '') "
+        f"FROM {numbered(database)} "
         "WHERE endpoint = ? AND current_rows IS NOT NULL AND verdict IS NOT NULL "
         "ORDER BY place DESC LIMIT ?",
         [endpoint.name, number],

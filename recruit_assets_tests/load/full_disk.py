@@ -25,6 +25,7 @@ from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection, transaction
+from recruit_assets.load.read_copy import publish
 from recruit_assets.load.state import rows
 from recruit_assets.marts.report import write
 from recruit_assets.options import Mode, Options
@@ -153,6 +154,18 @@ def copy(disk: Disk) -> Iterator[Found]:
     yield disk.refused(lambda: compact(str(disk.database), 0, PLAIN), left=5 << 20)
 
 
+def read_copy(disk: Disk) -> Iterator[Found]:
+    """Publish a copy beside the database; the old one stays."""
+    disk.sync()
+    target = disk.folder / "copy.duckdb"
+    publishing = partial(publish, str(disk.database), str(target), 0, {}, None)
+    publishing()
+    old = target.read_bytes()
+    yield disk.refused(publishing, left=STEP)
+    assert target.read_bytes() == old
+    assert not list(disk.folder.glob(f".{target.name}*"))
+
+
 def report(disk: Disk) -> Iterator[Found]:
     """Write the page beside the database."""
     disk.sync()
@@ -165,7 +178,17 @@ def report(disk: Disk) -> Iterator[Found]:
 
 PHASES: dict[str, Callable[[Disk], Iterator[Found]]] = {
     each.__name__: each
-    for each in (at_first, in_every_size, large_write, spill, copy, report, staging, counting)
+    for each in (
+        at_first,
+        in_every_size,
+        large_write,
+        spill,
+        copy,
+        read_copy,
+        report,
+        staging,
+        counting,
+    )
 }
 
 

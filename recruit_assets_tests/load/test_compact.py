@@ -18,9 +18,9 @@ pytestmark = pytest.mark.ring(2)
 
 KILLED = """
 import os, sys
-from recruit_assets.load import compact
-compact.os.replace = lambda *_: os.kill(os.getpid(), 9)
-compact.compact(sys.argv[1], 1)
+from recruit_assets.load.compact import compact
+os.replace = lambda *_: os.kill(os.getpid(), 9)
+compact(sys.argv[1], 1)
 """
 
 WRITER = """
@@ -150,7 +150,7 @@ def test_what_a_writer_leaves_who_is_killed_meanwhile_is_compacted_next_time(
             left.append(Path(f"{path}.wal").exists())
         return Folder()
 
-    monkeypatch.setattr("recruit_assets.load.compact.Folder", folder)
+    monkeypatch.setattr("recruit_assets.load.copies.Folder", folder)
     compact(str(path), 5)
     assert left == [True]
     assert content(path)[-1] == [(1, [1, None], 2), (2, None, 4)]

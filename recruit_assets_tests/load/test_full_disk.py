@@ -32,6 +32,7 @@ STATES = (UNDONE, KEPT, UNSENT, AS_BEFORE)
         ("in_every_size", "database", {UNDONE, KEPT}),
         ("large_write", "database", {UNDONE}),
         ("copy", "database", {AS_BEFORE, UNDONE}),
+        ("read_copy", "database", {KEPT}),
         ("report", "database", {KEPT}),
         ("counting", "temporary", {UNSENT}),
         ("staging", "temporary", {UNDONE}),
