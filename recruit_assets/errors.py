@@ -12,6 +12,7 @@
     │   └── Rejected              any other response that a retry cannot change
     ├── ConfirmationRequired      so much is gone from the API that a person must confirm it
     ├── BadRows                   rows of an asset that cannot be merged; nothing was written
+    ├── PersonUnclear             a person who is not in the tables, or is one of several
     └── DatabaseProblem           the DuckDB file cannot be used
         ├── DatabaseBusy          another process holds it
         ├── NotEnoughMemory       DuckDB needs more memory than its limit allows
@@ -130,6 +131,10 @@ class ConfirmationRequired(RecruitError):
 
 class BadRows(RecruitError):
     """Report that an asset returned something other than rows with a key."""
+
+
+class PersonUnclear(RecruitError):
+    """Report that not exactly one person is meant."""
 
 
 class DatabaseProblem(RecruitError):

@@ -142,7 +142,7 @@ def test_the_commands_exist(command: str) -> None:
 
 
 def test_the_commands_of_our_own_exist() -> None:
-    typed = r"(?:bin/recruit-assets |\| `)((?:sync|doctor|status)\b(?!\.)[^`\n|]*)"
+    typed = r"(?:bin/recruit-assets |\| `)((?:sync|doctor|status|person)\b(?!\.)[^`\n|]*)"
     commands = re.findall(typed, ALL)
     assert len(commands) > 8
     for command in commands:

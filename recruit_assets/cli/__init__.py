@@ -1,6 +1,6 @@
-"""The command line `recruit-assets`: `doctor`, `sync` and `status`.
+"""The command line `recruit-assets`: `doctor`, `sync`, `status` and `person`.
 
 `main` parses the arguments. `doctor` examines settings, API and database, `sync` runs Dagster's
-jobs, and `load.overview` reads the state of the tables. The modules called `..._report` print what
-these find, in the layout of `display`.
+jobs, `load.overview` reads the state of the tables, and `person` answers for one candidate. The
+modules called `..._report` print what these find, in the layout of `display`.
 """

@@ -1,4 +1,4 @@
-"""The command `recruit-assets`: `doctor` before a sync, `sync`, and `status` after it.
+"""The command `recruit-assets`: `doctor` before a sync, `sync`, `status` after it, and `person`.
 
 Contains arguments and exit codes. `sync` is imported only when it runs, as Dagster takes seconds.
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 from recruit_assets.cli import display, doctor_report, status_report
 from recruit_assets.cli.doctor import Readiness, examine, misplaced_secrets
+from recruit_assets.cli.person import person
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.environment import chosen_account, load_env_file
 from recruit_assets.errors import BadSetting, DatabaseProblem
@@ -68,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument(
         "--version", action="version", version=f"recruit-assets {version('recruit-assets')}"
     )
-    commands = whole.add_subparsers(required=True, metavar="{doctor,sync,status}")
+    commands = whole.add_subparsers(required=True, metavar="{doctor,sync,status,person}")
 
     def command(name: str, about: str, codes: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=about, description=about, epilog=codes)
@@ -106,6 +107,18 @@ def parser() -> argparse.ArgumentParser:
     states = command("status", about, f"{CODES}the database cannot be read.")
     states.add_argument("--json", action="store_true", help=AS_JSON)
     states.set_defaults(run=status)
+
+    about = (
+        "List the candidates with an id or an e-mail address, or export what the tables hold of "
+        "one. Users, who are staff, are not looked for."
+    )
+    codes = "Exit code: 0 done, 1 not exactly one candidate matches, or nothing was done, 2 "
+    persons = command("person", about, f"{codes}the database cannot be used.")
+    persons.add_argument("person", metavar="ID_OR_EMAIL", help="of the candidate")
+    persons.add_argument(
+        "--export", metavar="FILE", help="write everything about the candidate to a new JSON file"
+    )
+    persons.set_defaults(run=person)
     return whole
 
 
