@@ -20,6 +20,7 @@ from recruit_assets.load.read_copy import public_columns
 from recruit_assets.mart_assets import build_mart_assets, mart_specs
 from recruit_assets.marts.build import MARTS_SCHEMA
 from recruit_assets.marts.mart import MARTS
+from recruit_assets.person_jobs import PERSON_OPS, build_person_jobs
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.schedules import (
     COMPACT_DATABASE,
@@ -99,10 +100,13 @@ def build_defs(
     syncs = build_syncs(account, content)
     mart_jobs = [build_marts_job(account, content)] if others else []
     compaction = build_compaction(account)
-    ops = [*(asset.op.name for asset in assets), account.op(COMPACT_DATABASE)]
+    known = {each.name: each for each in (*ENDPOINTS, *chosen)}
+    person_jobs = build_person_jobs(account, list(known.values()))
+    own_ops = map(account.op, (COMPACT_DATABASE, *PERSON_OPS))
+    ops = [*(asset.op.name for asset in assets), *own_ops]
     return dg.Definitions(
         assets=assets,
-        jobs=[*syncs, *mart_jobs, compaction],
+        jobs=[*syncs, *mart_jobs, compaction, *person_jobs],
         schedules=build_schedules(account) if schedules else [],
         sensors=[
             *build_notifications(account, settings, Steps(frozenset(ops))),

@@ -12,6 +12,7 @@ UNPARSED = "_unparsed"  # column of the values that did not fit their own
 TYPE, META, MORE = "_type", "_meta", "_more"  # columns of record data other than attributes
 UNKNOWN_COLUMNS = "unknown"  # in a column policy: all columns that the catalogue does not know
 WITHHELD = "withheld by the column policy"  # stored in place of a value that has no column
+PERSON = "candidates"  # the endpoint whose records are persons
 MAX_UNKNOWN = 200  # columns per table that are not in the catalogue; further values go to MORE
 EXTRAS = {
     TYPE: "Type of the record, where it is not the endpoint's",

@@ -17,6 +17,7 @@ import duckdb
 from recruit_assets.catalogue import UNPARSED, Endpoint
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.erasure import pending
+from recruit_assets.load.forgotten import count_forgotten
 from recruit_assets.load.guards import MAX_DELETED_SHARE
 from recruit_assets.load.quality import flawed_ids, misfits, orphans
 from recruit_assets.load.read_copy import copy_status
@@ -87,6 +88,8 @@ def complete(table: CheckContext) -> CheckResult:
         "rows": now,
         "rows_before": before,
     }
+    if forgotten := count_forgotten(table.database, table.endpoint).records:
+        numbers["forgotten"] = forgotten  # records that syncs leave out
     return CheckResult(not messages, _sentences(messages), numbers)
 
 
@@ -132,15 +135,17 @@ def _sentences(said: Sequence[str]) -> str:
 
 def final(table: CheckContext) -> CheckResult:
     """Check that erased data is gone from the bytes of the file, or is not overdue."""
-    found = pending(table.database)
+    found, persons = pending(table.database), count_forgotten(table.database).persons
+    numbers = {"forgotten_persons": persons} if persons else {}
     if found is None:
-        return CheckResult(True, numbers={"rows": 0})
+        return CheckResult(True, numbers={"rows": 0, **numbers})
     message = (
         f"{found.rows:,} rows lost personal data that the file still holds, since "
         f"{found.since:%Y-%m-%d %H:%M} UTC: close what has the file open, make room beside it, or "
         "run the job compact."
     )
-    return CheckResult(not found.is_overdue(datetime.now(UTC)), message, {"rows": found.rows})
+    numbers["rows"] = found.rows
+    return CheckResult(not found.is_overdue(datetime.now(UTC)), message, numbers)
 
 
 def published(table: CheckContext) -> CheckResult:

@@ -59,7 +59,7 @@ class Deletions:
         with self._repaired() as database:
             columns = columns_of_the_api(database, self._endpoint)
             proven = self._reading.report.verdict is Verdict.COMPLETE
-            missing = absent(database, self._endpoint, self._stage) if proven else []
+            missing = self._absent(database) if proven else []
             api = self._reading.state.api
             compared = Compared(columns, len(missing), api, self._source.api)
             reasons = list(doubts(database, self._endpoint, self._stage, compared))
@@ -121,7 +121,13 @@ class Deletions:
             return []
         self._stage.flush()
         with self._repaired() as database:
-            return sorted(set(missing) & set(absent(database, self._endpoint, self._stage)))
+            return sorted(set(missing) & set(self._absent(database)))
+
+    def _absent(self, database: duckdb.DuckDBPyConnection) -> list[str]:
+        """Return the ids of current rows that the reads neither returned nor left out."""
+        left_out = self._reading.left_out.records
+        found = absent(database, self._endpoint, self._stage)
+        return [id_ for id_ in found if id_ not in left_out]
 
     def _add(self, pages: Iterable[Page]) -> None:
         for batch in self._reading.convert(pages):

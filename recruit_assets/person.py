@@ -1,12 +1,14 @@
-"""Requests about one person: find a candidate, and export what the file holds of it.
+"""Requests about one person: find a candidate, export, forget, and remember it.
 
-Contains what the command line and the jobs share: which person is meant, and the sentences about
-it. `load` has the queries.
+Contains what the command line and the jobs share: which person is meant, in which order the file is
+changed, and the sentences about it. `load` has the queries. A sync calls `leave_out`, so that a
+forgotten person stays forgotten.
 """
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -16,9 +18,58 @@ import duckdb
 import msgspec
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.errors import BadSetting, PersonUnclear
+from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.errors import BadSetting, DatabaseProblem, PersonUnclear
+from recruit_assets.load.compact import compact
+from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.disk import PRIVATE
-from recruit_assets.load.persons import Match, everything_of
+from recruit_assets.load.erasure import pending
+from recruit_assets.load.forget import forget_more, forget_person, remember_person
+from recruit_assets.load.forgotten import FORGOTTEN, forgotten_since
+from recruit_assets.load.layout import META, check_version
+from recruit_assets.load.obstacles import translate_table_errors
+from recruit_assets.load.persons import Match, everything_of, matches
+from recruit_assets.load.reading import is_made, reading
+from recruit_assets.load.syncs import prepare_syncs
+from recruit_assets.reading import Reading
+
+WAIT_SECONDS = 60.0  # for a database that a sync is writing to
+BY_HAND = "recruit-assets person"  # stored as the run of rows that no run erased
+
+
+@dataclass(frozen=True)
+class File:
+    """Name the database of an account, and how to open it."""
+
+    path: str
+    account: str = ""
+    wait_seconds: float = WAIT_SECONDS
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def changed(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file for writing, in one transaction.
+
+        Raises:
+            DatabaseProblem: it cannot be written; nothing was changed.
+        """
+        with (
+            connection(self.path, dict(self.config), self.wait_seconds) as database,
+            translate_table_errors(f"{META}.{FORGOTTEN}"),
+            transaction(database),
+        ):
+            prepare_syncs(database, self.account)
+            yield database
+
+
+def find(file: File, endpoints: Collection[Endpoint], wanted: str) -> list[Match]:
+    """Return the candidates with an id or an e-mail address; nothing is changed.
+
+    Raises:
+        DatabaseProblem: the file cannot be read.
+    """
+    with _read(file) as database:
+        return matches(database, endpoints, wanted)
 
 
 def only(found: Sequence[Match]) -> Match:
@@ -46,16 +97,14 @@ def check_id(text: str) -> None:
     """
     if "@" in text:
         raise BadSetting(
-            "person is an e-mail address, and Dagster stores the config of every run: give the id "
-            "of the candidate, which `recruit-assets person` finds by the address."
+            "person is an e-mail address, but Dagster stores the config of every run: delete this "
+            "run, and give the id of the candidate, which `recruit-assets person` finds by the "
+            "address."
         )
 
 
 def export(
-    database: duckdb.DuckDBPyConnection,
-    endpoints: Collection[Endpoint],
-    person: Match,
-    file: Path,
+    file: File, endpoints: Collection[Endpoint], person: Match, target: Path
 ) -> dict[str, int]:
     """Write everything about a person to a new file, which only its owner may read.
 
@@ -63,9 +112,11 @@ def export(
         The number of rows by table.
 
     Raises:
-        BadSetting: the file exists already, or cannot be written.
+        BadSetting: the target exists already, or cannot be written.
+        DatabaseProblem: the file cannot be read.
     """
-    rows = everything_of(database, endpoints, person.id)
+    with _read(file) as database:
+        rows = everything_of(database, endpoints, person.id)
     tables: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         tables.setdefault(row["table"], []).append(row)
@@ -74,8 +125,66 @@ def export(
         "exported_at": datetime.now(UTC),
         "tables": tables,
     }
-    write_new(file, msgspec.json.format(msgspec.json.encode(content, enc_hook=str), indent=2))
+    write_new(target, msgspec.json.format(msgspec.json.encode(content, enc_hook=str), indent=2))
     return {name: len(rows) for name, rows in tables.items()}
+
+
+def forget(file: File, endpoints: Collection[Endpoint], person: Match, run_id: str) -> str:
+    """Erase a person, down to the bytes of the file, and leave it out of syncs from now on.
+
+    Returns:
+        A sentence about what was done, without personal data.
+
+    Raises:
+        DatabaseProblem: nothing was changed; or it says that only the bytes are still there.
+    """
+    with file.changed() as database:
+        since = forgotten_since(database, person.id)
+        rows = {} if since else forget_person(database, endpoints, person.id, run_id)
+    compacted = _make_final(file)
+    if since:
+        done = f"This person was forgotten already, on {since:%Y-%m-%d}."
+        return f"{done} Values that were still in the file are gone." if compacted else done
+    erased = {name: number for name, number in rows.items() if number}
+    return (
+        f"{sum(erased.values()):,} rows of {len(erased)} tables were erased, from the bytes of the "
+        "file too, and syncs leave the person out from now on. Backups, exports and copies that "
+        "were made earlier still have the data. Marts and the report follow when they are built."
+    )
+
+
+def remember(file: File, id_: str) -> str:
+    """Let syncs bring a forgotten person back; return a sentence about it.
+
+    Raises:
+        PersonUnclear: no forgotten person has this id.
+        DatabaseProblem: the file cannot be written; nothing was changed.
+    """
+    with file.changed() as database:
+        names = remember_person(database, id_)
+    if not names:
+        raise PersonUnclear(
+            "No candidate with this id is forgotten: nothing was done. A forgotten person is named "
+            "by the id, as the address is erased."
+        )
+    return (
+        "The person is remembered. The next syncs of these endpoints read the whole list, and "
+        f"bring back what the API still has: {', '.join(names)}."
+    )
+
+
+def leave_out(database: duckdb.DuckDBPyConnection, done: Reading, run_id: str) -> None:
+    """Erase, in the transaction of a merge, what leads to records that its reading left out."""
+    known = {each.name: each for each in (*ENDPOINTS, done.endpoint)}
+    forget_more(
+        database,
+        list(known.values()),
+        done.endpoint,
+        key=done.state.forgotten.salt,
+        left_out=done.left_out.records,
+        returned=done.left_out.returned,
+        run_id=run_id,
+    )
 
 
 def write_new(file: Path, content: bytes) -> None:
@@ -101,3 +210,32 @@ def write_new(file: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _read(file: File) -> Iterator[duckdb.DuckDBPyConnection]:
+    if not is_made(file.path):
+        raise DatabaseProblem(f"There is no {file.path} yet: run recruit-assets sync.")
+    with reading(file.path, file.wait_seconds) as database:
+        check_version(database)
+        yield database
+
+
+def _make_final(file: File) -> bool:
+    """Compact the file if it still holds erased values; return whether it did.
+
+    Raises:
+        DatabaseProblem: it could not be compacted.
+    """
+    with connection(file.path, dict(file.config), file.wait_seconds) as database:
+        if not pending(database):
+            return False
+    try:
+        compact(file.path, file.wait_seconds, file.config)
+    except DatabaseProblem as error:
+        raise DatabaseProblem(
+            f"The person is erased from the tables, and syncs leave it out. But the file could not "
+            f"be compacted, so the bytes are still in it: {error} Run the job compact; otherwise a "
+            "later run does it."
+        ) from error
+    return True

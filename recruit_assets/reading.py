@@ -14,6 +14,7 @@ from typing import Self
 import pyarrow as pa
 
 from recruit_assets.catalogue import Kind
+from recruit_assets.extract.forgotten import LeftOut
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.records import RecordTable
 from recruit_assets.extract.report import WalkReport
@@ -39,6 +40,7 @@ class Reading:
 
     Iteration yields Arrow tables. A record that was read more than once is in them more than once:
     the last one counts. Use it as a context manager, so that nothing is requested after an error.
+    `left_out` has the records that were left out, because their persons were forgotten.
 
     Args:
         source: the endpoint.
@@ -56,6 +58,8 @@ class Reading:
         if columns:
             columns |= {each.name: each.kind for each in self.endpoint.columns()}
         self._record_table = RecordTable(self.endpoint, columns, state.salt)
+        forgotten = self.state.forgotten
+        self.left_out = LeftOut(self.endpoint, forgotten.persons, forgotten.salt)
 
     def __enter__(self) -> Self:
         return self
@@ -77,12 +81,13 @@ class Reading:
         return self.convert(self._walk)
 
     def convert(self, pages: Iterable[Page]) -> Iterator[Batch]:
-        """Yield the rows of pages of the endpoint."""
+        """Yield the rows of pages of the endpoint, without those of forgotten persons."""
         pages = iter(pages)
         while batch := list(islice(pages, PAGES_PER_BATCH)):  # converts faster than single pages
             records = [record for page in batch for record in page.records]
             positions = [place for page in batch for place in page.positions]
-            yield Batch(self._record_table.table(records), self._record_table.columns, positions)
+            rows, kept = self.left_out.remaining(self._record_table.table(records), positions)
+            yield Batch(rows, self._record_table.columns, kept)
 
     def planned_from(self, state: SyncState) -> "Reading":
         """Return another reading of the same endpoint, planned from another state."""

@@ -26,6 +26,7 @@ from recruit_assets.load.column_policies import check_followed, note_complete
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.current import ensure_view
 from recruit_assets.load.endpoint_table import prepare
+from recruit_assets.load.forgotten import check_listed
 from recruit_assets.load.history import HISTORY, write_history
 from recruit_assets.load.layout import META
 from recruit_assets.load.memory import bounded_memory
@@ -36,6 +37,7 @@ from recruit_assets.load.state import SyncState, recall, remember, rows, written
 from recruit_assets.load.sweep import any_current, count_current, sweep
 from recruit_assets.load.syncs import SYNCS, SYNCS_TABLE
 from recruit_assets.options import Mode
+from recruit_assets.person import leave_out
 from recruit_assets.reading import Reading
 
 
@@ -126,6 +128,7 @@ class Store:
         ):
             if not options.dry_run:
                 check_followed(database, endpoint, self._reading.state.salt)
+                check_listed(database, endpoint, self._reading.state.forgotten)
             now = recall(database, endpoint).at(self._source.api)
             newer = written_since(database, endpoint, self._reading.state, now)
             stage.flush()
@@ -145,6 +148,7 @@ class Store:
             self._set_verdict(database, result, now, newer)
             if result.report.verdict is Verdict.COMPLETE:
                 note_complete(database, endpoint)
+            leave_out(database, self._reading, self._run_id)
             result.deleted = sweep(
                 database,
                 endpoint,

@@ -266,7 +266,15 @@ def test_parts_can_be_left_out() -> None:
     }
     assert [*repository.schedule_defs, *repository.sensor_defs] == []
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == {"sync", "full_sync", "sync_company", "sync_hiring", "compact"}
+    assert jobs == {
+        "sync",
+        "full_sync",
+        "sync_company",
+        "sync_hiring",
+        "compact",
+        "export_person",
+        "forget_person",
+    }
 
 
 def test_a_mart_of_which_an_endpoint_is_missing_is_left_out() -> None:

@@ -20,6 +20,7 @@ from recruit_assets.environment import chosen_account, load_env_file
 from recruit_assets.errors import BadSetting, DatabaseProblem
 from recruit_assets.load.column_policies import limited_columns
 from recruit_assets.load.erasure import Pending, pending
+from recruit_assets.load.forgotten import ForgottenCount, count_forgotten
 from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.read_copy import CopyStatus, copy_status
 from recruit_assets.load.reading import is_made, reading
@@ -39,6 +40,7 @@ class Stored:
     tables: Sequence[TableStatus]
     erased: Pending | None = None
     limited: Mapping[str, Sequence[str]] = field(default_factory=dict)  # columns by policy
+    forgotten: ForgottenCount = field(default_factory=ForgottenCount)
     copy: CopyStatus | None = None  # None if there is to be no read copy
 
 
@@ -109,15 +111,27 @@ def parser() -> argparse.ArgumentParser:
     states.set_defaults(run=status)
 
     about = (
-        "List the candidates with an id or an e-mail address, or export what the tables hold of "
-        "one. Users, who are staff, are not looked for."
+        "List the candidates with an id or an e-mail address; export, forget or remember one of "
+        "them. Users, who are staff, are not looked for."
     )
     codes = "Exit code: 0 done, 1 not exactly one candidate matches, or nothing was done, 2 "
     persons = command("person", about, f"{codes}the database cannot be used.")
     persons.add_argument("person", metavar="ID_OR_EMAIL", help="of the candidate")
-    persons.add_argument(
+    actions = persons.add_mutually_exclusive_group()
+    actions.add_argument(
         "--export", metavar="FILE", help="write everything about the candidate to a new JSON file"
     )
+    actions.add_argument(
+        "--forget",
+        action="store_true",
+        help="erase the candidate and all that leads to it, and leave it out of later syncs",
+    )
+    actions.add_argument(
+        "--remember",
+        action="store_true",
+        help="let the next syncs bring a forgotten candidate back",
+    )
+    persons.add_argument("--yes", action="store_true", help="forget without asking")
     persons.set_defaults(run=person)
     return whole
 
@@ -168,12 +182,14 @@ def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
             "tables": status_report.tables_as_json(stored.tables, now),
             "erasure_pending": status_report.erasure_as_json(stored.erased),
             "column_policy": stored.limited,
+            "forgotten": status_report.forgotten_as_json(stored.forgotten),
         }
         display.print_json(found | status_report.read_copy_as_json(stored.copy))
     elif is_made(path):
         status_report.show_tables(screen, stored.tables, now)
         status_report.show_policy(screen, stored.limited)
         status_report.show_erasure(screen, stored.erased)
+        status_report.show_forgotten(screen, stored.forgotten)
         status_report.show_read_copy(screen, stored.copy)
     else:
         screen.print(
@@ -192,5 +208,6 @@ def _stored(path: str, copy: str) -> Stored:
             overview(database, ENDPOINTS),
             pending(database),
             limited_columns(database),
+            count_forgotten(database),
             copy_status(database, copy, WAIT_SECONDS) if copy else None,
         )

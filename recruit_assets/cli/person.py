@@ -1,6 +1,7 @@
-"""The command `person`: what the tables hold of one candidate, listed or exported."""
+"""The command `person`: list, export, forget or remember one candidate."""
 
 import argparse
+import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -10,14 +11,12 @@ from recruit_assets.cli import display
 from recruit_assets.cli.doctor import Readiness, misplaced_secrets
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting, DatabaseProblem, PersonUnclear
-from recruit_assets.load.layout import check_version
-from recruit_assets.load.persons import Match, matches
-from recruit_assets.load.reading import is_made, reading
-from recruit_assets.person import export, only
+from recruit_assets.load.persons import Match
+from recruit_assets.person import BY_HAND, File, export, find, forget, only, remember
 from recruit_assets.settings import Settings
 from recruit_assets.text import one_line
 
-WAIT_SECONDS = 60.0  # for a database that a sync is writing to
+LEFT = "The person was erased before: these are the rows that are left."
 
 
 def person(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
@@ -26,36 +25,55 @@ def person(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
     try:
         if misplaced := list(misplaced_secrets(chosen.account)):
             raise BadSetting(*misplaced)
-        if not is_made(path):
-            raise DatabaseProblem(f"There is no {path} yet: run recruit-assets sync.")
-        return _answer(screen, path, chosen)
+        _answer(screen, File(path, chosen.account), chosen)
     except (BadSetting, DatabaseProblem, PersonUnclear) as error:
         screen.print(str(error))
         failing = isinstance(error, DatabaseProblem)
         return Readiness.FAILING if failing else Readiness.RESTRICTED
-
-
-def _answer(screen: Console, path: str, chosen: argparse.Namespace) -> Readiness:
-    with reading(path, WAIT_SECONDS) as database:
-        check_version(database)
-        found = matches(database, ENDPOINTS, chosen.person)
-        if len(found) > 1 or not chosen.export:
-            _show(screen, found)
-        match = only(found)
-        if chosen.export:
-            tables = export(database, ENDPOINTS, match, Path(chosen.export))
-            rows = f"{sum(tables.values()):,} rows of {len(tables)} tables"
-            screen.print(f"{rows} were written to {one_line(chosen.export)}.")
-            if match.erased:
-                screen.print("The person was erased before: these are the rows that are left.")
     return Readiness.GOOD
+
+
+def _answer(screen: Console, file: File, chosen: argparse.Namespace) -> None:
+    found = find(file, ENDPOINTS, chosen.person)
+    if chosen.remember:
+        screen.print(remember(file, found[0].id if len(found) == 1 else chosen.person))
+        return
+    if len(found) != 1 or not chosen.export:
+        _show(screen, found)
+    match = only(found)
+    if chosen.export:
+        tables = export(file, ENDPOINTS, match, Path(chosen.export))
+        rows = f"{sum(tables.values()):,} rows of {len(tables)} tables"
+        screen.print(f"{rows} were written to {one_line(chosen.export)}.")
+        if match.erased:
+            screen.print(LEFT)
+    elif chosen.forget:
+        if not chosen.yes:
+            _confirm(match)
+        screen.print(forget(file, ENDPOINTS, match, BY_HAND))
+
+
+def _confirm(match: Match) -> None:
+    """Ask on the terminal whether to forget a person.
+
+    Raises:
+        PersonUnclear: the answer is not its id, or there is no terminal to ask on.
+    """
+    question = (
+        f"To erase these {match.records:,} rows for good, and leave the person out of syncs, type "
+        f"the id {one_line(match.id)}: "
+    )
+    if not sys.stdin.isatty():
+        raise PersonUnclear("There is no terminal to ask on: nothing was done. Confirm with --yes.")
+    if input(question).strip() != match.id:
+        raise PersonUnclear("That is not the id: nothing was done.")
 
 
 def _show(screen: Console, found: Sequence[Match]) -> None:
     """Print the candidates, without personal data."""
     if not found:
         return
-    grid = display.table("id", "created (UTC)", ">rows about it", "state")
+    grid = display.table("id", "created (UTC)", ">rows", "state")
     for each in found:
         state = "erased" if each.erased else "deleted" if each.deleted else "current"
         created = f"{each.created_at:%Y-%m-%d %H:%M}" if each.created_at else display.UNKNOWN

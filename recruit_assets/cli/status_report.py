@@ -19,6 +19,7 @@ from recruit_assets.cli.display import (
 )
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.erasure import Pending
+from recruit_assets.load.forgotten import ForgottenCount
 from recruit_assets.load.overview import TableStatus
 from recruit_assets.load.read_copy import CopyStatus
 from recruit_assets.text import one_line
@@ -104,6 +105,18 @@ def read_copy_as_json(copy: CopyStatus | None) -> dict[str, Any]:
     published = iso(copy.published)
     found = {"path": copy.path, "published": published, "problem": copy.problem or None}
     return {"read_copy": found}
+
+
+def show_forgotten(screen: Console, found: ForgottenCount) -> None:
+    """Print how many persons are forgotten, if there are any."""
+    if found.persons:
+        persons = f"Forgotten persons: {found.persons:,}."
+        paragraph(screen, f"{persons} Syncs leave out {found.records:,} records of theirs.")
+
+
+def forgotten_as_json(found: ForgottenCount) -> dict[str, int] | None:
+    """Return how many persons are forgotten, for machines."""
+    return {"persons": found.persons, "records": found.records} if found.persons else None
 
 
 def all_proven(tables: Iterable[TableStatus]) -> bool:

@@ -12,7 +12,6 @@ from recruit_assets.catalogue import Endpoint, ForeignKey, Kind
 from recruit_assets.load.schema import columns_of, table_name
 from recruit_assets.load.sql import literal, quoted
 
-PERSON = "candidates"  # the endpoint whose records are persons
 BELONGING = "belonging"  # the temporary table of `collect`
 
 Record = tuple[str, str, str]  # endpoint, id, and whose it is
@@ -40,10 +39,11 @@ def collect(
         "unnest(?::VARCHAR[])",
         [list(names), list(ids), list(persons)],
     )
+    reach = _reach(endpoints, names)
     keys = [
         (endpoint, key)
         for endpoint in endpoints
-        for key in to_one(endpoint)
+        for key in _keys(endpoint, reach)
         if columns_of(database, endpoint).get(key.column) is Kind.KEY
     ]
     while sum(_add(database, endpoint, key) for endpoint, key in keys):
@@ -70,6 +70,19 @@ def leads(key: ForeignKey) -> str:
     """Return SQL that is true if a key has the id of a record in `belonging`."""
     typed = f" AND {quoted(key.type_column)} = {literal(key.type or '')}" if key.type_column else ""
     return f"({is_belonging(key.table, key.column)}{typed})"
+
+
+def _reach(endpoints: Collection[Endpoint], names: Iterable[str]) -> set[str]:
+    """Return these names, and those of all endpoints that can lead to one of them."""
+    reach, before = set(names), set[str]()
+    while reach != before:
+        before = set(reach)
+        reach |= {each.name for each in endpoints if _keys(each, reach)}
+    return reach
+
+
+def _keys(endpoint: Endpoint, reach: Collection[str]) -> list[ForeignKey]:
+    return [key for key in to_one(endpoint) if key.table in reach]
 
 
 def _add(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, key: ForeignKey) -> int:

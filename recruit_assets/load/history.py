@@ -83,6 +83,12 @@ def write_history(
     return defects
 
 
+def end_versions(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, which: str) -> None:
+    """Close open versions now, without new ones; `which` is SQL that is true of them."""
+    history = table_name(database, endpoint.name, HISTORY)
+    _end(database, history, which, {"now": datetime.now(UTC)})
+
+
 def _end(
     database: duckdb.DuckDBPyConnection,
     history: str,

@@ -12,10 +12,9 @@ from urllib.parse import quote
 import duckdb
 import msgspec
 
-from recruit_assets.catalogue import Endpoint, Kind
+from recruit_assets.catalogue import PERSON, Endpoint, Kind
 from recruit_assets.load.belonging import (
     BELONGING,
-    PERSON,
     collect,
     found,
     is_belonging,
@@ -23,6 +22,7 @@ from recruit_assets.load.belonging import (
     to_one,
 )
 from recruit_assets.load.history import HISTORY
+from recruit_assets.load.salt import hashed, hashing, stored_salt
 from recruit_assets.load.schema import (
     SCHEMA,
     columns_found,
@@ -54,7 +54,7 @@ def matches(
 ) -> list[Match]:
     """Return the candidates with an id or an e-mail address, whatever its case.
 
-    An e-mail address is found only while its column holds the address: neither hashed, nor erased.
+    An e-mail address that the column policy hashes is found as it is written, or in lower case.
 
     Args:
         database: open.
@@ -67,13 +67,15 @@ def matches(
     table = existing_table(database, PERSON)
     present = dict(columns_found(database, PERSON))
     created = "created_at" if present.get("created_at") == Kind.TIMESTAMP.sql else "NULL"
-    email = "OR lower(email::VARCHAR) = lower($wanted)" if "email" in present else ""
-    rows = database.execute(
-        f"SELECT id, {created}, _deleted_at IS NOT NULL, "
-        f"_deleted_at IS NOT NULL AND {DIGEST} IS NULL FROM {table} "
-        f"WHERE id = $wanted {email} ORDER BY ALL",
-        {"wanted": wanted},
-    ).fetchall()
+    hashes = f"email IN ({hashed('$wanted')}, {hashed('lower($wanted)')})"
+    email = f"OR lower(email::VARCHAR) = lower($wanted) OR {hashes}"
+    with hashing(database, stored_salt(database)):
+        rows = database.execute(
+            f"SELECT id, {created}, _deleted_at IS NOT NULL, "
+            f"_deleted_at IS NOT NULL AND {DIGEST} IS NULL FROM {table} "
+            f"WHERE id = $wanted {email if 'email' in present else ''} ORDER BY ALL",
+            {"wanted": wanted},
+        ).fetchall()
     if not rows:
         return []
     collect(database, endpoints, [(PERSON, id_, id_) for id_, *_ in rows])

@@ -13,7 +13,7 @@ from secrets import token_bytes
 import duckdb
 
 from recruit_assets.load.layout import META
-from recruit_assets.load.schema import table_name
+from recruit_assets.load.schema import columns_found, table_name
 from recruit_assets.load.table import Table
 from recruit_assets.load.tables import ensure
 
@@ -38,17 +38,23 @@ def salt(database: duckdb.DuckDBPyConnection) -> bytes:
         DatabaseProblem: a user's view has the table's name.
     """
     ensure(database, SALTED)
-    table = table_name(database, SALT, META)
-    found = database.execute(
-        f"SELECT salt FROM {table} WHERE regexp_full_match(salt, '[0-9a-f]{{{2 * _BYTES}}}') "
-        "ORDER BY salt LIMIT 1"
-    ).fetchall()
-    if found:
-        return bytes.fromhex(found[0][0])
-    made = new_salt()
+    if found := stored_salt(database):
+        return found
+    table, made = table_name(database, SALT, META), new_salt()
     database.execute(f"DELETE FROM {table}")
     database.execute(f"INSERT INTO {table} (salt) VALUES (?)", [made.hex()])
     return made
+
+
+def stored_salt(database: duckdb.DuckDBPyConnection) -> bytes:
+    """Return the salt of the file, empty if there is none; nothing is changed."""
+    if "salt" not in {name for name, _ in columns_found(database, SALT, META)}:
+        return b""
+    found = database.execute(
+        f"SELECT salt FROM {table_name(database, SALT, META)} "
+        f"WHERE regexp_full_match(salt, '[0-9a-f]{{{2 * _BYTES}}}') ORDER BY salt LIMIT 1"
+    ).fetchall()
+    return bytes.fromhex(found[0][0]) if found else b""
 
 
 def new_salt() -> bytes:

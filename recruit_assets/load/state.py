@@ -15,6 +15,7 @@ import duckdb
 from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.load.column_policies import follow
 from recruit_assets.load.endpoint_table import is_damaged
+from recruit_assets.load.forgotten import Forgotten, listed
 from recruit_assets.load.layout import check_layout
 from recruit_assets.load.obstacles import check_names
 from recruit_assets.load.salt import new_salt
@@ -30,7 +31,8 @@ class SyncState:
     `stored` is the number and the run of the last stored sync; `last_api` is the identity of the
     API that it read, None before the first sync; `columns` are the kinds of the table's columns;
     `account` is the account that syncs, empty if it has no name; `salt` is the key of hashes, empty
-    if the column policy has none; `note` is a sentence if a changed policy was applied.
+    if the column policy has none; `note` is a sentence if a changed policy was applied; `forgotten`
+    are the records to leave out.
     """
 
     cursor: datetime | None = None
@@ -44,13 +46,20 @@ class SyncState:
     account: str = ""
     salt: bytes = field(default=b"", repr=False)
     note: str = ""
+    forgotten: Forgotten = field(default_factory=Forgotten)
 
     def at(self, api: str) -> "SyncState":
         """Return the state as it counts for an API: void if the rows are of another, or key."""
         if self.last_api in (None, api):
             return self
         void = SyncState(void=True, api=self.api, stored=self.stored, last_api=self.last_api)
-        return replace(void, columns=self.columns, account=self.account, salt=self.salt)
+        return replace(
+            void,
+            columns=self.columns,
+            account=self.account,
+            salt=self.salt,
+            forgotten=self.forgotten,
+        )
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,7 @@ def read_state(
     with opened() as database:
         check_layout(database, account)
         check_names(database, endpoint)
+        forgotten = listed(database, endpoint)
         damaged = is_damaged(database, endpoint)
         followed = follow(database, endpoint, dry_run=dry_run)
         state = recall(database, endpoint)
@@ -113,7 +123,12 @@ def read_state(
             state = replace(state, void=True, cursor=None)
         columns = columns_of(database, endpoint)
         return replace(
-            state, columns=columns, account=account, salt=followed.salt, note=followed.note
+            state,
+            columns=columns,
+            account=account,
+            salt=followed.salt,
+            note=followed.note,
+            forgotten=forgotten,
         )
 
 

@@ -6,6 +6,7 @@ Scope: which current rows were not read, and what is left of a row whose record 
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 
@@ -68,28 +69,51 @@ def sweep(
         How many rows were current until now.
     """
     table = table_name(database, endpoint.name)
-    deleted = 0
-    if gone:
-        ((deleted,),) = database.execute(
-            f"UPDATE {table} SET _deleted_at = $now, _loaded_at = $now, _run_id = $run "
-            f"WHERE {CURRENT} AND id IN (SELECT unnest($gone::VARCHAR[]))",
-            {"now": datetime.now(UTC), "run": run_id, "gone": list(gone)},
-        ).fetchall()
+    which = "id IN (SELECT unnest($gone::VARCHAR[]))"
+    deleted = mark_deleted(database, endpoint, which, run_id, gone=list(gone)) if gone else 0
     if deletion_policy is not DeletionPolicy.keep:
         note_deleted(database, endpoint, f"NOT {CURRENT}")
     if deletion_policy is DeletionPolicy.drop:
         database.execute(f"DELETE FROM {table} WHERE NOT {CURRENT}")
     elif deletion_policy is DeletionPolicy.erase:
-        _erase(database, endpoint, columns)
+        erase(database, endpoint, columns, f"NOT {CURRENT}")
     return deleted
 
 
-def _erase(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, columns: Iterable[str]) -> None:
-    """Empty columns that may be personal, and the digest, which could identify a row."""
+def mark_deleted(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, which: str, run_id: str, **values: Any
+) -> int:
+    """Mark current rows deleted; return their number.
+
+    Args:
+        database: open for writing, in a transaction.
+        endpoint: the endpoint of the table.
+        which: SQL that is true of these rows.
+        run_id: the Dagster run, which is stored with each row.
+        values: the parameters of `which`.
+    """
+    ((deleted,),) = database.execute(
+        f"UPDATE {table_name(database, endpoint.name)} "
+        "SET _deleted_at = $now, _loaded_at = $now, _run_id = $run "
+        f"WHERE {CURRENT} AND {which}",
+        {"now": datetime.now(UTC), "run": run_id, **values},
+    ).fetchall()
+    return int(deleted)
+
+
+def erase(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, columns: Iterable[str], which: str
+) -> int:
+    """Empty columns that may be personal, and the digest, which could identify a row.
+
+    Returns:
+        How many rows had any of it.
+    """
     names = [quoted(name) for name in (*personal_columns(endpoint, columns), "_row_hash")]
-    database.execute(
+    ((erased,),) = database.execute(
         f"UPDATE {table_name(database, endpoint.name)} "
         f"SET {', '.join(f'{name} = NULL' for name in names)} "
-        f"WHERE NOT {CURRENT} AND coalesce({', '.join(f'{name}::VARCHAR' for name in names)}) "
+        f"WHERE {which} AND coalesce({', '.join(f'{name}::VARCHAR' for name in names)}) "
         "IS NOT NULL"
-    )
+    ).fetchall()
+    return int(erased)

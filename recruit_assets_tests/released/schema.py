@@ -20,6 +20,7 @@ from recruit_assets.load.column_policies import FOLLOWED
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.erasure import COMPACTED, NOTED
+from recruit_assets.load.forgotten import LISTED
 from recruit_assets.load.history import write_history
 from recruit_assets.load.salt import SALTED
 from recruit_assets.load.schema import UNKNOWN, columns_of
@@ -126,7 +127,7 @@ def made() -> dict[str, str]:
                 present = columns_of(database, endpoint)
                 write_history(database, endpoint, "run", [], present, whole=False)
             prepare_syncs(database)
-            for table in (NOTED, COMPACTED, FOLLOWED, SALTED):
+            for table in (NOTED, COMPACTED, FOLLOWED, LISTED, SALTED):
                 ensure(database, table)
         build(database, MARTS)
         return columns_in(database)
