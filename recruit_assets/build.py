@@ -16,10 +16,8 @@ from recruit_assets.column_policy import under_policy
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting
 from recruit_assets.io_manager import DuckDBMergeIOManager
-from recruit_assets.load.read_copy import public_columns
 from recruit_assets.mart_assets import build_mart_assets, mart_specs
-from recruit_assets.marts.build import MARTS_SCHEMA
-from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.build import published_columns
 from recruit_assets.person_jobs import PERSON_OPS, build_person_jobs
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.schedules import (
@@ -114,7 +112,7 @@ def build_defs(
         ]
         if sensors
         else [],
-        resources=_resources(account, settings, wrong, _published(chosen), resources or {}),
+        resources=_resources(account, settings, wrong, published_columns(chosen), resources or {}),
     )
 
 
@@ -136,12 +134,6 @@ def _translated(translation: Translation | None, spec: dg.AssetSpec) -> dg.Asset
     changed = translation(spec) if translation else spec
     _check_types(**{"the result of translation": (changed, dg.AssetSpec)})
     return changed
-
-
-def _published(endpoints: Iterable[Endpoint]) -> dict[str, list[str]]:
-    """Return the columns without personal data of tables and marts, which have none."""
-    marts = {f"{MARTS_SCHEMA}.{mart.name}": list(mart.columns) for mart in MARTS}
-    return public_columns(endpoints) | marts
 
 
 def _resources(

@@ -3,7 +3,7 @@
 import json
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from io import StringIO
@@ -12,9 +12,10 @@ from shutil import copy
 from typing import Any
 
 import dagster as dg
+import hypothesis
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from recruit_assets import Settings, build_defs
@@ -25,6 +26,7 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import ConfirmationRequired, DatabaseProblem, PersonUnclear
 from recruit_assets.load.connection import connection
 from recruit_assets.load.erasure import Pending, pending
+from recruit_assets.load.read_copy import publish
 from recruit_assets.load.reading import reading
 from recruit_assets.load.state import last_syncs
 from recruit_assets.options import Mode
@@ -443,6 +445,36 @@ def test_the_command_asks_before_it_forgets(
 
 
 @pytest.mark.ring(3)
+@pytest.mark.parametrize("by", ["command", "job"])
+def test_a_copy_for_readers_is_published_without_the_person(
+    project: Project,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    by: str,
+) -> None:
+    id_ = crowd(project.sandbox.world, email="Zyxada@example.com")
+    project.config = PLAIN
+    project.sync(PERSON)
+    target = tmp_path / "copy.duckdb"
+    publish(str(project.path), str(target), 1, PLAIN, None)
+    assert planted_in(tmp_path) == {project.path.name, target.name}
+    if by == "command":
+        monkeypatch.setenv("RECRUIT_READ_COPY", str(target))
+        monkeypatch.setenv("RECRUIT_READ_COPY_PERSONAL", "true")
+        code, said = typed(project, capsys, monkeypatch, id_, "--forget", "--yes")
+        assert (code, "The read copy was published without the person." in said) == (0, True)
+    else:
+        about = {"read_copy": str(target), "read_copy_personal": True}
+        assert run_job(project, "forget_person", {"person": id_}, **about).success
+    assert planted_in(tmp_path) == set()
+    with reading(str(target), 1) as copied:
+        left = copied.execute("SELECT id FROM recruit_now.candidates").fetchall()
+    assert left
+    assert (id_,) not in left
+
+
+@pytest.mark.ring(3)
 def test_a_hashed_address_is_found(
     project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -511,12 +543,15 @@ def test_a_list_that_can_no_longer_be_compared_stops_syncs(
         assert id_ not in current(project, PERSON)
 
 
-def run_job(project: Project, name: str, **config: str) -> dg.ExecuteInProcessResult:
-    about = Settings(database=str(project.path), base_url=project.sandbox.base_url)
+def run_job(
+    project: Project, name: str, config: Mapping[str, str], **settings: Any
+) -> dg.ExecuteInProcessResult:
+    address = project.sandbox.base_url
+    about = Settings(database=str(project.path), base_url=address, **settings)
     defs = build_defs(about, key_prefix="acme", sensors=False)
     op = {"export_person": "acme__write_person", "forget_person": "acme__erase_person"}[name]
     return defs.resolve_job_def(f"acme_{name}").execute_in_process(
-        {"ops": {op: {"config": config}}}, instance=project.instance, raise_on_error=False
+        {"ops": {op: {"config": {**config}}}}, instance=project.instance, raise_on_error=False
     )
 
 
@@ -530,17 +565,17 @@ def test_the_jobs_take_an_id_and_nothing_personal_is_logged(
         project.sync(name)
     file = tmp_path / "ada.json"
     for name, more in (("export_person", {"file": str(file)}), ("forget_person", {})):
-        failed = run_job(project, name, person="Zyxada@example.com", **more)
+        failed = run_job(project, name, {"person": "Zyxada@example.com", **more})
         assert not failed.success
         (failure,) = [e.step_failure_data for e in failed.all_node_events if e.is_step_failure]
         assert "person is an e-mail address, but Dagster stores" in str(failure)
         assert "Zyx" not in str(failed.all_events)
     assert not file.exists()
-    done = run_job(project, "export_person", person=id_, file=str(file))
+    done = run_job(project, "export_person", {"person": id_, "file": str(file)})
     assert done.success
     assert "Zyxada" in file.read_text()
     file.unlink()
-    done = run_job(project, "forget_person", person=id_)
+    done = run_job(project, "forget_person", {"person": id_})
     assert done.success
     logs = project.instance.all_logs(done.run_id)
     assert "Zyx" not in str(logs)
@@ -641,7 +676,9 @@ class Play:
 def test_the_tables_are_the_api_without_the_forgotten(
     sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance
 ) -> None:
-    @settings(max_examples=sized(1, 1, 40), database=None, suppress_health_check=list(HealthCheck))
+    @hypothesis.settings(
+        max_examples=sized(1, 1, 15), database=None, suppress_health_check=list(HealthCheck)
+    )
     @given(story=st.lists(steps, min_size=6, max_size=20))
     def happen(story: list[tuple[str, str, int, Mode]]) -> None:
         path = tmp_path_factory.mktemp("world") / "x.duckdb"

@@ -12,6 +12,8 @@ from recruit_assets.cli.doctor import Readiness, misplaced_secrets
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting, DatabaseProblem, PersonUnclear
 from recruit_assets.load.persons import Match
+from recruit_assets.load.read_copy import publish
+from recruit_assets.marts.build import published_columns
 from recruit_assets.person import BY_HAND, File, export, find, forget, only, remember
 from recruit_assets.settings import Settings
 from recruit_assets.text import one_line
@@ -51,6 +53,26 @@ def _answer(screen: Console, file: File, chosen: argparse.Namespace) -> None:
         if not chosen.yes:
             _confirm(match)
         screen.print(forget(file, ENDPOINTS, match, BY_HAND))
+        _publish(screen, file, Settings.from_environment(chosen.account))
+
+
+def _publish(screen: Console, file: File, settings: Settings) -> None:
+    """Publish the read copy again, if there is to be one, as the old one has the person.
+
+    Raises:
+        DatabaseProblem: readers still have the old copy.
+    """
+    if not settings.read_copy:
+        return
+    columns = None if settings.read_copy_personal else published_columns(ENDPOINTS)
+    try:
+        publish(file.path, settings.read_copy, file.wait_seconds, file.config, columns)
+    except DatabaseProblem as error:
+        raise DatabaseProblem(
+            f"The read copy still has the person, as it was not published: {error} The next run "
+            "publishes it."
+        ) from error
+    screen.print("The read copy was published without the person.")
 
 
 def _confirm(match: Match) -> None:

@@ -14,7 +14,7 @@ from recruit_assets.load.erasure import note_deleted
 from recruit_assets.load.forgotten import put_on_list, take_off_list
 from recruit_assets.load.history import HISTORY, end_versions
 from recruit_assets.load.layout import META
-from recruit_assets.load.salt import hashed, hashing, salt
+from recruit_assets.load.salt import hashed, hashing, salt, stored_salt
 from recruit_assets.load.schema import columns_found, columns_of, count, table_exists, table_name
 from recruit_assets.load.sql import literal
 from recruit_assets.load.sweep import CURRENT, erase, mark_deleted
@@ -49,7 +49,7 @@ def remember_person(database: duckdb.DuckDBPyConnection, id_: str) -> list[str]:
     Returns:
         The names of the endpoints that had records on the list; none if the person was not on it.
     """
-    with hashing(database, salt(database)):
+    with hashing(database, stored_salt(database)):
         names = take_off_list(database, f"person_hash = {hashed(literal(id_))}")
     _read_whole(database, names)
     return names

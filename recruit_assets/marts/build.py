@@ -7,12 +7,14 @@ from typing import Any
 
 import duckdb
 
+from recruit_assets.catalogue import Endpoint
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.layout import check_version
+from recruit_assets.load.read_copy import public_columns
 from recruit_assets.load.schema import columns_found, count, schema_name, table_exists, table_name
 from recruit_assets.load.sql import literal, quoted
-from recruit_assets.marts.mart import Mart
+from recruit_assets.marts.mart import MARTS, Mart
 from recruit_assets.marts.views import known_columns
 
 MARTS_SCHEMA = "recruit_marts"
@@ -70,6 +72,12 @@ def ask(database: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
     found = database.execute(sql)
     names = [column[0] for column in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def published_columns(endpoints: Iterable[Endpoint]) -> dict[str, list[str]]:
+    """Return what a read copy has of tables and marts, which have no personal data, by table."""
+    marts = {f"{MARTS_SCHEMA}.{mart.name}": list(mart.columns) for mart in MARTS}
+    return public_columns(endpoints) | marts
 
 
 def _build(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
