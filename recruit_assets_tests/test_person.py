@@ -28,6 +28,7 @@ from recruit_assets.load.connection import connection
 from recruit_assets.load.erasure import Pending, pending
 from recruit_assets.load.read_copy import publish
 from recruit_assets.load.reading import reading
+from recruit_assets.load.schema import table_exists
 from recruit_assets.load.state import last_syncs
 from recruit_assets.options import Mode
 from recruit_assets.person import File, find, only, remember
@@ -470,8 +471,13 @@ def test_a_copy_for_readers_is_published_without_the_person(
     assert planted_in(tmp_path) == set()
     with reading(str(target), 1) as copied:
         left = copied.execute("SELECT id FROM recruit_now.candidates").fetchall()
+        assert not table_exists(copied, "salt", "recruit_meta")
+        assert not table_exists(copied, "forgotten", "recruit_meta")
     assert left
     assert (id_,) not in left
+    ((secret,),) = project.query("SELECT salt FROM recruit_meta.salt")
+    assert secret.encode() in project.path.read_bytes()
+    assert secret.encode() not in target.read_bytes()
 
 
 @pytest.mark.ring(3)

@@ -17,12 +17,15 @@ import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
+from recruit_assets.load.connection import transaction
 from recruit_assets.load.copies import COPY, OLD, copy_all, exclusive, make_copy
 from recruit_assets.load.current import create_view
 from recruit_assets.load.erasure import personal_columns
+from recruit_assets.load.forgotten import FORGOTTEN
 from recruit_assets.load.history import HISTORY, SPAN
 from recruit_assets.load.layout import META, check_version
 from recruit_assets.load.reading import is_made, reading
+from recruit_assets.load.salt import SALT
 from recruit_assets.load.schema import (
     BOOKKEEPING,
     SCHEMA,
@@ -44,6 +47,7 @@ PUBLISHED = Table(
     "When this copy of the database was published; the database itself has no such table",
     {"published": ("TIMESTAMP WITH TIME ZONE", "When the copy was made")},
 )
+_SECRET = (SALT, FORGOTTEN)  # tables with which hashes could be traced to persons
 _KEPT = BOOKKEEPING.keys() - {"_row_hash", UNPARSED}
 
 
@@ -97,7 +101,10 @@ def publish(
 
     def fill(database: duckdb.DuckDBPyConnection) -> None:
         if columns is None:
-            copy_all(database, file)
+            with transaction(database):  # so that what is removed is never written
+                copy_all(database, file)
+                for name in _SECRET:
+                    database.execute(f"DROP TABLE IF EXISTS {quoted(COPY)}.{quoted(META)}.{name}")
         with database.cursor() as old, database.cursor() as new:
             old.execute(f"USE {quoted(OLD)}")
             new.execute(f"USE {quoted(COPY)}")
