@@ -80,7 +80,9 @@ def only(found: Sequence[Match]) -> Match:
     """
     if not found:
         raise PersonUnclear(
-            "No candidate in the tables has this id or e-mail address: nothing was done."
+            "No candidate in the tables was found by this id or e-mail address: nothing was done. "
+            "An address is not found if it was erased, or if the column policy hashes or drops it: "
+            "use the id."
         )
     if len(found) > 1:
         raise PersonUnclear(

@@ -184,7 +184,7 @@ class RecruitDatabase(DuckDBResource):
             return
         if isinstance(context.resource_def, dg.IOManagerDefinition):
             return  # the IO manager's database; the run has its own
-        if _was_stopped(context.run, context.instance):
+        if _was_stopped(context.run, context.instance) or _has_ended(context.run, context.instance):
             return
         over, log = _is_over(context.run, context.instance), context.log
         self._compact(log, within_run=not over)
@@ -241,6 +241,12 @@ def _was_stopped(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
     failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     events = [entry.dagster_event for entry in failures if entry.dagster_event]
     return any(event.step_failure_data.error_source.value == INTERRUPT for event in events)
+
+
+def _has_ended(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
+    """Return whether a run has ended before: Dagster's commands then set up resources once more."""
+    found = instance.get_run_by_id(run.run_id)
+    return found is not None and found.is_finished
 
 
 def _is_over(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:

@@ -12,6 +12,7 @@ from shutil import copy
 from typing import Any
 
 import dagster as dg
+import duckdb
 import hypothesis
 import pytest
 import requests
@@ -218,10 +219,39 @@ def test_two_candidates_with_one_address_are_listed_and_nothing_is_done(
     assert code == 0
     assert "current" in said
     code, said = typed(project, capsys, monkeypatch, "nobody@example.com")
-    assert (code, said.strip()) == (
-        1,
-        "No candidate in the tables has this id or e-mail address: nothing was done.",
-    )
+    assert code == 1
+    assert "No candidate in the tables was found by this id or e-mail address: nothing was" in said
+
+
+@pytest.mark.ring(2)
+@pytest.mark.parametrize("has_row", [True, False])
+def test_an_id_names_its_own_candidate_whatever_addresses_are(
+    project: Project,
+    has_row: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As with deleted rows that were dropped: the rows that lead to the person are left."""
+    id_ = crowd(project.sandbox.world, email="ada@example.com")
+    other = project.sandbox.world.add(PERSON, {"email": id_, "first-name": "Zyxother"})
+    for name in (PERSON, "notes"):
+        project.sync(name)
+    if not has_row:
+        with duckdb.connect(str(project.path)) as database:
+            database.execute("DELETE FROM recruit.candidates WHERE id = ?", [id_])
+    code, said = typed(project, capsys, monkeypatch, id_)
+    assert (code, "no row" in said, other in said.split()) == (0, not has_row, False)
+    code, said = typed(project, capsys, monkeypatch, id_, "--forget", "--yes")
+    assert (code, "rows of" in said) == (0, True), said
+    names = f"SELECT first_name FROM recruit.candidates WHERE id = '{other}'"
+    assert project.query(names) == [("Zyxother",)]
+    notes = "SELECT count(*) FROM recruit.notes WHERE note = 'Zyxnote'"
+    assert project.query(notes) == [(0,)]
+    for name in (PERSON, "notes"):
+        project.sync(name, mode=Mode.full)
+    assert project.query(notes) == [(0,)]
+    assert id_ not in current(project, PERSON)
+    assert other in current(project, PERSON)
 
 
 def test_a_database_that_is_not_there_is_not_made(

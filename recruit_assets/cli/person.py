@@ -98,6 +98,7 @@ def _show(screen: Console, found: Sequence[Match]) -> None:
     grid = display.table("id", "created (UTC)", ">rows", "state")
     for each in found:
         state = "erased" if each.erased else "deleted" if each.deleted else "current"
+        state = state if each.has_row else "no row"
         created = f"{each.created_at:%Y-%m-%d %H:%M}" if each.created_at else display.UNKNOWN
         grid.add_row(one_line(each.id), created, f"{each.records:,}", state)
     screen.print(grid)

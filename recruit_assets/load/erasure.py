@@ -79,14 +79,20 @@ def pending(database: duckdb.DuckDBPyConnection) -> Pending | None:
 
 def was_compacted_on(database: duckdb.DuckDBPyConnection, day: datetime) -> bool:
     """Return whether the file was compacted on that day (UTC), and not in the future."""
+    last = compacted_at(database, day)
+    return last is not None and last.astimezone(UTC).date() == day.astimezone(UTC).date()
+
+
+def compacted_at(database: duckdb.DuckDBPyConnection, now: datetime) -> datetime | None:
+    """Return when the file was last compacted after an erasure; a time in the future is ignored."""
     if "finished" not in {name for name, _ in columns_found(database, COMPACTIONS, META)}:
-        return False
+        return None
     ((last,),) = database.execute(
         "SELECT max(moment) FROM (SELECT TRY_CAST(finished::VARCHAR AS TIMESTAMP WITH TIME ZONE) "
         f"AS moment FROM {table_name(database, COMPACTIONS, META)}) WHERE moment BETWEEN ? AND ?",
-        [LONG_AGO, day],
+        [LONG_AGO, now],
     ).fetchall()
-    return bool(last) and last.astimezone(UTC).date() == day.astimezone(UTC).date()
+    return last  # type: ignore[no-any-return]
 
 
 def note_erasure(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, rows: int) -> None:

@@ -26,7 +26,6 @@ from recruit_assets.load.salt import hashed, hashing, stored_salt
 from recruit_assets.load.schema import (
     SCHEMA,
     columns_found,
-    existing_table,
     table_exists,
     table_name,
 )
@@ -47,44 +46,56 @@ class Match:
     deleted: bool
     erased: bool  # nothing personal is left of the row
     records: int  # rows that belong to it, its own included
+    has_row: bool = True  # false if only rows that lead to it are stored
 
 
 def matches(
     database: duckdb.DuckDBPyConnection, endpoints: Collection[Endpoint], wanted: str
 ) -> list[Match]:
-    """Return the candidates with an id or an e-mail address, whatever its case.
+    """Return the candidate with an id, or those with an e-mail address, whatever its case.
 
-    An e-mail address that the column policy hashes is found as it is written, or in lower case.
+    A text with an @ is an address, unless it is an id. An address that the column policy hashes is
+    found as it is written, or in lower case. A candidate without a row is found by its id if rows
+    lead to it.
 
     Args:
         database: open.
         endpoints: the endpoints whose rows may belong to a person.
         wanted: the id or the e-mail address.
-
-    Raises:
-        DatabaseProblem: there is no table of candidates.
     """
-    table = existing_table(database, PERSON)
-    present = dict(columns_found(database, PERSON))
-    created = "created_at" if present.get("created_at") == Kind.TIMESTAMP.sql else "NULL"
-    hashes = f"email IN ({hashed('$wanted')}, {hashed('lower($wanted)')})"
-    email = f"OR lower(email::VARCHAR) = lower($wanted) OR {hashes}"
-    with hashing(database, stored_salt(database)):
-        rows = database.execute(
-            f"SELECT id, {created}, _deleted_at IS NOT NULL, "
-            f"_deleted_at IS NOT NULL AND {DIGEST} IS NULL FROM {table} "
-            f"WHERE id = $wanted {email if 'email' in present else ''} ORDER BY ALL",
-            {"wanted": wanted},
-        ).fetchall()
+    rows = _candidates(database, wanted)
+    rows = [row for row in rows if row[0] == wanted] or rows
+    has_row = bool(rows)
+    if not has_row and "@" not in wanted:
+        rows = [(wanted, None, True, False)]
     if not rows:
         return []
     collect(database, endpoints, [(PERSON, id_, id_) for id_, *_ in rows])
     counts = dict(
         database.execute(f"SELECT person, count(*) FROM {BELONGING} GROUP BY person").fetchall()
     )
-    return [
-        Match(id_, created, deleted, erased, counts[id_]) for id_, created, deleted, erased in rows
-    ]
+    found = [Match(*row, counts[row[0]] - (not has_row), has_row) for row in rows]
+    return [each for each in found if each.records]
+
+
+def _candidates(
+    database: duckdb.DuckDBPyConnection, wanted: str
+) -> list[tuple[str, datetime | None, bool, bool]]:
+    """Return the rows of candidates: id, when created, whether deleted, whether erased."""
+    if not table_exists(database, PERSON):
+        return []
+    present = dict(columns_found(database, PERSON))
+    created = "created_at" if present.get("created_at") == Kind.TIMESTAMP.sql else "NULL"
+    hashes = f"email IN ({hashed('$wanted')}, {hashed('lower($wanted)')})"
+    email = f"OR lower(email::VARCHAR) = lower($wanted) OR {hashes}"
+    is_address = "@" in wanted and "email" in present
+    with hashing(database, stored_salt(database)):
+        return database.execute(
+            f"SELECT id, {created}, _deleted_at IS NOT NULL, "
+            f"_deleted_at IS NOT NULL AND {DIGEST} IS NULL FROM {table_name(database, PERSON)} "
+            f"WHERE id = $wanted {email if is_address else ''} ORDER BY ALL",
+            {"wanted": wanted},
+        ).fetchall()
 
 
 def everything_of(

@@ -20,7 +20,7 @@ from recruit_assets.errors import DatabaseBusy, DatabaseProblem
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.copies import COPY, OLD, copy_all, exclusive, make_copy
 from recruit_assets.load.current import create_view
-from recruit_assets.load.erasure import personal_columns
+from recruit_assets.load.erasure import compacted_at, personal_columns
 from recruit_assets.load.forgotten import FORGOTTEN
 from recruit_assets.load.history import HISTORY, SPAN
 from recruit_assets.load.layout import META, check_version
@@ -173,7 +173,7 @@ def published_at(target: str, wait_seconds: float) -> datetime | None:
 def copy_status(
     database: duckdb.DuckDBPyConnection, target: str, wait_seconds: float, run: str = ""
 ) -> CopyStatus:
-    """Return whether the read copy has the syncs of earlier runs, which should have published them.
+    """Return whether the read copy has the syncs and erasures of earlier runs.
 
     Args:
         database: open.
@@ -187,6 +187,14 @@ def copy_status(
         missing = _missing(database, target if published else "", wait_seconds, before, run)
     except DatabaseProblem as problem:
         return CopyStatus(target, published, str(problem))
+    erased = compacted_at(database, datetime.now(UTC))
+    if published and erased and erased > published:
+        return CopyStatus(
+            target,
+            published,
+            "The read copy is older than the last erasure, so what was erased may still be in it: "
+            "run a sync, which publishes it again.",
+        )
     return CopyStatus(
         target,
         published,
