@@ -109,7 +109,7 @@ def must_tell(kind: Kind, value: Any, stored: Any, unparsed: Any) -> None:
         assert str(stored) != "0.0" or not str(value).startswith("-")
 
 
-@settings(max_examples=sized(40, 100, 5000))
+@settings(max_examples=sized(40, 100, 3000))
 @given(st.lists(JSON, max_size=5))
 def test_a_value_is_told_by_its_column_or_kept_whatever_the_kind(values: list[Any]) -> None:
     for kind in Kind:
@@ -119,7 +119,7 @@ def test_a_value_is_told_by_its_column_or_kept_whatever_the_kind(values: list[An
             must_tell(kind, value, stored, misfits.get(row))
 
 
-@settings(max_examples=sized(40, 100, 5000))
+@settings(max_examples=sized(40, 100, 3000))
 @given(JSON)
 def test_a_value_fits_alone_as_it_fits_beside_one_that_does_not(value: Any) -> None:
     """A column without a misfit is converted whole, and any other value by value."""

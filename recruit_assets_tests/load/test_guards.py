@@ -149,7 +149,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=sized(5, 10, 250))
+@settings(max_examples=sized(5, 10, 120))
 @given(VALUES, VALUES)
 def test_a_type_that_changes_in_all_records_is_no_doubt(before: Values, now: Values) -> None:
     """Whatever JSON value takes the place of another, in a column of each kind."""
@@ -184,7 +184,7 @@ COLUMNS = {f"a-{kind.value}": value for kind, value in SAYING.items()} | {"new":
 BLANKS = ["", "\n", [], {}, ["", ""], [None], "\u00a0\u200b"]
 
 
-@settings(max_examples=sized(1, 10, 250))
+@settings(max_examples=sized(1, 10, 120))
 @example(dict(zip(COLUMNS, itertools.cycle(BLANKS), strict=False)))
 @given(st.fixed_dictionaries(dict.fromkeys(COLUMNS, NOTHING)))
 def test_values_that_say_nothing_empty_a_column_of_any_kind(now: Values) -> None:

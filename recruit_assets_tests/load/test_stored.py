@@ -61,7 +61,7 @@ def must_tell_all(database: duckdb.DuckDBPyConnection, answer: list[Attributes])
             must_tell(kind, attributes[name], row.get(column), unparsed.get(column))
 
 
-@settings(max_examples=sized(2, 6, 400))
+@settings(max_examples=sized(2, 6, 150))
 @given(ANSWER, ANSWER)
 def test_a_table_tells_the_last_answer_and_heals_when_the_types_come_back(
     one: list[Attributes], other: list[Attributes]

@@ -152,7 +152,7 @@ def harm(database: duckdb.DuckDBPyConnection, how: str, table: str, column: str)
 
 
 @pytest.mark.ring(2)
-@settings(max_examples=sized(5, 12, 400))
+@settings(max_examples=sized(5, 12, 120))
 @given(st.lists(HARMS, min_size=1, max_size=6))
 def test_bookkeeping_that_was_lost_is_made_again(
     harms: list[tuple[str, tuple[str, str]]],

@@ -621,7 +621,7 @@ def stored(value: Any, old: str, new: str) -> Any:
     return converted if float(converted) == float(value) else MISFIT
 
 
-@settings(max_examples=sized(5, 8, 300))
+@settings(max_examples=sized(5, 8, 150))
 @given(st.lists(DELIVERY, max_size=4))
 def test_after_any_deliveries_the_table_equals_the_model(
     deliveries: list[list[dict[str, Any]]],
