@@ -141,7 +141,7 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
         yield Two(sandboxes, tmp_path, dg.Definitions.merge(host(), *accounts), instance)
 
 
-@pytest.mark.ring(2)
+@pytest.mark.ring(3)
 def test_two_accounts_at_once_leave_each_other_alone(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
