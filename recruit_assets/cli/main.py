@@ -116,6 +116,12 @@ def parser() -> argparse.ArgumentParser:
     )
     codes = "Exit code: 0 done, 1 not exactly one candidate matches, or nothing was done, 2 "
     persons = command("person", about, f"{codes}the database cannot be used.")
+    _add_person_arguments(persons)
+    persons.set_defaults(run=person)
+    return whole
+
+
+def _add_person_arguments(persons: argparse.ArgumentParser) -> None:
     persons.add_argument("person", metavar="ID_OR_EMAIL", help="of the candidate")
     actions = persons.add_mutually_exclusive_group()
     actions.add_argument(
@@ -132,8 +138,6 @@ def parser() -> argparse.ArgumentParser:
         help="let the next syncs bring a forgotten candidate back",
     )
     persons.add_argument("--yes", action="store_true", help="forget without asking")
-    persons.set_defaults(run=person)
-    return whole
 
 
 def doctor(chosen: argparse.Namespace, from_file: Collection[str]) -> Readiness:
