@@ -31,13 +31,16 @@ def ensure_view(database: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def create_view(database: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Create the view of an endpoint's table, or replace the one that there is."""
+    """Create the view of an endpoint's table, or replace the one that there is.
+
+    It names the table without the file: DuckDB 1.5 would store the name that the file has here.
+    """
     view = table_name(database, name, NOW)
     selected = ", ".join(quoted(column) for column, _ in _columns(database, name))
     database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(database, NOW)}")
     database.execute(
         f"CREATE OR REPLACE VIEW {view} AS "
-        f"SELECT {selected} FROM {table_name(database, name)} WHERE {CURRENT}"
+        f"SELECT {selected} FROM {quoted(SCHEMA)}.{quoted(name)} WHERE {CURRENT}"
     )
     database.execute(f"COMMENT ON VIEW {view} IS {literal(_comment(name))}")
 

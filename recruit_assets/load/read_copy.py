@@ -17,7 +17,6 @@ import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
-from recruit_assets.load.connection import transaction
 from recruit_assets.load.copies import COPY, OLD, copy_all, exclusive, make_copy
 from recruit_assets.load.current import create_view
 from recruit_assets.load.erasure import compacted_at, personal_columns
@@ -101,10 +100,11 @@ def publish(
 
     def fill(database: duckdb.DuckDBPyConnection) -> None:
         if columns is None:
-            with transaction(database):  # so that what is removed is never written
-                copy_all(database, file)
-                for name in _SECRET:
-                    database.execute(f"DROP TABLE IF EXISTS {quoted(COPY)}.{quoted(META)}.{name}")
+            database.execute("BEGIN TRANSACTION")  # so that what is removed is never written
+            copy_all(database, file)
+            for name in _SECRET:
+                database.execute(f"DROP TABLE IF EXISTS {quoted(COPY)}.{quoted(META)}.{name}")
+            database.execute("COMMIT")
         with database.cursor() as old, database.cursor() as new:
             old.execute(f"USE {quoted(OLD)}")
             new.execute(f"USE {quoted(COPY)}")
