@@ -100,11 +100,9 @@ def publish(
 
     def fill(database: duckdb.DuckDBPyConnection) -> None:
         if columns is None:
-            database.execute("BEGIN TRANSACTION")  # so that what is removed is never written
             copy_all(database, file)
-            for name in _SECRET:
+            for name in _SECRET:  # before the checkpoint, which would write it to the file
                 database.execute(f"DROP TABLE IF EXISTS {quoted(COPY)}.{quoted(META)}.{name}")
-            database.execute("COMMIT")
         with database.cursor() as old, database.cursor() as new:
             old.execute(f"USE {quoted(OLD)}")
             new.execute(f"USE {quoted(COPY)}")
