@@ -48,7 +48,7 @@ def create_view(database: duckdb.DuckDBPyConnection, name: str) -> None:
 def check_view(database: duckdb.DuckDBPyConnection, name: str) -> None:
     """Refuse a table or view of a user's own in place of the view of an endpoint.
 
-    What has the right columns is left as it is, whoever made it.
+    A view or table with the right columns is left as it is, even if a user made it.
 
     Raises:
         DatabaseProblem: the message says what to do.
