@@ -691,7 +691,7 @@ class Play:
         assert result.report.verdict.proven
 
     def expected(self) -> dict[str, set[str]]:
-        """The ids that each table should have, by the world and whoever is forgotten."""
+        """The ids that each table should have, by the world and the forgotten persons."""
         left_out: dict[str, set[str]] = {}
         found = {}
         for type_, names in WORLD.items():

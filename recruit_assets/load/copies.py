@@ -27,7 +27,6 @@ from recruit_assets.load.sql import quoted
 
 OLD, COPY = "original", "copy of it"  # names of the two in DuckDB
 LINGER = 0.2  # seconds that a replaced database stays locked
-LATE = {"checkpoint_threshold": "1TB"}  # no checkpoint before the copy is whole
 
 Fill = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -100,7 +99,7 @@ def _attempt(
     try:
         with (
             translate_duckdb_errors(str(file), wait_seconds, committed=is_apart),
-            start({"temp_directory": str(spill.path / "spill"), **LATE, **config}) as database,
+            start({"temp_directory": str(spill.path / "spill"), **config}) as database,
         ):
             database.execute(attaching(str(file), OLD, "READ_ONLY"))
             if is_made(f"{file}.wal"):

@@ -46,6 +46,7 @@ PUBLISHED = Table(
     "When this copy of the database was published; the database itself has no such table",
     {"published": ("TIMESTAMP WITH TIME ZONE", "When the copy was made")},
 )
+_LATE = {"checkpoint_threshold": "1TB"}  # no checkpoint before the secrets are removed
 _SECRET = (SALT, FORGOTTEN)  # tables with which hashes could be traced to persons
 _KEPT = BOOKKEEPING.keys() - {"_row_hash", UNPARSED}
 
@@ -114,9 +115,10 @@ def publish(
             new.execute(f"INSERT INTO {published} VALUES (?)", [datetime.now(UTC)])
             new.execute("COMMIT")
 
+    options = config if columns is not None else {**_LATE, **config}
     with exclusive(file, wait_seconds):
         check_target(path, target, wait_seconds)
-        make_copy(file, Path(target).resolve(), wait_seconds, config, fill, mode=READ_ONLY)
+        make_copy(file, Path(target).resolve(), wait_seconds, options, fill, mode=READ_ONLY)
 
 
 def check_target(path: str, target: str, wait_seconds: float) -> None:
