@@ -21,6 +21,7 @@ from recruit_assets.extract.client import Client
 from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
+from recruit_assets.interrupts import Listener, raise_if_interrupted
 from recruit_assets.load.compact import make_erasure_final
 from recruit_assets.load.connection import connection, exists
 from recruit_assets.load.obstacles import with_translated_errors
@@ -47,13 +48,19 @@ def as_dagster_failure(names: Mapping[str, str] = MappingProxyType({})) -> Itera
 
     Args:
         names: the user's names of settings, by environment variable.
+
+    Raises:
+        dagster.Failure: the block raised an error of this project.
+        KeyboardInterrupt: the process was told to stop, before the block or during it.
     """
+    raise_if_interrupted()
     try:
         with naming_settings(names):
             yield
     except RecruitError as error:
         # The sentence is enough; a traceback would push it off the screen.
         raise dg.Failure(str(error), allow_retries=error.retryable) from None
+    raise_if_interrupted()
 
 
 class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -146,6 +153,13 @@ class RecruitDatabase(DuckDBResource):
         description="Columns that a copy without personal data has, by table; `build_defs` sets it",
     )
 
+    _interrupts: Listener | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Notice from now on that the process is told to stop."""
+        if not _is_of_io_manager(context):
+            self._interrupts = Listener()
+
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the database for writing.
@@ -180,10 +194,10 @@ class RecruitDatabase(DuckDBResource):
         after each step; the last call does all three. If the last steps are skipped, or the run was
         stopped, nothing is logged, and the next run compacts and publishes.
         """
-        if not (context.run and context.instance and context.log):
+        if self._interrupts:
+            self._interrupts.close()
+        if not (context.run and context.instance and context.log) or _is_of_io_manager(context):
             return
-        if isinstance(context.resource_def, dg.IOManagerDefinition):
-            return  # the IO manager's database; the run has its own
         if _was_stopped(context.run, context.instance) or _has_ended(context.run, context.instance):
             return
         over, log = _is_over(context.run, context.instance), context.log
@@ -234,6 +248,11 @@ class RecruitDatabase(DuckDBResource):
             )
         else:
             log.info(f"The read copy was published: {self.read_copy}")
+
+
+def _is_of_io_manager(context: dg.InitResourceContext) -> bool:
+    """Return whether a database is the IO manager's; the run has another."""
+    return isinstance(context.resource_def, dg.IOManagerDefinition)
 
 
 def _was_stopped(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:

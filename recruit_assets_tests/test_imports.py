@@ -9,7 +9,12 @@ PACKAGE = Path(__file__).parents[1] / "recruit_assets"
 WORDS = {"recruit_assets.catalogue", "recruit_assets.errors", "recruit_assets.text"}
 SYNC = {*WORDS, "recruit_assets.extract", "recruit_assets.load", "recruit_assets.options"}
 OWN = {  # what a place may import of this package
-    "extract": {*WORDS, "recruit_assets.endpoints", "recruit_assets.extract"},
+    "extract": {
+        *WORDS,
+        "recruit_assets.endpoints",
+        "recruit_assets.extract",
+        "recruit_assets.interrupts",
+    },
     "load": {*WORDS, "recruit_assets.load"},
     "marts": {
         *WORDS,
@@ -39,6 +44,7 @@ OWN = {  # what a place may import of this package
     "environment.py": WORDS,
     "catalogue.py": set(),
     "errors.py": {"recruit_assets.text"},
+    "interrupts.py": set(),
     "text.py": set(),
 }
 FOREIGN = {  # what it may not import of others
@@ -58,6 +64,7 @@ FOREIGN = {  # what it may not import of others
     "settings.py": {"dagster", "duckdb", "requests"},
     "catalogue.py": {"dagster", "duckdb", "requests"},
     "errors.py": {"dagster", "duckdb", "requests"},
+    "interrupts.py": {"dagster", "duckdb", "requests"},
     "text.py": {"dagster", "duckdb", "requests"},
 }
 

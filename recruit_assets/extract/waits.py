@@ -2,8 +2,9 @@
 
 Python handles a signal in the main thread, between two instructions. The system does not wake that
 thread if the signal arrives just before it blocks, or goes to another thread: without a time limit
-it would wait on, with the interrupt unseen. So waits are short, and repeated. Only the wait for a
-response is not: it ends after the time that the settings allow.
+it would wait on, with the interrupt unseen. So waits are short, and repeated, and look for an
+interrupt that Python has lost. Only the wait for a response does neither: it ends after the time
+that the settings allow.
 """
 
 from concurrent import futures
@@ -11,6 +12,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Event
 from typing import TypeVar
+
+from recruit_assets.interrupts import raise_if_interrupted
 
 STEP = 0.5  # seconds that an unseen interrupt can stay unseen
 
@@ -20,12 +23,14 @@ Result = TypeVar("Result")
 def sleep(seconds: float, stopped: Event) -> None:
     """Wait that many seconds, or until `stopped` is set."""
     while seconds > 0 and not stopped.wait(min(seconds, STEP)):
+        raise_if_interrupted()
         seconds -= STEP
 
 
 def result_of(future: "futures.Future[Result]") -> Result:
     """Wait for a future; return its result, or raise its error."""
     while not future.done():
+        raise_if_interrupted()
         futures.wait([future], STEP)
     return future.result()
 
@@ -33,5 +38,6 @@ def result_of(future: "futures.Future[Result]") -> Result:
 def take(queue: "SimpleQueue[Result]") -> Result:
     """Wait for the next item of a queue, and return it."""
     while True:
+        raise_if_interrupted()
         with suppress(Empty):
             return queue.get(timeout=STEP)
