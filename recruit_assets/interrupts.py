@@ -1,8 +1,9 @@
 """Interrupts that Python loses: noticed all the same, and raised again.
 
 Python raises the exception of a signal wherever the main thread happens to be. Where errors are
-ignored, as in a finalizer or the callback of a weak reference, that exception is lost: a run that
-was told to stop would go on, and end as a success. The interpreter also writes the number of each
+ignored, that exception is lost: in a finalizer, in the callback of a weak reference, in Python code
+that DuckDB calls while it prepares a query. A run that was told to stop would go on, and end as a
+success. The interpreter also writes the number of each
 signal to a socket, which nothing can swallow. A `Listener` receives it during a run, and
 `raise_if_interrupted` is called wherever a run may end.
 """
