@@ -85,7 +85,7 @@ def _last_read(database: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
     """Return when the last proven reading of each endpoint began."""
     return dict(
         database.execute(
-            f"SELECT endpoint, proven_at FROM {latest(database)} WHERE proven_at IS NOT NULL"
+            f"FROM {latest(database, 'endpoint', 'proven_at')} WHERE proven_at IS NOT NULL"
         ).fetchall()
     )
 

@@ -138,17 +138,22 @@ def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState
     It is void if something else added or removed rows. A cursor or a complete reading from a wrong
     clock counts as none.
     """
+    columns = (
+        "cursor", "complete_at", "filter_refused", "rows", "api", "stored_number", "stored_run_id",
+        "proven_api",
+    )  # fmt: skip
     found = database.execute(
-        "SELECT cursor, complete_at, filter_refused, rows, api, stored_number, stored_run_id, "
-        "coalesce(proven_api, '') "
-        f"FROM {latest(database)} WHERE endpoint = ?",
+        f"SELECT * EXCLUDE (endpoint) FROM {latest(database, *columns, 'endpoint')} "
+        "WHERE endpoint = ?",
         [endpoint.name],
     ).fetchall()
     if not found:
         return SyncState()
     ((cursor, complete_at, refused, remembered, last_api, number, run_id, good_api),) = found
     known = SyncState(
-        api=good_api, stored=None if number is None else (number, run_id), last_api=last_api or ""
+        api=good_api or "",
+        stored=None if number is None else (number, run_id),
+        last_api=last_api or "",
     )
     if remembered != rows(database, endpoint):
         return replace(known, void=True)

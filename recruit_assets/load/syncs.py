@@ -6,7 +6,7 @@ Syncs are ordered by `sync_number`, which does not depend on a clock. The view s
 of a time from a wrong clock: in the future, before 1970, or later than the end of the last sync.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,6 +81,23 @@ LATEST = {
     "proven_api": "The API that it read",
     "complete_at": "When the last complete one began",
 }
+_STORED, _PROVEN = "rows IS NOT NULL", "verdict IN ('complete', 'window')"
+_TAKEN_FROM = {  # a column of `syncs`, and what is true of the sync that has its last value
+    **{
+        name: (name, "true")
+        for name in ("sync_number", "run_id", "mode", "verdict", "reason", "started", "finished")
+    },
+    "stored_number": ("sync_number", _STORED),
+    "stored_run_id": ("run_id", _STORED),
+    "read_from": ("started", _STORED),
+    "read_at": ("finished", _STORED),
+    **{name: (name, _STORED) for name in ("rows", "current_rows", "api", "cursor")},
+    "filter_refused": ("filter_refused", "filter_refused IS NOT NULL"),
+    "proven_at": ("started", _PROVEN),
+    "proven_api": ("api", _PROVEN),
+    "complete_at": ("started", "verdict = 'complete'"),
+}
+_TIMES = {name for name, (column, _) in _TAKEN_FROM.items() if "TIMESTAMP" in SYNCS[column][0]}
 RENAMED = {  # since version 1: the new name of a column, and its old one
     "seconds_waited_for_budget": "waited_for_budget",
     "seconds_waited_to_retry": "waited_to_retry",
@@ -149,10 +166,15 @@ def add_sync(database: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> 
     )
 
 
-def latest(database: duckdb.DuckDBPyConnection) -> str:
-    """Return SQL for the rows of `recruit_meta.latest`, even if it is missing or out of date."""
+def latest(database: duckdb.DuckDBPyConnection, *columns: str) -> str:
+    """Return SQL for the rows of `recruit_meta.latest`, even if it is missing or out of date.
+
+    Args:
+        database: the database.
+        columns: the columns that are needed; all by default, which take longer to plan.
+    """
     now = f"TIMESTAMPTZ {literal(datetime.now(UTC).isoformat())}"
-    return f"({_latest(_syncs(database), now)})"
+    return f"({_latest(_syncs(database), now, columns or LATEST)})"
 
 
 def numbered(database: duckdb.DuckDBPyConnection) -> str:
@@ -200,35 +222,25 @@ def _numbered(syncs: str) -> str:
     )
 
 
-def _latest(syncs: str, now: str) -> str:
-    def last(value: str, which: str = "true") -> str:
-        return f"arg_max_null({value}, place) FILTER ({which})"
-
-    end = last("finished")
-    end = f"CASE WHEN {end} BETWEEN to_timestamp(0) AND {now} THEN {end} ELSE {now} END"
-
-    def past(value: str, which: str = "true") -> str:
-        time = last(value, which)
-        return f"CASE WHEN {time} BETWEEN to_timestamp(0) AND {end} THEN {time} END"
-
-    stored, proven = "rows IS NOT NULL", "verdict IN ('complete', 'window')"
-    columns = {
-        "endpoint": "endpoint",
-        **{name: last(name) for name in ("sync_number", "run_id", "mode", "verdict", "reason")},
-        **{name: past(name) for name in ("started", "finished")},
-        "stored_number": last("sync_number", stored),
-        "stored_run_id": last("run_id", stored),
-        "read_from": past("started", stored),
-        "read_at": past("finished", stored),
-        **{name: last(name, stored) for name in ("rows", "current_rows", "api")},
-        "cursor": past("cursor", stored),
-        "filter_refused": last("filter_refused", "filter_refused IS NOT NULL"),
-        "proven_at": past("started", proven),
-        "proven_api": last("api", proven),
-        "complete_at": past("started", "verdict = 'complete'"),
-    }
-    selected = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
-    return f"SELECT {selected} FROM ({_numbered(syncs)}) GROUP BY endpoint"
+def _latest(syncs: str, now: str, columns: Collection[str] = LATEST) -> str:
+    """Return SQL for columns of the view; each costs time to plan, even if it is not used."""
+    taken = ", ".join(
+        f"arg_max_null({value}, place) FILTER ({which}) AS {quoted(name)}"
+        for name, (value, which) in _TAKEN_FROM.items()
+        if name in (*columns, "finished")
+    )
+    selected = ", ".join(
+        f"CASE WHEN {quoted(name)} BETWEEN to_timestamp(0) AND latest_possible THEN {quoted(name)} "
+        f"END AS {quoted(name)}"
+        if name in _TIMES
+        else quoted(name)
+        for name in columns
+    )
+    return (
+        f"SELECT {selected} FROM (SELECT *, CASE WHEN finished BETWEEN to_timestamp(0) AND {now} "
+        f"THEN finished ELSE {now} END AS latest_possible "
+        f"FROM (SELECT endpoint, {taken} FROM ({_numbered(syncs)}) GROUP BY endpoint))"
+    )
 
 
 def _is_latest(database: duckdb.DuckDBPyConnection) -> bool:
