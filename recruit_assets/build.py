@@ -29,7 +29,8 @@ from recruit_assets.schedules import (
     build_syncs,
 )
 from recruit_assets.sensors import Steps, build_marts_sensor, build_notifications
-from recruit_assets.settings import Settings, is_same_file
+from recruit_assets.settings import Settings
+from recruit_assets.variables import is_same_file
 
 Translation = Callable[[dg.AssetSpec], dg.AssetSpec]
 

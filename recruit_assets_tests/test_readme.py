@@ -16,7 +16,7 @@ from recruit_assets.cli.main import parser
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.marts.mart import MARTS
-from recruit_assets.settings import Variable, variables
+from recruit_assets.variables import Variable, variables
 
 ROOT = Path(__file__).parents[1]
 README, CHANGELOG = "README.md", "CHANGELOG.md"

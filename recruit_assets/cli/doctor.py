@@ -24,13 +24,8 @@ from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.load.read_copy import CopyStatus, check_target, published_at
 from recruit_assets.load.reading import check_writable, is_made, reading
-from recruit_assets.settings import (
-    Settings,
-    Variable,
-    holds_a_secret,
-    unknown_variables,
-    variables,
-)
+from recruit_assets.settings import Settings
+from recruit_assets.variables import Variable, holds_a_secret, unknown_variables, variables
 
 WAIT_SECONDS = 1.0  # for a database that another process is writing to
 PLACES = ("base_url", "database", "column_policy", "read_copy")  # settings that messages show

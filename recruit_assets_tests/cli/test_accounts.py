@@ -13,7 +13,8 @@ from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.environment import account_names, account_problems
 from recruit_assets.sandbox import Rules, Sandbox
-from recruit_assets.settings import Settings, holds_a_secret, unknown_variables, variables
+from recruit_assets.settings import Settings
+from recruit_assets.variables import holds_a_secret, unknown_variables, variables
 from recruit_assets_tests.cli.test_command_line import environment
 from recruit_assets_tests.conftest import KEY, served
 

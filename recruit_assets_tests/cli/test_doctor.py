@@ -25,7 +25,7 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.sandbox import Sandbox
-from recruit_assets.settings import variables
+from recruit_assets.variables import variables
 from recruit_assets_tests.cli.test_command_line import ROOT
 from recruit_assets_tests.conftest import KEY, Project
 from recruit_assets_tests.load.test_connection import held_elsewhere
