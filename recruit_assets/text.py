@@ -15,7 +15,7 @@ from unicodedata import category
 
 BLANK = "(blank)"  # replaces a text without any printable character
 MAX_LINE = 2000  # characters of a line in a log, or of an error
-MAX_LABEL = 60  # characters; the drawing library takes seconds to measure longer labels
+MAX_LABEL = 60  # characters of a name in a picture
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 EXAMINED_PER_SHOWN = (
     16  # characters examined per character shown, which bounds the cost of long texts

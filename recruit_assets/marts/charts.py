@@ -1,46 +1,35 @@
-"""The charts of the marts, drawn as SVG from Vega-Lite, without a browser or a network.
+"""The charts of the marts, drawn as SVG: bars, and lines over months.
 
 Colours are CSS variables of the page (`var(--ink)` and so on), so that one drawing works in light
 and dark mode; outside the page, they are replaced by colours that work in both.
 """
 
 import base64
-import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
-from math import isfinite
-from typing import Any
+from html import escape
+from itertools import pairwise
+from math import ceil, floor, isfinite, log10
 
 import duckdb
-import vl_convert
 
 from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.mart import Mart, Picture
-from recruit_assets.text import MAX_LABEL, markdown, one_line
 from recruit_assets.text import label as one_label
+from recruit_assets.text import markdown, one_line
 
-WIDTH, STEP, TALL, MAX_NAME_WIDTH = (
-    440,
-    30,
-    210,
-    160,
-)  # pixels: width, bar height, line chart height, name
+WIDTH, STEP, TALL = 440, 30, 210  # pixels: width, height of a bar with its space, and of a line
+GAP, RIGHT, BOTTOM = 8, 60, 180  # pixels: beside text, for numbers on the right, to the months
+LETTER = 8  # pixels that a letter takes at most, on average; the page's font is unknown
+MAX_NAME = 22  # characters of the name of a bar
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 INK, QUIET, LINE, ACCENT = "var(--ink)", "var(--quiet)", "var(--line)", "var(--accent)"
 EVERYWHERE = {INK: "#7b8794", QUIET: "#7b8794", LINE: "#9aa5b144", ACCENT: "#3f83d8"}
 MAX_MONTHS = 24  # months shown
-STEPS = (1, 2, 3, 6, 12, 24)  # months between two marks of an axis
-MANY_DAYS = 5 * 366  # from the first to the last month; a longer axis has ticks for years
-SHORT = 18  # characters of a name that is cut here, not by the library
-PLACE = 2  # digits of a row's position
+STEPS = (1, 2, 3, 6, 12, 24, *(12 * years for years in (5, 10, 20, 50, 100, 200, 500, 1000, 2500)))
 MAX_VALUE = 1e15  # well within what a chart's scale can hold
-# A screen reader would read these parts one by one, while `words` describes the chart. The font is
-# set once.
-_NEEDLESS = re.compile(r' (?:role|aria-[a-z]+|class|pointer-events|opacity|font-family)="[^"]*"')
-
-Spec = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -82,106 +71,104 @@ def number(value: float | None) -> str:
     return f"{value:,.1f}" if abs(value) < 10 and value != int(value) else f"{value:,.0f}"
 
 
-class NotDrawn(Exception):
-    """Report why the library cannot draw a picture."""
-
-
 def as_svg(chart: ChartData) -> str:
-    """Draw a picture for a page that defines the colours.
-
-    Raises:
-        NotDrawn: the library cannot draw it.
-    """
-    spec = (_months if chart.picture.months else _bars)(chart.rows)
-    try:
-        svg = _drawn(json.dumps(spec))
-    except ValueError as error:
-        raise NotDrawn(one_line(f"The picture could not be drawn: {error}", 200)) from error
-    svg = _NEEDLESS.sub("", re.sub(r"(\d\.\d\d)\d+", r"\1", svg))
-    return svg.replace("<svg ", f'<svg aria-hidden="true" font-family="{FONT}" ', 1)
-
-
-@lru_cache(maxsize=32)
-def _drawn(spec: str) -> str:
-    """Return the drawing of a specification; a run needs each twice, for the UI and the report."""
-    return str(vl_convert.vegalite_to_svg(spec))
+    """Draw a picture for a page that defines the colours."""
+    if chart.picture.months:
+        height, parts = TALL, _months(chart.rows)
+    else:
+        height, parts = max(len(chart.rows), 1) * STEP, _bars(chart.rows)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" aria-hidden="true" font-family="{FONT}" '
+        f'font-size="13" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">'
+        f"{''.join(parts)}</svg>"
+    )
 
 
 def as_markdown(chart: ChartData) -> str:
     """Return the drawing and its text for Dagster's UI, whose colours are unknown."""
     if not chart.rows:
         return chart.words
-    try:
-        svg = as_svg(chart)
-    except NotDrawn as error:
-        return markdown(f"{chart.words} {error}")
-    svg = re.sub(r"var\(--\w+\)", lambda found: EVERYWHERE[found[0]], svg)
+    svg = re.sub(r"var\(--\w+\)", lambda found: EVERYWHERE[found[0]], as_svg(chart))
     encoded = base64.b64encode(svg.encode()).decode()
     return f"![{markdown(chart.words)}](data:image/svg+xml;base64,{encoded})"
 
 
-def _bars(rows: list[Row]) -> Spec:
-    """Return a bar for each row, in their order, with its number at its end."""
-    names, limit = _names(rows)
-    # Cut names may be equal, so each has the row's position as a prefix.
-    shown = [
-        {"label": f"{place:0{PLACE}}{name}", "value": value, "text": number(row["value"])}
-        for place, (name, value, row) in enumerate(zip(names, _values(rows), rows, strict=True))
+def _bars(rows: list[Row]) -> Iterator[str]:
+    """Draw a bar for each row, in their order, with its number at its end."""
+    names, values = [one_line(label(row), MAX_NAME) for row in rows], _values(rows)
+    left = LETTER * max(map(len, names), default=0) + GAP
+    most = max((value or 0.0 for value in values), default=0.0) or 1
+    for place, (name, value, row) in enumerate(zip(names, values, rows, strict=True)):
+        middle = place * STEP + STEP / 2
+        width = (WIDTH - left - RIGHT) * max(value or 0.0, 0.0) / most
+        yield _text(left - GAP, middle, name, "end")
+        if width:
+            yield (
+                f'<rect x="{left}" y="{middle - 9:g}" width="{width:.1f}" height="18" rx="3" '
+                f'fill="{ACCENT}"/>'
+            )
+        yield _text(left + width + 6, middle, number(row["value"]))
+
+
+def _months(rows: list[Row]) -> Iterator[str]:
+    """Draw a line over months with a point for each, and the number of the last one."""
+    values = _values(rows)
+    days: list[date] = [row["label"] for row in rows]
+    marks, digits = _number_marks([value for value in values if value is not None])
+    shown = [f"{mark:,.{digits}f}" for mark in marks]
+    left = LETTER * max(map(len, shown)) + GAP
+    first, span = days[0].toordinal(), (days[-1] - days[0]).days or 1
+
+    def across(day: date) -> float:
+        return left + (WIDTH - left - RIGHT) * (day.toordinal() - first) / span
+
+    def down(value: float) -> float:
+        return BOTTOM - (BOTTOM - GAP) * (value - marks[0]) / (marks[-1] - marks[0])
+
+    for mark, text in zip(marks, shown, strict=True):
+        y = f"{down(mark):.1f}"
+        yield f'<line x1="{left}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" stroke="{LINE}"/>'
+        yield _text(left - GAP, down(mark), text, "end", QUIET)
+    for day, text in _month_marks(days[0], days[-1]):
+        yield _text(max(across(day), left + 20), TALL - 10, text, "middle", QUIET)
+    points = [
+        None if value is None else (across(day), down(value))
+        for day, value in zip(days, values, strict=True)
     ]
-    axis = _axis(INK) | {
-        # The page's font may be wider than the one used for the layout.
-        "minExtent": min(MAX_NAME_WIDTH, max((9 * len(name) for name in names), default=0)) + 8,
-        "labelLimit": limit,
-        "labelExpr": f"slice(datum.label, {PLACE})",
-    }
-    most = max((value or 0.0 for value in _values(rows)), default=0.0) or 1
-    scale = {"domain": [0, most * 1.18]}
-    x = {"field": "value", "type": "quantitative", "axis": None, "scale": scale}
-    y = {"field": "label", "type": "nominal", "sort": None, "axis": axis}
-    bar = {"type": "bar", "color": ACCENT, "cornerRadiusEnd": 3, "height": 18}
-    layers = [{"mark": bar}, _texts(dx=6)]
-    return _chart(shown, {"x": x, "y": y}, layers, max(len(rows), 1) * STEP + 10)
+    yield from _line(points)
+    if last := points[-1]:
+        yield _text(last[0] + GAP, last[1], number(rows[-1]["value"]))
 
 
-def _months(rows: list[Row]) -> Spec:
-    """Return a line over months with a point for each, and the number of the last one."""
-    shown = [
-        {"label": row["label"].isoformat(), "value": value, "text": ""}
-        for row, value in zip(rows, _values(rows), strict=True)
-    ]
-    shown[-1]["text"] = number(rows[-1]["value"])
-    time = _axis(QUIET) | {"grid": False} | _ticks(rows[0]["label"], rows[-1]["label"])
-    x = {"field": "label", "type": "temporal", "axis": time, "scale": {"type": "utc"}}
-    numbers = _axis(QUIET) | {"tickCount": 4}
-    y = {"field": "value", "type": "quantitative", "axis": numbers, "scale": {"nice": 4}}
-    line = {
-        "type": "line", "color": ACCENT, "strokeWidth": 2.5, "point": {"color": ACCENT, "size": 34}
-    }  # fmt: skip
-    return _chart(shown, {"x": x, "y": y}, [{"mark": line}, _texts(dx=8)], TALL, right=40)
+def _line(points: Sequence[tuple[float, float] | None]) -> Iterator[str]:
+    """Draw a line through points, with a gap where there is none."""
+    for start, end in pairwise(points):
+        if start and end:
+            yield (
+                f'<line x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" '
+                f'y2="{end[1]:.1f}" stroke="{ACCENT}" stroke-width="2.5" stroke-linecap="round"/>'
+            )
+    for x, y in filter(None, points):
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.3" fill="{ACCENT}"/>'
 
 
-def _ticks(first: date, last: date) -> Spec:
-    """Return the marks of an axis of months: at most four, or some years if it is very long."""
-    if (last - first).days > MANY_DAYS:
-        return {"format": "%Y", "tickCount": 4}
+def _number_marks(values: list[float]) -> tuple[list[float], int]:
+    """Return at least two marks of an axis from 0 that includes all values, and their decimals."""
+    low, high = min([0.0, *values]), max([0.0, *values])
+    least = (high - low) / 4 or 1.0
+    unit = 10.0 ** floor(log10(least))
+    step = next(each * unit for each in (1, 2, 5, 10) if each * unit >= least)
+    marks = range(floor(low / step), max(ceil(high / step), floor(low / step) + 1) + 1)
+    return [mark * step for mark in marks], max(0, -floor(log10(step)))
+
+
+def _month_marks(first: date, last: date) -> list[tuple[date, str]]:
+    """Return the marks of an axis of months: at most four, which are years if it is very long."""
     months = range(12 * first.year + first.month - 1, 12 * last.year + last.month)
     step = next(each for each in STEPS if len(months) <= 4 * each)
     marked = [month for month in months if month % step == 0] or [months[0]]
-    return {"format": "%b %y", "values": [f"{m // 12:04}-{m % 12 + 1:02}-01" for m in marked]}
-
-
-def _names(rows: list[Row]) -> tuple[list[str], int]:
-    """Return the names of the bars, and how many pixels of a name are drawn, 0 for all.
-
-    The library fits a name by measuring many prefixes of it, and fails if one ends inside a
-    surrogate pair. So names are cut here, by length, if they are very long, or if any has a
-    character that takes a pair, such as an emoji.
-    """
-    names = [label(row) for row in rows]
-    has_pairs = max(map(max, names), default="") > "\uffff"
-    return [
-        one_line(name, SHORT) if has_pairs or len(name) == MAX_LABEL else name for name in names
-    ], 0 if has_pairs else MAX_NAME_WIDTH - 20
+    days = [date(month // 12, month % 12 + 1, 1) for month in marked]
+    return [(day, f"{day.year}" if step > 24 else f"{day:%b %y}") for day in days]
 
 
 def _values(rows: list[Row]) -> list[float | None]:
@@ -192,30 +179,9 @@ def _values(rows: list[Row]) -> list[float | None]:
     ]
 
 
-def _axis(color: str) -> Spec:
-    return {
-        "title": None, "domain": False, "ticks": False, "gridColor": LINE, "labelColor": color,
-        "labelFontSize": 13, "labelPadding": 8,
-    }  # fmt: skip
-
-
-def _texts(dx: int) -> Spec:
-    mark = {"type": "text", "align": "left", "dx": dx, "fontSize": 13, "color": INK}
-    return {"mark": mark, "encoding": {"text": {"field": "text"}}}
-
-
-def _chart(
-    rows: list[Row], encoding: Spec, layers: list[Spec], height: int, right: int = 4
-) -> Spec:
-    """Return a chart of layers over the same rows, with `right` as padding on the right."""
-    return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "data": {"values": rows},
-        "encoding": encoding,
-        "layer": layers,
-        "width": WIDTH,
-        "height": height,
-        "padding": {"left": 4, "top": 4, "bottom": 4, "right": right},
-        "autosize": {"type": "fit", "contains": "padding"},
-        "config": {"background": "transparent", "view": {"stroke": None}},
-    }
+def _text(x: float, y: float, text: str, anchor: str = "start", color: str = INK) -> str:
+    """Draw a text whose middle is at `y`."""
+    return (
+        f'<text x="{x:.1f}" y="{y + 4.5:.1f}" text-anchor="{anchor}" fill="{color}">'
+        f"{escape(text)}</text>"
+    )

@@ -23,7 +23,7 @@ from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.disk import disk_problem
 from recruit_assets.load.syncs import latest
 from recruit_assets.marts.build import Row, ask
-from recruit_assets.marts.charts import ChartData, NotDrawn, as_svg, number, query_chart
+from recruit_assets.marts.charts import ChartData, as_svg, number, query_chart
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.text import one_line
 
@@ -156,9 +156,6 @@ def _is_wordy(value: Any) -> bool:
     return isinstance(value, str) and any(letter.isalpha() for letter in value)
 
 
-def _drawn(chart: ChartData) -> Markup | str:
-    """Return a drawing, or a sentence if it cannot be drawn."""
-    try:
-        return Markup(as_svg(chart))  # noqa: S704 - our own drawing, which escapes its texts
-    except NotDrawn as error:
-        return str(error)
+def _drawn(chart: ChartData) -> Markup:
+    """Return a drawing."""
+    return Markup(as_svg(chart))  # noqa: S704 - our own drawing, which escapes its texts
