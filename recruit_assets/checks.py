@@ -133,7 +133,7 @@ def _sentences(said: Sequence[str]) -> str:
     return ". ".join([*(each.removesuffix(".") for each in others), last])
 
 
-def final(table: CheckContext) -> CheckResult:
+def erased(table: CheckContext) -> CheckResult:
     """Check that erased data is gone from the bytes of the file, or is not overdue."""
     found, persons = pending(table.database), count_forgotten(table.database).persons
     numbers = {"forgotten_persons": persons} if persons else {}
@@ -169,10 +169,10 @@ CHECKS = (
         "row.",
         consistent,
     ),
-    Check("erasure_is_final", "Erased personal data is gone from the file in 48 hours.", final),
+    Check("erasure_is_done", "Erased personal data is gone from the file in 48 hours.", erased),
     Check("read_copy_is_published", "The read copy has the syncs of earlier runs.", published),
 )
-ERRORS = {"erasure_is_final", "read_copy_is_published"}  # not blocking, but more than a warning
+ERRORS = {"erasure_is_done", "read_copy_is_published"}  # not blocking, but more than a warning
 WHOLE_FILE = "candidates"  # the asset that has the check of the whole file
 
 
@@ -180,8 +180,8 @@ def build_checks(
     endpoint: Endpoint, asset: dg.AssetKey, *, read_copy: bool = False
 ) -> list[dg.AssetCheckSpec]:
     """Return the check specs of an endpoint's table, and those of the whole file on one of them."""
-    of_file = {final: True, published: read_copy} if endpoint.name == WHOLE_FILE else {}
-    left_out = {final, published} - {each for each, wanted in of_file.items() if wanted}
+    of_file = {erased: True, published: read_copy} if endpoint.name == WHOLE_FILE else {}
+    left_out = {erased, published} - {each for each, wanted in of_file.items() if wanted}
     return [
         dg.AssetCheckSpec(
             check.name, asset=asset, description=check.promise, blocking=check.blocking

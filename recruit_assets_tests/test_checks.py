@@ -40,7 +40,7 @@ def says(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, str | None]
 def test_each_asset_has_every_check_and_one_of_them_blocks() -> None:
     for asset in ASSETS:
         name = asset.key.path[-1]
-        without = {"erasure_is_final"} if name != "candidates" else set()
+        without = {"erasure_is_done"} if name != "candidates" else set()
         assert {spec.name for spec in asset.check_specs} == ALL - without
         assert {spec.name for spec in asset.check_specs if spec.blocking} == {"ids_are_unique"}
         assert {spec.asset_key for spec in asset.check_specs} == {asset.key}
@@ -55,7 +55,7 @@ def test_jobs_run_the_checks(job: str) -> None:
 def must_be_well(result: dg.ExecuteInProcessResult) -> None:
     """Every check of every asset passed, and looked at the keys."""
     evaluations = list(result.get_asset_check_evaluations())
-    of_one_asset = len(ASSETS) - 1  # erasure_is_final, of the whole file
+    of_one_asset = len(ASSETS) - 1  # erasure_is_done, of the whole file
     assert len(evaluations) == len(ASSETS) * len(ALL) - of_one_asset
     assert {
         name: said for asset in ASSETS for name, said in says(result, asset.key.path[-1]).items()

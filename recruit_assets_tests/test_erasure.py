@@ -275,7 +275,7 @@ def test_the_check_fails_when_it_is_pending_for_two_days(erased: Project) -> Non
     def passes() -> bool:
         database = RecruitDatabase(database=str(erased.path), wait_seconds=0.1)
         (found,) = run_checks(
-            BY_NAME["candidates"], database, dg.AssetKey("candidates"), {"erasure_is_final"}
+            BY_NAME["candidates"], database, dg.AssetKey("candidates"), {"erasure_is_done"}
         )
         assert found.severity is dg.AssetCheckSeverity.ERROR
         return bool(found.passed)
