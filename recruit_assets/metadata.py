@@ -69,7 +69,10 @@ def counts(result: SyncResult) -> dict[str, float]:
     stats = result.reading.source.stats
     if not result.merged.superseded:
         del merged["superseded"]  # few syncs have any
-    left_out = len(result.reading.left_out.records)
+    rare = {
+        "rewritten": result.reading.state.rewritten,
+        "left_out": len(result.reading.left_out.records),
+    }
     return {
         "read": report.records,
         **merged,
@@ -83,7 +86,7 @@ def counts(result: SyncResult) -> dict[str, float]:
         "records_per_second": round(report.records / result.seconds) if result.seconds else 0,
         "seconds_waited_for_budget": round(stats.seconds_waited_for_budget, 1),
         "seconds_waited_to_retry": round(stats.seconds_waited_to_retry, 1),
-        **({"left_out": left_out} if left_out else {}),
+        **{name: number for name, number in rare.items() if number},
     } | ({} if report.record_count is None else {"record_count": report.record_count})
 
 

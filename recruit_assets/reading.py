@@ -6,7 +6,7 @@ requests; the IO manager iterates, and merges the rows (see `sync`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Self
@@ -90,8 +90,9 @@ class Reading:
             yield Batch(rows, self._record_table.columns, kept)
 
     def planned_from(self, state: SyncState) -> "Reading":
-        """Return another reading of the same endpoint, planned from another state."""
-        return Reading(self.source, state, self.options)
+        """Return another reading of the same endpoint, planned from a later state."""
+        rewritten = self.state.rewritten + state.rewritten
+        return Reading(self.source, replace(state, rewritten=rewritten), self.options)
 
     @property
     def report(self) -> WalkReport:

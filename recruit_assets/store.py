@@ -242,6 +242,7 @@ class Store:
             "pages": report.pages,
             "record_count": report.record_count,
             "read": report.records,
+            "rewritten": self._reading.state.rewritten,
         }
 
     def _results(self, result: SyncResult) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Escaping of external text for the place where it is shown.
+"""Text for the place where it is shown: escaping of external text, and counts in sentences.
 
 Job titles, stage names, ids and error bodies are untrusted; applicants write some of them. So each
 text from the API or the environment passes through one of these functions before it is shown:
@@ -72,6 +72,16 @@ def message(text: str, limit: int = MAX_LINE) -> str:
 def label(text: str) -> str:
     """Return a text that a picture can show: valid in XML, at most 60 characters."""
     return one_line(text, MAX_LABEL) or BLANK
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun, such as `1 row` or `1,200 rows`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def were(number: int) -> str:
+    """Return the verb for a number of things: was or were."""
+    return "was" if number == 1 else "were"
 
 
 class OneLineLog(logging.LoggerAdapter[logging.Logger]):

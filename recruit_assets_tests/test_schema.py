@@ -45,6 +45,11 @@ def test_the_file_of_a_version_has_the_columns_of_its_database(
     assert found == release.columns
 
 
+def test_a_version_that_the_changelog_says_is_not_released_may_still_change() -> None:
+    changelog = "## 0.2.0 (not released yet)\n\n## 0.1.0\n"
+    assert last_released(changelog).version == parsed("0.1.0")
+
+
 @pytest.mark.parametrize(
     ("before", "now", "columns", "changelog", "says"),
     [

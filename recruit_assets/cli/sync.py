@@ -205,7 +205,8 @@ def _tables(result: dg.ExecuteInProcessResult) -> Iterator[TableSync]:
                 rows=values["dagster/row_count"],
                 verdict=values["verdict"],
                 reason=values.get("reason", ""),
-                **{name: values[name] for name in TableSync.COUNTS},
+                **{name: values[name] for name in {*TableSync.COUNTS, "undeleted"}},
+                rewritten=values.get("rewritten", 0),
             )
 
 

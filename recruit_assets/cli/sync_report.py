@@ -9,7 +9,7 @@ from rich.console import Console
 
 from recruit_assets.cli.display import notes, table
 from recruit_assets.extract.report import Verdict, duration
-from recruit_assets.text import one_line, unescaped
+from recruit_assets.text import counted, one_line, unescaped
 
 CHECK_OF_THE_VERDICT = "sync_is_complete"
 
@@ -19,6 +19,7 @@ class TableSync:
     """Hold what the sync of one table did."""
 
     COUNTS: ClassVar = ("inserted", "updated", "deleted", "unchanged", "requests")
+    CHANGES: ClassVar = ("inserted", "updated", "deleted", "undeleted", "rewritten")
 
     name: str
     rows: int  # current rows afterwards
@@ -26,6 +27,8 @@ class TableSync:
     updated: int
     deleted: int
     unchanged: int
+    undeleted: int
+    rewritten: int  # because the column policy has changed
     requests: int
     verdict: str
     reason: str  # why nothing is proven; else empty
@@ -100,10 +103,10 @@ def _show_tables(screen: Console, tables: Sequence[TableSync]) -> None:
 
 
 def _summary(run: SyncRun) -> str:
-    totals = {name: sum(getattr(each, name) for each in run.tables) for name in TableSync.COUNTS}
-    changed = [name for name in ("inserted", "updated", "deleted") if totals[name]]
-    did = [f"{totals[name]:,} {name}" for name in changed] or ["nothing changed"]
-    done = f": {', '.join(did)}, {totals['requests']:,} requests" if run.tables else ""
+    totals = {name: sum(getattr(each, name) for each in run.tables) for name in TableSync.CHANGES}
+    did = [f"{total:,} {name}" for name, total in totals.items() if total] or ["nothing changed"]
+    requests = counted(sum(each.requests for each in run.tables), "request")
+    done = f": {', '.join(did)}, {requests}" if run.tables else ""
     return f"{'Failed' if run.failures else 'Done'} in {duration(run.seconds)}{done}."
 
 

@@ -23,6 +23,7 @@ from recruit_assets.load.schema import columns_found, count, table_exists, table
 from recruit_assets.load.sql import literal
 from recruit_assets.load.table import Table
 from recruit_assets.load.tables import ensure
+from recruit_assets.text import counted, were
 
 COLUMN_POLICIES = "column_policies"
 FOLLOWED = Table(
@@ -53,11 +54,13 @@ class Followed:
     """Hold what a sync needs to follow the policy of its endpoint.
 
     `salt` is the key of the hashes, empty if there are none; `complete` says whether all values are
-    stored under the policy; `note` is a sentence if stored rows were rewritten.
+    stored under the policy; `rewritten` is the number of stored rows whose values were changed, and
+    `note` a sentence about it.
     """
 
     salt: bytes = field(default=b"", repr=False)
     complete: bool = True
+    rewritten: int = 0
     note: str = ""
 
 
@@ -84,7 +87,7 @@ def follow(
         changed = {name: rule for name, rule in rules.items() if rule != before.get(name, Rule())}
         if not changed:
             return Followed(key, complete=_is_complete(database, endpoint))
-        note = ""
+        rows, note = 0, ""
         if table_exists(database, endpoint.name):
             if dry_run:
                 raise DatabaseProblem(
@@ -94,11 +97,12 @@ def follow(
             rows = _apply(database, endpoint, changed, before, key)
             named = ", ".join(f"{name}: {rule.policy}" for name, rule in sorted(changed.items()))
             note = (
-                f"{endpoint.name}: the column policy has changed ({named}). {rows:,} rows were "
-                "rewritten, and this sync reads the whole list."
+                f"{endpoint.name}: the column policy has changed ({named}). "
+                f"{counted(rows, 'row')} {were(rows)} rewritten, and this sync reads the whole "
+                "list."
             )
         _store(database, endpoint, rules)
-    return Followed(key, complete=False, note=note)
+    return Followed(key, complete=False, rewritten=rows, note=note)
 
 
 def check_followed(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, key: bytes) -> None:

@@ -7,6 +7,10 @@ import duckdb
 from recruit_assets.load.layout import META
 from recruit_assets.load.schema import table_exists
 from recruit_assets.load.syncs import SYNCS_TABLE, numbered
+from recruit_assets.text import counted
+
+ROWS = ("inserted", "updated", "deleted")
+RARE = ("undeleted", "rewritten")  # shown only if there are any
 
 
 @dataclass(frozen=True)
@@ -14,9 +18,7 @@ class RunTotals:
     """Hold what the syncs of a run did, in rows and requests."""
 
     endpoints: dict[str, list[str]]  # names by verdict
-    inserted: int
-    updated: int
-    deleted: int
+    rows: dict[str, int]  # by what was done
     requests: int
 
     def __str__(self) -> str:
@@ -28,32 +30,28 @@ class RunTotals:
             if verdict in self.endpoints
         ]
         rest = f" ({'; '.join(unproven)})" if unproven else ""
-        return (
-            f"{_counted(synced, 'endpoint')} synced{rest}: {self.inserted:,} inserted, "
-            f"{self.updated:,} updated, {self.deleted:,} deleted, "
-            f"{_counted(self.requests, 'request')}"
-        )
+        shown = {did: rows for did, rows in self.rows.items() if rows or did not in RARE}
+        changed = ", ".join(f"{rows:,} {did}" for did, rows in shown.items())
+        requests = counted(self.requests, "request")
+        return f"{counted(synced, 'endpoint')} synced{rest}: {changed}, {requests}"
 
 
 def run_totals(database: duckdb.DuckDBPyConnection, run_id: str) -> RunTotals | None:
     """Return the totals of a run, or None if it has synced nothing into this database."""
     if not table_exists(database, SYNCS_TABLE, META):
         return None
+    columns = (*ROWS, *RARE, "requests")
+    summed = ", ".join(f"coalesce(sum({column}), 0)" for column in columns)
     found = database.execute(
         "WITH last AS (SELECT * REPLACE (if(verdict IN ('complete', 'window', 'incomplete', "
         "'unavailable'), verdict, 'failed') AS verdict) "
         f"FROM {numbered(database)} WHERE run_id = ? "
         "QUALIFY row_number() OVER (PARTITION BY endpoint ORDER BY sync_number DESC) = 1) "
-        "SELECT verdict, list(endpoint ORDER BY endpoint), coalesce(sum(inserted), 0), "
-        "coalesce(sum(updated), 0), coalesce(sum(deleted), 0), coalesce(sum(requests), 0) "
-        "FROM last GROUP BY verdict",
+        f"SELECT verdict, list(endpoint ORDER BY endpoint), {summed} FROM last GROUP BY verdict",
         [run_id],
     ).fetchall()
     if not found:
         return None
-    counts = [sum(map(int, column)) for column in list(zip(*found, strict=True))[2:]]
-    return RunTotals({verdict: names for verdict, names, *_ in found}, *counts)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
+    *rows, requests = (sum(map(int, column)) for column in list(zip(*found, strict=True))[2:])
+    names = {verdict: endpoints for verdict, endpoints, *_ in found}
+    return RunTotals(names, dict(zip((*ROWS, *RARE), rows, strict=True)), requests)

@@ -31,8 +31,8 @@ class SyncState:
     `stored` is the number and the run of the last stored sync; `last_api` is the identity of the
     API that it read, None before the first sync; `columns` are the kinds of the table's columns;
     `account` is the account that syncs, empty if it has no name; `salt` is the key of hashes, empty
-    if the column policy has none; `note` is a sentence if a changed policy was applied; `forgotten`
-    are the records to leave out.
+    if the column policy has none; `rewritten` is the number of rows that a changed policy has
+    changed, and `note` a sentence about it; `forgotten` are the records to leave out.
     """
 
     cursor: datetime | None = None
@@ -45,6 +45,7 @@ class SyncState:
     columns: Mapping[str, Kind] = field(default_factory=dict)
     account: str = ""
     salt: bytes = field(default=b"", repr=False)
+    rewritten: int = 0
     note: str = ""
     forgotten: Forgotten = field(default_factory=Forgotten)
 
@@ -58,6 +59,7 @@ class SyncState:
             columns=self.columns,
             account=self.account,
             salt=self.salt,
+            rewritten=self.rewritten,
             forgotten=self.forgotten,
         )
 
@@ -127,6 +129,7 @@ def read_state(
             columns=columns,
             account=account,
             salt=followed.salt,
+            rewritten=followed.rewritten,
             note=followed.note,
             forgotten=forgotten,
         )

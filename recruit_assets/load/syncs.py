@@ -53,6 +53,7 @@ SYNCS = {
     "refreshed": ("BIGINT", "Unchanged rows that got new volatile values"),
     "deleted": ("BIGINT", "Rows whose record was found deleted"),
     "undeleted": ("BIGINT", "Deleted rows whose record returned"),
+    "rewritten": ("BIGINT", "Rows that were rewritten because the column policy has changed"),
     "unparsed": ("BIGINT", "Values that did not fit their column"),
     "rows": ("BIGINT", "Rows in the table afterwards, including deleted ones"),
     "current_rows": ("BIGINT", "Rows in the table afterwards, without deleted ones"),

@@ -13,6 +13,7 @@ from shutil import copy
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 
 from recruit_assets.cli.main import main
@@ -37,12 +38,13 @@ Started = subprocess.Popen[str]
 
 
 def start(
-    sandbox: Sandbox, folder: Path, *arguments: str, stderr: int = subprocess.PIPE
+    sandbox: Sandbox, folder: Path, *arguments: str, stderr: int = subprocess.PIPE, policy: str = ""
 ) -> Started:
+    env = environment(sandbox, folder, RECRUIT_COLUMN_POLICY=policy)
     return subprocess.Popen(
         [Path(sys.executable).with_name("recruit-assets"), "sync", *arguments],
         cwd=folder,
-        env=environment(sandbox, folder) | {"COLUMNS": "100", "TERM": "xterm"},
+        env=env | {"COLUMNS": "100", "TERM": "xterm"},
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
@@ -159,6 +161,39 @@ def test_an_interrupt_stops_it_and_what_was_committed_stays(
         process.communicate()
     assert process.returncode == 0
     assert counts(tmp_path) == {name: sandbox.world.count(path) for name, path in PATHS.items()}
+
+
+@FULL
+def test_it_tells_rows_that_a_policy_rewrote_and_that_returned(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[candidates]\nphone = "drop"\n')
+
+    def told(policy: str = "") -> tuple[str, str]:
+        """What the command and the run say at the end, without times and requests."""
+        process = start(sandbox, tmp_path, "--select", "candidates", policy=policy)
+        with process:
+            said, error = process.communicate()
+        assert (process.returncode, error) == (0, "")
+        with runs(tmp_path, monkeypatch) as instance:
+            logs = instance.all_logs(instance.get_runs(limit=1)[0].run_id)
+        (line,) = (e.user_message for e in logs if "1 endpoint synced: " in e.user_message)
+        last = said.splitlines()[-1]
+        return last.split(": ")[1].rpartition(", ")[0], line.split(": ")[1].rpartition(", ")[0]
+
+    rows = sandbox.world.count("candidates")
+    assert told() == (f"{rows} inserted", f"{rows} inserted, 0 updated, 0 deleted")
+    file = tmp_path / "cli.duckdb"
+    with duckdb.connect(str(file), read_only=True) as database:
+        ((phones,),) = database.execute("SELECT count(phone) FROM recruit.candidates").fetchall()
+    limits, unchanged = str(policy), "0 inserted, 0 updated, 0 deleted"
+    assert told(limits) == (f"{phones} rewritten", f"{unchanged}, {phones} rewritten")
+    monkeypatch.setenv("RECRUIT_DATABASE", str(file))
+    for words in (["--forget", "--yes"], ["--remember"]):
+        assert main(["person", min(sandbox.world.table("candidates")), *words]) == 0
+    assert told(limits) == ("1 undeleted", f"{unchanged}, 1 undeleted")
+    assert told(limits) == ("nothing changed", unchanged)
 
 
 Typed = Callable[..., tuple[int, str]]

@@ -66,3 +66,12 @@ def test_a_run_without_syncs_has_no_totals(database: duckdb.DuckDBPyConnection) 
 def test_a_file_without_syncs_has_no_totals(tmp_path: Path) -> None:
     with connection(str(tmp_path / "y.duckdb"), {}, 0) as database:
         assert run_totals(database, "now") is None
+
+
+def test_rows_that_returned_or_were_rewritten_are_told(database: duckdb.DuckDBPyConnection) -> None:
+    add(database, "jobs", undeleted=1)
+    add(database, "users", rewritten=1200)
+    assert said(database) == (
+        "2 endpoints synced: 2,000 inserted, 40 updated, 6 deleted, 1 undeleted, 1,200 rewritten, "
+        "8 requests"
+    )

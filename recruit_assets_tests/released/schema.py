@@ -1,7 +1,8 @@
 """The columns of all tables by version, and which version may change them.
 
 `0.2.0.schema` has the tables of version 0.2.0, one column a line. A version is released once
-CHANGELOG.md has a heading for it; from then on its file must not change. To write the file of the
+CHANGELOG.md has a heading for it that does not say "not released yet"; from then on its file must
+not change. To write the file of the
 current version, run `python -m recruit_assets_tests.released.schema`.
 """
 
@@ -83,7 +84,8 @@ def files() -> list[Release]:
 
 def last_released(changelog: str) -> Release:
     """Return the last release that has a heading in the changelog."""
-    headings = set(re.findall(r"^## \[?(\d+\.\d+\.\d+)", changelog, re.MULTILINE))
+    heading = r"^## \[?(\d+\.\d+\.\d+)(?!.*not released yet)"
+    headings = set(re.findall(heading, changelog, re.MULTILINE))
     return [each for each in files() if shown(each.version) in headings][-1]
 
 
