@@ -91,20 +91,6 @@ def only(found: Sequence[Match]) -> Match:
     return found[0]
 
 
-def check_id(text: str) -> None:
-    """Refuse an e-mail address where what is given is stored.
-
-    Raises:
-        BadSetting: it may be one.
-    """
-    if "@" in text:
-        raise BadSetting(
-            "person is an e-mail address, but Dagster stores the config of every run: delete this "
-            "run, and give the id of the candidate, which `recruit-assets person` finds by the "
-            "address."
-        )
-
-
 def export(
     file: File, endpoints: Collection[Endpoint], person: Match, target: Path
 ) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The jobs about one person: `export_person` and `forget_person`.
 
-Dagster stores the config of every run, so they take the id of a candidate, never an address.
-`person` does what they ask for.
+Dagster stores the config of every run. So it has the id of a candidate as a number: Dagster refuses
+anything else, such as an e-mail address, before it creates a run. `person` does what they ask for.
 """
 
 from collections.abc import Collection
@@ -12,26 +12,26 @@ from pydantic import Field
 
 from recruit_assets.account import Account
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.person import File, check_id, export, find, forget, only
+from recruit_assets.person import File, export, find, forget, only
 from recruit_assets.resources import RecruitDatabase, as_dagster_failure
 from recruit_assets.schedules import EXECUTOR
 
 EXPORT_PERSON, FORGET_PERSON = "export_person", "forget_person"  # the jobs
 EXPORT, FORGET = "write_person", "erase_person"  # their ops
 PERSON_OPS = (EXPORT, FORGET)
-ID = "The id of the candidate, not the e-mail address, because Dagster stores this config"
+ID = "The id of the candidate, a number; no e-mail address, because Dagster stores this config"
 
 
 class ForgetConfig(dg.Config):
     """Name the person to forget."""
 
-    person: str = Field(description=ID)
+    person: int = Field(description=ID)
 
 
 class ExportConfig(dg.Config):
     """Name the person to export, and the file."""
 
-    person: str = Field(description=ID)
+    person: int = Field(description=ID)
     file: str = Field(description="A new JSON file, on the machine that runs the job")
 
 
@@ -51,9 +51,8 @@ def build_person_jobs(account: Account, endpoints: Collection[Endpoint]) -> list
     def write(context: dg.OpExecutionContext, config: ExportConfig) -> None:
         """Export a person; a failure leaves no file."""
         with as_dagster_failure():
-            check_id(config.person)
             file = _file(context, account)
-            match = only(find(file, endpoints, config.person))
+            match = only(find(file, endpoints, str(config.person)))
             tables = export(file, endpoints, match, Path(config.file))
         context.log.info(f"{sum(tables.values()):,} rows of {len(tables)} tables were written")
 
@@ -65,9 +64,8 @@ def build_person_jobs(account: Account, endpoints: Collection[Endpoint]) -> list
     def erase(context: dg.OpExecutionContext, config: ForgetConfig) -> None:
         """Forget a person; a failure says what was done."""
         with as_dagster_failure():
-            check_id(config.person)
             file = _file(context, account)
-            match = only(find(file, endpoints, config.person))
+            match = only(find(file, endpoints, str(config.person)))
             context.log.info(forget(file, endpoints, match, context.run_id))
 
     @dg.job(
