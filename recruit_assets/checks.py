@@ -24,7 +24,7 @@ from recruit_assets.load.read_copy import copy_status
 from recruit_assets.load.schema import existing_table
 from recruit_assets.load.state import PastSync, last_syncs
 from recruit_assets.resources import RecruitDatabase, as_dagster_failure
-from recruit_assets.text import markdown, one_line
+from recruit_assets.text import counted, markdown, one_line
 
 MAX_ID = 60  # characters of an id that are shown
 WAIT_SECONDS = 1.0  # for a read copy that another process has open for writing
@@ -140,7 +140,7 @@ def erased(table: CheckContext) -> CheckResult:
     if found is None:
         return CheckResult(True, numbers={"rows": 0, **numbers})
     message = (
-        f"{found.rows:,} rows lost personal data that the file still holds, since "
+        f"{counted(found.rows, 'row')} lost personal data that the file still holds, since "
         f"{found.since:%Y-%m-%d %H:%M} UTC: close what has the file open, make room beside it, or "
         "run the job compact."
     )

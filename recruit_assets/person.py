@@ -32,6 +32,7 @@ from recruit_assets.load.persons import Match, everything_of, matches
 from recruit_assets.load.reading import is_made, reading
 from recruit_assets.load.syncs import prepare_syncs
 from recruit_assets.reading import Reading
+from recruit_assets.text import counted, were
 
 WAIT_SECONDS = 60.0  # for a database that a sync is writing to
 BY_HAND = "recruit-assets person"  # stored as the run of rows that no run erased
@@ -133,12 +134,16 @@ def forget(file: File, endpoints: Collection[Endpoint], person: Match, run_id: s
     if since:
         done = f"This person was forgotten already, on {since:%Y-%m-%d}."
         return f"{done} Values that were still in the file are gone." if compacted else done
-    erased = {name: number for name, number in rows.items() if number}
     return (
-        f"{sum(erased.values()):,} rows of {len(erased)} tables were erased, from the bytes of the "
-        "file too, and syncs leave the person out from now on. Backups, exports and copies that "
-        "were made earlier still have the data. Marts and the report follow when they are built."
+        f"{_rows(rows)} erased, from the bytes of the file too, and syncs leave the person out "
+        "from now on. Backups, exports and copies that were made earlier still have the data. "
+        "Marts and the report follow when they are built."
     )
+
+
+def rows_written(tables: Mapping[str, int]) -> str:
+    """Return how many rows were exported, such as `1 row of 1 table was written`."""
+    return f"{_rows(tables)} written"
 
 
 def remember(file: File, id_: str) -> str:
@@ -198,6 +203,12 @@ def write_new(file: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _rows(tables: Mapping[str, int]) -> str:
+    """Return the beginning of a sentence about rows by table, such as `2 rows of 1 table were`."""
+    rows, filled = sum(tables.values()), sum(map(bool, tables.values()))
+    return f"{counted(rows, 'row')} of {counted(filled, 'table')} {were(rows)}"
 
 
 @contextmanager

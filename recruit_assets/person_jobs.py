@@ -12,7 +12,7 @@ from pydantic import Field
 
 from recruit_assets.account import Account
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.person import File, export, find, forget, only
+from recruit_assets.person import File, export, find, forget, only, rows_written
 from recruit_assets.resources import RecruitDatabase, as_dagster_failure
 from recruit_assets.schedules import EXECUTOR
 
@@ -54,7 +54,7 @@ def build_person_jobs(account: Account, endpoints: Collection[Endpoint]) -> list
             file = _file(context, account)
             match = only(find(file, endpoints, str(config.person)))
             tables = export(file, endpoints, match, Path(config.file))
-        context.log.info(f"{sum(tables.values()):,} rows of {len(tables)} tables were written")
+        context.log.info(rows_written(tables))
 
     @dg.op(
         name=account.op(FORGET),

@@ -14,9 +14,19 @@ from recruit_assets.errors import BadSetting, DatabaseProblem, PersonUnclear
 from recruit_assets.load.persons import Match
 from recruit_assets.load.read_copy import publish
 from recruit_assets.marts.build import published_columns
-from recruit_assets.person import BY_HAND, File, export, find, forget, only, remember
+from recruit_assets.person import (
+    BY_HAND,
+    File,
+    export,
+    find,
+    forget,
+    only,
+    remember,
+    rows_written,
+)
 from recruit_assets.settings import Settings
-from recruit_assets.text import one_line
+from recruit_assets.text import counted, one_line
+from recruit_assets.variables import clashes
 
 LEFT = "The person was erased before: these are the rows that are left."
 
@@ -45,32 +55,34 @@ def _answer(screen: Console, file: File, chosen: argparse.Namespace) -> None:
     match = only(found)
     if chosen.export:
         tables = export(file, ENDPOINTS, match, Path(chosen.export))
-        rows = f"{sum(tables.values()):,} rows of {len(tables)} tables"
-        screen.print(f"{rows} were written to {one_line(chosen.export)}.")
+        screen.print(f"{rows_written(tables)} to {one_line(chosen.export)}.")
         if match.erased:
             screen.print(LEFT)
     elif chosen.forget:
         if not chosen.yes:
             _confirm(match)
         screen.print(forget(file, ENDPOINTS, match, BY_HAND))
-        _publish(screen, file, Settings.from_environment(chosen.account))
+        _publish(screen, file, chosen.account)
 
 
-def _publish(screen: Console, file: File, settings: Settings) -> None:
-    """Publish the read copy again, if there is to be one, as the old one has the person.
+def _publish(screen: Console, file: File, account: str) -> None:
+    """Publish the read copy again, if there is to be one, as the old one may have the person.
 
     Raises:
-        DatabaseProblem: readers still have the old copy.
+        DatabaseProblem: it cannot be published.
     """
-    if not settings.read_copy:
+    settings, problems = Settings.from_environment(account), list(clashes(account))
+    if not (settings.read_copy or problems):
         return
     columns = None if settings.read_copy_personal else published_columns(ENDPOINTS)
     try:
+        if problems:
+            raise BadSetting(*problems)
         publish(file.path, settings.read_copy, file.wait_seconds, file.config, columns)
-    except DatabaseProblem as error:
+    except (BadSetting, DatabaseProblem) as error:
         raise DatabaseProblem(
-            f"The read copy still has the person, as it was not published: {error} The next run "
-            "publishes it."
+            "The read copy was not published again, so the person may still be in the one that "
+            f"readers have: {error} The next run tries again."
         ) from error
     screen.print("The read copy was published without the person.")
 
@@ -82,8 +94,8 @@ def _confirm(match: Match) -> None:
         PersonUnclear: the answer is not its id, or there is no terminal to ask on.
     """
     question = (
-        f"To erase these {match.records:,} rows for good, and leave the person out of syncs, type "
-        f"the id {one_line(match.id)}: "
+        f"To erase {counted(match.records, 'row')} for good, and leave the person out of syncs, "
+        f"type the id {one_line(match.id)}: "
     )
     if not sys.stdin.isatty():
         raise PersonUnclear("There is no terminal to ask on: nothing was done. Confirm with --yes.")

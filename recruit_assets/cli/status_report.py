@@ -22,7 +22,7 @@ from recruit_assets.load.erasure import Pending
 from recruit_assets.load.forgotten import ForgottenCount
 from recruit_assets.load.overview import TableStatus
 from recruit_assets.load.read_copy import CopyStatus
-from recruit_assets.text import one_line
+from recruit_assets.text import counted, one_line
 
 
 def show_tables(screen: Console, tables: Sequence[TableStatus], now: datetime) -> None:
@@ -81,8 +81,10 @@ def show_erasure(screen: Console, erased: Pending | None) -> None:
     """Print how many rows were erased from the tables but are still in the bytes of the file."""
     if erased:
         from_ = f"{erased.since.astimezone(UTC):%Y-%m-%d %H:%M}"
-        lost = f"{erased.rows:,} rows lost personal data that the file still holds, since {from_}"
-        notes(screen, [f"{lost} (UTC). The next run compacts it, once a day at most."])
+        lost = f"{counted(erased.rows, 'row')} lost personal data that the file still holds"
+        notes(
+            screen, [f"{lost}, since {from_} (UTC). The next run compacts it, once a day at most."]
+        )
 
 
 def erasure_as_json(erased: Pending | None) -> dict[str, Any] | None:
@@ -111,7 +113,8 @@ def show_forgotten(screen: Console, found: ForgottenCount) -> None:
     """Print how many persons are forgotten, if there are any."""
     if found.persons:
         persons = f"Forgotten persons: {found.persons:,}."
-        paragraph(screen, f"{persons} Syncs leave out {found.records:,} records of theirs.")
+        left_out = counted(found.records, "record")
+        paragraph(screen, f"{persons} Syncs leave out {left_out} of theirs.")
 
 
 def forgotten_as_json(found: ForgottenCount) -> dict[str, int] | None:

@@ -37,6 +37,7 @@ from recruit_assets.load.sql import quoted
 from recruit_assets.load.syncs import SYNCS, SYNCS_TABLE, numbered, prepare_syncs
 from recruit_assets.load.table import Table, describe
 from recruit_assets.load.tables import ensure
+from recruit_assets.text import counted
 
 PUBLISHING = timedelta(minutes=30)  # in which a run may not have published its syncs yet
 READ_ONLY = 0o400  # DuckDB opens a file for writing by default, which would keep readers out
@@ -198,8 +199,8 @@ def copy_status(
     return CopyStatus(
         target,
         published,
-        f"The read copy lacks {missing:,} syncs that ended by {before:%Y-%m-%d %H:%M} UTC: the log "
-        "of the last run says why."
+        f"The read copy lacks {counted(missing, 'sync')} that ended by "
+        f"{before:%Y-%m-%d %H:%M} UTC: the log of the last run says why."
         if missing
         else "",
     )

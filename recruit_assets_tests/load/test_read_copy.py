@@ -184,7 +184,7 @@ def test_the_status_counts_the_syncs_that_it_lacks(project: Project, copy: Path)
     run(project.path, "UPDATE recruit_meta.syncs SET finished = finished - INTERVAL 1 HOUR")
     there, problem = lacks()
     assert not there
-    assert problem.startswith("The read copy lacks 1 syncs that ended by ")
+    assert problem.startswith("The read copy lacks 1 sync that ended by ")
     ((run_id,),) = project.query("SELECT run_id FROM recruit_meta.syncs")
     assert lacks(run_id) == (False, "")
     made(project, copy)

@@ -41,14 +41,14 @@ def test_the_command_asks_before_it_forgets(
     monkeypatch.setattr("sys.stdin", StringIO(id_))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     code, said = typed(project, capsys, monkeypatch, "ADA@example.com", "--forget")
-    assert (code, "1 rows of 1 tables were erased" in said) == (0, True)
+    assert (code, "1 row of 1 table was erased" in said) == (0, True)
     code, said = typed(project, capsys, monkeypatch, id_, "--forget", "--yes")
     assert (code, "was forgotten already" in said) == (0, True)
     code, said = typed(project, capsys, monkeypatch, "ada@example.com", "--forget", "--yes")
     assert (code, "No candidate in the tables" in said) == (1, True)
 
     assert main(["status"]) == 1
-    assert "Forgotten persons: 1. Syncs leave out 1 records" in capsys.readouterr().out
+    assert "Forgotten persons: 1. Syncs leave out 1 record of" in capsys.readouterr().out
     assert main(["status", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["forgotten"] == {"persons": 1, "records": 1}
 
@@ -91,3 +91,36 @@ def test_a_copy_for_readers_is_published_without_the_person(
     ((secret,),) = project.query("SELECT salt FROM recruit_meta.salt")
     assert secret.encode() in project.path.read_bytes()
     assert secret.encode() not in target.read_bytes()
+
+
+@pytest.mark.ring(3)
+@pytest.mark.parametrize(
+    ("copies", "why"),
+    [
+        (("same", "same"), "ACME_READ_COPY and RECRUIT_GLOBEX_READ_COPY are one file: set RECRUIT"),
+        (("none/copy", ""), "There is no folder "),
+        (("thesis.txt", ""), "thesis.txt is no read copy, so it is not replaced: move it, or give"),
+    ],
+)
+def test_a_copy_that_cannot_be_published_may_still_have_the_person(
+    project: Project,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    copies: tuple[str, str],
+    why: str,
+) -> None:
+    id_ = crowd(project.sandbox.world)
+    project.sync(PERSON)
+    monkeypatch.chdir(project.path.parent)
+    Path("thesis.txt").write_text("Years of work")
+    monkeypatch.setenv("RECRUIT_ACCOUNTS", "acme,globex")
+    monkeypatch.setenv("RECRUIT_ACME_DATABASE", str(project.path))
+    for account, copy in zip(("ACME", "GLOBEX"), copies, strict=True):
+        monkeypatch.setenv(f"RECRUIT_{account}_READ_COPY", copy)
+    own = ("--account", "acme")
+    code, said = typed(project, capsys, monkeypatch, id_, *own, "--forget", "--yes")
+    assert code == 2
+    assert "1 row of 1 table was erased" in said
+    sentence = "so the person may still be in the one that readers have: "
+    assert f"The read copy was not published again, {sentence}" in " ".join(said.split())
+    assert why in " ".join(said.split())
