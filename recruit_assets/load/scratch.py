@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir, mkdtemp
-from time import time
 
 from filelock import FileLock, Timeout
 
@@ -20,7 +19,6 @@ from recruit_assets.load.disk import disk_problem
 
 FOLDER = "recruit-assets-"
 LOCK = "lock"
-JUST_NOW = 60.0  # seconds in which a new lock file may not be locked yet
 COPYING = "compacting"  # in the name of a folder next to a database
 
 
@@ -35,8 +33,10 @@ class Folder:
         with translate_disk_errors():
             clear_leftovers()
             self.path = Path(mkdtemp(prefix=FOLDER))
-            self._lock = FileLock(self.path / LOCK)
+            self._lock = FileLock(self.path / f"new-{LOCK}")
             self._lock.acquire()
+            # Only now can other runs find it; the lock is on the file, whatever its name.
+            (self.path / f"new-{LOCK}").rename(self.path / LOCK)
         self._process = os.getpid()
 
     def close(self) -> None:
@@ -50,15 +50,13 @@ class Folder:
 def clear_leftovers() -> None:
     """Remove the folders of this user's killed runs, because they hold personal data.
 
-    A run holds the lock in its folder; the system releases it however the run ends. A lock file
-    that was just created may be about to be locked.
+    A run holds the lock in its folder; the system releases it however the run ends.
     """
     for lock in Path(gettempdir()).glob(f"{FOLDER}*/{LOCK}"):
         try:
-            if not _is_ours(lock.parent) or time() - lock.stat().st_mtime < JUST_NOW:
-                continue
-            with FileLock(lock, blocking=False):
-                rmtree(lock.parent, ignore_errors=True)
+            if _is_ours(lock.parent):
+                with FileLock(lock, blocking=False):
+                    rmtree(lock.parent, ignore_errors=True)
         except (Timeout, OSError):  # in use, or removed by another run
             continue
 

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import subprocess
 import sys
@@ -42,11 +43,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(temporary: Path) -> None:
     )
     left = Path(done.stdout.decode().strip())
     assert left.is_dir()
-    clear_leftovers()
-    assert left.is_dir()  # it may be just being made
-    os.utime(left / LOCK, (0, 0))
     with Stage() as stage:  # sweeps, as does the next
-        os.utime(Path(stage._folder.path) / LOCK, (0, 0))
         assert not left.exists()
         clear_leftovers()
         stage.add(pa.table({"id": ["1"]}), {"id": Kind.KEY}, [0])
@@ -57,7 +54,6 @@ def test_what_a_killed_run_left_is_removed_by_the_next(temporary: Path) -> None:
 def test_a_lock_that_leads_elsewhere_spoils_nothing(temporary: Path) -> None:
     precious = temporary / "precious"
     precious.write_text("hours of work")
-    os.utime(precious, (0, 0))
     planted = temporary / f"{FOLDER}planted"
     planted.mkdir()
     (planted / LOCK).symlink_to(precious)
@@ -71,3 +67,21 @@ def test_a_folder_that_is_missing_is_a_sentence(
     monkeypatch.setattr("tempfile.tempdir", str(temporary / "missing"))
     with pytest.raises(DatabaseProblem, match="set TMPDIR to a folder with room"):
         Stage()
+
+
+def test_a_folder_is_left_to_its_run_while_it_is_made(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, swept = fcntl.flock, list[int]()
+
+    def swept_just_before(file: int, operation: int) -> None:
+        if not swept:
+            swept.append(file)
+            clear_leftovers()
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", swept_just_before)
+    with Stage() as stage:
+        assert swept
+        stage.add(pa.table({"id": ["1"]}), {"id": Kind.KEY}, [0])
+        stage.flush()
