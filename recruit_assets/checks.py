@@ -76,11 +76,15 @@ def complete(table: CheckContext) -> CheckResult:
     """Check that the last sync was proven complete, and that four fifths of the rows remain."""
     if not table.last:
         return UNSYNCED
-    last, before = table.last[0], table.last[-1].current_rows
-    now, proven = last.current_rows, last.verdict in PROVEN
+    last, first = table.last[0], table.last[-1]
+    before, forgotten = first.current_rows, 0 if first is last else first.forgotten
+    now, proven = last.current_rows - last.forgotten, last.verdict in PROVEN
     messages = [] if proven else [markdown(last.reason)]
-    if before and 1 - now / before > MAX_DELETED_SHARE:
-        messages.append(f"{before:,} rows were current before, and {now:,} are now: is that right?")
+    if before > forgotten and 1 - last.current_rows / (before - forgotten) > MAX_DELETED_SHARE:
+        since = f" ({forgotten:,} were forgotten since)" if forgotten else ""
+        messages.append(
+            f"{before:,} rows were current before{since}, and {now:,} are now: is that right?"
+        )
     numbers = {
         "verdict": last.verdict,
         "available": int(last.verdict != Verdict.UNAVAILABLE.value),  # Dagster plots numbers
@@ -88,8 +92,8 @@ def complete(table: CheckContext) -> CheckResult:
         "rows": now,
         "rows_before": before,
     }
-    if forgotten := count_forgotten(table.database, table.endpoint).records:
-        numbers["forgotten"] = forgotten  # records that syncs leave out
+    if left_out := count_forgotten(table.database, table.endpoint).records:
+        numbers["forgotten"] = left_out  # records that syncs leave out
     return CheckResult(not messages, _sentences(messages), numbers)
 
 

@@ -20,8 +20,6 @@ from recruit_assets.load.sql import literal
 from recruit_assets.load.sweep import CURRENT, erase, mark_deleted
 from recruit_assets.load.syncs import SYNCS_TABLE, latest, numbered
 
-COMPARED = 2  # syncs whose rows a check compares
-
 
 def forget_person(
     database: duckdb.DuckDBPyConnection, endpoints: Collection[Endpoint], id_: str, run_id: str
@@ -111,7 +109,7 @@ def _erase(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, run_id: str)
     if table_exists(database, endpoint.name, HISTORY):
         end_versions(database, endpoint, which)
     if fewer:
-        _count_fewer(database, endpoint, fewer)
+        _note_forgotten(database, endpoint, fewer)
     return max(rows, fewer)
 
 
@@ -151,16 +149,16 @@ def _read_whole(database: duckdb.DuckDBPyConnection, names: Collection[str]) -> 
         )
 
 
-def _count_fewer(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, rows: int) -> None:
-    """Take rows out of the counts with which a check compares, as their loss is no surprise."""
-    if "current_rows" in _columns(database):
+def _note_forgotten(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, rows: int) -> None:
+    """Note with the last sync how many of its current rows are gone, as that is no surprise."""
+    if {"current_rows", "forgotten"} <= _columns(database):
         database.execute(
             f"UPDATE {table_name(database, SYNCS_TABLE, META)} AS syncs "
-            "SET current_rows = greatest(syncs.current_rows - $rows, 0) FROM "
+            "SET forgotten = coalesce(syncs.forgotten, 0) + $rows FROM "
             f"(SELECT rowid AS number FROM {numbered(database)} WHERE endpoint = $name "
-            "AND current_rows IS NOT NULL ORDER BY place DESC LIMIT $compared) AS last "
+            "AND current_rows IS NOT NULL ORDER BY place DESC LIMIT 1) AS last "
             "WHERE syncs.rowid = last.number",
-            {"rows": rows, "name": endpoint.name, "compared": COMPARED},
+            {"rows": rows, "name": endpoint.name},
         )
 
 

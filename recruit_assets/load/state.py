@@ -72,6 +72,7 @@ class PastSync:
     reason: str
     current_rows: int
     run_id: str
+    forgotten: int = 0  # current rows that were erased before the next sync
 
 
 def last_syncs(
@@ -79,7 +80,8 @@ def last_syncs(
 ) -> list[PastSync]:
     """Return at most `number` syncs of an endpoint that did not fail, the last first."""
     found = database.execute(
-        f"SELECT verdict, coalesce(reason, ''), current_rows, coalesce(run_id, '') "
+        f"SELECT verdict, coalesce(reason, ''), current_rows, coalesce(run_id, ''), "
+        "coalesce(forgotten, 0) "
         f"FROM {numbered(database)} "
         "WHERE endpoint = ? AND current_rows IS NOT NULL AND verdict IS NOT NULL "
         "ORDER BY place DESC LIMIT ?",

@@ -57,6 +57,7 @@ SYNCS = {
     "unparsed": ("BIGINT", "Values that did not fit their column"),
     "rows": ("BIGINT", "Rows in the table afterwards, including deleted ones"),
     "current_rows": ("BIGINT", "Rows in the table afterwards, without deleted ones"),
+    "forgotten": ("BIGINT", "Current rows that were erased later, as their persons were forgotten"),
     "filter_refused": ("BOOLEAN", "Whether the API refuses the filter for changed records"),
     "cursor": ("TIMESTAMP WITH TIME ZONE", "Watermark: all changes up to then are in the table"),
 }
