@@ -14,11 +14,19 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from recruit_assets import ENDPOINTS, RecruitApi, RecruitDatabase, Settings, build_defs
+from recruit_assets import (
+    ENDPOINTS,
+    RecruitApi,
+    RecruitComponent,
+    RecruitDatabase,
+    Settings,
+    build_defs,
+)
 from recruit_assets.assets import SyncConfig, build_asset
 from recruit_assets.errors import BadSetting
 from recruit_assets.load.connection import connection
 from recruit_assets.load.read_copy import public_columns, published_at
+from recruit_assets.load.reading import reading
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.cli.test_command_line import environment
@@ -242,3 +250,29 @@ def test_the_commands_show_the_copy(sandbox: Sandbox, tmp_path: Path) -> None:
         assert (found["path"], found["problem"]) == ("copy.duckdb", None)
         _, said = typed(command, "--json", copy="")
         assert "read_copy" not in json.loads(said)
+
+
+@pytest.mark.ring(3)
+@pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")  # called by Dagster
+def test_the_component_publishes_the_copy_that_its_yaml_names(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECRUIT_API_KEY", KEY)
+    component = RecruitComponent.resolve_from_yaml(
+        f"""
+        key_prefix: acme
+        endpoints: [departments]
+        marts: false
+        settings:
+          base_url: {project.sandbox.base_url}
+          database: {project.path}
+          read_copy: {tmp_path / "copy.duckdb"}
+          requests_per_10s: 0
+        """
+    )
+    defs = component.build_defs(dg.ComponentTree.for_test().load_context)
+    job = defs.resolve_job_def("acme_full_sync")
+    assert job.execute_in_process(instance=project.instance).success
+    with reading(str(tmp_path / "copy.duckdb"), 1) as copy:
+        found = copy.execute("SELECT count(*) FROM recruit_now.departments").fetchall()
+    assert found == [(project.sandbox.world.count("departments"),)]

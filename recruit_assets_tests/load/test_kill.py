@@ -3,11 +3,8 @@
 So with its history, which is written in the same transaction.
 """
 
-import multiprocessing
 from dataclasses import replace
 from pathlib import Path
-from random import Random
-from time import monotonic
 
 import duckdb
 import pytest
@@ -18,6 +15,7 @@ from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.history import write_history
 from recruit_assets.load.merge import merge
 from recruit_assets.load.stage import Stage
+from recruit_assets_tests.load.killing import WHOLE, killed_at_any_moment
 from recruit_assets_tests.load.test_merge import SMALL
 from recruit_assets_tests.rings import sized
 
@@ -45,26 +43,8 @@ def write_version(path: str, version: int) -> None:
 
 def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:
     path = str(tmp_path / "killed.duckdb")
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload([__name__])
-    random = Random(7)
-
-    def run(version: int, seconds: float | None) -> float:
-        process = processes.Process(target=write_version, args=(path, version))
-        begun = monotonic()
-        process.start()
-        process.join(seconds)
-        process.kill()
-        process.join()
-        assert seconds is not None or process.exitcode == 0
-        return monotonic() - begun
-
-    run(0, None)
-    longest = max(run(1, None), run(2, None))
-    whole = [0, 1, 2]  # the versions that came to be
-    moments = [0.0, *(random.uniform(0, longest) for _ in range(KILLS)), None]
-    for version, moment in enumerate(moments, start=3):
-        run(version, moment)
+    whole = list(range(WHOLE))  # the versions that came to be
+    for version in killed_at_any_moment(write_version, path, kills=KILLS, seed=7):
         with duckdb.connect(path) as database:
             rows = database.execute(
                 "SELECT name, _run_id, count(*) FROM recruit.small GROUP BY ALL"
@@ -87,5 +67,5 @@ def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:
         assert versions == [
             (f"v{each}", f"v{each}", each == whole[-1], ROWS + each) for each in whole
         ]
-    assert whole[3] > 3  # one that is killed at once writes nothing
-    assert whole[-1] == len(moments) + 2  # one that is left alone ends
+    assert whole[WHOLE] > WHOLE  # one that is killed at once writes nothing
+    assert whole[-1] == version  # one that is left alone ends

@@ -1,13 +1,10 @@
 """The read copy: what is in it, what it never replaces, and that a kill leaves it whole."""
 
-import multiprocessing
 import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
-from random import Random
-from time import monotonic
 from typing import Any
 
 import duckdb
@@ -23,6 +20,7 @@ from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.options import Mode
 from recruit_assets_tests.conftest import BY_NAME, Project
+from recruit_assets_tests.load.killing import WHOLE, killed_at_any_moment
 from recruit_assets_tests.load.test_connection import held_elsewhere
 from recruit_assets_tests.rings import sized
 
@@ -221,30 +219,12 @@ def publish_version(path: str, copy: str, version: int) -> None:
 @pytest.mark.ring(3)
 def test_killed_at_any_moment_it_leaves_the_old_or_the_new_copy(tmp_path: Path) -> None:
     path, copy = str(tmp_path / "killed.duckdb"), str(tmp_path / "copy.duckdb")
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload([__name__])
-    random = Random(15)
-
-    def start(version: int, seconds: float | None) -> float:
-        process = processes.Process(target=publish_version, args=(path, copy, version))
-        begun = monotonic()
-        process.start()
-        process.join(seconds)
-        process.kill()
-        process.join()
-        assert seconds is not None or process.exitcode == 0
-        return monotonic() - begun
-
-    start(0, None)
-    longest = start(1, None)
-    last = 1
-    moments = [0.0, *(random.uniform(0, longest) for _ in range(KILLS)), None]
-    for version, moment in enumerate(moments, start=2):
-        start(version, moment)
+    last = WHOLE - 1
+    for version in killed_at_any_moment(publish_version, path, copy, kills=KILLS, seed=15):
         ((found, rows),) = asked(Path(copy), "SELECT DISTINCT v, count(*) OVER () FROM t")
         assert found in (last, version)
         assert rows == ROWS
         assert published_at(copy, 1)
         last = int(str(found))
-    assert last == len(moments) + 1  # one that is left alone ends
+    assert last == version  # one that is left alone ends
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".copy")]
