@@ -186,7 +186,7 @@ def write_new(file: Path, content: bytes) -> None:
     Raises:
         BadSetting: it exists already, or cannot be written.
     """
-    part = file.with_name(f".{file.name}.{token_hex(4)}")
+    part = file.parent / f".{file.name}.{token_hex(4)}"
     try:
         if os.path.lexists(file):
             raise FileExistsError

@@ -26,6 +26,7 @@ from recruit_assets.load.scratch import Folder, copying_folder, remove_copies
 from recruit_assets.load.sql import quoted
 
 OLD, COPY = "original", "copy of it"  # names of the two in DuckDB
+LOCK = ".compacting.lock"  # added to the path of a database
 LINGER = 0.2  # seconds that a replaced database stays locked
 
 Fill = Callable[[duckdb.DuckDBPyConnection], None]
@@ -39,7 +40,7 @@ def exclusive(file: Path, wait_seconds: float) -> Iterator[None]:
         DatabaseBusy: another process has been copying it for that long.
     """
     try:
-        with FileLock(f"{file}.compacting.lock", timeout=wait_seconds):
+        with FileLock(f"{file}{LOCK}", timeout=wait_seconds):
             yield
     except Timeout:
         raise DatabaseBusy(f"{file} is already being compacted or copied.") from None

@@ -54,9 +54,9 @@ def matches(
 ) -> list[Match]:
     """Return the candidate with an id, or those with an e-mail address, whatever its case.
 
-    A text with an @ is an address, unless it is an id. An address that the column policy hashes is
-    found as it is written, or in lower case. A candidate without a row is found by its id if rows
-    lead to it.
+    A text with an @ is an address, unless it is an id; spaces around it do not count. An address
+    that the column policy hashes is found as it is written, or in lower case. A candidate without a
+    row is found by its id if rows lead to it.
 
     Args:
         database: open.
@@ -86,8 +86,8 @@ def _candidates(
         return []
     present = dict(columns_found(database, PERSON))
     created = "created_at" if present.get("created_at") == Kind.TIMESTAMP.sql else "NULL"
-    hashes = f"email IN ({hashed('$wanted')}, {hashed('lower($wanted)')})"
-    email = f"OR lower(email::VARCHAR) = lower($wanted) OR {hashes}"
+    hashes = f"email IN ({hashed('trim($wanted)')}, {hashed('lower(trim($wanted))')})"
+    email = f"OR lower(trim(email::VARCHAR)) = lower(trim($wanted)) OR {hashes}"
     is_address = "@" in wanted and "email" in present
     with hashing(database, stored_salt(database)):
         return database.execute(

@@ -17,7 +17,7 @@ import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
-from recruit_assets.load.copies import COPY, OLD, copy_all, exclusive, make_copy
+from recruit_assets.load.copies import COPY, LOCK, OLD, copy_all, exclusive, make_copy
 from recruit_assets.load.current import create_view
 from recruit_assets.load.erasure import compacted_at, personal_columns
 from recruit_assets.load.forgotten import FORGOTTEN
@@ -119,7 +119,8 @@ def publish(
     options = config if columns is not None else {**_LATE, **config}
     with exclusive(file, wait_seconds):
         check_target(path, target, wait_seconds)
-        make_copy(file, Path(target).resolve(), wait_seconds, options, fill, mode=READ_ONLY)
+        copy = Path(os.path.realpath(target))
+        make_copy(file, copy, wait_seconds, options, fill, mode=READ_ONLY)
 
 
 def check_target(path: str, target: str, wait_seconds: float) -> None:
@@ -133,10 +134,16 @@ def check_target(path: str, target: str, wait_seconds: float) -> None:
     Raises:
         DatabaseProblem: the message says what to do.
     """
-    copy = os.path.realpath(target)
+    copy, database = os.path.realpath(target), os.path.realpath(path)
     folder = os.path.dirname(copy)
-    if copy == os.path.realpath(path):
-        raise DatabaseProblem(f"{target} is the database itself: {_ADVICE}.")
+    refused = {
+        "is the database itself": copy == database,
+        "is a file of the database": copy in (f"{database}.wal", f"{database}{LOCK}"),
+        "is a link to itself": os.path.islink(copy),
+        "contains a question mark, at which DuckDB ends a path": "?" in copy,
+    }
+    for reason in (each for each, holds in refused.items() if holds):
+        raise DatabaseProblem(f"{target} {reason}: {_ADVICE}.")
     if not os.path.isdir(folder):
         raise DatabaseProblem(f"There is no folder {folder}: create it, or {_ADVICE}.")
     if not os.access(folder, os.W_OK | os.X_OK):

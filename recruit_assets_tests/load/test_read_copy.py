@@ -142,18 +142,25 @@ def test_it_replaces_nothing_but_a_read_copy(project: Project, copy: Path) -> No
     content = {path: path.read_bytes() for path in (other, text)}
     link = copy.with_name("link.duckdb")
     link.symlink_to(project.path)
+    circle = copy.with_name("circle.duckdb")
+    circle.symlink_to(circle)
     for path, problem in [
         (other, "is no read copy, so it is not replaced: move it"),
         (text, "is no read copy, so it is not replaced"),
         (copy.parent, "is no read copy"),
         (project.path, "is the database itself"),
         (link, "is the database itself"),
+        (Path(f"{project.path}.wal"), "is a file of the database"),
+        (Path(f"{project.path}.compacting.lock"), "is a file of the database"),
+        (circle, "is a link to itself"),
+        (copy.with_name("a?b.duckdb"), "contains a question mark"),
         (copy.with_name("none") / "copy.duckdb", "There is no folder"),
     ]:
         with pytest.raises(DatabaseProblem, match=problem):
             made(project, path)
     assert {path: path.read_bytes() for path in content} == content
     assert project.query("SELECT count(*) FROM recruit.departments")
+    made(project, copy)
 
 
 def test_a_file_that_is_held_is_a_sentence_and_the_old_copy_stays(

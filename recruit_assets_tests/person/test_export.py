@@ -122,8 +122,9 @@ def test_an_export_is_what_a_script_collects_from_the_api(
     assert len(exported["tables"]["recruit_history.job_applications"]) == 2
     assert "Zyx209" in file.read_text()  # beyond the columns, in _more
 
-    code, said = typed(project, capsys, monkeypatch, id_, "--export", str(file))
-    assert (code, "exists already" in said) == (1, True)
+    for there in (file, ".", "/"):
+        code, said = typed(project, capsys, monkeypatch, id_, "--export", str(there))
+        assert (code, "exists already" in said) == (1, True)
     assert json.loads(file.read_text()) == exported
     assert [each.name for each in tmp_path.iterdir() if "json" in each.name] == ["ada.json"]
 

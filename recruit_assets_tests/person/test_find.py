@@ -28,7 +28,7 @@ def test_two_candidates_with_one_address_are_listed_and_nothing_is_done(
 ) -> None:
     world = project.sandbox.world
     first = world.add(PERSON, {"email": "twin@example.com", "first-name": "Zyxname"})
-    second = world.add(PERSON, {"email": "TWIN@example.com"})
+    second = world.add(PERSON, {"email": "TWIN@example.com "})
     project.sync(PERSON)
     for words in ([], ["--export", str(tmp_path / "x.json")]):
         code, said = typed(project, capsys, monkeypatch, "twin@example.com", *words)
@@ -93,7 +93,7 @@ def test_a_hashed_address_is_found(
     id_ = crowd(project.sandbox.world, email="ada@example.com")
     project.policy = {"candidates": {"email": "hash"}}
     project.sync(PERSON)
-    code, said = typed(project, capsys, monkeypatch, "ADA@example.com")
+    code, said = typed(project, capsys, monkeypatch, " ADA@example.com")
     assert (code, id_ in said.split()) == (0, True)
     forget(project, id_)
     project.sync(PERSON, mode=Mode.full)
