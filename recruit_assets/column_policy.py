@@ -128,10 +128,10 @@ def _why_needed(endpoint: Endpoint, name: str, attribute: Attribute | None) -> s
     return "" if attribute.kind in TEXTUAL else "only texts, lists and JSON can be"
 
 
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, known, 1)
+def _unknown(what: str, name: object, known: Iterable[str]) -> str:
+    near = get_close_matches(str(name), known, 1)
     return f"there is no {what} {_shown(name)}" + (f": did you mean {near[0]}?" if near else ".")
 
 
-def _shown(text: str) -> str:
-    return one_line(text, 100)
+def _shown(given: object) -> str:  # YAML takes a bare `on` for true, and `1` for a number
+    return one_line(str(given), 100)

@@ -73,6 +73,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"candidates": {"e-mail": "drop"}},
         "there is no column of candidates e-mail: did you mean email?",
     ),
+    "no text": ({"candidates": {True: "drop"}}, "there is no column of candidates True."),
     "word": (
         {"candidates": {"email": "hashed"}},
         "candidates.email is 'hashed': set it to one of keep, hash, drop. Did you mean hash?",
