@@ -81,12 +81,9 @@ def build_defs(
     account, chosen = Account.of(key_prefix), _chosen(endpoints)
     wrong = settings.policy_problems([*ENDPOINTS, *chosen])
     chosen = [under_policy(each, {} if wrong else settings.column_policy) for each in chosen]
-    specs = {
-        each.name: _translated(translation, endpoint_spec(each, account, settings.owners))
-        for each in chosen
-    }
-    others = mart_specs(account, specs) if marts else {}
-    others = {name: _translated(translation, spec) for name, spec in others.items()}
+    untranslated = {each.name: endpoint_spec(each, account, settings.owners) for each in chosen}
+    specs = _translated(translation, untranslated)
+    others = _translated(translation, mart_specs(account, specs) if marts else {})
     all_specs = [*specs.values(), *others.values()]
     _refuse_repeated("assets", [spec.key.to_user_string() for spec in all_specs])
     tables = {name: spec.key for name, spec in specs.items()}
@@ -131,9 +128,14 @@ def _check_types(**given: tuple[object, Any]) -> None:
             )
 
 
-def _translated(translation: Translation | None, spec: dg.AssetSpec) -> dg.AssetSpec:
-    changed = translation(spec) if translation else spec
-    _check_types(**{"the result of translation": (changed, dg.AssetSpec)})
+def _translated(
+    translation: Translation | None, specs: Mapping[str, dg.AssetSpec]
+) -> Mapping[str, dg.AssetSpec]:
+    if translation is None:
+        return specs
+    changed = {name: translation(spec) for name, spec in specs.items()}
+    for spec in changed.values():
+        _check_types(**{"the result of translation": (spec, dg.AssetSpec)})
     return changed
 
 

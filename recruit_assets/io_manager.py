@@ -14,14 +14,14 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
-from recruit_assets.catalogue import DeletionPolicy, Endpoint
+from recruit_assets.catalogue import DeletionPolicy
 from recruit_assets.errors import BadSetting
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.connection import exists
 from recruit_assets.load.schema import BOOKKEEPING, existing_table, missing_table
 from recruit_assets.load.sweep import CURRENT
 from recruit_assets.load.upsert import Target, UpsertResult, upsert_rows
-from recruit_assets.metadata import CROWDED, counts, describe_table, facts, stored, upserted
+from recruit_assets.metadata import CROWDED, counts, facts, stored, upserted
 from recruit_assets.reading import Reading
 from recruit_assets.resources import as_dagster_failure
 from recruit_assets.settings import Settings
@@ -123,14 +123,10 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
                 **(
                     {"would_be_deleted": result.gone}
                     if reading.options.dry_run
-                    else stored(reading.endpoint, result) | self._shown(reading.endpoint)
+                    else stored(reading.endpoint, result)
                 ),
             }
         )
-
-    def _shown(self, endpoint: Endpoint) -> dict[str, Any]:
-        with self.database.get_connection() as database:
-            return describe_table(database, endpoint)
 
     def _setting_names(self) -> dict[str, str]:
         return getattr(self.database, "setting_names", {})

@@ -3,25 +3,22 @@
 Numbers are plain, so that the UI plots them over time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import dagster as dg
-import duckdb
 
 from recruit_assets.catalogue import EXTRAS, MAX_UNKNOWN, MORE, Endpoint, Kind
-from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN, columns_of, existing_table
-from recruit_assets.load.sql import quoted
-from recruit_assets.load.sweep import CURRENT
+from recruit_assets.load.preview import Preview
+from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN
 from recruit_assets.load.upsert import Target, UpsertResult
 from recruit_assets.store import SyncResult
 from recruit_assets.text import markdown, one_line
 
-ROWS, COLUMNS = 5, 6  # of the preview; more do not fit into the UI
-SHOWN_FIRST = (Kind.TEXT, Kind.KEY, Kind.TEXTS)  # shown before flags and times
+COLUMNS = 6  # of the preview; more do not fit into the UI
 MAX_VALUE = 30  # characters of a value; the preview leaves out columns with longer ones
 
 CROWDED = (
@@ -60,6 +57,7 @@ def stored(endpoint: Endpoint, result: SyncResult) -> dict[str, Any]:
     return {
         "dagster/row_count": result.current_rows,
         "dagster/column_schema": column_schema(endpoint, result.columns),
+        **describe(result.preview),
     } | ({"cursor": dg.MetadataValue.timestamp(cursor)} if cursor else {})
 
 
@@ -109,34 +107,20 @@ def upserted(target: Target, result: UpsertResult) -> dict[str, Any]:
     }
 
 
-def describe_table(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> dict[str, Any]:
-    """Return a preview of the table, and the seconds since the newest change at the source."""
-    table = existing_table(database, endpoint.name)
-    shown = {"preview": dg.MetadataValue.md(preview(database, endpoint, table))}
-    if columns_of(database, endpoint).get("updated_at") is Kind.TIMESTAMP:
-        ((newest,),) = database.execute(f"SELECT max(updated_at) FROM {table}").fetchall()
-        if newest:
-            ago = (datetime.now(UTC) - newest).total_seconds()
-            return {**shown, "seconds_since_newest_change": round(max(0.0, ago))}
-    return shown
+def describe(preview: Preview) -> dict[str, Any]:
+    """Return the newest rows of a table, and the seconds since the newest change at the source."""
+    shown = {"preview": dg.MetadataValue.md(_as_table(preview.columns))}
+    if not preview.changed_at:
+        return shown
+    ago = (datetime.now(UTC) - preview.changed_at).total_seconds()
+    return {**shown, "seconds_since_newest_change": round(max(0.0, ago))}
 
 
-def preview(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, table: str) -> str:
-    """Return the newest rows as a Markdown table without personal data, linked to their runs."""
-    by_interest = sorted(endpoint.columns(), key=lambda column: column.kind not in SHOWN_FIRST)
-    harmless = [each.name for each in by_interest if not (each.personal or each.kind is Kind.JSON)]
-    present = columns_of(database, endpoint)
-    names = ["_run_id", *(name for name in harmless if name in present)]
-    rows = database.execute(
-        f"SELECT {', '.join(map(quoted, names))} FROM {table} WHERE {CURRENT} "
-        f"ORDER BY _loaded_at DESC, id LIMIT {ROWS}"
-    ).fetchall()
+def _as_table(rows: Mapping[str, Sequence[Any]]) -> str:
+    """Return rows as a Markdown table, linked to their runs."""
     if not rows:
         return "There are no rows."
-    columns = [
-        (name, [_cell(name, value) for value in values])
-        for name, *values in zip(names, *rows, strict=True)
-    ]
+    columns = [(name, [_cell(name, value) for value in values]) for name, values in rows.items()]
     shown = [(name, cells) for name, cells in columns if _is_shown(name, cells)][:COLUMNS]
     lines: list[Sequence[str]] = [[markdown(name) for name, _ in shown], ["---"] * len(shown)]
     lines += zip(*(cells for _, cells in shown), strict=True)

@@ -31,6 +31,7 @@ from recruit_assets.load.history import HISTORY, write_history
 from recruit_assets.load.layout import META
 from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import MergeCounts, count_misfits, merge
+from recruit_assets.load.preview import Preview, preview
 from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import SyncState, recall, remember, rows, written_since
@@ -53,6 +54,7 @@ class SyncResult:
     current_rows: int = 0
     unparsed: dict[str, int] = field(default_factory=dict)
     columns: dict[str, Kind] = field(default_factory=dict)
+    preview: Preview = field(default_factory=Preview)
     cursor: datetime | None = None  # start of the next incremental read
     seconds: float = 0.0  # duration of the sync
 
@@ -149,28 +151,33 @@ class Store:
             if result.report.verdict is Verdict.COMPLETE:
                 note_complete(database, endpoint)
             leave_out(database, self._reading, self._run_id)
-            result.deleted = sweep(
-                database,
-                endpoint,
-                result.gone,
-                self._run_id,
-                deletion_policy=self._deletion_policy,
-                columns=result.columns,
-            )
-            result.current_rows = count_current(database, endpoint)
-            repaired[HISTORY] = write_history(
-                database,
-                endpoint,
-                self._run_id,
-                result.gone,
-                result.columns,
-                whole=result.mode is Mode.full,
-            )
+            repaired[HISTORY] = self._sweep(database, result)
             row = self._row() | self._results(result)
             row |= {"rows": rows(database, endpoint), "cursor": result.cursor}
             repaired[META] = remember(database, endpoint, row, self._account)
         if not options.dry_run:
             self._warn(repaired)
+
+    def _sweep(self, database: duckdb.DuckDBPyConnection, result: SyncResult) -> list[str]:
+        """Delete what is gone, and write the history; return the columns repaired in it."""
+        result.deleted = sweep(
+            database,
+            self._endpoint,
+            result.gone,
+            self._run_id,
+            deletion_policy=self._deletion_policy,
+            columns=result.columns,
+        )
+        result.current_rows = count_current(database, self._endpoint)
+        result.preview = preview(database, self._endpoint)
+        return write_history(
+            database,
+            self._endpoint,
+            self._run_id,
+            result.gone,
+            result.columns,
+            whole=result.mode is Mode.full,
+        )
 
     def _set_verdict(
         self,

@@ -1,6 +1,8 @@
 """What the UI is given to show: of an asset before its first sync, and of each sync."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +12,10 @@ import pytest
 
 from recruit_assets.build import build_defs
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.settings import Settings
-from recruit_assets_tests.conftest import BY_NAME, Project, metadata
-from recruit_assets_tests.syncing import ASSETS
+from recruit_assets_tests.conftest import BY_NAME, Project, metadata, settings_for
+from recruit_assets_tests.syncing import ACCOUNT, ASSETS, resources
 
 SPECS = {spec.key.path[-1]: spec for asset in ASSETS for spec in asset.specs}
 
@@ -74,6 +77,29 @@ def test_a_look_at_the_rows_leads_to_their_run_and_shows_nobody(project: Project
         attributes = record["attributes"]
         for name in ("email", "first-name", "last-name", "phone", "pitch"):
             assert not attributes[name] or f" {attributes[name]} " not in preview
+
+
+@pytest.mark.ring(2)
+def test_a_sync_is_described_in_the_connection_that_merges(project: Project) -> None:
+    opened: list[str] = []
+
+    class CountedDatabase(RecruitDatabase):
+        @contextmanager
+        def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+            opened.append(self.database)
+            with super().get_connection() as database:
+                yield database
+
+    # The step has a database of its own, for the state and the checks.
+    path = str(project.path)
+    merging = resources(CountedDatabase(database=path), RecruitApi(**settings_for(project.sandbox)))
+    result = dg.materialize(
+        [asset for asset in ASSETS if asset.key.path[-1] == "regions"],
+        resources=merging | {ACCOUNT.database: RecruitDatabase(database=path)},
+        instance=project.instance,
+    )
+    assert metadata(result, "regions")["preview"].startswith("|")
+    assert opened == [path]
 
 
 def test_an_empty_table_has_nothing_to_look_at(project: Project) -> None:

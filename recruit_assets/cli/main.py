@@ -94,15 +94,7 @@ def parser() -> argparse.ArgumentParser:
 
     about = "Sync the tables, then build the marts and the report, as a Dagster run."
     syncs = command("sync", about, "Exit code: 0 it succeeded, 1 it failed, 130 it was stopped.")
-    syncs.add_argument(
-        "--select",
-        metavar="ASSETS",
-        default="",
-        help="only these assets, such as jobs,users or group:hiring",
-    )
-    syncs.add_argument(
-        "--full", action="store_true", help="read every list in full, which also finds deletions"
-    )
+    _add_sync_arguments(syncs)
     syncs.set_defaults(run=sync)
 
     about = "Show what is in the tables, and how fresh it is. Changes nothing."
@@ -119,6 +111,18 @@ def parser() -> argparse.ArgumentParser:
     _add_person_arguments(persons)
     persons.set_defaults(run=person)
     return whole
+
+
+def _add_sync_arguments(syncs: argparse.ArgumentParser) -> None:
+    syncs.add_argument(
+        "--select",
+        metavar="ASSETS",
+        default="",
+        help="only these assets, such as jobs,users or group:hiring",
+    )
+    syncs.add_argument(
+        "--full", action="store_true", help="read every list in full, which also finds deletions"
+    )
 
 
 def _add_person_arguments(persons: argparse.ArgumentParser) -> None:

@@ -98,8 +98,7 @@ class Engine:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a new connection to the attached file."""
         cursor = self._duckdb.cursor()
-        cursor.execute(f"USE {quoted(ALIAS)}")
-        cursor.execute("SET TimeZone = 'UTC'")
+        cursor.execute(f"USE {quoted(ALIAS)}; SET TimeZone = 'UTC'")
         _FILES[cursor] = self.path
         return cursor
 

@@ -1,8 +1,8 @@
 """Merge: upsert of staged rows into their table by `id`, writing only what differs.
 
-The steps are: create and widen the table, find what differs, delete the old versions, insert the
-new ones; `changes` has the statements. A digest over all columns but the volatile ones shows what
-differs.
+The steps are: find what differs, delete the old versions, insert the new ones; `changes` has the
+statements, and `endpoint_table` prepares the table before. A digest over all columns but the
+volatile ones shows what differs.
 """
 
 from collections import Counter
@@ -19,7 +19,6 @@ from recruit_assets.load.changes import (
     write_changes,
 )
 from recruit_assets.load.digest import digest
-from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.erasure import note_replaced
 from recruit_assets.load.schema import table_name
 from recruit_assets.load.sql import quoted
@@ -52,18 +51,15 @@ def merge(
 
     Args:
         database: open for writing, in a transaction, so that the merge is atomic.
-        endpoint: the endpoint of the table, which is created if it is missing.
-        stage: the rows.
+        endpoint: the endpoint of the table, which is prepared for the columns of the rows.
+        stage: the rows, flushed.
         run_id: the Dagster run, which is stored with each row written.
         refresh_volatile: whether rows that are otherwise unchanged get new volatile values.
         newer: runs whose rows are kept, because they were written since this run was planned.
 
     Raises:
-        DatabaseChanged: the table no longer matches the staged rows.
         duckdb.Error: DuckDB failed.
     """
-    stage.flush()
-    prepare(database, endpoint, stage.columns, stage.sql)
     table = table_name(database, endpoint.name)
     volatile = {column.name for column in endpoint.columns() if column.volatile}
     row_hash = digest(stage.columns, volatile)

@@ -74,10 +74,15 @@ def orphans(
     """
     table = existing_table(database, endpoint.name)
     present = columns_of(database, endpoint)
-    read = _last_read(database)
-    for key in endpoint.foreign_keys():
-        fits = present.get(key.column) is (Kind.KEYS if key.many else Kind.KEY)
-        if fits and key.table in read and table_exists(database, key.table):
+    keys = [
+        key
+        for key in endpoint.foreign_keys()
+        if present.get(key.column) is (Kind.KEYS if key.many else Kind.KEY)
+        and table_exists(database, key.table)
+    ]
+    read = _last_read(database) if keys else {}
+    for key in keys:
+        if key.table in read:
             yield key, _orphans(database, table, key, read[key.table])
 
 

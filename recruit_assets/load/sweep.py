@@ -71,11 +71,14 @@ def sweep(
     table = table_name(database, endpoint.name)
     which = "id IN (SELECT unnest($gone::VARCHAR[]))"
     deleted = mark_deleted(database, endpoint, which, run_id, gone=list(gone)) if gone else 0
-    if deletion_policy is not DeletionPolicy.keep:
-        note_deleted(database, endpoint, f"NOT {CURRENT}")
+    if deletion_policy is DeletionPolicy.keep or not count(
+        database, f"{table} WHERE NOT {CURRENT}"
+    ):
+        return deleted
+    note_deleted(database, endpoint, f"NOT {CURRENT}")
     if deletion_policy is DeletionPolicy.drop:
         database.execute(f"DELETE FROM {table} WHERE NOT {CURRENT}")
-    elif deletion_policy is DeletionPolicy.erase:
+    else:
         erase(database, endpoint, columns, f"NOT {CURRENT}")
     return deleted
 

@@ -133,11 +133,11 @@ def prepare_syncs(database: duckdb.DuckDBPyConnection, account: str = "") -> lis
             table that a user made in place of one of ours.
     """
     found = check_layout(database, account)
-    check_is_view(database, LATEST_VIEW, META)
     if found.version < VERSION:
         _rename_columns(database)
     defects = ensure(database, _SYNCS)
     if not _is_latest(database):
+        check_is_view(database, LATEST_VIEW, META)
         _make_view(database)
     store_layout(database, account, found)
     return defects if found.version == VERSION else []
@@ -154,12 +154,13 @@ def add_sync(database: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> 
     """
     syncs = table_name(database, SYNCS_TABLE, META)
     last = f"SELECT coalesce(max(sync_number), 0) FROM {syncs} WHERE endpoint = ?"
-    if database.execute(last, [values["endpoint"]]).fetchall() == [(MAX_NUMBER,)]:
+    ((number,),) = database.execute(last, [values["endpoint"]]).fetchall()
+    if number == MAX_NUMBER:
         database.execute(
             f"UPDATE {syncs} SET sync_number = place FROM {numbered(database)} AS known "
             "WHERE syncs.rowid = known.rowid"
         )
-    ((number,),) = database.execute(last, [values["endpoint"]]).fetchall()
+        ((number,),) = database.execute(last, [values["endpoint"]]).fetchall()
     known = {**values, "sync_number": number + 1}
     database.execute(
         f"INSERT INTO {syncs} ({', '.join(map(quoted, known))}) "

@@ -16,11 +16,11 @@ from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.erasure import is_filled
 from recruit_assets.load.guards import Compared, Doubt, doubts, too_many
-from recruit_assets.load.merge import merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.text import one_line
 from recruit_assets_tests.extract.test_records import JSON_VALUES
+from recruit_assets_tests.load.merging import prepare_and_merge
 from recruit_assets_tests.rings import sized
 
 API = "https://api.test/v1/ 20240404 abc123"
@@ -59,7 +59,7 @@ def doubted(
     with duckdb.connect(":memory:") as database:
         with Stage() as stage, transaction(database):
             staged(database, stage, before)
-            merge(database, THINGS, stage, "run")
+            prepare_and_merge(database, THINGS, stage, "run")
         with Stage() as stage:
             staged(database, stage, now)
             compared = Compared(columns_of(database, THINGS), missing, *api)

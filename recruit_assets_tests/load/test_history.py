@@ -17,10 +17,10 @@ from recruit_assets.extract.jsonapi import Record
 from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.history import write_history
-from recruit_assets.load.merge import merge
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.sweep import sweep
+from recruit_assets_tests.load.merging import prepare_and_merge
 from recruit_assets_tests.rings import sized
 
 TOLD = Endpoint(
@@ -74,7 +74,7 @@ class Story:
         with Stage() as stage, time_machine.travel(day(today), tick=False):
             stage.add(record_table.table(found), record_table.columns, range(len(found)))
             with transaction(database, keep=keep):
-                merge(database, endpoint, stage, run)
+                prepare_and_merge(database, endpoint, stage, run)
                 columns = columns_of(database, endpoint)
                 sweep(
                     database, endpoint, gone, run, deletion_policy=deletion_policy, columns=columns

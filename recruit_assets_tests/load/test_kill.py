@@ -13,9 +13,9 @@ from recruit_assets.extract.jsonapi import Record
 from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.history import write_history
-from recruit_assets.load.merge import merge
 from recruit_assets.load.stage import Stage
 from recruit_assets_tests.load.killing import WHOLE, killed_at_any_moment
+from recruit_assets_tests.load.merging import prepare_and_merge
 from recruit_assets_tests.load.test_merge import SMALL
 from recruit_assets_tests.rings import sized
 
@@ -37,7 +37,7 @@ def write_version(path: str, version: int) -> None:
         )
         stage.add(table, record_table.columns, numbers)
         with connection(path, {}, wait_seconds=60) as database, transaction(database):
-            merge(database, ENDPOINT, stage, name)
+            prepare_and_merge(database, ENDPOINT, stage, name)
             write_history(database, ENDPOINT, name, [], record_table.columns, whole=True)
 
 

@@ -17,10 +17,11 @@ from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.digest import digest
 from recruit_assets.load.memory import bounded_memory
-from recruit_assets.load.merge import MergeCounts, merge
+from recruit_assets.load.merge import MergeCounts
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import FILES_PER_PART, ROWS_PER_FILE, Stage
 from recruit_assets_tests.extract.test_records import JSON_VALUES, THINGS, rows
+from recruit_assets_tests.load.merging import prepare_and_merge
 
 SMALL = Endpoint(
     "small",
@@ -56,7 +57,9 @@ def sync(
     with Stage() as stage:
         stage.add(record_table.table(found), record_table.columns, range(len(found)))
         with transaction(database):
-            return merge(database, endpoint, stage, run, refresh_volatile=refresh_volatile)
+            return prepare_and_merge(
+                database, endpoint, stage, run, refresh_volatile=refresh_volatile
+            )
 
 
 def table(
@@ -104,7 +107,7 @@ def test_rows_that_fill_several_files_are_merged_as_one(
             positions = range(answer * ROWS_PER_FILE, (answer + 1) * ROWS_PER_FILE)
             stage.add(record_table.table(records), record_table.columns, positions)
         with transaction(database):
-            merged = merge(database, SMALL, stage, "run")
+            merged = prepare_and_merge(database, SMALL, stage, "run")
         assert len(list(stage.parts())) == 2
     assert merged == MergeCounts(inserted=ROWS_PER_FILE, repeated=latest * ROWS_PER_FILE)
     assert set(table(database, "name, new")) == {("late", "x")}
@@ -123,7 +126,7 @@ def test_little_memory_is_enough_for_many_threads_and_wide_rows(
     with Stage() as stage, connection(path, config, 0) as database:
         stage.add(record_table.table(records), record_table.columns, range(rows))
         with bounded_memory(database, rows, stage.size), transaction(database):
-            assert merge(database, SMALL, stage, "run").inserted == rows
+            assert prepare_and_merge(database, SMALL, stage, "run").inserted == rows
 
 
 def test_rows_that_did_not_come_stay(database: duckdb.DuckDBPyConnection) -> None:
@@ -256,7 +259,7 @@ def test_a_failure_leaves_the_table_as_it_was(database: duckdb.DuckDBPyConnectio
         stage.flush()
         Path(stage.files[0]).unlink()
         with pytest.raises(duckdb.Error), transaction(database):
-            merge(database, SMALL, stage, "run")
+            prepare_and_merge(database, SMALL, stage, "run")
     assert table(database) == [("1", "a")]
     assert "new" not in columns_of(database, SMALL)
 
@@ -272,7 +275,7 @@ def test_a_column_that_another_run_made_meanwhile(database: duckdb.DuckDBPyConne
             pytest.raises(DatabaseChanged, match=r"small\.new .* run it again") as raised,
             transaction(database),
         ):
-            merge(database, SMALL, stage, "run")
+            prepare_and_merge(database, SMALL, stage, "run")
     assert raised.value.retryable
     assert table(database, "id, new") == [("2", "text")]
 

@@ -11,10 +11,11 @@ from recruit_assets.catalogue import UNPARSED, Attribute, Endpoint, Kind, snake_
 from recruit_assets.extract.jsonapi import Record
 from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import transaction
-from recruit_assets.load.merge import MergeCounts, merge
+from recruit_assets.load.merge import MergeCounts
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets_tests.extract.test_arrow import JSON, must_tell
+from recruit_assets_tests.load.merging import prepare_and_merge
 from recruit_assets_tests.rings import sized
 
 THINGS = Endpoint(
@@ -42,7 +43,7 @@ def synced(database: duckdb.DuckDBPyConnection, answer: list[Attributes]) -> Mer
     with Stage() as stage:
         stage.add(record_table.table(records), record_table.columns, range(len(records)))
         with transaction(database):
-            return merge(database, THINGS, stage, "run")
+            return prepare_and_merge(database, THINGS, stage, "run")
 
 
 def stored(database: duckdb.DuckDBPyConnection) -> list[tuple[dict[str, Any], dict[str, Any]]]:

@@ -16,12 +16,13 @@ from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import is_damaged
 from recruit_assets.load.history import HISTORY, SPAN, write_history
-from recruit_assets.load.merge import MergeCounts, merge
+from recruit_assets.load.merge import MergeCounts
 from recruit_assets.load.schema import BOOKKEEPING, columns_of, is_table
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import recall, remember
 from recruit_assets.load.sweep import count_current, sweep
 from recruit_assets.load.syncs import SYNCS
+from recruit_assets_tests.load.merging import prepare_and_merge
 from recruit_assets_tests.rings import sized
 
 KINDS = {kind: kind.value for kind in Kind}
@@ -83,7 +84,7 @@ def sync(
     with Stage() as stage:
         stage.add(record_table.table(found), record_table.columns, range(len(found)))
         with transaction(database, keep=keep):
-            merged = merge(database, WIDE, stage, run)
+            merged = prepare_and_merge(database, WIDE, stage, run)
             columns = columns_of(database, WIDE)
             sweep(database, WIDE, gone, run, deletion_policy=DeletionPolicy.erase, columns=columns)
             write_history(database, WIDE, run, gone, columns, whole=True)
