@@ -1,10 +1,10 @@
 """The rules of deletion: which rows no longer have a record.
 
-A row is deleted if a complete read did not return its record, and a request for the record by id
-returns 404 or 410. These statuses count only if the API returns records by id at all, which is
-tested with a record of the list; otherwise a second complete read has to miss the record as well.
-Any other response keeps the row. Above `ASKED_BY_ID` missing records, none is requested by id, and
-two complete reads decide.
+A row is deleted if the list lacks its record, by a complete read or by ranks, and a request for the
+record by id returns 404 or 410. These statuses count only if the API returns records by id at all,
+which is tested with a record of the list; otherwise a complete read has to miss the record as well.
+Any other response keeps the row. If reading the list again takes fewer requests than requesting
+each missing record, none is requested by id, and that second read decides.
 
 Contains the decision only. `extract` requests the records; `load/sweep` deletes, and defines what
 is left of a row.
@@ -23,10 +23,11 @@ from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import columns_of_the_api, prepare
 from recruit_assets.load.guards import Compared, doubts
 from recruit_assets.load.stage import Stage
-from recruit_assets.load.sweep import absent
+from recruit_assets.load.sweep import absent, count_current
+from recruit_assets.options import Mode
 from recruit_assets.reading import Reading
 
-ASKED_BY_ID = 100  # most missing records to request by id
+ASKED_BY_ID = 100  # missing records to request by id, however short the list is
 ACCEPT = "run it once with allow_mass_delete (in the launchpad, or as the asset's config)"
 
 
@@ -48,21 +49,23 @@ class Deletions:
         self._reading, self._opened, self._stage = reading, opened, stage
         self._source, self._endpoint = reading.source, reading.endpoint
         self._log = reading.source.log
+        self._asked_by_id = ASKED_BY_ID
 
     def missing(self) -> list[str]:
-        """Return the ids of current rows that the read did not return, if it is complete.
+        """Return the ids of current rows that the list lacks, if that is proven.
 
         Raises:
             ConfirmationRequired: too many rows are missing, or the others lost too much data.
         """
         self._stage.flush()
+        whole, api = self._reading.mode is Mode.full, self._reading.state.api
         with self._repaired() as database:
-            columns = columns_of_the_api(database, self._endpoint)
-            proven = self._reading.report.verdict is Verdict.COMPLETE
-            missing = self._absent(database) if proven else []
-            api = self._reading.state.api
+            columns = columns_of_the_api(database, self._endpoint) if whole else {}
+            missing = self._missing(database) if self._reading.report.verdict.proven else []
             compared = Compared(columns, len(missing), api, self._source.api)
             reasons = list(doubts(database, self._endpoint, self._stage, compared))
+            pages = count_current(database, self._endpoint) // self._source.page_size
+            self._asked_by_id = max(ASKED_BY_ID, pages)
         options = self._reading.options
         accepted = options.allow_mass_delete or options.dry_run
         for doubt in reasons:
@@ -76,9 +79,9 @@ class Deletions:
         """Return the missing ids whose records are gone; stage the records that are found.
 
         Args:
-            missing: the ids that a complete read did not return.
+            missing: the ids that the list lacks.
         """
-        if len(missing) > ASKED_BY_ID:
+        if len(missing) > self._asked_by_id:
             return self._missed_again(missing)
         first = self._stage.first_id
         found = dict(self._source.find(missing, self._reading.query))
@@ -122,6 +125,11 @@ class Deletions:
         self._stage.flush()
         with self._repaired() as database:
             return sorted(set(missing) & set(self._absent(database)))
+
+    def _missing(self, database: duckdb.DuckDBPyConnection) -> list[str]:
+        """Return the ids of current rows that the list lacks."""
+        whole = self._reading.mode is Mode.full
+        return self._absent(database) if whole else self._reading.missing
 
     def _absent(self, database: duckdb.DuckDBPyConnection) -> list[str]:
         """Return the ids of current rows that the reads neither returned nor left out."""

@@ -44,6 +44,7 @@ def facts(result: SyncResult) -> dict[str, Any]:
         "refused_parameters": [one_line(each) for each in report.dropped],
     }
     known |= {"unknown_attributes": CROWDED} if result.reading.crowded else {}
+    known |= {"proof": report.proof.value} if report.proof else {}
     return {
         "verdict": report.verdict.value,
         "mode": result.mode.value,

@@ -10,14 +10,12 @@ from enum import Enum
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.state import SyncState
 
-OVERLAP = timedelta(minutes=10)  # an incremental read starts this long before its cursor
-
 
 class Mode(Enum):
     """Choose what a sync reads; in lower case, as the launchpad shows it."""
 
-    auto = "auto"  # incremental where possible, but full if the last complete read is too old
-    incremental = "incremental"  # changed records, where the API can filter them
+    auto = "auto"  # incremental where possible, but full if the last full one is too old
+    incremental = "incremental"  # changed records, where the API filters or sorts by that
     full = "full"  # all records
 
 
@@ -36,11 +34,11 @@ class Options:
 def since(endpoint: Endpoint, options: Options, state: SyncState, now: datetime) -> datetime | None:
     """Return the start of an incremental read; None for a full read."""
     whole = options.mode is Mode.full or options.allow_mass_delete or options.dry_run
-    if whole or not endpoint.dated or state.cursor is None:
+    if whole or not endpoint.dated:
         return None
     if options.mode is Mode.auto:
         longest = timedelta(hours=options.full_after_hours)
-        if state.filter_refused or state.complete_at is None or now - state.complete_at > longest:
+        refused = state.filter_refused and not state.sorts_changes
+        if refused or state.whole_at is None or now - state.whole_at > longest:
             return None
-    # Whole seconds, because the API may truncate the times that it compares.
-    return (state.cursor - OVERLAP).replace(microsecond=0)
+    return state.since

@@ -8,12 +8,14 @@ requests; the IO manager iterates, and merges the rows (see `sync`).
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import Self
 
 import pyarrow as pa
 
 from recruit_assets.catalogue import Kind
+from recruit_assets.extract.counted import CountedWalk
 from recruit_assets.extract.forgotten import LeftOut
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.records import RecordTable
@@ -52,14 +54,30 @@ class Reading:
         self.source, self.endpoint, self.options = source, source.endpoint, options
         self.state = state.at(source.api)
         self.started = datetime.now(UTC)
-        self._walk = Walk(source, since(self.endpoint, options, self.state, self.started))
-        self.asked_for_changes = self._walk.query.since is not None
+        self._walk = self._planned()
         columns = dict(state.columns)
         if columns:
             columns |= {each.name: each.kind for each in self.endpoint.columns()}
         self._record_table = RecordTable(self.endpoint, columns, state.salt)
         forgotten = self.state.forgotten
         self.left_out = LeftOut(self.endpoint, forgotten.persons, forgotten.salt)
+
+    def _planned(self) -> Walk | CountedWalk:
+        """Return what to read: everything, or changes and, if possible, what is gone."""
+        known, mode = self.state.known, self.options.mode
+        if mode is Mode.auto and known and len(known.ids) < self.source.page_size:
+            return Walk(self.source)  # one request, where changes and deletions take two
+        start = since(self.endpoint, self.options, self.state, self.started)
+        changes = partial(
+            Walk,
+            self.source,
+            start,
+            filtered=not (self.state.filter_refused and self.state.sorts_changes),
+            rows=self.state.dated_rows,
+        )
+        if start is None or known is None:
+            return changes()
+        return CountedWalk(self.source, changes, known.ids, known.settled)
 
     def __enter__(self) -> Self:
         return self
@@ -108,6 +126,11 @@ class Reading:
     def mode(self) -> Mode:
         """Return whether everything was read, or what had changed."""
         return Mode.incremental if self.query.since else Mode.full
+
+    @property
+    def missing(self) -> list[str]:
+        """Return the known ids that an incremental reading found missing in the list."""
+        return self._walk.missing if isinstance(self._walk, CountedWalk) else []
 
     @property
     def unparsed(self) -> dict[str, int]:

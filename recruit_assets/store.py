@@ -21,7 +21,7 @@ from recruit_assets.errors import (
     NotEnoughMemory,
     RecruitError,
 )
-from recruit_assets.extract.report import Verdict, WalkReport
+from recruit_assets.extract.report import Proof, Verdict, WalkReport
 from recruit_assets.load.column_policies import check_followed, note_complete
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.current import ensure_view
@@ -148,7 +148,7 @@ class Store:
             ensure_view(database, endpoint.name)
             result.columns = columns_of(database, endpoint)
             self._set_verdict(database, result, now, newer)
-            if result.report.verdict is Verdict.COMPLETE:
+            if result.report.proof is Proof.READ:
                 note_complete(database, endpoint)
             leave_out(database, self._reading, self._run_id)
             repaired[HISTORY] = self._sweep(database, result)
@@ -201,7 +201,7 @@ class Store:
         report, endpoint = result.report, self._endpoint
         moved = newer is None or (newer and self._differs(database, result))
         if moved and report.verdict is not Verdict.UNAVAILABLE:
-            report.verdict = Verdict.INCOMPLETE
+            report.verdict, report.proof = Verdict.INCOMPLETE, None
             report.reason = (
                 "the table was replaced while this sync was reading: was a backup restored?"
                 if newer is None
@@ -240,6 +240,7 @@ class Store:
             "started": self._reading.started,
             "finished": datetime.now(UTC),
             "verdict": report.verdict.value,
+            "proof": report.proof.value if report.proof else None,
             "reason": report.reason or None,
             "requests": stats.requests,
             "retries": stats.retries,
@@ -254,7 +255,6 @@ class Store:
 
     def _results(self, result: SyncResult) -> dict[str, Any]:
         reading = self._reading
-        refused = reading.report.filter_refused
         merged = {name: n for name, n in asdict(result.merged).items() if name in SYNCS}
         return {
             **merged,
@@ -262,5 +262,6 @@ class Store:
             "deleted": result.deleted,
             "current_rows": result.current_rows,
             "unparsed": sum(result.unparsed.values()),
-            "filter_refused": refused if reading.asked_for_changes else None,
+            "filter_refused": reading.report.filter_refused,
+            "sort_refused": reading.report.sort_refused,
         }

@@ -88,8 +88,9 @@ class Sync:
             stage.add(batch.rows, batch.columns, batch.positions)
         self._compare_clocks()
         result, deletions = SyncResult(reading), Deletions(reading, self._opened, stage)
-        whole = reading.mode is Mode.full and reading.report.verdict is not Verdict.UNAVAILABLE
-        missing = deletions.missing() if whole and reading.state.columns else []
+        searched = reading.mode is Mode.full or reading.missing
+        available = reading.report.verdict is not Verdict.UNAVAILABLE
+        missing = deletions.missing() if searched and available and reading.state.columns else []
         if missing:
             result.gone = deletions.proven(missing)
             result.kept = len(missing) - len(result.gone)

@@ -25,6 +25,11 @@ ROOT = Path(__file__).parents[1]
 NEAR = {  # files and the tests that must find their faults
     "recruit_assets/extract/lanes.py": ["extract/test_lanes.py", "extract/test_model.py"],
     "recruit_assets/extract/ordered.py": ["extract/test_model.py", "extract/test_odd_lists.py"],
+    "recruit_assets/extract/newest.py": [
+        "extract/test_by_change.py",
+        "extract/test_model.py",
+        "extract/test_odd_lists.py",
+    ],
     "recruit_assets/extract/walk.py": ["extract/test_odd_lists.py", "extract/test_report.py"],
     "recruit_assets/extract/unordered.py": ["extract/test_odd_lists.py", "extract/test_walk.py"],
     "recruit_assets/extract/cursor.py": ["extract/test_odd_lists.py", "extract/test_walk.py"],

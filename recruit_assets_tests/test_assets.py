@@ -361,6 +361,7 @@ def test_metadata_of_a_sync(project: Project) -> None:
     assert found == {
         "dagster/row_count": 40,
         "verdict": "complete",
+        "proof": "read",
         "mode": "full",
         "read": 70,
         "inserted": 40,

@@ -73,7 +73,7 @@ def must_be_well(result: dg.ExecuteInProcessResult) -> None:
 def test_all_is_well_after_an_incremental_sync(project: Project) -> None:
     project.sync("candidates")
     result = project.materialize("candidates", mode="incremental")
-    assert metadata(result, "candidates")["verdict"] == "window"
+    assert metadata(result, "candidates")["proof"] == "counted"
     assert len(evaluated(result, "candidates")) == len(ALL)
     assert says(result, "candidates") == {}
 

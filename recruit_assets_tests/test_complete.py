@@ -240,7 +240,7 @@ def test_a_key_that_sees_less_than_before_wipes_nothing(project: Project, scope:
     synced(project, "jobs")
     before = project.query("SELECT * FROM recruit.jobs ORDER BY id")
     project.sandbox.rules.scope = scope
-    assert "Nothing was changed" in project.failure("jobs")
+    assert "Nothing was changed" in project.failure("jobs", mode="full")
     assert project.query("SELECT * FROM recruit.jobs ORDER BY id") == before
 
 
@@ -399,12 +399,12 @@ def test_an_incremental_sync_asks_for_what_changed(project: Project) -> None:
     world = project.sandbox.world
     synced(project, "candidates")
     requests, found = requests_of(project, "candidates")
-    assert (requests, found["mode"], found["verdict"]) == (1, "incremental", "window")
+    assert (requests, found["mode"], found["verdict"]) == (2, "incremental", "complete")
     changed = ids(world, "candidates")[7]
     world.change("candidates", changed, {"first-name": "Changed"})
     added = world.add("candidates")
     requests, found = requests_of(project, "candidates")
-    assert (requests, found["inserted"], found["updated"]) == (1, 1, 1)
+    assert (requests, found["inserted"], found["updated"]) == (2, 1, 1)
     assert project.query(f"SELECT first_name FROM recruit.candidates WHERE id = '{changed}'") == [
         ("Changed",)
     ]
@@ -412,31 +412,35 @@ def test_an_incremental_sync_asks_for_what_changed(project: Project) -> None:
 
 
 @pytest.mark.ring(2)
-def test_fifty_changes_among_10_000_candidates_take_five_requests_at_most(
+def test_fifty_changes_among_10_000_candidates_take_six_requests_at_most(
     project: Project,
 ) -> None:
     world = project.sandbox.world
-    old = {"updated-at": datetime(2026, 1, 1, tzinfo=UTC)}
+    old = datetime(2026, 1, 1, tzinfo=UTC)
     while world.count("candidates") < 10_000:
-        world.add("candidates", old)
+        world.add("candidates", {"created-at": old, "updated-at": old})
     synced(project, "candidates")
     for each in ids(world, "candidates")[::200]:
         world.change("candidates", each, {"first-name": "Changed"})
     requests, found = requests_of(project, "candidates")
-    assert (found["mode"], found["verdict"], found["updated"]) == ("incremental", "window", 50)
-    assert requests <= 5
+    assert (found["mode"], found["verdict"], found["updated"]) == ("incremental", "complete", 50)
+    assert requests <= 6
 
 
 @pytest.mark.ring(2)
-def test_who_refuses_the_filter_is_asked_once(project: Project) -> None:
+def test_who_refuses_the_filter_and_the_sort_is_asked_once(project: Project) -> None:
     synced(project, "notes")
     requests, found = requests_of(project, "notes")
     pages = -(-project.sandbox.world.count("notes") // 30)
     read = pages + (pages > 1)
-    assert (requests, found["mode"]) == (read + 1, "full")
-    assert found["refused_parameters"] == ["filter[updated-at]: every sync reads the whole list"]
+    searched = 1  # for deletions, before the changes turn out not to be offered
+    assert (requests, found["mode"]) == (searched + 2 + read, "full")
+    assert found["refused_parameters"] == [
+        "filter[updated-at]: changes are read from the end of the list, sorted by updated-at",
+        "sort=updated-at,id: every sync reads the whole list",
+    ]
     assert requests_of(project, "notes")[0] == read
-    assert requests_of(project, "notes", mode=Mode.incremental)[0] == read + 1
+    assert requests_of(project, "notes", mode=Mode.incremental)[0] == searched + 2 + read
 
 
 def test_auto_reads_all_when_the_last_complete_reading_is_old(project: Project) -> None:

@@ -18,6 +18,7 @@ import time_machine
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
+from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import connection
@@ -32,7 +33,7 @@ KEY = "k3y-of-the-year"
 WEEKS = sized(12, 12, 52)  # after the last, all lists are read whole
 EVENTS = 140  # a week
 WEEKLY = ("jobs", "stages", "job_applications", "job_offers")  # all others in the last week
-WINDOWED = "job_applications"  # is asked for changes; of the others the API takes no such filter
+WINDOWED = "job_applications"  # is asked for changes; the others are read whole
 WHOLE_EVERY = 4  # weeks, also of that one
 LOG = logging.getLogger("year")
 LOG.setLevel(logging.ERROR)
@@ -48,7 +49,7 @@ class Seen:
     number: int  # of the sync: 0 at the beginning, WEEKS at the end
     at: datetime  # the time of Python's clock from its beginning to its end
     run_id: str
-    whole: bool  # whether the whole list was read, so that deletions were seen
+    complete: bool  # whether deletions were seen
     records: dict[str, dict[str, Any]]  # by id, as the sandbox holds them
 
 
@@ -75,12 +76,12 @@ class Year:
         """After each sync of an endpoint in order, the current rows by id as they must be known.
 
         A row has `id`, the attributes and the keys of to-one relationships under their names in
-        the table; times are datetimes. What is gone is known to be after a whole reading only.
+        the table; times are datetimes. What is gone is known to be after a complete sync only.
         """
         after: list[dict[str, Row]] = []
         rows: dict[int, Row] = {}  # a record that did not change is the same object in every week
         for seen in self.syncs(endpoint):
-            before = after[-1] if after and not seen.whole else {}
+            before = after[-1] if after and not seen.complete else {}
             for record in seen.records.values():
                 if id(record) not in rows:
                     rows[id(record)] = row(record)
@@ -136,6 +137,7 @@ def sync_all(sandbox: Sandbox, path: Path, number: int, at: datetime) -> list[Se
             records = dict(sandbox.world.table(endpoint.path))
             result = sync(source, opened, path.exists, Options(mode), run_id)
             assert result.mode is mode
-            log.append(Seen(endpoint.name, number, at, run_id, whole, records))
+            complete = result.report.verdict is Verdict.COMPLETE
+            log.append(Seen(endpoint.name, number, at, run_id, complete, records))
         client.close()
     return log

@@ -18,8 +18,9 @@ from recruit_assets.environment import account_names
 from recruit_assets.errors import BadSetting, DatabaseProblem, RecruitError, naming_settings
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
+from recruit_assets.extract.forecast import Estimate
 from recruit_assets.extract.probe import Probe, ProbeState, probe_all
-from recruit_assets.extract.rate_limit import WINDOW_SECONDS
+from recruit_assets.load.change_support import ChangeSupport, change_support
 from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.load.read_copy import CopyStatus, check_target, published_at
@@ -64,6 +65,7 @@ class Diagnosis:
     database_problem: str = ""
     database_made: bool = False
     tables: list[TableStatus] = field(default_factory=list)  # empty if they could not be read
+    support: Mapping[str, ChangeSupport] = field(default_factory=dict)  # of endpoints synced before
     read_copy: CopyStatus | None = None  # None if there is to be none
     is_bloated: bool = False  # whether replaced rows take more space than current ones
     limited: Mapping[str, Sequence[str]] = field(default_factory=dict)  # columns by policy
@@ -77,11 +79,24 @@ class Diagnosis:
         return sum(known) if known and len(known) == len(self.probes) else None
 
     @property
-    def seconds(self) -> float | None:
-        """Return the seconds of a full sync at the rate limit; None if it is unset or unknown."""
-        if self.requests is None or not self.requests_per_10s:
+    def hourly(self) -> Estimate | None:
+        """Return the requests of an hourly sync; None if those of a full one are unknown."""
+        if self.requests is None:
             return None
-        return self.requests / self.requests_per_10s * WINDOW_SECONDS
+        return sum(filter(None, map(self.hourly_of, self.probes)), Estimate(0))
+
+    def hourly_of(self, probe: Probe) -> Estimate | None:
+        """Return the requests of an hourly sync of an endpoint; None if unknown."""
+        if probe.costs is None:
+            return None if probe.requests is None else Estimate(probe.requests)
+        known = self.support.get(probe.endpoint.name, ChangeSupport())
+        # A refusal that is remembered is not tried again.
+        is_known = known.filters is False or probe.takes_filter is None
+        return probe.costs.hourly(
+            filters=known.filters if is_known else probe.takes_filter,
+            sorts=known.sorts,
+            searches=known.searches,
+        )
 
     @property
     def unavailable(self) -> list[str]:
@@ -171,6 +186,7 @@ def misplaced_secrets(account: str) -> Iterator[str]:
 def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], None]) -> None:
     try:
         with closing(Client(_api_settings(settings))) as client:
+            found.support = {name: each.at(client.identity) for name, each in found.support.items()}
             for each in probe_all(client, ENDPOINTS):
                 found.probes.append(each)
                 tell(each)
@@ -223,6 +239,7 @@ def _examine_database(found: Diagnosis, settings: Settings) -> None:
             if found.database_made:
                 with reading(path, WAIT_SECONDS) as database:
                     found.tables = overview(database, ENDPOINTS)
+                    found.support = change_support(database, ENDPOINTS)
                     rows, kept = rows_in_file(database)
                     found.is_bloated = kept > max(2 * rows, FEW_ROWS)
             check_writable(path, WAIT_SECONDS)

@@ -19,7 +19,9 @@ from recruit_assets.cli.display import (
 )
 from recruit_assets.cli.doctor import Diagnosis, Readiness
 from recruit_assets.cli.status_report import read_copy_as_json, show_read_copy
+from recruit_assets.extract.forecast import Estimate
 from recruit_assets.extract.probe import Probe, ProbeState
+from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.extract.report import duration
 from recruit_assets.load.overview import TableStatus
 from recruit_assets.text import one_line
@@ -56,8 +58,8 @@ def show_diagnosis(screen: Console, found: Diagnosis) -> None:
         )
     if found.probes:
         _show_probes(screen, found)
-        heading(screen, "A full sync")
-        paragraph(screen, _forecast(found))
+        heading(screen, "Syncs")
+        _show_forecast(screen, found)
     heading(screen, "Database")
     paragraph(screen, found.database_problem or _database(found))
     show_read_copy(screen, found.read_copy)
@@ -78,8 +80,12 @@ def diagnosis_as_json(found: Diagnosis) -> dict[str, Any]:
         "setting_problems": found.setting_problems,
         "column_policy": found.limited,
         "api_problem": found.api_problem or None,
-        "endpoints": [_probe_as_json(each, tables) for each in found.probes],
-        "full_sync": {"requests": found.requests, "seconds_at_the_budget": found.seconds},
+        "endpoints": [
+            {**_probe_as_json(each, tables), "hourly": _requests_as_json(found.hourly_of(each))}
+            for each in found.probes
+        ],
+        "full_sync": _forecast_as_json(found, _full(found)),
+        "hourly_sync": _forecast_as_json(found, found.hourly),
         "database": {
             "path": found.database,
             "exists": found.database_made,
@@ -138,20 +144,66 @@ def _takes_filter(found: Probe) -> str:
     return {True: "yes", False: "no", None: UNKNOWN}[found.takes_filter]
 
 
-def _forecast(found: Diagnosis) -> str:
-    if found.requests is None:
-        return (
+def _show_forecast(screen: Console, found: Diagnosis) -> None:
+    full, hourly = _full(found), found.hourly
+    if full is None or hourly is None:
+        paragraph(
+            screen,
             "The number of requests is unknown, because an endpoint fails, refuses too much, or "
-            "does not count its records."
+            "does not count its records.",
         )
-    if found.seconds is None:
-        time = "depends on the API, as no rate limit is set"
-    else:
-        time = (
-            f"{duration(found.seconds)} at the rate limit of {found.requests_per_10s} "
-            "requests in 10 seconds"
+        return
+    grid = table("sync", ">requests", ">time")
+    for name, estimate in (("first", full), ("hourly", hourly), ("nightly", full)):
+        seconds = _seconds(found, estimate)
+        least = "" if estimate.exact else "at least "
+        time = UNKNOWN if seconds is None else f"{least}{duration(seconds)}"
+        grid.add_row(name, f"{least}{estimate.requests:,}", time)
+    screen.print(grid)
+    paragraph(screen, _explanation(found, hourly))
+
+
+def _explanation(found: Diagnosis, hourly: Estimate) -> str:
+    """Return what the numbers of the forecast hold for."""
+    limit = found.requests_per_10s
+    lines = [
+        f"time: at the rate limit of {limit} requests in 10 seconds."
+        if limit
+        else "time: depends on the API, as no rate limit is set.",
+        "hourly: if nothing has changed.",
+    ]
+    if not hourly.exact:
+        unknown = [
+            each.endpoint.name
+            for each in found.probes
+            if (estimate := found.hourly_of(each)) and not estimate.exact
+        ]
+        lines.append(
+            f"at least: two requests do not show how the API lists changes of {', '.join(unknown)}."
         )
-    return f"Requests: {found.requests:,}.\nTime: {time}."
+    return "\n".join(lines)
+
+
+def _full(found: Diagnosis) -> Estimate | None:
+    return None if found.requests is None else Estimate(found.requests)
+
+
+def _requests_as_json(estimate: Estimate | None) -> dict[str, Any]:
+    return {
+        "requests": estimate.requests if estimate else None,
+        "at_least": not estimate.exact if estimate else None,
+    }
+
+
+def _forecast_as_json(found: Diagnosis, estimate: Estimate | None) -> dict[str, Any]:
+    seconds = _seconds(found, estimate) if estimate else None
+    return {**_requests_as_json(estimate), "seconds_at_the_budget": seconds}
+
+
+def _seconds(found: Diagnosis, estimate: Estimate) -> float | None:
+    """Return the seconds of a sync at the rate limit; None if it is unset."""
+    limit = found.requests_per_10s
+    return estimate.requests / limit * WINDOW_SECONDS if limit else None
 
 
 def _database(found: Diagnosis) -> str:

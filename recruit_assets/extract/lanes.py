@@ -223,9 +223,13 @@ def gaps(lanes: Sequence[Lane]) -> list[tuple[Lane, Lane]]:
     return [(newer, older) for newer, older in pairwise(lanes) if newer.oldest > older.newest]
 
 
+def is_number(id_: str) -> bool:
+    """Return whether an id is a number that fits into 64 bits."""
+    return id_.isascii() and id_.isdigit() and len(id_) <= MAX_ID_DIGITS
+
+
 def _number(record: Record) -> int:
-    text = str(record.id)
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS):
+    if not is_number(text := str(record.id)):
         raise OutOfOrder
     return int(text)
 

@@ -7,11 +7,12 @@ what an order proves.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from time import monotonic
 
 from recruit_assets.errors import ParameterRefused
 from recruit_assets.extract.lanes import Key, OutOfOrder, keys_of
 from recruit_assets.extract.links import has_next_link
-from recruit_assets.extract.query import WINDOW, Query
+from recruit_assets.extract.query import BY_CHANGE, WINDOW, Query
 from recruit_assets.extract.report import WalkReport
 from recruit_assets.extract.source import Page, Source
 
@@ -22,35 +23,44 @@ MAX_DOUBTS_RETRIED = 3  # doubts after which a page is requested only once
 class Pager:
     """Request the pages of one list; `doubts` says why the reading proves nothing.
 
-    `size` is the number of records on a full page, `now` the count in the latest response, and
-    `steady` whether all responses gave the same count.
+    `size` is the number of records on a full page, `now` the count in the latest response,
+    `steady` whether all responses gave the same count, and `begun` a moment before all requests.
     """
 
     def __init__(self, source: Source, query: Query, report: WalkReport) -> None:
         self.source, self.query, self._report = source, query, report
         self.name = source.endpoint.name
+        self.begun = monotonic()
         self.size = source.page_size
         self.now = 0
         self.steady = True
         self.doubts: list[str] = []
 
     def first(self) -> Page:
-        """Return page 1, requested with the parameters that the account accepts."""
+        """Return the first page to read, requested with the parameters that the account accepts.
+
+        That is page 1, or where changes are at the end of a list, the last page by known rows.
+        """
         while True:
             try:
-                page = self.source.page(self.query, 1)
+                page = self.source.page(self.query, self._first)
                 break
             except ParameterRefused as refused:
-                self._drop(refused)
-        self._report.record_count = page.document.record_count
+                self.drop(refused)
+        self._note_accepted(page)
         self.size = self.query.size or len(page.records) or 1
-        if len(page.records) != self._due(page):
+        if len(page.records) != self._due(page) or self._contradicts_itself(page):
             page = self.page(1)
             self._fit(page)
         self._count(page)
         self.steady = True
-        self._report.record_count = page.document.record_count
+        self._note_accepted(page)
         return page
+
+    def read_whole(self) -> None:
+        """Request the whole list from now on, from `first` on: it does not show its changes."""
+        self.query = replace(self.query, since=None)
+        self.doubts.clear()
 
     def page(self, number: int) -> Page:
         """Return a page; request it again while its size is not the one that its count implies."""
@@ -110,10 +120,44 @@ class Pager:
         self.query = replace(self.query, size=self.size)
         return True
 
+    def drop(self, refused: ParameterRefused) -> None:
+        """Request pages without a refused parameter from now on.
+
+        Raises:
+            ParameterRefused: the endpoint is useless without it.
+        """
+        self.query, dropped = self.query.without(refused)
+        self._report.dropped += dropped
+        if any(each.startswith(WINDOW) for each in dropped):
+            self._report.filter_refused = True
+        if any(each.startswith(f"sort={BY_CHANGE}") for each in dropped):
+            self._report.sort_refused = True
+        for each in dropped:
+            self.source.log.warning(f"{self.name}: the API refuses {each}")
+
     def stated_end(self, page: Page) -> int:
         """Return the number of the last page, as the counts and the link of this page have it."""
         linked = page.number + 1 if has_next_link(page) else 1
         return max(self._counted_end(page), linked)
+
+    @property
+    def _first(self) -> int:
+        """Return the number of the first page to read; a full last page proves no end."""
+        query = self.query
+        return (query.rows or 0) // query.size + 1 if query.by_change and query.size else 1
+
+    def _note_accepted(self, page: Page) -> None:
+        """Note what the account accepted, and the count of what is to be read."""
+        query, report = self.query, self._report
+        report.record_count = None if query.by_change else page.document.record_count
+        if query.by_change:
+            report.sort_refused = False
+        elif query.since:
+            report.filter_refused = False
+
+    def _contradicts_itself(self, page: Page) -> bool:
+        """Return whether a later page shows that the API's pages are of another size."""
+        return page.number > 1 and self.stated_end(page) != self._counted_end(page)
 
     def _end(self, page: Page) -> int:
         """Return the number of the last page to request; the link of an empty page is no reason."""
@@ -134,13 +178,6 @@ class Pager:
         if shown == counted or document.page_count == -(-counted // shown):
             self.size = shown
             self.doubts.clear()
-
-    def _drop(self, refused: ParameterRefused) -> None:
-        self.query, dropped = self.query.without(refused)
-        self._report.dropped += dropped
-        self._report.filter_refused |= any(each.startswith(WINDOW) for each in dropped)
-        for each in dropped:
-            self.source.log.warning(f"{self.name}: the API refuses {each}")
 
     def _count(self, page: Page) -> None:
         counted = page.document.record_count

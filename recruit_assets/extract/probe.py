@@ -24,7 +24,7 @@ from recruit_assets.errors import (
 )
 from recruit_assets.extract import http_errors
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.forecast import requests_for
+from recruit_assets.extract.forecast import Costs, costs, requests_for
 from recruit_assets.extract.query import WINDOW, Query
 from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.extract.retries import ONCE, RetryLimits
@@ -55,6 +55,7 @@ class Probe:
     records: int | None = None  # by the API's count
     pages: int | None = None
     requests: int | None = None  # of a full sync
+    costs: Costs | None = None  # of an incremental sync; None if every sync is full
     refused: list[str] = field(default_factory=list)  # optional parameters, one sentence each
     takes_filter: bool | None = None  # whether it accepts the filter; None if unknown
 
@@ -130,6 +131,9 @@ def _measure(found: Probe, query: Query, page: Page, refusals: int) -> None:
     found.records = page.document.record_count
     requests = requests_for(page, query.size)
     found.requests = None if requests is None else refusals + requests
+    # Without a count nothing is proven, so that there is never a cursor.
+    if found.requests is not None and found.endpoint.dated and found.records is not None:
+        found.costs = costs(page, query, found.requests, refusals)
     if not page.records:
         found.pages = 1
     elif found.records is not None:

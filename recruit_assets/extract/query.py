@@ -21,28 +21,44 @@ PAGE_SIZE = 30  # maximum of the API; its default is 10
 FILTER_REFUSED, FIELDS_REFUSED, INCLUDE_REFUSED = "102", "104", "112"
 SORT_REFUSED, PAGE_REFUSED = "114", "118"
 WINDOW = "filter[updated-at]"
+BY_CHANGE = "updated-at,id"  # sorts new records last, and changed ones
 
 
 @dataclass(frozen=True)
 class Query:
     """Hold the parameters of a walk over one endpoint.
 
-    With `since` it selects only the records changed then or later.
+    With `since`, only the records changed then or later are to be read. The API selects them, or if
+    `filtered` is false, it sorts the whole list by the last change, so that they are at its end.
     """
 
     endpoint: Endpoint
     include: tuple[str, ...]
     size: int | None  # records per page; None is the API's default
     since: datetime | None = None
+    filtered: bool = True
+    rows: int | None = None  # known rows of the list; None if its changes must not be read by sort
     sorted: bool = True
     sparse: bool = True  # whether included stubs are reduced to their id
 
     @classmethod
     def everything(
-        cls, endpoint: Endpoint, size: int = PAGE_SIZE, since: datetime | None = None
+        cls,
+        endpoint: Endpoint,
+        size: int = PAGE_SIZE,
+        since: datetime | None = None,
+        *,
+        filtered: bool = True,
+        rows: int | None = None,
     ) -> "Query":
         """Build the query for all records of an endpoint with their keys."""
-        return cls(endpoint, tuple(each.name for each in endpoint.relationships), size, since)
+        include = tuple(each.name for each in endpoint.relationships)
+        return cls(endpoint, include, size, since, filtered, rows)
+
+    @property
+    def by_change(self) -> bool:
+        """Return whether changes are read from the end of the whole list."""
+        return self.since is not None and not self.filtered
 
     def page(self, number: int) -> str:
         """Return the query string of one page of the list."""
@@ -58,11 +74,10 @@ class Query:
         params = {**self.endpoint.filters, **self._keys()}
         if self.size:
             params["page[size]"] = str(self.size)
-        if self.since:
+        if self.since and self.filtered:
             params[f"{WINDOW}[from]"] = self.since.astimezone(UTC).isoformat()
         if self.sorted:
-            # This sorts new records last, and in a window changed ones.
-            params["sort"] = "updated-at,id" if self.since else "id"
+            params["sort"] = BY_CHANGE if self.since else "id"
         return urlencode(params)
 
     def _keys(self) -> dict[str, str]:
@@ -78,9 +93,12 @@ class Query:
         """
         query, dropped = self, []
         for code, detail in refused.refusals:
-            if code == FILTER_REFUSED and query.since:
+            if code == FILTER_REFUSED and query.since and query.filtered:
+                query, instead = query._without_filter()
+                dropped.append(f"{WINDOW}: {instead}")
+            elif code == SORT_REFUSED and query.by_change:
                 query = replace(query, since=None)
-                dropped.append(f"{WINDOW}: every sync reads the whole list")
+                dropped.append(f"sort={BY_CHANGE}: every sync reads the whole list")
             elif code == SORT_REFUSED and query.sorted:
                 query = replace(query, sorted=False)
                 dropped.append("sort: records are in the API's own order")
@@ -99,6 +117,13 @@ class Query:
         if not dropped:
             raise refused
         return query, dropped
+
+    def _without_filter(self) -> tuple["Query", str]:
+        """Return the query without the filter for changes, and how they are read instead."""
+        if self.rows is None or not self.sorted:
+            return replace(self, since=None), "every sync reads the whole list"
+        query = replace(self, filtered=False)
+        return query, "changes are read from the end of the list, sorted by updated-at"
 
     def _droppable(self, detail: str) -> str | None:
         """Return the include to drop after a refusal: the first optional one that it names.

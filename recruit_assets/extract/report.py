@@ -22,6 +22,13 @@ class Verdict(Enum):
         return self in (Verdict.COMPLETE, Verdict.WINDOW)
 
 
+class Proof(Enum):
+    """Classify how a complete reading was proven."""
+
+    READ = "read"  # the whole list was read
+    COUNTED = "counted"  # changes were read, and ranks show that no other record is gone or missing
+
+
 @dataclass
 class WalkReport:
     """Hold the results of a walk; final once it has ended."""
@@ -32,8 +39,11 @@ class WalkReport:
     record_count: int | None = None  # by the API's count
     verdict: Verdict = Verdict.INCOMPLETE
     reason: str = "it was not read to the end"  # why nothing is proven
+    proof: Proof | None = None  # of a complete reading
     dropped: list[str] = field(default_factory=list)  # parameters that the account refuses
-    filter_refused: bool = False  # whether the filter for changed records was among them
+    # Whether the filter for changes, and the order of changes, were; None if it was not requested.
+    filter_refused: bool | None = None
+    sort_refused: bool | None = None
 
     def so_far(self, size: int, seconds: float, *, waited: bool) -> str:
         """Describe the progress in words.

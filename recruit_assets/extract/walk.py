@@ -11,6 +11,7 @@ from time import monotonic
 
 from recruit_assets.errors import InvalidResponse, ParameterRefused, Rejected, Unavailable
 from recruit_assets.extract import http_errors
+from recruit_assets.extract.by_change import read_changes
 from recruit_assets.extract.cursor import read_by_cursor
 from recruit_assets.extract.lanes import OutOfOrder
 from recruit_assets.extract.links import by_number, counts, ends
@@ -18,7 +19,7 @@ from recruit_assets.extract.no_response import TELL
 from recruit_assets.extract.ordered import Ordered
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.query import Query
-from recruit_assets.extract.report import Verdict, WalkReport
+from recruit_assets.extract.report import Proof, Verdict, WalkReport
 from recruit_assets.extract.retries import RequestStats
 from recruit_assets.extract.sightings import MAX_REPEATED_PAGES, Repeats, Sightings, ids_of, too_few
 from recruit_assets.extract.source import Page, Source
@@ -41,12 +42,25 @@ class Walk:
     Args:
         source: the endpoint.
         since: reads only the records changed then or later; None reads all.
+        filtered: whether to request these with the filter; if it is refused, or if not, they are
+            read from the end of the whole list.
+        rows: the number of known rows of the list; None if its changes cannot be read that way,
+            because a record has no time of its last change.
     """
 
-    def __init__(self, source: Source, since: datetime | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        since: datetime | None = None,
+        *,
+        filtered: bool = True,
+        rows: int | None = None,
+    ) -> None:
         self.report = WalkReport(datetime.now(UTC))
         self._source, self._name = source, source.endpoint.name
-        query = Query.everything(source.endpoint, source.page_size, since)
+        query = Query.everything(
+            source.endpoint, source.page_size, since, filtered=filtered, rows=rows
+        )
         self._pager = Pager(source, query, self.report)
         self._doubts = self._pager.doubts
         self._begun = self._logged_at = monotonic()
@@ -96,8 +110,10 @@ class Walk:
         report.reason = "; ".join(doubts[:DOUBTS_SHOWN])
         if len(doubts) > DOUBTS_SHOWN:
             report.reason += f"; and {len(doubts) - DOUBTS_SHOWN:,} more like these"
-        if not doubts:
-            report.verdict = Verdict.WINDOW if self.query.since else Verdict.COMPLETE
+        if not doubts and self.query.since:
+            report.verdict = Verdict.WINDOW
+        elif not doubts:
+            report.verdict, report.proof = Verdict.COMPLETE, Proof.READ
 
     def _bounded(self, pages: Iterator[Page]) -> Iterator[Page]:
         """Yield the pages of a reading, and stop one that proves endless; its pages are kept."""
@@ -119,8 +135,24 @@ class Walk:
     def _pages(self) -> Iterator[Page]:
         pager = self._pager
         first = pager.first()
-        counted = first.document.record_count
         yield first
+        if pager.query.by_change:
+            try:
+                yield from read_changes(pager, first)
+                return
+            except OutOfOrder:
+                self._source.log.warning(
+                    f"{self._name}: its records are not in the order of updated-at, so the whole "
+                    "list is read."
+                )
+            pager.read_whole()
+            first = pager.first()
+            yield first
+        yield from self._whole(first)
+
+    def _whole(self, first: Page) -> Iterator[Page]:
+        """Yield the pages after the first of a list that is read to its other end."""
+        pager, counted = self._pager, first.document.record_count
         if counted is None:
             self._doubts.append("the API does not say how many records there are")
         if ends(first, pager.size):

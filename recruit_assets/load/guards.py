@@ -28,10 +28,10 @@ SUFFIXES = (*KEYS, "type", "types")  # suffixes of a relationship's keys and the
 
 @dataclass(frozen=True)
 class Compared:
-    """Hold what a full reading is compared with, and what it lacks."""
+    """Hold what a reading is compared with, and what it lacks."""
 
-    columns: Mapping[str, Kind]  # of the table, without bookkeeping
-    missing: int  # current rows that were not read
+    columns: Mapping[str, Kind]  # of the table, without bookkeeping; none if not all was read
+    missing: int  # current rows that the list lacks
     api_before: str  # identity of the API at the last good sync; "" if unknown
     api: str  # identity of the API now
 
@@ -47,7 +47,7 @@ class Doubt:
 def doubts(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage, compared: Compared
 ) -> Iterator[Doubt]:
-    """Yield the reasons to doubt a full reading.
+    """Yield the reasons to doubt a reading.
 
     Args:
         database: open, with the endpoint's table as the last sync left it.
@@ -91,7 +91,7 @@ def emptied(
 
     The same is checked for values that are not blank; an empty text or list is blank.
     """
-    if not stage.files:
+    if not (stage.files and columns):
         return []
     shared = {name: kind for name, kind in columns.items() if name in stage.columns}
     table = f"(FROM {table_name(database, endpoint.name)} WHERE {CURRENT})"

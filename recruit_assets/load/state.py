@@ -7,7 +7,7 @@ Scope: the queries on the syncs that `syncs` stores. The last stored sync holds 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -16,12 +16,15 @@ from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.load.column_policies import follow
 from recruit_assets.load.endpoint_table import is_damaged
 from recruit_assets.load.forgotten import Forgotten, listed
+from recruit_assets.load.known import KnownIds, count_dated, known_ids
 from recruit_assets.load.layout import check_layout
 from recruit_assets.load.obstacles import check_names
 from recruit_assets.load.salt import new_salt
 from recruit_assets.load.schema import columns_of, count, table_exists, table_name
 from recruit_assets.load.syncs import add_sync, latest, numbered, prepare_syncs
 from recruit_assets.text import one_line
+
+OVERLAP = timedelta(minutes=10)  # an incremental read starts this long before its cursor
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,19 @@ class SyncState:
 
     `stored` is the number and the run of the last stored sync; `last_api` is the identity of the
     API that it read, None before the first sync; `columns` are the kinds of the table's columns;
+    `known` are the ids of its current rows, if an incremental sync can search for those that are
+    gone;
     `account` is the account that syncs, empty if it has no name; `salt` is the key of hashes, empty
     if the column policy has none; `rewritten` is the number of rows that a changed policy has
     changed, and `note` a sentence about it; `forgotten` are the records to leave out.
     """
 
     cursor: datetime | None = None
-    complete_at: datetime | None = None  # when the last complete walk began
+    complete_at: datetime | None = None  # when the last complete sync began
+    whole_at: datetime | None = None  # when the last one began that read the whole list
     filter_refused: bool = False
+    sort_refused: bool = False
+    dated_rows: int | None = None  # current rows; None if one of them has no updated_at
     void: bool = False  # whether the stored state does not match the table
     api: str = ""  # identity of the API at the last good sync
     stored: tuple[int, str] | None = None
@@ -48,6 +56,18 @@ class SyncState:
     rewritten: int = 0
     note: str = ""
     forgotten: Forgotten = field(default_factory=Forgotten)
+    known: KnownIds | None = None
+
+    @property
+    def since(self) -> datetime | None:
+        """Return the start of an incremental read, which overlaps with the last one."""
+        # Whole seconds, because the API may truncate the times that it compares.
+        return (self.cursor - OVERLAP).replace(microsecond=0) if self.cursor else None
+
+    @property
+    def sorts_changes(self) -> bool:
+        """Return whether changes can be read from the end of the list, sorted by updated-at."""
+        return not self.sort_refused and self.dated_rows is not None
 
     def at(self, api: str) -> "SyncState":
         """Return the state as it counts for an API: void if the rows are of another, or key."""
@@ -126,8 +146,13 @@ def read_state(
         if damaged or not followed.complete:
             state = replace(state, void=True, cursor=None)
         columns = columns_of(database, endpoint)
+        # Forgotten records are listed, and are not known.
+        known = state.since and endpoint.dated and not forgotten.persons
+        dated = state.cursor and "updated_at" in columns
         return replace(
             state,
+            known=known_ids(database, endpoint, state.since) if known and state.since else None,
+            dated_rows=count_dated(database, endpoint) if dated else None,
             columns=columns,
             account=account,
             salt=followed.salt,
@@ -144,8 +169,8 @@ def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState
     clock counts as none.
     """
     columns = (
-        "cursor", "complete_at", "filter_refused", "rows", "api", "stored_number", "stored_run_id",
-        "proven_api",
+        "cursor", "complete_at", "whole_at", "filter_refused", "sort_refused", "rows",
+        "proven_api", "api", "stored_number", "stored_run_id",
     )  # fmt: skip
     found = database.execute(
         f"SELECT * EXCLUDE (endpoint) FROM {latest(database, *columns, 'endpoint')} "
@@ -154,7 +179,10 @@ def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState
     ).fetchall()
     if not found:
         return SyncState()
-    ((cursor, complete_at, refused, remembered, last_api, number, run_id, good_api),) = found
+    ((cursor, complete_at, whole_at, *refused, remembered, good_api, last_api, number, run_id),) = (
+        found
+    )
+    filter_refused, sort_refused = map(bool, refused)
     known = SyncState(
         api=good_api or "",
         stored=None if number is None else (number, run_id),
@@ -162,7 +190,14 @@ def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState
     )
     if remembered != rows(database, endpoint):
         return replace(known, void=True)
-    return replace(known, cursor=cursor, complete_at=complete_at, filter_refused=bool(refused))
+    return replace(
+        known,
+        cursor=cursor,
+        complete_at=complete_at,
+        whole_at=whole_at,
+        filter_refused=filter_refused,
+        sort_refused=sort_refused,
+    )
 
 
 def written_since(

@@ -30,6 +30,11 @@ SYNCS = {
     "api": ("VARCHAR", "Address and version of the API, and a short hash that identifies the key"),
     "mode": ("VARCHAR", "full: all records were requested; incremental: the changed ones"),
     "verdict": ("VARCHAR", "complete, window, incomplete, unavailable, or failed"),
+    "proof": (
+        "VARCHAR",
+        "How completeness was proven. read: by reading the whole list; counted: by the ranks of "
+        "records",
+    ),
     "reason": ("VARCHAR", "Why completeness is not proven, or why the sync failed"),
     "started": ("TIMESTAMP WITH TIME ZONE", "When the sync began"),
     "finished": ("TIMESTAMP WITH TIME ZONE", "When it was merged or failed"),
@@ -59,6 +64,7 @@ SYNCS = {
     "current_rows": ("BIGINT", "Rows in the table afterwards, without deleted ones"),
     "forgotten": ("BIGINT", "Current rows that were erased later, as their persons were forgotten"),
     "filter_refused": ("BOOLEAN", "Whether the API refuses the filter for changed records"),
+    "sort_refused": ("BOOLEAN", "Whether the API refuses to sort by the last change"),
     "cursor": ("TIMESTAMP WITH TIME ZONE", "Watermark: all changes up to then are in the table"),
 }
 LATEST = {
@@ -79,9 +85,11 @@ LATEST = {
     "api": "The API that it read",
     "cursor": "Watermark: all changes up to then are in the table",
     "filter_refused": "Whether the API refuses the filter for changed records",
+    "sort_refused": "Whether the API refuses to sort by the last change",
     "proven_at": "When the last sync began that was complete or a window",
     "proven_api": "The API that it read",
     "complete_at": "When the last complete one began",
+    "whole_at": "When the last complete one began that read the whole list",
 }
 _STORED, _PROVEN = "rows IS NOT NULL", "verdict IN ('complete', 'window')"
 _TAKEN_FROM = {  # a column of `syncs`, and what is true of the sync that has its last value
@@ -94,10 +102,11 @@ _TAKEN_FROM = {  # a column of `syncs`, and what is true of the sync that has it
     "read_from": ("started", _STORED),
     "read_at": ("finished", _STORED),
     **{name: (name, _STORED) for name in ("rows", "current_rows", "api", "cursor")},
-    "filter_refused": ("filter_refused", "filter_refused IS NOT NULL"),
+    **{name: (name, f"{name} IS NOT NULL") for name in ("filter_refused", "sort_refused")},
     "proven_at": ("started", _PROVEN),
     "proven_api": ("api", _PROVEN),
     "complete_at": ("started", "verdict = 'complete'"),
+    "whole_at": ("started", "verdict = 'complete' AND proof IS DISTINCT FROM 'counted'"),
 }
 _TIMES = {name for name, (column, _) in _TAKEN_FROM.items() if "TIMESTAMP" in SYNCS[column][0]}
 RENAMED = {  # since version 1: the new name of a column, and its old one

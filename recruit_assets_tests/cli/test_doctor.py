@@ -7,7 +7,8 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from io import StringIO
@@ -25,6 +26,7 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.sandbox import Sandbox
+from recruit_assets.sandbox.faults import Document
 from recruit_assets.variables import variables
 from recruit_assets_tests.cli.test_command_line import ROOT
 from recruit_assets_tests.conftest import KEY, Project
@@ -79,10 +81,62 @@ def test_a_good_key(run: Run, tmp_path: Path) -> None:
     assert list(tmp_path.glob("*.duckdb*")) == []
 
 
+SIZES = {  # of dated lists: empty, full last pages, and others
+    "candidates": 60,
+    "custom-fields": 0,
+    "jobs": 30,
+    "job-applications": 47,
+    "stages": 144,
+    "notes": 55,
+    "nps-responses": 11,
+}
+DATED = [each.name for each in ENDPOINTS if each.dated]
+
+
+def at_rest(sandbox: Sandbox) -> None:
+    """Give the dated lists their sizes, with records that are old."""
+    world, old = sandbox.world, datetime(2026, 1, 1, tzinfo=UTC)
+    for name, size in SIZES.items():
+        for id_ in list(world.table(name))[size:]:
+            world.remove(name, id_)
+        while world.count(name) < size:
+            world.add(name)
+        for id_ in list(world.table(name)):
+            world.change(name, id_, {"created-at": old, "updated-at": old})
+
+
+def forecast(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the doctor says, and its forecast of an hourly sync by endpoint."""
+    told: dict[str, Any] = json.loads(run("doctor", "--json")[1])
+    return told, {each["endpoint"]: each["hourly"] for each in told["endpoints"]}
+
+
+def requests_of(project: Project, names: Iterable[str]) -> dict[str, int]:
+    """How many requests the API counts in a sync of each endpoint."""
+    made = {}
+    for name in names:
+        project.sandbox.clear_requests()
+        project.sync(name)
+        made[name] = len(project.sandbox.requests)
+    return made
+
+
+def unknown(told: Mapping[str, Any]) -> list[str]:
+    """The endpoints of which only a sync finds out what the API refuses."""
+    return [name for name, each in told.items() if each["at_least"]]
+
+
+def assert_true(told: Mapping[str, Any], made: Mapping[str, int]) -> None:
+    """A forecast is exact, or says that it is the least."""
+    for name, requests in made.items():
+        exact = told[name] == {"requests": requests, "at_least": False}
+        assert exact or (told[name]["at_least"] and told[name]["requests"] <= requests), name
+
+
 @pytest.mark.ring(2)
 def test_the_estimate_of_requests_is_what_the_sync_makes(run: Run, project: Project) -> None:
-    _, said = run("doctor", "--json")
-    told = json.loads(said)
+    at_rest(project.sandbox)
+    told, hourly_before = forecast(run)
     project.sync_all()
     ((requests,),) = project.query("SELECT sum(requests) FROM recruit_meta.syncs")
     assert told["full_sync"]["requests"] == requests
@@ -90,6 +144,56 @@ def test_the_estimate_of_requests_is_what_the_sync_makes(run: Run, project: Proj
     for name, made in project.query("SELECT endpoint, requests FROM recruit_meta.syncs"):
         assert by_name[name]["requests"] == made, name
         assert by_name[name]["records"] == project.counts_of(name)
+    requests_of(project, unknown(hourly_before))
+    told, hourly = forecast(run)
+    in_fact = requests_of(project, by_name)
+    assert_true(hourly_before, in_fact)
+    assert hourly == {n: {"requests": made, "at_least": False} for n, made in in_fact.items()}
+    total = {"requests": sum(in_fact.values()), "at_least": False, "seconds_at_the_budget": None}
+    assert told["hourly_sync"] == total
+
+
+@pytest.mark.ring(3)
+def test_the_estimate_for_lists_that_refuse_or_lack_something(run: Run, project: Project) -> None:
+    sandbox = project.sandbox
+    at_rest(sandbox)
+    sandbox.rules.refuse = {"candidates": {"sort"}, "notes": {"page[size]"}, "stages": {"sort"}}
+    sandbox.rules.without = {"nps-responses": 404}
+    sandbox.rules.no_counts = {"custom-fields"}
+
+    def rename(document: Document) -> None:
+        for each in document["data"]:
+            each["id"] = f"a{each['id']}"
+
+    sandbox.alter("job-applications", rename)
+    _, before = forecast(run)
+    requests_of(project, DATED)
+    requests_of(project, unknown(before))
+    _, hourly = forecast(run)
+    in_fact = requests_of(project, DATED)
+    assert_true(before, in_fact)
+    assert before["job_applications"] == {"requests": 1, "at_least": False}  # is not searched
+    assert before["custom_fields"] == {"requests": 1, "at_least": False}  # no cursor without counts
+    assert before["candidates"]["at_least"]
+    exact = {name: {"requests": made, "at_least": False} for name, made in in_fact.items()}
+    assert {name: hourly[name] for name in DATED} == exact
+
+
+@pytest.mark.ring(2)
+def test_the_estimate_knows_of_forgotten_persons_and_of_records_without_a_time(
+    run: Run, project: Project
+) -> None:
+    world, names = project.sandbox.world, ["candidates", "stages"]
+    at_rest(project.sandbox)
+    requests_of(project, names)
+    assert run("person", next(iter(world.table("candidates"))), "--forget", "--yes")[0] == 0
+    world.change("stages", next(iter(world.table("stages"))), {"updated-at": None})
+    requests_of(project, names)  # both are read whole
+    _, hourly = forecast(run)
+    in_fact = requests_of(project, names)
+    assert in_fact == {"candidates": 1, "stages": 6}
+    for name, made in in_fact.items():
+        assert hourly[name] == {"requests": made, "at_least": False}
 
 
 def test_no_endpoint_is_asked_more_than_twice(run: Run, sandbox: Sandbox) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
+from time import monotonic
 from typing import Any, Self, TypeVar
 
 from recruit_assets.endpoints import ENDPOINTS
@@ -149,18 +150,36 @@ class InFlight:
             yield tag, ask(number)
 
 
+class WorldClocks(Clocks):
+    """The clock of a world, whose ticks are its seconds."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self._read: list[tuple[float, int]] = []
+        self.compare()
+
+    def compare(self, date: str = "") -> None:
+        """Note the tick of this moment."""
+        self._read.append((monotonic(), self._world.tick))
+
+    def earliest(self, moment: float) -> datetime:
+        """Return the time of the last response before a moment."""
+        tick = max((tick for at, tick in self._read if at <= moment), default=0)
+        return BEGINNING + timedelta(seconds=tick)
+
+
 class SimulatedSource:
     """Answers from a world that goes on living; what a walk asks of a `Source`, and no more."""
 
     endpoint = CANDIDATES
     url = "http://127.0.0.1/v1/candidates"
     log = logging.getLogger("simulated")
-    clocks = Clocks()
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.page_size, self.concurrency = world.nature.size, world.nature.lanes
-        self.stats = RequestStats()
+        self.stats, self.clocks = RequestStats(), WorldClocks(world)
         self._answers = count()
 
     def in_flight(self) -> InFlight:
@@ -178,6 +197,7 @@ class SimulatedSource:
         records = [Record(str(id_), {"updated-at": time_of(world.changed[id_])}) for id_ in ids]
         meta = {"record-count": total, "page-count": -(-total // size)}
         more = {"next": f"?page[number]={number + 1}"} if number * size < total else {}
+        self.clocks.compare()
         return Page(Document(records, meta, more), number, next(self._answers))
 
     def linked(self, link: str, number: int) -> Page:

@@ -1,16 +1,22 @@
 """The forecast of requests is what a walk then makes."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
+from recruit_assets.extract import jsonapi
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
+from recruit_assets.extract.forecast import Costs, Estimate, costs
+from recruit_assets.extract.jsonapi import Record
 from recruit_assets.extract.probe import MAX_REQUESTS, Probe, ProbeState, probe
+from recruit_assets.extract.query import Query
 from recruit_assets.extract.retries import ONCE
-from recruit_assets.extract.source import Source
+from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.walk import Walk
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.sandbox.faults import Document
@@ -129,3 +135,87 @@ def test_whether_changes_can_be_asked_for(
 ) -> None:
     assert found(name).takes_filter is takes_it
     assert len(sandbox.requests) == 1 + BY_NAME[name].dated
+
+
+def first_page(total: int, ids: Sequence[Any] = (), **meta: Any) -> Page:
+    """The first page of a list of so many records, by id unless other ids are given."""
+    records = [Record(id_) for id_ in ids or range(1, min(total, 30) + 1)]
+    return Page(jsonapi.Document(records, {"record-count": total, **meta}), 1, 0)
+
+
+NOTES = Query.everything(BY_NAME["notes"])
+
+
+@pytest.mark.parametrize(("total", "end"), [(0, 1), (1, 1), (29, 1), (30, 2), (31, 1), (60, 2)])
+def test_a_full_last_page_takes_another_request_to_be_proven_the_last(total: int, end: int) -> None:
+    found = costs(first_page(total), NOTES, 9, 0)
+    assert found == Costs(whole=9, search=end, filtered=1, sorted=end)
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "search", "filtered", "by_sort"),
+    [
+        (first_page(45), replace(NOTES, include=()), 2, 2, 2),  # an include was refused
+        (first_page(45), replace(NOTES, sorted=False), 1, 2, None),
+        (first_page(45), replace(NOTES, size=None), 1, 2, None),
+    ],
+)
+def test_each_step_repeats_what_is_refused(
+    page: Page, query: Query, search: int, filtered: int, by_sort: int | None
+) -> None:
+    assert costs(page, query, 9, 1) == Costs(9, search, filtered, by_sort)
+
+
+@pytest.mark.parametrize("ids", [["a", "b"], ["01", "02"], [1, "x"], ["9" * 19]])
+def test_a_list_whose_ids_are_no_numbers_is_not_searched(ids: list[Any]) -> None:
+    assert costs(first_page(len(ids), ids), NOTES, 9, 0) == Costs(9, search=0)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        first_page(2, [2, 1]),  # newest first
+        first_page(3, [1, 3, 2]),
+        first_page(45, range(1, 11)),  # shorter than requested
+        first_page(5, [1, 2]),
+        Page(jsonapi.Document([Record(1)]), 1, 0),  # without a count
+    ],
+)
+def test_the_cost_of_a_search_is_unknown_where_the_list_is_odd(page: Page) -> None:
+    assert costs(page, NOTES, 9, 0) == Costs(9)
+
+
+KNOWN = Costs(whole=9, search=2, filtered=1, sorted=2)
+
+
+@pytest.mark.parametrize(
+    ("known", "filters", "sorts", "searches", "requests", "exact"),
+    [
+        (KNOWN, True, None, True, 3, True),
+        (KNOWN, True, False, True, 3, True),
+        (KNOWN, True, None, False, 1, True),
+        (KNOWN, False, True, True, 4, True),
+        (KNOWN, False, True, False, 1, False),
+        (KNOWN, False, False, True, 9, True),
+        (KNOWN, False, None, True, 4, False),
+        (KNOWN, None, None, True, 3, False),
+        (KNOWN, None, False, True, 3, False),
+        (replace(KNOWN, whole=1), False, None, True, 1, False),
+        (replace(KNOWN, whole=4), False, None, True, 4, True),  # either way
+        (Costs(9), True, None, True, 1, False),
+        (Costs(9), True, None, False, 1, True),
+        (Costs(9), False, False, True, 9, True),
+        (Costs(9), False, True, True, 1, False),
+    ],
+)
+def test_an_hourly_sync_that_could_read_in_several_ways_takes_at_least_the_fewest(
+    known: Costs,
+    *,
+    filters: bool | None,
+    sorts: bool | None,
+    searches: bool,
+    requests: int,
+    exact: bool,
+) -> None:
+    hourly = known.hourly(filters=filters, sorts=sorts, searches=searches)
+    assert hourly == Estimate(requests, exact)

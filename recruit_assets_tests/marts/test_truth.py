@@ -97,7 +97,7 @@ class Company:
             for id_ in known:
                 if id_ in seen.records:
                     deleted_at.pop(id_, None)
-                elif seen.whole:
+                elif seen.complete:
                     deleted_at.setdefault(id_, seen.at)
         return deleted_at
 
