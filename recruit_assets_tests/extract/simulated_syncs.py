@@ -195,6 +195,7 @@ class Outcome:
 class Table:
     """Rows by id, each with the version and the creation of its record; and the cursor."""
 
+    reading: type[CountedWalk] = CountedWalk
     rows: dict[int, tuple[int, int]] = field(default_factory=dict)
     cursor: int | None = None
 
@@ -205,7 +206,7 @@ class Table:
         since = max(1, self.cursor - OVERLAP)
         settled = max((i for i, (_, created) in self.rows.items() if created < since), default=-1)
         changes = partial(Walk, cast(Source, source), BEGINNING + timedelta(seconds=since))
-        return CountedWalk(cast(Source, source), changes, array("q", sorted(self.rows)), settled)
+        return self.reading(cast(Source, source), changes, array("q", sorted(self.rows)), settled)
 
     def sync(self, living: LivingList, *, whole: bool = False) -> Outcome:
         """Read the list, ask for missing records by id, and store."""
