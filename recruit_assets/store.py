@@ -110,7 +110,7 @@ class Store:
         committed = isinstance(error, NoSpaceLeft) and error.committed  # already recorded
         if isinstance(error, DatabaseBusy) or committed or self._options.dry_run:
             return
-        failed = {"verdict": "failed", "reason": str(error)}
+        failed = {"verdict": "failed", "proof": None, "reason": str(error)}
         try:
             with self._opened() as database, transaction(database):
                 remember(database, self._endpoint, self._row() | failed, self._account)
@@ -208,7 +208,10 @@ class Store:
                 else "another sync changed the table while this sync was reading"
             )
             result.gone, result.cursor = [], None
-        elif not endpoint.dated:
+            return
+        if newer and report.proof is Proof.COUNTED:  # rows of theirs were not among those counted
+            report.verdict, report.proof = Verdict.WINDOW, None
+        if not endpoint.dated:
             result.cursor = None
         elif report.verdict.proven:
             result.cursor = report.began

@@ -31,7 +31,11 @@ NEAR = {  # files and the tests that must find their faults
         "extract/test_odd_lists.py",
     ],
     "recruit_assets/extract/rank.py": ["extract/test_rank.py", "extract/test_counted.py"],
-    "recruit_assets/extract/counted.py": ["extract/test_counted.py", "test_counted_syncs.py"],
+    "recruit_assets/extract/counted.py": [
+        "extract/test_counted.py",
+        "test_counted_syncs.py",
+        "test_counted_doubts.py",
+    ],
     "recruit_assets/load/known.py": ["load/test_known.py"],
     "recruit_assets/extract/walk.py": ["extract/test_odd_lists.py", "extract/test_report.py"],
     "recruit_assets/extract/unordered.py": ["extract/test_odd_lists.py", "extract/test_walk.py"],

@@ -13,6 +13,7 @@ Scope: what such a list must show. `query` says when it is requested in this ord
 
 from collections.abc import Iterator
 
+from recruit_assets.errors import InvalidResponse, Rejected, Unavailable
 from recruit_assets.extract.lanes import OutOfOrder
 from recruit_assets.extract.links import by_number
 from recruit_assets.extract.newest import Newest, before
@@ -24,12 +25,15 @@ def read_changes(pager: Pager, first: Page) -> Iterator[Page]:
     """Yield the pages, after the first page requested, that may hold changes.
 
     Raises:
-        OutOfOrder: the list is not in the order of changes, does not count its records, or has no
-            page numbers.
+        OutOfOrder: the list is not in the order of changes, does not count its records, has no
+            page numbers, or does not show its end.
     """
     since = pager.query.since
     if since is None or first.document.record_count is None or not by_number(first):
         raise OutOfOrder
     newest = Newest(pager)
-    top = yield from newest.end_from(first)
+    try:
+        top = yield from newest.end_from(first)
+    except (InvalidResponse, Rejected, Unavailable):
+        raise OutOfOrder from None  # no page after a full one, so no end is seen
     yield from newest.read_down_to(before((since.timestamp(), 0)), top)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from time import monotonic
 
-from recruit_assets.errors import ParameterRefused, Unavailable
+from recruit_assets.errors import ParameterRefused
 from recruit_assets.extract.lanes import Order, OutOfOrder, is_number, keys_of, order_of
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.query import Query
@@ -23,7 +23,7 @@ from recruit_assets.extract.rank import Found, Listed, Rank, TooManyGone
 from recruit_assets.extract.report import Proof, Verdict, WalkReport
 from recruit_assets.extract.sightings import ids_of
 from recruit_assets.extract.source import Page, Source
-from recruit_assets.extract.walk import Walk
+from recruit_assets.extract.walk import LOG_INTERVAL, REFUSED, Walk
 
 MAX_ROUNDS = 3  # of searching and reading changes
 
@@ -50,6 +50,7 @@ class CountedWalk:
         self._known, self._settled = known, settled
         self._walk = changes()
         self._pages = self._records = 0  # of the searches, and of readings that were repeated
+        self._logged_at = monotonic()
 
     @property
     def report(self) -> WalkReport:
@@ -81,19 +82,22 @@ class CountedWalk:
             for page in self._walk:
                 brought.update(ids_of(page))
                 yield page
+            if self._pages and self.report.verdict is Verdict.UNAVAILABLE:
+                self.report.verdict = Verdict.INCOMPLETE  # the list itself was readable
             if found is None or self.report.verdict is not Verdict.WINDOW:
                 return
-            numbers = {int(id_) for id_ in brought if is_number(id_)}
+            if not all(map(_is_plain, brought)):
+                return
+            numbers = set(map(int, brought))
             late = {id_ for id_ in numbers if id_ <= self._settled}.difference(self._known)
             if not late and found.missing.isdisjoint(numbers):
                 self._conclude(found)
                 return
             self._known = array("q", sorted({*self._known, *late}))
             self._begin_again(self._changes())
-        self.report.verdict = Verdict.INCOMPLETE
         self.report.reason = (
-            f"older records became visible again and again, in {MAX_ROUNDS} rounds: sync at a "
-            "quieter time"
+            "it is not proven that all deletions were found: the changes had older records that "
+            f"the list lacked, {MAX_ROUNDS} times"
         )
 
     def _search(self) -> Generator[Page, None, Found | None]:
@@ -111,15 +115,15 @@ class CountedWalk:
                 page = pager.page(number)
                 listed = _listed(page)
             except ParameterRefused as refused:
-                pager.drop(refused)
-                if pager.query.sorted and pager.query.size:
+                if _drops(pager, refused):
                     continue
                 return None
-            except (OutOfOrder, Unavailable) as error:
+            except (OutOfOrder, *REFUSED) as error:
                 self._log(f"its list cannot be searched ({type(error).__name__})")
                 return None
             self._pages += 1
             self._records += len(page.records)
+            self._log_progress()
             yield page
             if pager.doubts:
                 self._log(f"its list cannot be searched ({pager.doubts[0]})")
@@ -142,9 +146,17 @@ class CountedWalk:
             self.report.verdict, self.report.proof = Verdict.COMPLETE, Proof.COUNTED
 
     def _begin_again(self, walk: Walk) -> None:
-        self._pages += self.report.pages
-        self._records += self.report.records
-        self._walk = walk
+        earlier, self._walk = self.report, walk
+        self._pages += earlier.pages
+        self._records += earlier.records
+        self.report.dropped += earlier.dropped
+        self.report.filter_refused = earlier.filter_refused
+        self.report.sort_refused = earlier.sort_refused
+
+    def _log_progress(self) -> None:
+        if monotonic() - self._logged_at > LOG_INTERVAL:
+            self._logged_at = monotonic()
+            self._log(f"searching for deletions, {self._pages:,} pages so far")
 
     def _log(self, why: str) -> None:
         self._source.log.info(f"{self._source.endpoint.name}: {why}")
@@ -159,4 +171,20 @@ def _listed(page: Page) -> Listed:
     keys, total = keys_of(page.records, by_change=False), page.document.record_count
     if total is None or (len(keys) > 1 and order_of(keys) is not Order.OLDEST_FIRST):
         raise OutOfOrder
+    if not all(_is_plain(str(each.id)) for each in page.records):
+        raise OutOfOrder
     return Listed(page.number, [id_ for _, id_ in keys], total)
+
+
+def _is_plain(id_: str) -> bool:
+    """Return whether an id is a number without leading zeros, so that two ids are two numbers."""
+    return is_number(id_) and str(int(id_)) == id_
+
+
+def _drops(pager: Pager, refused: ParameterRefused) -> bool:
+    """Return whether the list can be searched without the refused parameters."""
+    try:
+        pager.drop(refused)
+    except ParameterRefused:
+        return False
+    return pager.query.sorted and pager.query.size is not None

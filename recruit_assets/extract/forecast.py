@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from recruit_assets.extract.lanes import Order, OutOfOrder, is_number, keys_of, order_of
 from recruit_assets.extract.links import by_number, ends
 from recruit_assets.extract.pager import SHORT_PAGE_TRIES
-from recruit_assets.extract.query import Query
+from recruit_assets.extract.query import PAGE_SIZE, Query
 from recruit_assets.extract.source import Page
 
 
@@ -30,13 +30,15 @@ class Costs:
     """Hold the requests that the steps of a sync make while the list is at rest; None if unknown.
 
     `whole` reads the list, `search` looks for deletions, `filtered` requests the changes with the
-    filter, and `sorted` reads them from the end of the list.
+    filter, and `sorted` reads them from the end of the list. `short` is whether the list is shorter
+    than a page, so that it is read whole.
     """
 
     whole: int
     search: int | None = None
     filtered: int = 1
     sorted: int | None = None
+    short: bool = False
 
     def hourly(
         self, *, filters: bool | None, sorts: bool | None = None, searches: bool = True
@@ -49,6 +51,8 @@ class Costs:
             searches: whether the sync looks for deletions. It does not if records are left out, and
                 then the number of known rows does not show where the list ends.
         """
+        if self.short and searches:
+            return Estimate(self.whole)
         search, by_sort = (self.search, self.sorted) if searches else (0, None)
         possible: set[int | None] = set()
         if filters is not False:
@@ -72,10 +76,12 @@ def costs(first: Page, query: Query, whole: int, refusals: int) -> Costs:
     """
     if not all(_is_id(str(each.id)) for each in first.records):
         return Costs(whole, 0, refusals + 1)  # such a list is not searched
+    counted = first.document.record_count
+    short = counted is not None and counted < (query.size or PAGE_SIZE)
     if query.size is None or not query.sorted:
-        return Costs(whole, refusals, refusals + 1)  # a search ends with the refusal
-    end = _requests_for_end(first, query.size)
-    return Costs(whole, _sum(refusals, end), refusals + 1, _sum(refusals, end))
+        return Costs(whole, refusals, refusals + 1, short=short)  # a search ends with the refusal
+    end = _sum(refusals, _requests_for_end(first, query.size))
+    return Costs(whole, end, refusals + 1, end, short)
 
 
 def _requests_for_end(first: Page, size: int) -> int | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
 
-from recruit_assets.errors import ParameterRefused
+from recruit_assets.errors import InvalidResponse, ParameterRefused, Rejected, Unavailable
 from recruit_assets.extract.lanes import Key, OutOfOrder, keys_of
 from recruit_assets.extract.links import has_next_link
 from recruit_assets.extract.query import BY_CHANGE, WINDOW, Query
@@ -47,6 +47,11 @@ class Pager:
                 break
             except ParameterRefused as refused:
                 self.drop(refused)
+            except (InvalidResponse, Rejected, Unavailable) as error:
+                if self._first == 1:
+                    raise
+                self.source.log.warning(f"{error} Its whole list is read instead.")
+                self.read_whole()
         self._note_accepted(page)
         self.size = self.query.size or len(page.records) or 1
         if len(page.records) != self._due(page) or self._contradicts_itself(page):

@@ -69,7 +69,7 @@ class Rank:
         self._known, self._size, self._settled = known, size, settled
         self._missing: set[int] = set()
         self._unseen: set[int] = set()
-        self._most = FEW_PAGES + 2 * (len(known) // size)
+        self._most = max(FEW_PAGES, len(known) // size)
 
     def search(self) -> Search:
         """Yield the number of each page to request; receive it with `send`; return what was found.

@@ -1,7 +1,7 @@
 """How many requests a sync takes that finds deletions, as a table for `docs/performance.md`.
 
-Run it as `.venv/bin/python -m recruit_assets_tests.benchmarks.deletions [records ...]`; a million
-takes a quarter of an hour. Requests are counted by the sandbox, and time is not measured.
+Run it as `.venv/bin/python -m recruit_assets_tests.benchmarks.deletions [records ...]`. The
+sandbox counts the requests; time is not measured.
 """
 
 import sys

@@ -78,6 +78,8 @@ def test_a_good_key(run: Run, tmp_path: Path) -> None:
     assert "All is well: a sync would bring everything." in said
     assert "test.duckdb does not exist yet. The first sync creates it." in said
     assert all(each.name in said for each in ENDPOINTS)
+    assert re.search(r"first (\d+) \? hourly at least \d+ \? nightly \1 \?", said)
+    assert "how the API lists changes of stages, notes." in said
     assert list(tmp_path.glob("*.duckdb*")) == []
 
 
@@ -403,6 +405,9 @@ def test_the_doctor_on_a_terminal(run: Run, sandbox: Sandbox, pytestconfig: pyte
     lines = screen.export_text().splitlines()
     assert max(map(len, lines)) <= 90
     assert all(any(line.startswith(each.name) for line in lines) for each in ENDPOINTS)
+    words = [line.split() for line in lines]
+    assert ["nightly", "37", "8", "s"] in words
+    assert ["hourly", "at", "least", "30", "at", "least", "6", "s"] in words
     if folder := pytestconfig.getoption("pictures"):
         fonts = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # the reader's own will do
         (ROOT / folder / "doctor.svg").write_text(fonts.sub("", picture))

@@ -149,7 +149,7 @@ NOTES = Query.everything(BY_NAME["notes"])
 @pytest.mark.parametrize(("total", "end"), [(0, 1), (1, 1), (29, 1), (30, 2), (31, 1), (60, 2)])
 def test_a_full_last_page_takes_another_request_to_be_proven_the_last(total: int, end: int) -> None:
     found = costs(first_page(total), NOTES, 9, 0)
-    assert found == Costs(whole=9, search=end, filtered=1, sorted=end)
+    assert found == Costs(whole=9, search=end, filtered=1, sorted=end, short=total < 30)
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,10 @@ def test_a_list_whose_ids_are_no_numbers_is_not_searched(ids: list[Any]) -> None
 @pytest.mark.parametrize(
     "page",
     [
-        first_page(2, [2, 1]),  # newest first
-        first_page(3, [1, 3, 2]),
+        first_page(30, range(30, 0, -1)),  # newest first
+        first_page(30, [*range(2, 31), 1]),
         first_page(45, range(1, 11)),  # shorter than requested
-        first_page(5, [1, 2]),
+        first_page(35, [1, 2]),
         Page(jsonapi.Document([Record(1)]), 1, 0),  # without a count
     ],
 )
@@ -194,6 +194,8 @@ KNOWN = Costs(whole=9, search=2, filtered=1, sorted=2)
         (KNOWN, True, None, True, 3, True),
         (KNOWN, True, False, True, 3, True),
         (KNOWN, True, None, False, 1, True),
+        (replace(KNOWN, whole=1, short=True), None, None, True, 1, True),
+        (replace(KNOWN, short=True), True, None, False, 1, True),
         (KNOWN, False, True, True, 4, True),
         (KNOWN, False, True, False, 1, False),
         (KNOWN, False, False, True, 9, True),

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recruit_assets.extract.rank import Found, Listed, Rank, TooManyGone
+from recruit_assets.extract.rank import (
+    FEW_PAGES,
+    MAX_EMPTY_PAGES,
+    Found,
+    Listed,
+    Rank,
+    TooManyGone,
+)
 from recruit_assets_tests.rings import sized
 
 SIZE = 30
@@ -153,6 +160,24 @@ def test_a_list_that_lost_much_is_read_instead() -> None:
 
 
 def test_a_list_that_is_never_still_is_read_instead() -> None:
-    known = range(1, 3_001)
+    """It loses all records but one during the search, whose next pages are then empty forever."""
+    known, requests = range(1, 3_001), list[int]()
+
+    def listed(request: int) -> Sequence[int]:
+        requests.append(request)
+        return without(known, {5}) if request < 3 else known[:1]
+
     with pytest.raises(TooManyGone):
-        searched(known, lambda request: known[200 - request % 150 * 7 % 190 :])
+        searched(known, listed)
+    # Those that find the newest end, two of them here, are not counted.
+    assert len(requests) == 2 + FEW_PAGES + 2 * len(known) // SIZE
+
+
+def test_a_list_whose_newest_end_cannot_be_found_is_read_instead() -> None:
+    """It counts records, and all its pages are empty."""
+    search = Rank(range(1, 61), SIZE, 60).search()
+    next(search)
+    for _ in range(MAX_EMPTY_PAGES - 1):
+        search.send(Listed(1, [], 60))
+    with pytest.raises(TooManyGone):
+        search.send(Listed(1, [], 60))

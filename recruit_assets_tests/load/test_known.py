@@ -1,4 +1,4 @@
-"""Which ids of a table the search for deletions knows, and which of them are settled."""
+"""What is known of a table's current rows: their ids, which are settled, and how many are dated."""
 
 from array import array
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.endpoint_table import prepare
-from recruit_assets.load.known import KnownIds, known_ids
+from recruit_assets.load.known import KnownIds, count_dated, known_ids
 
 CANDIDATES = next(each for each in ENDPOINTS if each.name == "candidates")
 BEFORE = datetime(2026, 3, 1, tzinfo=UTC)
@@ -68,3 +68,15 @@ def test_they_are_all_of_a_large_table(database: duckdb.DuckDBPyConnection) -> N
     """More than DuckDB returns in one piece."""
     database.execute(f"{ROWS} SELECT i::VARCHAR, NULL, now(), NULL FROM range(300_000) t(i)")
     assert known(database) == KnownIds(array("q", range(300_000)), -1)
+
+
+def test_rows_are_counted_if_all_that_are_current_are_dated(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    assert count_dated(database, CANDIDATES) == 0
+    database.execute(f"{ROWS} VALUES ('1', NULL, now(), NULL), ('2', NULL, now(), NULL)")
+    assert count_dated(database, CANDIDATES) is None
+    database.execute("UPDATE recruit.candidates SET updated_at = now() WHERE id = '1'")
+    assert count_dated(database, CANDIDATES) is None
+    database.execute("UPDATE recruit.candidates SET _deleted_at = now() WHERE id = '2'")
+    assert count_dated(database, CANDIDATES) == 1
