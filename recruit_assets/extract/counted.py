@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from time import monotonic
 
-from recruit_assets.errors import ParameterRefused
+from recruit_assets.errors import ParameterRefused, RequestFailed
 from recruit_assets.extract.lanes import Order, OutOfOrder, is_number, keys_of, order_of
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.query import Query
@@ -119,6 +119,8 @@ class CountedWalk:
                     continue
                 return None
             except (OutOfOrder, *REFUSED) as error:
+                if isinstance(error, RequestFailed) and error.status == 401:
+                    raise  # the API rejects the key
                 self._log(f"its list cannot be searched ({type(error).__name__})")
                 return None
             self._pages += 1

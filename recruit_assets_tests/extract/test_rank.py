@@ -64,7 +64,9 @@ def test_it_finds_exactly_what_is_gone(data: st.DataObject) -> None:
     try:
         found, _ = searched(known, lambda _: without(known, gone) + new, size, settled)
     except TooManyGone:
-        assert len(gone) * (log2(max(1, len(known) / size / len(gone))) + 1) > len(known) / size
+        pages = len(known) / size
+        most = max(n * (log2(max(1, pages / n)) + 1) for n in range(1, len(gone) + 1))
+        assert 2 * most + 2 > pages  # as a search may take twice as long as the average one
     else:
         assert found == Found(frozenset(gone), frozenset())
 
@@ -170,7 +172,7 @@ def test_a_list_that_is_never_still_is_read_instead() -> None:
     with pytest.raises(TooManyGone):
         searched(known, listed)
     # Those that find the newest end, two of them here, are not counted.
-    assert len(requests) == 2 + FEW_PAGES + 2 * len(known) // SIZE
+    assert len(requests) == 2 + max(FEW_PAGES, len(known) // SIZE)
 
 
 def test_a_list_whose_newest_end_cannot_be_found_is_read_instead() -> None:
