@@ -27,7 +27,7 @@ FEW_PAGES = 20  # requests that a search may take, however short the list is
 
 
 class TooManyGone(Exception):
-    """Report that so many records are gone that reading the whole list takes fewer requests."""
+    """Report that reading the whole list takes fewer requests than searching it."""
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ def test_whether_changes_can_be_asked_for(
 
 
 def first_page(total: int, ids: Sequence[Any] = (), **meta: Any) -> Page:
-    """The first page of a list of so many records, by id unless other ids are given."""
+    """The first page of a list of `total` records, by id unless other ids are given."""
     records = [Record(id_) for id_ in ids or range(1, min(total, 30) + 1)]
     return Page(jsonapi.Document(records, {"record-count": total, **meta}), 1, 0)
 
