@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from recruit_assets.errors import ParameterRefused, RequestFailed
-from recruit_assets.extract.lanes import Order, OutOfOrder, is_number, keys_of, order_of
+from recruit_assets.extract.lanes import Order, OutOfOrder, is_plain_number, keys_of, order_of
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.rank import Found, Listed, Rank, TooManyGone
@@ -86,7 +86,7 @@ class CountedWalk:
                 self.report.verdict = Verdict.INCOMPLETE  # the list itself was readable
             if found is None or self.report.verdict is not Verdict.WINDOW:
                 return
-            if not all(map(_is_plain, brought)):
+            if not all(map(is_plain_number, brought)):
                 return
             numbers = set(map(int, brought))
             late = {id_ for id_ in numbers if id_ <= self._settled}.difference(self._known)
@@ -173,14 +173,9 @@ def _listed(page: Page) -> Listed:
     keys, total = keys_of(page.records, by_change=False), page.document.record_count
     if total is None or (len(keys) > 1 and order_of(keys) is not Order.OLDEST_FIRST):
         raise OutOfOrder
-    if not all(_is_plain(str(each.id)) for each in page.records):
+    if not all(is_plain_number(str(each.id)) for each in page.records):
         raise OutOfOrder
     return Listed(page.number, [id_ for _, id_ in keys], total)
-
-
-def _is_plain(id_: str) -> bool:
-    """Return whether an id is a number without leading zeros, so that two ids are two numbers."""
-    return is_number(id_) and str(int(id_)) == id_
 
 
 def _drops(pager: Pager, refused: ParameterRefused) -> bool:

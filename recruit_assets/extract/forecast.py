@@ -6,7 +6,7 @@ records cost requests in each of them, and each row whose record is gone costs o
 
 from dataclasses import dataclass
 
-from recruit_assets.extract.lanes import Order, OutOfOrder, is_number, keys_of, order_of
+from recruit_assets.extract.lanes import Order, OutOfOrder, is_plain_number, keys_of, order_of
 from recruit_assets.extract.links import by_number, ends
 from recruit_assets.extract.pager import SHORT_PAGE_TRIES
 from recruit_assets.extract.query import PAGE_SIZE, Query
@@ -74,7 +74,7 @@ def costs(first: Page, query: Query, whole: int, refusals: int) -> Costs:
         whole: the requests that read the list.
         refusals: the requests that the account refused before; each step repeats them.
     """
-    if not all(_is_id(str(each.id)) for each in first.records):
+    if not all(is_plain_number(str(each.id)) for each in first.records):
         return Costs(whole, 0, refusals + 1)  # such a list is not searched
     counted = first.document.record_count
     short = counted is not None and counted < (query.size or PAGE_SIZE)
@@ -96,11 +96,6 @@ def _requests_for_end(first: Page, size: int) -> int | None:
     if order is not Order.OLDEST_FIRST:
         return None
     return 2 if counted and counted % size == 0 else 1
-
-
-def _is_id(text: str) -> bool:
-    """Return whether an id is a number as it would be written."""
-    return is_number(text) and str(int(text)) == text
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

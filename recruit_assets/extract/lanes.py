@@ -228,6 +228,11 @@ def is_number(id_: str) -> bool:
     return id_.isascii() and id_.isdigit() and len(id_) <= MAX_ID_DIGITS
 
 
+def is_plain_number(id_: str) -> bool:
+    """Return whether an id is a number without leading zeros, so that two ids are two numbers."""
+    return is_number(id_) and str(int(id_)) == id_
+
+
 def _number(record: Record) -> int:
     if not is_number(text := str(record.id)):
         raise OutOfOrder
