@@ -18,12 +18,14 @@ import duckdb
 from recruit_assets.errors import ConfirmationRequired, RequestFailed
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.source import Page
+from recruit_assets.extract.unfinished import Part
 from recruit_assets.extract.walk import Walk
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import columns_of_the_api, prepare
 from recruit_assets.load.guards import Compared, doubts
 from recruit_assets.load.stage import Stage
-from recruit_assets.load.sweep import absent, count_current
+from recruit_assets.load.sweep import absent, count_current, missed, unlisted
+from recruit_assets.load.unfinished import missing_so_far
 from recruit_assets.options import Mode
 from recruit_assets.reading import Reading
 
@@ -38,6 +40,7 @@ class Deletions:
         reading: the reading of the endpoint, which has ended.
         opened: opens the database for writing.
         stage: the records read so far; a second read and responses by id are added to it.
+        part: what of the list they are, if it is stored in parts; else they are all.
     """
 
     def __init__(
@@ -45,8 +48,9 @@ class Deletions:
         reading: Reading,
         opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
         stage: Stage,
+        part: Part | None = None,
     ) -> None:
-        self._reading, self._opened, self._stage = reading, opened, stage
+        self._reading, self._opened, self._stage, self._part = reading, opened, stage, part
         self._source, self._endpoint = reading.source, reading.endpoint
         self._log = reading.source.log
         self._asked_by_id = ASKED_BY_ID
@@ -70,7 +74,8 @@ class Deletions:
         accepted = options.allow_mass_delete or options.dry_run
         for doubt in reasons:
             if doubt.refuses and not accepted:
-                message = f"{doubt.message} Nothing was changed. If this is expected, {ACCEPT}."
+                kept = "Nothing was changed." if self._part is None else "No row was deleted."
+                message = f"{doubt.message} {kept} If this is expected, {ACCEPT}."
                 raise ConfirmationRequired(message)
             self._log.warning(doubt.message)
         return missing
@@ -128,8 +133,14 @@ class Deletions:
 
     def _missing(self, database: duckdb.DuckDBPyConnection) -> list[str]:
         """Return the ids of current rows that the list lacks."""
-        whole = self._reading.mode is Mode.full
-        return self._absent(database) if whole else self._reading.missing
+        if self._reading.mode is not Mode.full:
+            return self._reading.missing
+        if self._part is None:
+            return self._absent(database)
+        earlier = missing_so_far(database, self._endpoint)
+        now = missed(database, self._endpoint, self._stage, self._part.stretches)
+        found = {*earlier, *now, *unlisted(database, self._endpoint)}
+        return sorted(found - self._reading.left_out.records.keys())
 
     def _absent(self, database: duckdb.DuckDBPyConnection) -> list[str]:
         """Return the ids of current rows that the reads neither returned nor left out."""

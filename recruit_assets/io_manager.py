@@ -24,8 +24,8 @@ from recruit_assets.load.upsert import Target, UpsertResult, upsert_rows
 from recruit_assets.metadata import CROWDED, counts, facts, stored, upserted
 from recruit_assets.reading import Reading
 from recruit_assets.resources import as_dagster_failure
+from recruit_assets.result import SyncResult
 from recruit_assets.settings import Settings
-from recruit_assets.store import SyncResult
 from recruit_assets.sync import Sync
 from recruit_assets.text import OneLineLog
 

@@ -15,7 +15,7 @@ from recruit_assets.catalogue import EXTRAS, MAX_UNKNOWN, MORE, Endpoint, Kind
 from recruit_assets.load.preview import Preview
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, UNKNOWN
 from recruit_assets.load.upsert import Target, UpsertResult
-from recruit_assets.store import SyncResult
+from recruit_assets.result import SyncResult
 from recruit_assets.text import markdown, one_line
 
 COLUMNS = 6  # of the preview; more do not fit into the UI

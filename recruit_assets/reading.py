@@ -7,25 +7,28 @@ requests; the IO manager iterates, and merges the rows (see `sync`).
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice
 from typing import Self
 
 import pyarrow as pa
 
 from recruit_assets.catalogue import Kind
+from recruit_assets.errors import RequestFailed
 from recruit_assets.extract.counted import CountedWalk
 from recruit_assets.extract.forgotten import LeftOut
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.records import RecordTable
 from recruit_assets.extract.report import WalkReport
 from recruit_assets.extract.source import Page, Source
+from recruit_assets.extract.unfinished import Part, Unfinished
 from recruit_assets.extract.walk import Walk
 from recruit_assets.load.state import SyncState
 from recruit_assets.options import Mode, Options, since
 
 PAGES_PER_BATCH = 10  # pages converted to Arrow together
+MIN_PAGES_TO_DIVIDE = 300  # pages; shorter lists are stored in one transaction
+MAX_PAUSE = timedelta(days=7)  # older parts are dear to bring up to date
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,32 @@ class Reading:
             filtered=not (self.state.filter_refused and self.state.sorts_changes),
             rows=self.state.dated_rows,
         )
-        if start is None or known is None:
+        if start is None:
+            return Walk(self.source, unfinished=self._unfinished())
+        if known is None:
             return changes()
         return CountedWalk(self.source, changes, known.ids, known.settled)
+
+    def _unfinished(self) -> Unfinished | None:
+        """Return the reading that was interrupted, if this one can go on with it."""
+        rest, options = self.state.rest, self.options
+        if rest is None or options.dry_run:
+            return None
+        left = Unfinished(rest.query, rest.began, rest.total, rest.records, rest.lanes)
+        why = ""
+        if self.state.void:
+            why = "its rows, the API's address or version, or the key have changed"
+        elif self.started - rest.began > MAX_PAUSE:
+            why = f"it began more than {MAX_PAUSE.days} days ago"
+        elif options.refresh_volatile and not rest.refreshes:
+            why = "it did not refresh volatile values"
+        if why:
+            self.source.log.warning(
+                f"{self.endpoint.name}: a reading that was interrupted ({left.so_far()}) cannot "
+                f"go on, because {why}: the whole list is read."
+            )
+            return None
+        return left
 
     def __enter__(self) -> Self:
         return self
@@ -100,8 +126,7 @@ class Reading:
 
     def convert(self, pages: Iterable[Page]) -> Iterator[Batch]:
         """Yield the rows of pages of the endpoint, without those of forgotten persons."""
-        pages = iter(pages)
-        while batch := list(islice(pages, PAGES_PER_BATCH)):  # converts faster than single pages
+        for batch in _in_batches(pages):  # converts faster than single pages
             records = [record for page in batch for record in page.records]
             positions = [place for page in batch for place in page.positions]
             rows, kept = self.left_out.remaining(self._record_table.table(records), positions)
@@ -111,6 +136,23 @@ class Reading:
         """Return another reading of the same endpoint, planned from a later state."""
         rewritten = self.state.rewritten + state.rewritten
         return Reading(self.source, replace(state, rewritten=rewritten), self.options)
+
+    @property
+    def is_long(self) -> bool:
+        """Return whether it takes so many requests that it is stored in parts."""
+        return (self.report.record_count or 0) > MIN_PAGES_TO_DIVIDE * self.source.page_size
+
+    @property
+    def is_divided(self) -> bool:
+        """Return whether it is stored in parts, or goes on with a reading that was."""
+        return isinstance(self._walk, Walk) and self._walk.is_divided
+
+    def part(self) -> Part | None:
+        """Return what was read since the last call; None if the reading cannot be divided.
+
+        Once the reading has ended, None means that its batches are all of it.
+        """
+        return self._walk.part() if isinstance(self._walk, Walk) else None
 
     @property
     def report(self) -> WalkReport:
@@ -141,3 +183,18 @@ class Reading:
     def crowded(self) -> bool:
         """Return whether there are more unknown attributes than get their own column."""
         return self._record_table.more > 0
+
+
+def _in_batches(pages: Iterable[Page]) -> Iterator[list[Page]]:
+    """Yield pages several at a time, and those before an error before it is raised."""
+    batch: list[Page] = []
+    try:
+        for page in pages:
+            batch.append(page)
+            if len(batch) == PAGES_PER_BATCH:
+                yield batch
+                batch = []
+    except RequestFailed:
+        yield batch
+        raise
+    yield batch

@@ -6,13 +6,12 @@ is implemented in `load`.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import asdict
+from datetime import datetime
 
 import duckdb
 
-from recruit_assets.catalogue import DeletionPolicy, Kind
+from recruit_assets.catalogue import DeletionPolicy
 from recruit_assets.errors import (
     DatabaseBusy,
     DatabaseChanged,
@@ -21,7 +20,8 @@ from recruit_assets.errors import (
     NotEnoughMemory,
     RecruitError,
 )
-from recruit_assets.extract.report import Proof, Verdict, WalkReport
+from recruit_assets.extract.report import Proof, Verdict
+from recruit_assets.extract.unfinished import Part
 from recruit_assets.load.column_policies import check_followed, note_complete
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.current import ensure_view
@@ -30,43 +30,18 @@ from recruit_assets.load.forgotten import check_listed
 from recruit_assets.load.history import HISTORY, write_history
 from recruit_assets.load.layout import META
 from recruit_assets.load.memory import bounded_memory
-from recruit_assets.load.merge import MergeCounts, count_misfits, merge
-from recruit_assets.load.preview import Preview, preview
+from recruit_assets.load.merge import count_misfits, merge
+from recruit_assets.load.preview import preview
 from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import SyncState, recall, remember, rows, written_since
-from recruit_assets.load.sweep import any_current, count_current, sweep
-from recruit_assets.load.syncs import SYNCS, SYNCS_TABLE
+from recruit_assets.load.sweep import any_current, count_current, missed, sweep
+from recruit_assets.load.syncs import SYNCS_TABLE
+from recruit_assets.load.unfinished import Rest, drop, keep, missing_so_far
 from recruit_assets.options import Mode
 from recruit_assets.person import leave_out
 from recruit_assets.reading import Reading
-
-
-@dataclass
-class SyncResult:
-    """Hold the results of a sync."""
-
-    reading: Reading
-    merged: MergeCounts = field(default_factory=MergeCounts)
-    gone: list[str] = field(default_factory=list)  # ids proven gone
-    kept: int = 0  # rows that the list did not return, but that were not proven gone
-    deleted: int = 0
-    current_rows: int = 0
-    unparsed: dict[str, int] = field(default_factory=dict)
-    columns: dict[str, Kind] = field(default_factory=dict)
-    preview: Preview = field(default_factory=Preview)
-    cursor: datetime | None = None  # start of the next incremental read
-    seconds: float = 0.0  # duration of the sync
-
-    @property
-    def mode(self) -> Mode:
-        """Return whether everything was read, or what had changed."""
-        return self.reading.mode
-
-    @property
-    def report(self) -> WalkReport:
-        """Return the report of the reading."""
-        return self.reading.report
+from recruit_assets.result import SyncResult, SyncRows
 
 
 class Store:
@@ -88,22 +63,30 @@ class Store:
     ) -> None:
         self._reading, self._endpoint, self._source = reading, reading.endpoint, reading.source
         self._log, self._options = reading.source.log, reading.options
+        self._state, self._rows = reading.state, SyncRows(reading, run_id)
+        self._has_kept = False  # whether what is stored as left to read is left of this reading
         self._opened, self._run_id = opened, run_id
         self._deletion_policy, self._account = deletion_policy, reading.state.account
 
-    def write(self, stage: Stage, result: SyncResult) -> None:
-        """Merge, sweep and record the sync; store the counts in `result`.
+    def write(self, stage: Stage, result: SyncResult, part: Part | None = None) -> None:
+        """Merge the rows, and record the sync or a part of it; store the counts in `result`.
+
+        Args:
+            stage: the rows.
+            result: the counts, and what is proven gone.
+            part: what of the list has been read, if the reading goes on: then what is left of it
+                is stored, and nothing is deleted.
 
         Raises:
             DatabaseProblem: the database cannot be written, and is unchanged.
         """
         try:
-            self._write(stage, result)
+            self._write(stage, result, part)
         except NotEnoughMemory:  # the limit was too low for these rows; nothing was changed
             self._log.info(f"{self._endpoint.name}: merging again, with more memory")
-            self._write(stage, result, bounded=False)
+            self._write(stage, result, part, bounded=False)
         except DatabaseChanged:  # the conflict may be over, and a retry keeps the records read
-            self._write(stage, result)
+            self._write(stage, result, part)
 
     def write_failure(self, error: RecruitError) -> None:
         """Record a failed sync, if there is a database that can be written."""
@@ -113,13 +96,15 @@ class Store:
         failed = {"verdict": "failed", "proof": None, "reason": str(error)}
         try:
             with self._opened() as database, transaction(database):
-                remember(database, self._endpoint, self._row() | failed, self._account)
+                remember(database, self._endpoint, self._rows.row() | failed, self._account)
         except DatabaseProblem as problem:
             self._log.warning(
                 f"{self._endpoint.name}: the failure could not be recorded: {problem}"
             )
 
-    def _write(self, stage: Stage, result: SyncResult, *, bounded: bool = True) -> None:
+    def _write(
+        self, stage: Stage, result: SyncResult, part: Part | None, *, bounded: bool = True
+    ) -> None:
         """Write in one transaction; roll it back in a dry run."""
         endpoint, options = self._endpoint, self._options
         repaired: dict[str, list[str]] = {}  # columns by schema
@@ -132,7 +117,7 @@ class Store:
                 check_followed(database, endpoint, self._reading.state.salt)
                 check_listed(database, endpoint, self._reading.state.forgotten)
             now = recall(database, endpoint).at(self._source.api)
-            newer = written_since(database, endpoint, self._reading.state, now)
+            newer = self._written_since(database, now)
             stage.flush()
             repaired[SCHEMA] = prepare(database, endpoint, stage.columns, stage.sql)
             result.merged = merge(
@@ -147,18 +132,72 @@ class Store:
                 result.unparsed = count_misfits(database, stage)
             ensure_view(database, endpoint.name)
             result.columns = columns_of(database, endpoint)
-            self._set_verdict(database, result, now, newer)
-            if result.report.proof is Proof.READ:
-                note_complete(database, endpoint)
+            if part:
+                self._keep(database, stage, result, now, part)
+            else:
+                self._conclude(database, result, now, newer)
             leave_out(database, self._reading, self._run_id)
-            repaired[HISTORY] = self._sweep(database, result)
-            row = self._row() | self._results(result)
-            row |= {"rows": rows(database, endpoint), "cursor": result.cursor}
+            whole = result.mode is Mode.full and part is None
+            repaired[HISTORY] = self._sweep(database, result, whole=whole)
+            row = self._rows.row() | self._rows.merged(result, part)
+            row |= {"rows": rows(database, endpoint)}
             repaired[META] = remember(database, endpoint, row, self._account)
+            state = recall(database, endpoint)
         if not options.dry_run:
+            self._state = state.at(self._source.api)
+            self._rows.stored()
+            self._has_kept = part is not None
             self._warn(repaired)
 
-    def _sweep(self, database: duckdb.DuckDBPyConnection, result: SyncResult) -> list[str]:
+    def _written_since(
+        self, database: duckdb.DuckDBPyConnection, now: SyncState
+    ) -> list[str] | None:
+        """Return the runs that have written rows since the read was planned; None if unknown.
+
+        Raises:
+            DatabaseChanged: another sync was stored, which a part that was read before could undo.
+        """
+        if self._reading.is_divided and now.stored != self._state.stored:
+            raise DatabaseChanged("Another sync was stored while this one was reading.")
+        return written_since(database, self._endpoint, self._state, now)
+
+    def _keep(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        stage: Stage,
+        result: SyncResult,
+        now: SyncState,
+        part: Part,
+    ) -> None:
+        """Store what is left of the reading after a part; the cursor stays where it was."""
+        left, refreshes = part.unfinished, self._options.refresh_volatile
+        missing = (
+            set(missing_so_far(database, self._endpoint))
+            if self._has_kept or self._reading.report.resumed
+            else set[str]()
+        )
+        missing.update(missed(database, self._endpoint, stage, part.stretches))
+        missing -= self._reading.left_out.records.keys()
+        keep(database, self._endpoint, Rest(**asdict(left), refreshes=refreshes), sorted(missing))
+        result.cursor = self._earlier_cursor(now, left.began)
+
+    def _conclude(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        result: SyncResult,
+        now: SyncState,
+        newer: Sequence[str] | None,
+    ) -> None:
+        """Set verdict and cursor after the last rows."""
+        self._set_verdict(database, result, now, newer)
+        if result.report.proof is Proof.READ:
+            note_complete(database, self._endpoint)
+        if result.mode is Mode.full:
+            drop(database, [self._endpoint.name])
+
+    def _sweep(
+        self, database: duckdb.DuckDBPyConnection, result: SyncResult, *, whole: bool
+    ) -> list[str]:
         """Delete what is gone, and write the history; return the columns repaired in it."""
         result.deleted = sweep(
             database,
@@ -176,7 +215,7 @@ class Store:
             self._run_id,
             result.gone,
             result.columns,
-            whole=result.mode is Mode.full,
+            whole=whole,
         )
 
     def _set_verdict(
@@ -216,8 +255,12 @@ class Store:
         elif report.verdict.proven:
             result.cursor = report.began
         else:
-            previous = None if self._reading.state.void else now.cursor
-            result.cursor = min(previous, report.began) if previous else None
+            result.cursor = self._earlier_cursor(now, report.began)
+
+    def _earlier_cursor(self, now: SyncState, began: datetime) -> datetime | None:
+        """Return the cursor of a sync that proves nothing: the one before, if it still holds."""
+        previous = None if self._reading.state.void else now.cursor
+        return min(previous, began) if previous else None
 
     def _differs(self, database: duckdb.DuckDBPyConnection, result: SyncResult) -> bool:
         """Return whether the table differed from the records that this sync read."""
@@ -234,37 +277,3 @@ class Store:
                     f"{schema}.{table} lacked the columns {', '.join(columns)}, or had them with "
                     "another type: the table was repaired."
                 )
-
-    def _row(self) -> dict[str, Any]:
-        report, stats = self._reading.report, self._source.stats
-        return {
-            "run_id": self._run_id,
-            "api": self._source.api,
-            "started": self._reading.started,
-            "finished": datetime.now(UTC),
-            "verdict": report.verdict.value,
-            "proof": report.proof.value if report.proof else None,
-            "reason": report.reason or None,
-            "requests": stats.requests,
-            "retries": stats.retries,
-            "seconds_waited_for_budget": stats.seconds_waited_for_budget,
-            "seconds_waited_to_retry": stats.seconds_waited_to_retry,
-            "bytes": stats.bytes,
-            "pages": report.pages,
-            "record_count": report.record_count,
-            "read": report.records,
-            "rewritten": self._reading.state.rewritten,
-        }
-
-    def _results(self, result: SyncResult) -> dict[str, Any]:
-        reading = self._reading
-        merged = {name: n for name, n in asdict(result.merged).items() if name in SYNCS}
-        return {
-            **merged,
-            "mode": result.mode.value,
-            "deleted": result.deleted,
-            "current_rows": result.current_rows,
-            "unparsed": sum(result.unparsed.values()),
-            "filter_refused": reading.report.filter_refused,
-            "sort_refused": reading.report.sort_refused,
-        }

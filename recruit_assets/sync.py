@@ -19,8 +19,10 @@ from recruit_assets.load.schema import SCHEMA
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import read_state
 from recruit_assets.options import Mode
+from recruit_assets.parts import Parts
 from recruit_assets.reading import Reading
-from recruit_assets.store import Store, SyncResult
+from recruit_assets.result import SyncResult
+from recruit_assets.store import Store
 
 CLOCKS_APART = timedelta(minutes=1)  # a larger difference is logged as a warning
 
@@ -84,10 +86,12 @@ class Sync:
             raise
 
     def _run(self, reading: Reading, stage: Stage, store: Store) -> SyncResult:
-        for batch in reading.batches():
+        parts = Parts(reading, stage, self._opened, store)
+        for batch in parts.before_more(reading.batches()):
             stage.add(batch.rows, batch.columns, batch.positions)
         self._compare_clocks()
-        result, deletions = SyncResult(reading), Deletions(reading, self._opened, stage)
+        result = SyncResult(reading)
+        deletions = Deletions(reading, self._opened, stage, reading.part())
         searched = reading.mode is Mode.full or reading.missing
         available = reading.report.verdict is not Verdict.UNAVAILABLE
         missing = deletions.missing() if searched and available and reading.state.columns else []
@@ -96,6 +100,7 @@ class Sync:
             result.kept = len(missing) - len(result.gone)
         result.unparsed = reading.unparsed
         store.write(stage, result)
+        result.add(parts.stored)
         return result
 
     def _compare_clocks(self) -> None:

@@ -36,8 +36,8 @@ from recruit_assets.extract.walk import Walk
 from recruit_assets.load.connection import connection
 from recruit_assets.options import Options
 from recruit_assets.resources import RecruitApi, RecruitDatabase
+from recruit_assets.result import SyncResult
 from recruit_assets.sandbox import Rules, Sandbox
-from recruit_assets.store import SyncResult
 from recruit_assets_tests.rings import is_beyond, sized
 from recruit_assets_tests.syncing import ASSETS, resources, sync
 from recruit_assets_tests.year import Year, live

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from recruit_assets.extract.report import Proof, Verdict
 from recruit_assets.options import Mode
+from recruit_assets.result import SyncResult
 from recruit_assets.sandbox import World
-from recruit_assets.store import SyncResult
 from recruit_assets_tests.conftest import Project
 
 NAME = "candidates"

@@ -17,8 +17,8 @@ from recruit_assets.mart_assets import build_mart_assets, mart_specs
 from recruit_assets.options import Options
 from recruit_assets.reading import Reading
 from recruit_assets.resources import RecruitApi, RecruitDatabase
+from recruit_assets.result import SyncResult
 from recruit_assets.schedules import Content, build_marts_job, build_schedules, build_syncs
-from recruit_assets.store import SyncResult
 from recruit_assets.sync import Sync
 
 ACCOUNT = Account()

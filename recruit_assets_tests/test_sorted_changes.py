@@ -15,8 +15,8 @@ import pytest
 
 from recruit_assets.extract.report import Proof, Verdict
 from recruit_assets.options import Mode
+from recruit_assets.result import SyncResult
 from recruit_assets.sandbox import World
-from recruit_assets.store import SyncResult
 from recruit_assets_tests.conftest import Project
 
 pytestmark = pytest.mark.ring(2)

@@ -25,8 +25,8 @@ from recruit_assets.load.syncs import MAX_NUMBER
 from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.options import Mode
+from recruit_assets.result import SyncResult
 from recruit_assets.sandbox import Rules, Sandbox, World
-from recruit_assets.store import SyncResult
 from recruit_assets_tests.conftest import KEY, Project, served
 from recruit_assets_tests.rings import FULL
 

@@ -26,8 +26,8 @@ from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.options import Mode, Options
+from recruit_assets.result import SyncResult
 from recruit_assets.sandbox import Rules, Sandbox, World
-from recruit_assets.store import SyncResult
 from recruit_assets_tests.conftest import BY_NAME, KEY, settings_for
 from recruit_assets_tests.rings import sized
 from recruit_assets_tests.syncing import sync

@@ -22,11 +22,12 @@ Scope: which page a lane wants, and what its responses prove. Nothing is request
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
 from itertools import pairwise
 from math import inf
+from typing import Any, Self
 
 from recruit_assets.extract.jsonapi import Record, members
 from recruit_assets.extract.links import ends
@@ -105,6 +106,24 @@ class Lane:
         self._total: int | None = None
         self._position = 0  # newest first: the number of records before the unread rest
         self._steps_back = 0
+
+    @classmethod
+    def restored(cls, saved: Mapping[str, Any]) -> Self:
+        """Return a lane that goes on where `saved` was called, however long ago."""
+        lane = cls(Order(saved["order"]), saved["_size"], saved["_first"], saved["_pages"])
+        for name, value in saved.items():
+            setattr(lane, name, tuple(value) if isinstance(value, list) else value)
+        lane.order = Order(lane.order)
+        return lane
+
+    def saved(self) -> dict[str, Any]:
+        """Return what `restored` needs, as JSON can hold it."""
+        return {name: value for name, value in vars(self).items() if name != "_keys"}
+
+    @property
+    def begun(self) -> bool:
+        """Return whether it has covered anything."""
+        return self.oldest != NEWEST
 
     @property
     def wanted(self) -> int | None:

@@ -56,6 +56,11 @@ class Query:
         return cls(endpoint, include, size, since, filtered, rows)
 
     @property
+    def identity(self) -> str:
+        """Return the parameters that decide which records are on a page, and what they show."""
+        return self._list
+
+    @property
     def by_change(self) -> bool:
         """Return whether changes are read from the end of the whole list."""
         return self.since is not None and not self.filtered

@@ -14,6 +14,7 @@ class Verdict(Enum):
     COMPLETE = "complete"  # every record that existed throughout was read
     WINDOW = "window"  # every record changed since a given time was read
     INCOMPLETE = "incomplete"  # nothing is proven
+    PARTIAL = "partial"  # nothing yet: a part of a long reading
     UNAVAILABLE = "unavailable"  # nothing, because the account or the key lacks the endpoint
 
     @property
@@ -37,6 +38,7 @@ class WalkReport:
     pages: int = 0
     records: int = 0
     record_count: int | None = None  # by the API's count
+    resumed: int = 0  # records that earlier syncs have read, whose reading this one goes on with
     verdict: Verdict = Verdict.INCOMPLETE
     reason: str = "it was not read to the end"  # why nothing is proven
     proof: Proof | None = None  # of a complete reading
@@ -57,13 +59,13 @@ class WalkReport:
         if self.record_count is None:
             parts = [f"{self.pages:,} pages, {self.records:,} records"]
         else:
-            pages = -(-self.record_count // size)
-            parts = [f"page {min(self.pages, pages):,} of {pages:,}"]
-            records = min(self.records, self.record_count)  # some are read twice
+            pages, read = -(-self.record_count // size), self.resumed + self.records
+            parts = [f"page {min(self.resumed // size + self.pages, pages):,} of {pages:,}"]
+            records = min(read, self.record_count)  # some are read twice
             parts.append(f"{records:,} of {self.record_count:,} records")
         parts.append(f"{rate:,.0f} a second")
         if rate and self.record_count is not None:
-            parts.append(f"about {duration((self.record_count - self.records) / rate)} left")
+            parts.append(f"about {duration((self.record_count - read) / rate)} left")
         if waited:
             parts.append("at the rate limit")
         return ", ".join(parts)

@@ -8,6 +8,7 @@ with the parameters of `query`; `lanes` explains why no record slips through bet
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from time import monotonic
+from typing import cast
 
 from recruit_assets.errors import InvalidResponse, ParameterRefused, Rejected, Unavailable
 from recruit_assets.extract import http_errors
@@ -23,6 +24,7 @@ from recruit_assets.extract.report import Proof, Verdict, WalkReport
 from recruit_assets.extract.retries import RequestStats
 from recruit_assets.extract.sightings import MAX_REPEATED_PAGES, Repeats, Sightings, ids_of, too_few
 from recruit_assets.extract.source import Page, Source
+from recruit_assets.extract.unfinished import Part, Unfinished
 from recruit_assets.extract.unordered import read_twice
 
 # Errors of a link to a page that does not exist.
@@ -39,6 +41,8 @@ class Walk:
     `RequestFailed` if one cannot be read. An endpoint that the account does not have yields nothing
     and has the verdict `unavailable`.
 
+    `is_divided` says whether its pages are a part of a reading: `part` was called, or it goes on.
+
     Args:
         source: the endpoint.
         since: reads only the records changed then or later; None reads all.
@@ -46,6 +50,7 @@ class Walk:
             read from the end of the whole list.
         rows: the number of known rows of the list; None if its changes cannot be read that way,
             because a record has no time of its last change.
+        unfinished: a reading of the whole list to go on with, if its parameters are the same.
     """
 
     def __init__(
@@ -55,8 +60,11 @@ class Walk:
         *,
         filtered: bool = True,
         rows: int | None = None,
+        unfinished: Unfinished | None = None,
     ) -> None:
         self.report = WalkReport(datetime.now(UTC))
+        self._unfinished, self._ordered = unfinished, cast("Ordered | None", None)
+        self.is_divided = self._ended = False
         self._source, self._name = source, source.endpoint.name
         query = Query.everything(
             source.endpoint, source.page_size, since, filtered=filtered, rows=rows
@@ -70,6 +78,22 @@ class Walk:
     def query(self) -> Query:
         """Return the query, without the parameters that the account refused."""
         return self._pager.query
+
+    def part(self) -> Part | None:
+        """Return what was read since the last call; None if the reading cannot be divided.
+
+        Once the reading has ended, None means that all of it is on the pages of this walk.
+        """
+        ordered = self._ordered
+        if ordered is None or not (self.is_divided if self._ended else self._can_pause):
+            return None
+        self.is_divided = True
+        return ordered.part(self._source.clocks.earliest(self._begun), ended=self._ended)
+
+    @property
+    def _can_pause(self) -> bool:
+        """Return whether another walk can go on here; it would not know of doubts."""
+        return self.query.since is None and not self._doubts
 
     @property
     def stats(self) -> RequestStats:
@@ -93,7 +117,10 @@ class Walk:
             self._source.check_that_others_answer(error)
             report.verdict, report.reason = Verdict.UNAVAILABLE, str(error)
         else:
+            self._ended = True
             report.began = self._source.clocks.earliest(self._begun)
+            if self._unfinished and self.is_divided:
+                report.began = min(report.began, self._unfinished.began)
             self._judge()
 
     def _log_progress(self) -> None:
@@ -165,10 +192,36 @@ class Walk:
         if counted is None:
             yield from pager.forward(first)
         else:
-            try:
-                yield from Ordered(pager, first)
-            except OutOfOrder:
-                yield from read_twice(pager, first)
+            yield from self._read_in_order(first)
+
+    def _read_in_order(self, first: Page) -> Iterator[Page]:
+        """Yield the pages after the first, of a list that the API counts; go on if possible."""
+        pager, unfinished = self._pager, self._resumable()
+        self._ordered, self.is_divided = Ordered(pager, first, unfinished), unfinished is not None
+        try:
+            yield from self._ordered
+        except OutOfOrder:
+            if self.is_divided:  # nothing of it counts
+                first = pager.first()
+                yield first
+            self._ordered, self._unfinished = None, None
+            yield from read_twice(pager, first)
+
+    def _resumable(self) -> Unfinished | None:
+        """Return the unfinished reading, if its pages are those of this walk."""
+        unfinished, self._unfinished = self._unfinished, None
+        if unfinished is None:
+            return None
+        so_far, log = unfinished.so_far(), self._source.log
+        if unfinished.query != self.query.identity:
+            log.warning(
+                f"{self._name}: a reading that was interrupted ({so_far}) cannot go on, because "
+                "the parameters of its requests were others: the whole list is read."
+            )
+            return None
+        log.info(f"{self._name}: goes on with a reading that was interrupted ({so_far}).")
+        self._unfinished, self.report.resumed = unfinished, unfinished.records
+        return unfinished
 
     def _read_by_cursor(self, first: Page) -> Generator[Page, None, bool]:
         """Yield the pages after the first by links; return whether no other way is needed or left.

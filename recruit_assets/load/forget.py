@@ -4,7 +4,7 @@ Scope: what becomes of stored rows, in the transaction of a request or of a merg
 what a deletion at the source takes from it under the policy `erase`. `forgotten` has the list.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import duckdb
 
@@ -19,6 +19,7 @@ from recruit_assets.load.schema import columns_found, columns_of, count, table_e
 from recruit_assets.load.sql import literal
 from recruit_assets.load.sweep import CURRENT, erase, mark_deleted
 from recruit_assets.load.syncs import SYNCS_TABLE, latest, numbered
+from recruit_assets.load.unfinished import drop
 
 
 def forget_person(
@@ -138,8 +139,9 @@ def _leads_to(endpoint: Endpoint, other: Endpoint) -> bool:
     return any(key.table == other.name for key in to_one(endpoint))
 
 
-def _read_whole(database: duckdb.DuckDBPyConnection, names: Collection[str]) -> None:
-    """Let the next syncs of endpoints read whole lists, by taking their cursors."""
+def _read_whole(database: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+    """Let the next syncs of endpoints read whole lists from the beginning."""
+    drop(database, names)
     for name in names if "cursor" in _columns(database) else ():
         database.execute(
             f"UPDATE {table_name(database, SYNCS_TABLE, META)} SET cursor = NULL "

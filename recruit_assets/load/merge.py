@@ -7,7 +7,7 @@ volatile ones shows what differs.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import duckdb
 
@@ -36,6 +36,9 @@ class MergeCounts:
     refreshed: int = 0  # unchanged, except for new values of volatile columns
     repeated: int = 0  # read more than once; the last one counts
     superseded: int = 0  # differ, but a sync stored since the reading began has written them
+
+    def __add__(self, other: "MergeCounts") -> "MergeCounts":
+        return MergeCounts(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 def merge(

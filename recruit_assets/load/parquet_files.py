@@ -27,6 +27,7 @@ class ParquetFiles:
         self._folder, self._rows_per_file = folder, rows_per_file
         self.paths: list[str] = []
         self.rows = self.size = 0
+        self._written = 0
         self._tables: list[pa.Table] = []
         self._waiting = 0  # rows in `_tables`
         self._bytes = 0  # bytes in `_tables`
@@ -52,9 +53,17 @@ class ParquetFiles:
         """
         if not self._tables:
             return None
-        path = self._folder / f"{len(self.paths)}.parquet"
+        path = self._folder / f"{self._written}.parquet"
+        self._written += 1
         with translate_disk_errors():
             pq.write_table(pa.concat_tables(self._tables, promote_options="default"), path)
         self.paths.append(str(path))
         self._tables, self._waiting, self._bytes = [], 0, 0
         return str(path)
+
+    def clear(self) -> None:
+        """Remove all rows, written or not."""
+        for path in self.paths:
+            Path(path).unlink()
+        self.paths, self.rows, self.size = [], 0, 0
+        self._tables, self._waiting, self._bytes = [], 0, 0

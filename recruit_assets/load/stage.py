@@ -60,6 +60,11 @@ class Stage:
         """Return the flushed rows, as SQL to read from."""
         return self._sql(self.files) if self.files else NOTHING
 
+    def clear(self) -> None:
+        """Remove the rows, which have been merged."""
+        self._files.clear()
+        self._columns_of.clear()
+
     def parts(self) -> Iterator[str]:
         """Yield the rows in parts, as SQL to read from, so that the work on one is bounded."""
         for first in range(0, len(self.files), FILES_PER_PART):

@@ -22,6 +22,7 @@ from recruit_assets.load.obstacles import check_names
 from recruit_assets.load.salt import new_salt
 from recruit_assets.load.schema import columns_of, count, table_exists, table_name
 from recruit_assets.load.syncs import add_sync, latest, numbered, prepare_syncs
+from recruit_assets.load.unfinished import Rest, rest_of
 from recruit_assets.text import one_line
 
 OVERLAP = timedelta(minutes=10)  # an incremental read starts this long before its cursor
@@ -34,7 +35,7 @@ class SyncState:
     `stored` is the number and the run of the last stored sync; `last_api` is the identity of the
     API that it read, None before the first sync; `columns` are the kinds of the table's columns;
     `known` are the ids of its current rows, if an incremental sync can search for those that are
-    gone;
+    gone; `rest` is left of a reading of the whole list that was interrupted;
     `account` is the account that syncs, empty if it has no name; `salt` is the key of hashes, empty
     if the column policy has none; `rewritten` is the number of rows that a changed policy has
     changed, and `note` a sentence about it; `forgotten` are the records to leave out.
@@ -57,6 +58,7 @@ class SyncState:
     note: str = ""
     forgotten: Forgotten = field(default_factory=Forgotten)
     known: KnownIds | None = None
+    rest: Rest | None = None
 
     @property
     def since(self) -> datetime | None:
@@ -81,6 +83,7 @@ class SyncState:
             salt=self.salt,
             rewritten=self.rewritten,
             forgotten=self.forgotten,
+            rest=self.rest,
         )
 
 
@@ -159,6 +162,7 @@ def read_state(
             rewritten=followed.rewritten,
             note=followed.note,
             forgotten=forgotten,
+            rest=rest_of(database, endpoint),
         )
 
 

@@ -4,7 +4,7 @@ Scope: which current rows were not read, and what is left of a row whose record 
 `gone` proves deletions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,16 +17,48 @@ from recruit_assets.load.sql import quoted
 from recruit_assets.load.stage import Stage
 
 CURRENT = "_deleted_at IS NULL"
+_NUMBER = "'[0-9]{1,18}'"  # ids of a list that is in order
 
 
 def absent(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage) -> list[str]:
     """Return the ids of current rows that are not among the staged ones; the table must exist."""
-    found = database.execute(
-        f"SELECT t.id FROM {table_name(database, endpoint.name)} t "
-        f"ANTI JOIN {stage.sql} s ON s.id = t.id "
-        f"WHERE t.{CURRENT} AND t.id IS NOT NULL ORDER BY ALL"
-    ).fetchall()
-    return [id_ for (id_,) in found]
+    return _ids(
+        database,
+        f"{table_name(database, endpoint.name)} t ANTI JOIN {stage.sql} s ON s.id = t.id "
+        f"WHERE t.{CURRENT} AND t.id IS NOT NULL",
+    )
+
+
+def missed(
+    database: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    stage: Stage,
+    stretches: Collection[tuple[int, int]],
+) -> list[str]:
+    """Return the ids of current rows in stretches of the list that are not among the staged ones.
+
+    Args:
+        database: open, with the endpoint's table.
+        endpoint: the endpoint of the table.
+        stage: the rows that were read of these stretches, flushed.
+        stretches: of ids, each from the first one to the one after the last.
+    """
+    number = "TRY_CAST(t.id AS BIGINT)"
+    within = " OR ".join(f"{number} >= {low} AND {number} < {above}" for low, above in stretches)
+    return _ids(
+        database,
+        f"{table_name(database, endpoint.name)} t ANTI JOIN {stage.sql} s ON s.id = t.id "
+        f"WHERE t.{CURRENT} AND ({within or 'false'}) AND regexp_full_match(t.id, {_NUMBER})",
+    )
+
+
+def unlisted(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> list[str]:
+    """Return the ids of current rows that are no numbers, as all in a list in order are."""
+    return _ids(
+        database,
+        f"{table_name(database, endpoint.name)} t "
+        f"WHERE t.{CURRENT} AND NOT regexp_full_match(t.id, {_NUMBER})",
+    )
 
 
 def any_current(
@@ -120,3 +152,8 @@ def erase(
         "IS NOT NULL"
     ).fetchall()
     return int(erased)
+
+
+def _ids(database: duckdb.DuckDBPyConnection, rows: str) -> list[str]:
+    found = database.execute(f"SELECT t.id FROM {rows} ORDER BY ALL").fetchall()
+    return [id_ for (id_,) in found]

@@ -1,0 +1,74 @@
+"""Storing a long reading in parts, so that an interruption costs little of it.
+
+Contains when a part is stored. `store` writes it, and `extract.unfinished` says why a reading can
+go on after it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from time import monotonic
+
+import duckdb
+
+from recruit_assets.errors import RequestFailed
+from recruit_assets.gone import Deletions
+from recruit_assets.load.stage import Stage
+from recruit_assets.reading import Batch, Reading
+from recruit_assets.result import SyncResult
+from recruit_assets.store import Store
+
+PART_ROWS, PART_SECONDS = 20_000, 60.0  # a part is stored when either is reached
+
+
+class Parts:
+    """Store parts of a reading while it is iterated; `stored` has their counts.
+
+    Args:
+        reading: the reading.
+        stage: the rows that were read and not stored yet.
+        opened: opens the database for writing.
+        store: writes a part.
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        stage: Stage,
+        opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
+        store: Store,
+    ) -> None:
+        self._reading, self._stage, self._opened, self._store = reading, stage, opened, store
+        self._since = monotonic()
+        self.stored = SyncResult(reading)
+
+    def before_more(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield batches, which the caller stages; store a part of them whenever it is due.
+
+        Raises:
+            RequestFailed: a batch cannot be read; those before it are stored.
+        """
+        try:
+            for batch in batches:
+                yield batch
+                if self._is_due():
+                    self._write()
+        except RequestFailed:
+            self._write()
+            raise
+
+    def _is_due(self) -> bool:
+        waited = monotonic() - self._since
+        return self._stage.rows >= PART_ROWS or waited >= PART_SECONDS
+
+    def _write(self) -> None:
+        """Store what is staged, if the reading is long, and can be divided here."""
+        reading, stage = self._reading, self._stage
+        if not stage.rows or reading.options.dry_run or not reading.is_long:
+            return
+        if part := reading.part():
+            Deletions(reading, self._opened, stage, part).missing()  # refuses lost values
+            result = SyncResult(reading)
+            self._store.write(stage, result, part)
+            self.stored.add(result)
+            stage.clear()
+            self._since = monotonic()
