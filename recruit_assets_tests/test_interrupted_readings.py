@@ -1,0 +1,215 @@
+"""Long readings that are interrupted: what was read is in the table, and the next sync goes on."""
+
+import logging
+import multiprocessing
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from random import Random
+from signal import SIGKILL
+from typing import Any
+from unittest.mock import patch
+from uuid import uuid4
+
+import duckdb
+import pytest
+
+from recruit_assets import parts
+from recruit_assets.errors import RequestFailed
+from recruit_assets.extract.access import ApiSettings
+from recruit_assets.extract.client import Client
+from recruit_assets.extract.report import Verdict
+from recruit_assets.extract.retries import RetryLimits
+from recruit_assets.extract.source import Source
+from recruit_assets.load.connection import connection
+from recruit_assets.options import Mode, Options
+from recruit_assets.sandbox import World
+from recruit_assets_tests.conftest import BY_NAME, Project, settings_for
+from recruit_assets_tests.old_candidates import (
+    NAME,
+    OLD,
+    SIZE,
+    current,
+    ids,
+    listed,
+    remove,
+    requests,
+)
+from recruit_assets_tests.rings import sized
+from recruit_assets_tests.syncing import sync
+
+pytestmark = pytest.mark.ring(2)
+
+RECORDS = 310 * SIZE  # a little more than what is read in one transaction
+LANES = 4
+KILLS = sized(2, 3, 10)
+
+
+def grow(world: World, records: int) -> None:
+    for id_ in ids(world):
+        world.change(NAME, id_, OLD)
+    while world.count(NAME) < records:
+        world.add(NAME, OLD)
+
+
+@pytest.fixture
+def broken(project: Project) -> Project:
+    """A project whose first sync of many candidates ended after two thirds of the pages."""
+    project.settings["concurrency"] = LANES
+    grow(project.sandbox.world, RECORDS)
+    interrupt(project, 200)
+    return project
+
+
+def interrupt(project: Project, after: int, **options: Any) -> None:
+    """Sync, and let the API fail after some pages."""
+    project.sandbox.clear_requests()
+    left = iter(range(after))
+
+    def fail_at_last(_: World) -> None:
+        if next(left, None) is None:
+            project.sandbox.fail(NAME, status=403, times=None)
+
+    project.sandbox.before(NAME, fail_at_last, times=None)
+    with pytest.raises(RequestFailed):
+        project.sync(NAME, **options)
+    project.sandbox.clear_faults()
+    project.sandbox.clear_requests()
+
+
+def verdicts(project: Project) -> list[str]:
+    found = "SELECT verdict FROM recruit_meta.syncs WHERE endpoint = ? ORDER BY sync_number"
+    return [each for (each,) in project.query(found.replace("?", f"'{NAME}'"))]
+
+
+def test_what_was_read_before_an_outage_is_stored_and_not_read_again(
+    broken: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = len(current(broken))
+    assert 150 * SIZE < stored < RECORDS
+    assert verdicts(broken) == ["partial", "failed"]
+    with caplog.at_level(logging.INFO):
+        result = broken.sync(NAME)
+    assert result.report.verdict is Verdict.COMPLETE
+    assert current(broken) == listed(broken)
+    pages, _ = requests(broken)
+    assert pages <= (RECORDS - stored) / SIZE + 2 * LANES + 2
+    assert "goes on with a reading that was interrupted (6" in caplog.text
+    assert verdicts(broken) == ["partial", "failed", "complete"]
+    assert not broken.query("FROM recruit_meta.unfinished")
+
+
+def test_rows_deleted_before_and_after_the_interruption_are_found(broken: Project) -> None:
+    """A full sync that is interrupted, with deletions in what was read and what was not."""
+    broken.sync(NAME)
+    world, random = broken.sandbox.world, Random(1)
+    remove(world, random.sample(ids(world), 40))
+    interrupt(broken, 200, mode=Mode.full)
+    before = set(ids(world))
+    remove(world, random.sample(ids(world), 40))
+    for _ in range(20):
+        world.add(NAME, OLD)
+    result = broken.sync(NAME, mode=Mode.full)
+    assert result.report.verdict is Verdict.COMPLETE
+    assert len(result.gone) >= 40
+    assert not set(result.gone) & set(ids(world))
+    rows = set(current(broken))
+    assert set(ids(world)) <= rows
+    assert rows <= before | set(ids(world))  # later ones are found by the next sync
+    broken.sync(NAME)
+    assert current(broken) == listed(broken)
+
+
+def voids() -> Iterator[tuple[str, Callable[[Project], Any], dict[str, Any]]]:
+    """What makes a reading begin again, what the log says of it, and the options of the sync."""
+
+    def execute(project: Project, sql: str) -> None:
+        with duckdb.connect(str(project.path)) as database:
+            database.execute(sql)
+
+    def change_key(project: Project) -> None:
+        project.sandbox.rules.key = project.settings["key"] = "another-key"
+
+    def drop_rows(project: Project) -> None:
+        execute(project, f"DELETE FROM recruit.{NAME} WHERE id = '{max(current(project))}'")
+
+    def refuse(project: Project) -> None:
+        project.sandbox.rules.refuse = {NAME: {"fields"}}
+
+    def age(project: Project) -> None:
+        execute(project, "UPDATE recruit_meta.unfinished SET began = began - INTERVAL 8 DAY")
+
+    yield "the key have changed", change_key, {}
+    yield "its rows, the API's address", drop_rows, {}
+    yield "the parameters of its requests were others", refuse, {}
+    yield "it began more than 7 days ago", age, {}
+    yield "it did not refresh volatile values", lambda _: None, {"refresh_volatile": True}
+
+
+@pytest.mark.parametrize(("said", "change", "options"), list(voids()))
+def test_a_reading_that_no_longer_fits_begins_again_and_says_why(
+    broken: Project,
+    caplog: pytest.LogCaptureFixture,
+    said: str,
+    change: Callable[[Project], Any],
+    options: dict[str, Any],
+) -> None:
+    change(broken)
+    result = broken.sync(NAME, **options)
+    assert said in caplog.text
+    assert result.report.verdict is Verdict.COMPLETE
+    assert current(broken) == listed(broken)
+    assert requests(broken)[0] >= RECORDS / SIZE
+
+
+def test_a_sync_that_is_stored_between_two_parts_is_not_undone(broken: Project) -> None:
+    """The part that was being read is read again, from the last one that was stored."""
+    world = broken.sandbox.world
+    gone = ids(world)[:5]
+
+    def sync_all_the_same(_: World) -> None:
+        remove(world, gone)
+        broken.sync(NAME, mode=Mode.full)
+
+    broken.sandbox.before(NAME, sync_all_the_same, page=20)
+    with patch.object(parts, "PART_ROWS", 100 * SIZE):
+        result = broken.sync(NAME, mode=Mode.full)
+    assert result.report.verdict is Verdict.COMPLETE
+    assert current(broken) == listed(broken)
+
+
+def read_all(settings: dict[str, Any], database: str, rows: int) -> None:
+    """Sync in a process of its own, in parts of so many rows."""
+    with patch.object(parts, "PART_ROWS", rows):
+        client = Client(ApiSettings(**settings))
+        source = Source(client, BY_NAME[NAME], RetryLimits(), logging.getLogger("child"))
+        opened = partial(connection, database, {}, wait_seconds=60)
+        sync(source, opened, Path(database).exists, Options(), str(uuid4()))
+
+
+def test_kills_cost_only_what_was_read_since_the_last_part(project: Project) -> None:
+    records, part = sized(12_000, 12_000, 200_000), sized(1_000, 1_000, 5_000)
+    world, sandbox, random = project.sandbox.world, project.sandbox, Random(2)
+    grow(world, records)
+    processes = multiprocessing.get_context("forkserver")
+    arguments = settings_for(sandbox, concurrency=LANES), str(project.path), part
+    seen = list[int]()
+    for kill in range(KILLS):
+        process = processes.Process(target=read_all, args=arguments)
+        left = iter(range((random.randint(0, 4 * part) if kill else 3 * part) // SIZE))
+
+        def kill_at_last(_: World, doomed: Any = process, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                doomed.kill()
+
+        sandbox.before(NAME, kill_at_last, times=None)
+        process.start()
+        process.join()
+        assert process.exitcode == -SIGKILL
+        sandbox.clear_faults()
+        seen.append(len(current(project)))
+    assert seen == sorted(seen)
+    assert seen[0] >= part, "the rows of the first part are there"
+    read_all(*arguments)
+    assert current(project) == listed(project)
+    assert requests(project)[0] <= records / SIZE + KILLS * (1.5 * part / SIZE + 2 * LANES)
