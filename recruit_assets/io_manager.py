@@ -18,6 +18,7 @@ from recruit_assets.catalogue import DeletionPolicy
 from recruit_assets.errors import BadSetting
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.connection import exists
+from recruit_assets.load.lease import lease
 from recruit_assets.load.schema import BOOKKEEPING, existing_table, missing_table
 from recruit_assets.load.sweep import CURRENT
 from recruit_assets.load.upsert import Target, UpsertResult, upsert_rows
@@ -29,6 +30,7 @@ from recruit_assets.settings import Settings
 from recruit_assets.sync import Sync
 from recruit_assets.text import OneLineLog
 
+DEFAULT_WAIT = 60.0  # seconds, for a database resource that does not say
 DEFAULT_SCHEMA = "main"  # of an asset whose metadata names none
 METADATA = ("schema", "merge_key", "on_duplicate")  # that an asset may have for its table
 
@@ -112,9 +114,24 @@ class DuckDBMergeIOManager(dg.ConfigurableIOManager):
         context.add_output_metadata(upserted(target, result))
 
     def _sync(self, context: dg.OutputContext, reading: Reading) -> None:
-        result = Sync(
-            reading, self.database.get_connection, self._exists, context.run_id, self.deleted_rows
-        ).run()
+        name, log = reading.endpoint.name, OneLineLog(context.log)
+        wait, waited = getattr(self.database, "wait_seconds", DEFAULT_WAIT), list[bool]()
+
+        def waiting() -> None:
+            waited.append(True)
+            log.info(f"{name}: another sync of it is running; waiting for {wait:.0f} s at most.")
+
+        with reading, lease(self.database.database, name, wait, waiting) as is_ours:
+            if not is_ours:
+                context.add_output_metadata(_left_to_another(log, reading))
+                return
+            result = Sync(
+                reading,
+                self.database.get_connection,
+                self._exists,
+                context.run_id,
+                self.deleted_rows,
+            ).run(again=bool(waited))
         _log(context, result)
         context.add_output_metadata(
             {
@@ -188,6 +205,15 @@ def _log_upsert(context: dg.OutputContext, target: Target, result: UpsertResult)
         f"{name}: {merged.inserted:,} inserted, {merged.updated:,} updated, {merged.unchanged:,} "
         f"unchanged, {merged.undeleted:,} undeleted"
     )
+
+
+def _left_to_another(log: OneLineLog, reading: Reading) -> dict[str, Any]:
+    """Say that another sync of the endpoint goes on; return the metadata of this one."""
+    name, rest = reading.endpoint.name, reading.state.rest
+    so_far = f" It had read {rest.records:,} of {rest.total:,} records." if rest else ""
+    reason = f"Another sync of {name} is running, so this one has read nothing.{so_far}"
+    log.warning(f"{reason} Its rows are stored as it goes on.")
+    return {"verdict": "running elsewhere", "reason": reason}
 
 
 def _log(context: dg.OutputContext, result: SyncResult) -> None:

@@ -51,29 +51,37 @@ class Sync:
         self._exists = exists
         self._run_id, self._deletion_policy = run_id, deletion_policy
 
-    def run(self) -> SyncResult:
+    def run(self, *, again: bool = False) -> SyncResult:
         """Sync the endpoint; a failure leaves the table and the cursor unchanged.
+
+        Args:
+            again: whether the table may have changed since the reading was planned.
 
         Raises:
             RecruitError: the sync failed; the error is also recorded in the database, if possible.
         """
         with self._reading as reading:
             try:
-                result = self._attempt(reading)
+                result = self._attempt(self._planned_again() if again else reading)
             except DatabaseChanged as changed:
                 self._log.warning(f"{self._endpoint.name}: {changed} Reading it again.")
-                state = read_state(
-                    self._opened,
-                    self._exists,
-                    self._endpoint,
-                    reading.state.account,
-                    dry_run=reading.options.dry_run,
-                )
-                if state.note:
-                    self._log.warning(state.note)
-                result = self._attempt(reading.planned_from(state))
+                result = self._attempt(self._planned_again())
         result.seconds = (datetime.now(UTC) - reading.started).total_seconds()
         return result
+
+    def _planned_again(self) -> Reading:
+        """Return the reading, planned from what the database has now."""
+        reading = self._reading
+        state = read_state(
+            self._opened,
+            self._exists,
+            self._endpoint,
+            reading.state.account,
+            dry_run=reading.options.dry_run,
+        )
+        if state.note:
+            self._log.warning(state.note)
+        return reading.planned_from(state)
 
     def _attempt(self, reading: Reading) -> SyncResult:
         store = Store(reading, self._opened, self._run_id, self._deletion_policy)

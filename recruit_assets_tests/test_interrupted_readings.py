@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,9 +23,10 @@ from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import connection
+from recruit_assets.load.lease import lease
 from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import World
-from recruit_assets_tests.conftest import BY_NAME, Project, settings_for
+from recruit_assets_tests.conftest import BY_NAME, Project, metadata, settings_for
 from recruit_assets_tests.old_candidates import (
     NAME,
     OLD,
@@ -213,3 +215,22 @@ def test_kills_cost_only_what_was_read_since_the_last_part(project: Project) -> 
     read_all(*arguments)
     assert current(project) == listed(project)
     assert requests(project)[0] <= records / SIZE + KILLS * (1.5 * part / SIZE + 2 * LANES)
+
+
+def test_a_sync_that_meets_another_one_says_so_and_ends_well(
+    broken: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    with lease(str(broken.path), NAME, 0, lambda: None) as is_ours:
+        assert is_ours
+        result = broken.materialize(NAME)
+    assert result.success
+    assert not broken.sandbox.requests
+    said = metadata(result, NAME)
+    assert said["verdict"] == "running elsewhere"
+    assert re.fullmatch(
+        "Another sync of candidates is running, so this one has read nothing. "
+        r"It had read \d,\d\d\d of 9,300 records\.",
+        said["reason"],
+    )
+    assert metadata(broken.materialize(NAME), NAME)["verdict"] == "complete"
+    assert current(broken) == listed(broken)

@@ -10,16 +10,13 @@ Scope: who may send now, and otherwise when to check again. `client` does the wa
 library shares a count between both threads and processes, or follows the server's headers.
 """
 
-import os
 from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 from sqlite3 import Connection
-from tempfile import gettempdir
 from time import monotonic
 
-from recruit_assets.errors import BadSetting
 from recruit_assets.extract.rate_limit_file import RateLimitFile
+from recruit_assets.private_folder import private_folder
 
 WINDOW_SECONDS = 10.0  # the window in which the API counts requests
 JITTER = 0.05  # seconds by which one request may arrive faster than another
@@ -49,7 +46,7 @@ class RateLimiter:
 
     def __init__(self, limit: int, name: str, clock: Callable[[], float] = monotonic) -> None:
         self._limit, self._clock = limit, clock
-        path = _folder() / f"{sha256(name.encode()).hexdigest()[:16]}.sqlite"
+        path = private_folder() / f"{sha256(name.encode()).hexdigest()[:16]}.sqlite"
         self._file = RateLimitFile(path, _TABLES, self._use_up)
 
     def take(self) -> float:
@@ -142,18 +139,3 @@ def _note(database: Connection, now: float, remaining: int, until: float, *, ref
 def _count_unanswered(database: Connection) -> int:
     found = database.execute("SELECT count(*) FROM sent WHERE NOT answered").fetchone()
     return int(found[0])
-
-
-def _folder() -> Path:
-    """Return a folder that only this user can use, and all processes of the user can find."""
-    folder = Path(gettempdir()) / f"recruit-assets-{os.getuid()}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-    except OSError as error:
-        raise BadSetting(f"The request budget cannot be kept ({error}): set TMPDIR.") from error
-    if folder.is_symlink() or status.st_uid != os.getuid():
-        raise BadSetting(
-            f"{folder} belongs to another user: remove it, or set TMPDIR to another folder."
-        )
-    return folder
