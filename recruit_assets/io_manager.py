@@ -22,7 +22,7 @@ from recruit_assets.load.lease import lease
 from recruit_assets.load.schema import BOOKKEEPING, existing_table, missing_table
 from recruit_assets.load.sweep import CURRENT
 from recruit_assets.load.upsert import Target, UpsertResult, upsert_rows
-from recruit_assets.metadata import CROWDED, counts, facts, stored, upserted
+from recruit_assets.metadata import CROWDED, ELSEWHERE, counts, facts, stored, upserted
 from recruit_assets.reading import Reading
 from recruit_assets.resources import as_dagster_failure
 from recruit_assets.result import SyncResult
@@ -213,7 +213,7 @@ def _left_to_another(log: OneLineLog, reading: Reading) -> dict[str, Any]:
     so_far = f" It had read {rest.records:,} of {rest.total:,} records." if rest else ""
     reason = f"Another sync of {name} is running, so this one has read nothing.{so_far}"
     log.warning(f"{reason} Its rows are stored as it goes on.")
-    return {"verdict": "running elsewhere", "reason": reason}
+    return {"verdict": ELSEWHERE, "reason": reason}
 
 
 def _log(context: dg.OutputContext, result: SyncResult) -> None:

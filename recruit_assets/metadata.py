@@ -21,6 +21,7 @@ from recruit_assets.text import markdown, one_line
 COLUMNS = 6  # of the preview; more do not fit into the UI
 MAX_VALUE = 30  # characters of a value; the preview leaves out columns with longer ones
 
+ELSEWHERE = "running elsewhere"  # in place of a verdict: another sync of the endpoint is running
 CROWDED = (
     f"The API sends more than {MAX_UNKNOWN} attributes that the catalogue does not know. Those "
     f"beyond are kept by name in the column {MORE}, as JSON: select one with {MORE}->>'its name', "
@@ -45,6 +46,8 @@ def facts(result: SyncResult) -> dict[str, Any]:
     }
     known |= {"unknown_attributes": CROWDED} if result.reading.crowded else {}
     known |= {"proof": report.proof.value} if report.proof else {}
+    if report.resumed:
+        known["resumed"] = f"{report.resumed:,} records were read before an interruption"
     return {
         "verdict": report.verdict.value,
         "mode": result.mode.value,

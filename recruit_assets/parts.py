@@ -11,6 +11,7 @@ from time import monotonic
 import duckdb
 
 from recruit_assets.errors import RequestFailed
+from recruit_assets.extract.unfinished import Unfinished
 from recruit_assets.gone import Deletions
 from recruit_assets.load.stage import Stage
 from recruit_assets.reading import Batch, Reading
@@ -39,6 +40,7 @@ class Parts:
     ) -> None:
         self._reading, self._stage, self._opened, self._store = reading, stage, opened, store
         self._since = monotonic()
+        self._left: Unfinished | None = None  # after the last part
         self.stored = SyncResult(reading)
 
     def before_more(self, batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -54,6 +56,8 @@ class Parts:
                     self._write()
         except RequestFailed:
             self._write()
+            if self._left:
+                self._log(f"the next sync goes on from here: {self._left.so_far()}")
             raise
 
     def _is_due(self) -> bool:
@@ -70,5 +74,10 @@ class Parts:
             result = SyncResult(reading)
             self._store.write(stage, result, part)
             self.stored.add(result)
+            rows = stage.rows
             stage.clear()
-            self._since = monotonic()
+            self._since, self._left = monotonic(), part.unfinished
+            self._log(f"stored {rows:,} rows; covered {self._left.so_far()}")
+
+    def _log(self, message: str) -> None:
+        self._reading.source.log.info(f"{self._reading.endpoint.name}: {message}")

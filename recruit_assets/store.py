@@ -21,7 +21,7 @@ from recruit_assets.errors import (
     RecruitError,
 )
 from recruit_assets.extract.report import Proof, Verdict
-from recruit_assets.extract.unfinished import Part
+from recruit_assets.extract.unfinished import Part, Unfinished
 from recruit_assets.load.column_policies import check_followed, note_complete
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.current import ensure_view
@@ -64,7 +64,7 @@ class Store:
         self._reading, self._endpoint, self._source = reading, reading.endpoint, reading.source
         self._log, self._options = reading.source.log, reading.options
         self._state, self._rows = reading.state, SyncRows(reading, run_id)
-        self._has_kept = False  # whether what is stored as left to read is left of this reading
+        self._left: Unfinished | None = None  # what the last part has left to read
         self._opened, self._run_id = opened, run_id
         self._deletion_policy, self._account = deletion_policy, reading.state.account
 
@@ -93,7 +93,8 @@ class Store:
         committed = isinstance(error, NoSpaceLeft) and error.committed  # already recorded
         if isinstance(error, DatabaseBusy) or committed or self._options.dry_run:
             return
-        failed = {"verdict": "failed", "proof": None, "reason": str(error)}
+        so_far = f" The next sync goes on: {self._left.so_far()}." if self._left else ""
+        failed = {"verdict": "failed", "proof": None, "reason": f"{error}{so_far}"}
         try:
             with self._opened() as database, transaction(database):
                 remember(database, self._endpoint, self._rows.row() | failed, self._account)
@@ -146,7 +147,7 @@ class Store:
         if not options.dry_run:
             self._state = state.at(self._source.api)
             self._rows.stored()
-            self._has_kept = part is not None
+            self._left = part.unfinished if part else None
             self._warn(repaired)
 
     def _written_since(
@@ -171,11 +172,8 @@ class Store:
     ) -> None:
         """Store what is left of the reading after a part; the cursor stays where it was."""
         left, refreshes = part.unfinished, self._options.refresh_volatile
-        missing = (
-            set(missing_so_far(database, self._endpoint))
-            if self._has_kept or self._reading.report.resumed
-            else set[str]()
-        )
+        goes_on = self._left is not None or self._reading.report.resumed
+        missing = set(missing_so_far(database, self._endpoint) if goes_on else ())
         missing.update(missed(database, self._endpoint, stage, part.stretches))
         missing -= self._reading.left_out.records.keys()
         keep(database, self._endpoint, Rest(**asdict(left), refreshes=refreshes), sorted(missing))

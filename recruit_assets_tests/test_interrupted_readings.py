@@ -90,6 +90,10 @@ def test_what_was_read_before_an_outage_is_stored_and_not_read_again(
     stored = len(current(broken))
     assert 150 * SIZE < stored < RECORDS
     assert verdicts(broken) == ["partial", "failed"]
+    ((reason,),) = broken.query("SELECT reason FROM recruit_meta.latest")
+    assert re.search(
+        r" The next sync goes on: 6\d% since .+ UTC, 6,\d\d\d of 9,300 records\.", reason
+    )
     with caplog.at_level(logging.INFO):
         result = broken.sync(NAME)
     assert result.report.verdict is Verdict.COMPLETE

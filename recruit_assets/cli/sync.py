@@ -26,6 +26,7 @@ from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting
 from recruit_assets.mart_assets import REPORT
+from recruit_assets.metadata import ELSEWHERE
 from recruit_assets.resources import INTERRUPT
 from recruit_assets.schedules import FULL_SYNC, SYNC
 from recruit_assets.sensors import first_cause
@@ -68,6 +69,7 @@ def sync(select: str, *, full: bool, name: str = "") -> int:
         result, errors = executed(plan, instance, bar)
     run = SyncRun(
         tables=list(_tables(result)),
+        elsewhere=list(_elsewhere(result)),
         failures=[*_failures(result), *errors],
         skipped=[each.step_key or "" for each in result.all_events if each.is_step_skipped],
         failed_checks=list(_failed_checks(result)),
@@ -199,7 +201,7 @@ def _tables(result: dg.ExecuteInProcessResult) -> Iterator[TableSync]:
     for event in result.get_asset_materialization_events():
         metadata = event.materialization.metadata
         values: dict[str, Any] = {name: each.value for name, each in metadata.items()}
-        if "verdict" in values:
+        if values.get("verdict", ELSEWHERE) != ELSEWHERE:
             yield TableSync(
                 name="/".join(event.materialization.asset_key.path),
                 rows=values["dagster/row_count"],
@@ -208,6 +210,14 @@ def _tables(result: dg.ExecuteInProcessResult) -> Iterator[TableSync]:
                 **{name: values[name] for name in {*TableSync.COUNTS, "undeleted"}},
                 rewritten=values.get("rewritten", 0),
             )
+
+
+def _elsewhere(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    """Yield why nothing was read, for each endpoint that another run was syncing."""
+    for event in result.get_asset_materialization_events():
+        metadata = event.materialization.metadata
+        if "verdict" in metadata and metadata["verdict"].value == ELSEWHERE:
+            yield str(metadata["reason"].value)
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:

@@ -53,6 +53,7 @@ class SyncRun:
     """Hold the results of a run."""
 
     tables: Sequence[TableSync]
+    elsewhere: Sequence[str]  # why nothing was read, one sentence or two each
     failures: Sequence[str]  # one sentence each
     skipped: Sequence[str]  # steps
     failed_checks: Sequence[FailedCheck]
@@ -67,6 +68,7 @@ def show_run(screen: Console, run: SyncRun) -> None:
         _show_tables(screen, run.tables)
     unproven = [each for each in run.tables if not each.is_proven]
     notes(screen, [one_line(f"{each.name}, {each.verdict}: {each.reason}") for each in unproven])
+    notes(screen, [one_line(each) for each in run.elsewhere])
     names = {each.name for each in unproven}
     notes(
         screen,

@@ -56,10 +56,8 @@ class Unfinished:
 
     def so_far(self) -> str:
         """Describe the progress in words."""
-        records = min(self.records, self.total)
-        return (
-            f"{self.share:.0%} since {self.began:%Y-%m-%d %H:%M} UTC: {records:,} of {self.total:,}"
-        )
+        read, since = min(self.records, self.total), f"{self.began:%Y-%m-%d %H:%M}"
+        return f"{self.share:.0%} since {since} UTC, {read:,} of {self.total:,} records"
 
 
 @dataclass(frozen=True)

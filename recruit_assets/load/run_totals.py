@@ -41,13 +41,16 @@ def run_totals(database: duckdb.DuckDBPyConnection, run_id: str) -> RunTotals | 
     if not table_exists(database, SYNCS_TABLE, META):
         return None
     columns = (*ROWS, *RARE, "requests")
-    summed = ", ".join(f"coalesce(sum({column}), 0)" for column in columns)
+    summed = ", ".join(f"coalesce(sum({column}), 0) AS {column}" for column in columns)
+    totals = ", ".join(f"sum({column})" for column in columns)
     found = database.execute(
-        "WITH last AS (SELECT * REPLACE (if(verdict IN ('complete', 'window', 'incomplete', "
-        "'unavailable'), verdict, 'failed') AS verdict) "
-        f"FROM {numbered(database)} WHERE run_id = ? "
-        "QUALIFY row_number() OVER (PARTITION BY endpoint ORDER BY sync_number DESC) = 1) "
-        f"SELECT verdict, list(endpoint ORDER BY endpoint), {summed} FROM last GROUP BY verdict",
+        "WITH own AS (SELECT *, max(sync_number) OVER (PARTITION BY endpoint) = sync_number "
+        f"AS is_last FROM {numbered(database)} WHERE run_id = ?), "
+        f"endpoints AS (SELECT endpoint, {summed}, any_value(verdict) FILTER (is_last) AS verdict "
+        "FROM own WHERE is_last OR verdict = 'partial' GROUP BY endpoint), "
+        "last AS (SELECT * REPLACE (if(verdict IN ('complete', 'window', 'incomplete', "
+        "'unavailable'), verdict, 'failed') AS verdict) FROM endpoints) "
+        f"SELECT verdict, list(endpoint ORDER BY endpoint), {totals} FROM last GROUP BY verdict",
         [run_id],
     ).fetchall()
     if not found:

@@ -29,7 +29,7 @@ SYNCS = {
     "run_id": ("VARCHAR", "The Dagster run"),
     "api": ("VARCHAR", "Address and version of the API, and a short hash that identifies the key"),
     "mode": ("VARCHAR", "full: all records were requested; incremental: the changed ones"),
-    "verdict": ("VARCHAR", "complete, window, incomplete, unavailable, or failed"),
+    "verdict": ("VARCHAR", "complete, window, incomplete, partial, unavailable, or failed"),
     "proof": (
         "VARCHAR",
         "How completeness was proven. read: by reading the whole list; counted: by the ranks of "
@@ -72,7 +72,7 @@ LATEST = {
     "sync_number": "Number of its last sync",
     "run_id": "The Dagster run of that sync",
     "mode": "full or incremental",
-    "verdict": "complete, window, incomplete, unavailable, or failed",
+    "verdict": "complete, window, incomplete, partial, unavailable, or failed",
     "reason": "Why completeness is not proven, or why the sync failed",
     "started": "When it began; null if the clock was wrong",
     "finished": "When it was merged or failed; null if the clock was wrong",

@@ -19,7 +19,7 @@ from recruit_assets.load.table import Table
 from recruit_assets.load.tables import ensure
 
 UNFINISHED = "unfinished"
-_TABLE = Table(
+KEPT = Table(
     META,
     UNFINISHED,
     "Readings of whole lists that the next sync goes on with",
@@ -65,11 +65,11 @@ def keep(
         rest: what is left of the reading.
         missing: ids of current rows that the reading should have shown by now.
     """
-    ensure(database, _TABLE)
+    ensure(database, KEPT)
     drop(database, [endpoint.name])
     database.execute(
         f"INSERT INTO {table_name(database, UNFINISHED, META)} "
-        f"({', '.join(_TABLE.columns)}) VALUES ({', '.join('?' * len(_TABLE.columns))})",
+        f"({', '.join(KEPT.columns)}) VALUES ({', '.join('?' * len(KEPT.columns))})",
         [endpoint.name, *astuple(rest), list(missing)],
     )
 
@@ -101,7 +101,7 @@ def _row(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint
 ) -> tuple[str, datetime, int, int, str, bool, list[str]] | None:
     found = columns_found(database, UNFINISHED, META)
-    if not found or _TABLE.defects(found):
+    if not found or KEPT.defects(found):
         return None
     rows = database.execute(
         f"SELECT * EXCLUDE (endpoint) FROM {table_name(database, UNFINISHED, META)} "

@@ -58,6 +58,13 @@ def test_of_two_syncs_of_a_run_the_last_counts(database: duckdb.DuckDBPyConnecti
     assert said(database).startswith("1 endpoint synced: 1,000 inserted")
 
 
+def test_the_parts_of_a_sync_are_summed(database: duckdb.DuckDBPyConnection) -> None:
+    add(database, "jobs", verdict="partial")
+    add(database, "jobs", verdict="partial")
+    add(database, "jobs")
+    assert said(database) == "1 endpoint synced: 3,000 inserted, 60 updated, 9 deleted, 12 requests"
+
+
 def test_a_run_without_syncs_has_no_totals(database: duckdb.DuckDBPyConnection) -> None:
     add(database, "jobs", run_id="before")
     assert run_totals(database, "now") is None

@@ -27,6 +27,7 @@ from recruit_assets.load.salt import SALTED
 from recruit_assets.load.schema import UNKNOWN, columns_of
 from recruit_assets.load.syncs import prepare_syncs
 from recruit_assets.load.tables import ensure
+from recruit_assets.load.unfinished import KEPT
 from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS
 
@@ -129,7 +130,7 @@ def made() -> dict[str, str]:
                 present = columns_of(database, endpoint)
                 write_history(database, endpoint, "run", [], present, whole=False)
             prepare_syncs(database)
-            for table in (NOTED, COMPACTED, FOLLOWED, LISTED, SALTED):
+            for table in (NOTED, COMPACTED, FOLLOWED, KEPT, LISTED, SALTED):
                 ensure(database, table)
         build(database, MARTS)
         return columns_in(database)
