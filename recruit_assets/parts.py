@@ -70,7 +70,8 @@ class Parts:
         if not stage.rows or reading.options.dry_run or not reading.is_long:
             return
         if part := reading.part():
-            Deletions(reading, self._opened, stage, part).missing()  # refuses lost values
+            if self._left is None:  # refuse values that the key no longer sees
+                Deletions(reading, self._opened, stage, part).missing()
             result = SyncResult(reading)
             self._store.write(stage, result, part)
             self.stored.add(result)
