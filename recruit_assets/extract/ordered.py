@@ -22,7 +22,7 @@ from recruit_assets.extract.newest import Newest
 from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.sightings import Sightings, too_few
 from recruit_assets.extract.source import Page
-from recruit_assets.extract.unfinished import Covered, Part, Unfinished
+from recruit_assets.extract.unfinished import Part, Stretches, Unfinished
 from recruit_assets.extract.unordered import read_again
 
 
@@ -43,7 +43,7 @@ class Ordered:
         self._newest = Newest(pager)
         self._lanes: list[Lane] = []
         self._total = 0  # records that the lanes have to find
-        self._covered = Covered([], resumed=False)
+        self._stretches = Stretches([], resumed=False)
 
     def __iter__(self) -> Iterator[Page]:
         pager, newest = self._pager, self._newest
@@ -52,7 +52,7 @@ class Ordered:
         else:
             known = yield from self._begin()
         lanes = self._lanes
-        self._covered = Covered(lanes, resumed=self._unfinished is not None)
+        self._stretches = Stretches(lanes, resumed=self._unfinished is not None)
         yield from newest.read(lanes)
         if not counts_match(lanes, self._total):
             open_ends = gaps(lanes)
@@ -103,9 +103,9 @@ class Ordered:
         """
         if not (self._lanes and self._lanes[0].begun):
             return None
-        stretches = self._covered.stretches()
+        stretches = self._stretches.since_last()
         if ended:
-            stretches += self._covered.between()
+            stretches += self._stretches.between()
         before, query = self._unfinished, self._pager.query.identity
         began = before.began if before else began
         left = Unfinished.of(query, began, self._total, self._distinct(), self._lanes)

@@ -68,7 +68,7 @@ class Part:
     unfinished: Unfinished
 
 
-class Covered:
+class Stretches:
     """Note down to where lanes have covered their part of a list, each time that they are saved.
 
     Args:
@@ -80,7 +80,7 @@ class Covered:
         self._lanes = lanes
         self._saved: list[Key | None] = [each.oldest if resumed else None for each in lanes]
 
-    def stretches(self) -> list[Stretch]:
+    def since_last(self) -> list[Stretch]:
         """Return what has been covered since the last call: all that exists in it has been read."""
         found = []
         for place, lane in enumerate(self._lanes):
