@@ -18,8 +18,10 @@ from playwright.sync_api import Browser, Error, Page, Response, expect
 from recruit_assets.checks import build_checks
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.marts.mart import MARTS
+from recruit_assets.sandbox import World
 from recruit_assets_tests.conftest import BY_NAME, KEY
 from recruit_assets_tests.dagster_dev import DagsterDev
+from recruit_assets_tests.old_candidates import OLD
 from recruit_assets_tests.rings import RING
 from recruit_assets_tests.test_stop import status, until
 
@@ -200,3 +202,36 @@ def test_a_schedule_ticks_and_a_run_can_be_terminated(page: Page, ui: DagsterDev
     shows(page, "STEP_START")
     terminate(page)
     expect(page.get_by_text("Canceled", exact=True).first).to_be_visible(timeout=PATIENCE)
+
+
+@pytest.mark.ring(3)
+def test_a_terminated_first_sync_goes_on_when_it_is_launched_again(
+    page: Page, ui: DagsterDev
+) -> None:
+    world, added = ui.company.world, list[str]()
+    while world.count("candidates") < 24_000:
+        added.append(world.add("candidates", OLD))
+
+    def slow_down(_: World) -> None:
+        ui.company.rules.latency_ms = 5000  # so that it lasts until it is terminated
+
+    ui.company.before("candidates", slow_down, page=10)  # each lane ends with its first page
+    page.goto("/assets/candidates")
+    run_id = launch(page, "Materialize")
+    until(lambda: ui.company.rules.latency_ms > 0)
+    page.goto(f"/runs/{run_id}")
+    terminate(page)
+    expect(page.get_by_text("Canceled", exact=True).first).to_be_visible(timeout=PATIENCE)
+    with duckdb.connect(str(ui.database), read_only=True) as database:
+        ((stored,),) = database.execute("SELECT count(*) FROM recruit.candidates").fetchall()
+    assert 20_000 <= stored < 24_000
+
+    ui.company.rules.latency_ms = 0
+    ui.company.clear_requests()
+    materialize(page, ui, "candidates", "Success")
+    shows(page, "goes on with a reading that was interrupted (8")
+    assert len(ui.company.requests) < 200
+    page.goto("/assets/candidates")
+    shows(page, "records were read before an interruption")
+    for id_ in added:
+        world.remove("candidates", id_)
