@@ -22,8 +22,9 @@ from recruit_assets.extract.query import Query
 from recruit_assets.extract.rank import Found, Listed, Rank, TooManyGone
 from recruit_assets.extract.report import Proof, Verdict, WalkReport
 from recruit_assets.extract.sightings import ids_of
+from recruit_assets.extract.single import REFUSED
 from recruit_assets.extract.source import Page, Source
-from recruit_assets.extract.walk import LOG_INTERVAL, REFUSED, Walk
+from recruit_assets.extract.walk import LOG_INTERVAL, Walk
 
 MAX_ROUNDS = 3  # of searching and reading changes
 

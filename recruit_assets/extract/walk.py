@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import cast
 
-from recruit_assets.errors import InvalidResponse, ParameterRefused, Rejected, Unavailable
+from recruit_assets.errors import Unavailable
 from recruit_assets.extract import http_errors
 from recruit_assets.extract.by_change import read_changes
 from recruit_assets.extract.cursor import read_by_cursor
@@ -22,13 +22,12 @@ from recruit_assets.extract.pager import Pager
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.report import Proof, Verdict, WalkReport
 from recruit_assets.extract.retries import RequestStats
-from recruit_assets.extract.sightings import MAX_REPEATED_PAGES, Repeats, Sightings, ids_of, too_few
+from recruit_assets.extract.sightings import MAX_REPEATED_PAGES, Repeats
+from recruit_assets.extract.single import REFUSED, distinct, doubts_of_single, shows_all
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.unfinished import Part, Unfinished
 from recruit_assets.extract.unordered import read_twice
 
-# Errors of a link to a page that does not exist.
-REFUSED = (InvalidResponse, Rejected, ParameterRefused, Unavailable)
 LOG_INTERVAL = 5.0  # seconds
 MAX_PAGES = 1_000_000  # pages (30 million records)
 DOUBTS_SHOWN = 3
@@ -183,9 +182,9 @@ class Walk:
         if counted is None:
             self._doubts.append("the API does not say how many records there are")
         if ends(first, pager.size):
-            self._judge_single(first)
+            self._doubts += doubts_of_single(first, pager.size)
             return
-        if len(_distinct(first)) == counted and (yield from self._is_all(first)):
+        if len(distinct(first)) == counted and (yield from shows_all(pager, first)):
             return
         if not by_number(first) and (yield from self._read_by_cursor(first)):
             return
@@ -241,40 +240,3 @@ class Walk:
         self._doubts[:] = doubts
         self._source.log.warning(f"{why} Pages are requested by number instead.")
         return False
-
-    def _judge_single(self, page: Page) -> None:
-        """Judge a list of one page. A page that is not full has room for every record.
-
-        If a full page shows a record twice, another may have been pushed off it.
-        """
-        counted, rows = page.document.record_count, len(page.records)
-        if (pages := page.document.page_count or 1) > 1:
-            self._doubts.append(
-                f"the API returned one page of {rows:,} records, but counts {pages:,} pages"
-            )
-        if counted is None or len(_distinct(page)) >= counted or counted == rows < self._pager.size:
-            return
-        seen = Sightings()
-        seen.add(1, ids_of(page))
-        self._doubts.append(too_few(len(seen.pages), counted, seen))
-
-    def _is_all(self, first: Page) -> Generator[Page, None, bool]:
-        """Return whether page 1 holds all records of its count, although it links to more."""
-        link = first.document.next
-        try:
-            if by_number(first) or link is None:
-                page = self._source.page(self.query, 2)
-            else:
-                page = self._source.linked(link, 2)
-        except REFUSED as error:
-            self._source.log.warning(
-                f"{error.subject}: {error.happened}. By the record count, the first page has all "
-                "records."
-            )
-            return True
-        yield page
-        return _distinct(page) <= _distinct(first)
-
-
-def _distinct(page: Page) -> set[str]:
-    return set(ids_of(page))
