@@ -113,7 +113,7 @@ def all_interrupted(seeds: Iterable[int], alter: Alter = lambda left: left) -> C
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_a_reading_that_goes_on_after_interruptions_is_true(batch: int) -> None:
-    worlds = sized(50, 1_000, 12_000) // BATCHES
+    worlds = sized(300, 1_000, 12_000) // BATCHES
     counts = all_interrupted(range(batch * worlds, (batch + 1) * worlds))
     assert counts["complete, resumed"] > 0.1 * worlds, counts
 
