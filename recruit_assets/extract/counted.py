@@ -15,15 +15,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from time import monotonic
 
-from recruit_assets.errors import ParameterRefused, RequestFailed
-from recruit_assets.extract.lanes import Order, OutOfOrder, is_plain_number, keys_of, order_of
-from recruit_assets.extract.pager import Pager
+from recruit_assets.extract.lanes import is_plain_number
 from recruit_assets.extract.query import Query
-from recruit_assets.extract.rank import Found, Listed, Rank, TooManyGone
+from recruit_assets.extract.rank import Found, Rank, TooManyGone
 from recruit_assets.extract.report import Proof, Verdict, WalkReport
+from recruit_assets.extract.search import ListSearch
 from recruit_assets.extract.sightings import ids_of
 from recruit_assets.extract.source import Page, Source
-from recruit_assets.extract.walk import LOG_INTERVAL, REFUSED, Walk
+from recruit_assets.extract.walk import Walk
 
 MAX_ROUNDS = 3  # of searching and reading changes
 
@@ -50,7 +49,6 @@ class CountedWalk:
         self._known, self._settled = known, settled
         self._walk = changes()
         self._pages = self._records = 0  # of the searches, and of readings that were repeated
-        self._logged_at = monotonic()
 
     @property
     def report(self) -> WalkReport:
@@ -67,7 +65,10 @@ class CountedWalk:
         try:
             yield from self._rounds()
         except TooManyGone:
-            self._log("reading the whole list takes fewer requests than searching it")
+            self._source.log.info(
+                f"{self._source.endpoint.name}: reading the whole list takes fewer requests than "
+                "searching it"
+            )
             self._begin_again(Walk(self._source))
             yield from self._walk
         self.report.pages += self._pages
@@ -106,35 +107,13 @@ class CountedWalk:
         Raises:
             TooManyGone: reading the whole list takes fewer requests.
         """
-        size, report = self._source.page_size, WalkReport(datetime.now(UTC))
-        pager = Pager(self._source, Query.everything(self._source.endpoint, size), report)
-        search = Rank(self._known, size, self._settled).search()
-        number = next(search)
-        while True:
-            try:
-                page = pager.page(number)
-                listed = _listed(page)
-            except ParameterRefused as refused:
-                if _drops(pager, refused):
-                    continue
-                return None
-            except (OutOfOrder, *REFUSED) as error:
-                if isinstance(error, RequestFailed) and error.status == 401:
-                    raise  # the API rejects the key
-                self._log(f"its list cannot be searched ({type(error).__name__})")
-                return None
-            self._pages += 1
-            self._records += len(page.records)
-            self._log_progress()
-            yield page
-            if pager.doubts:
-                self._log(f"its list cannot be searched ({pager.doubts[0]})")
-                return None
-            try:
-                number = search.send(listed)
-            except StopIteration as end:
-                found: Found = end.value
-                return found
+        report = WalkReport(datetime.now(UTC))
+        rank = Rank(self._known, self._source.page_size, self._settled)
+        try:
+            return (yield from ListSearch(self._source, report).run(rank.search()))
+        finally:
+            self._pages += report.pages
+            self._records += report.records
 
     def _conclude(self, found: Found) -> None:
         """Set the verdict, and what is missing, after changes without a surprise."""
@@ -154,34 +133,3 @@ class CountedWalk:
         self.report.dropped += earlier.dropped
         self.report.filter_refused = earlier.filter_refused
         self.report.sort_refused = earlier.sort_refused
-
-    def _log_progress(self) -> None:
-        if monotonic() - self._logged_at > LOG_INTERVAL:
-            self._logged_at = monotonic()
-            self._log(f"searching for deletions, {self._pages:,} pages so far")
-
-    def _log(self, why: str) -> None:
-        self._source.log.info(f"{self._source.endpoint.name}: {why}")
-
-
-def _listed(page: Page) -> Listed:
-    """Return what a page shows of the order of its list.
-
-    Raises:
-        OutOfOrder: it is not in the order of numeric ids, or does not count.
-    """
-    keys, total = keys_of(page.records, by_change=False), page.document.record_count
-    if total is None or (len(keys) > 1 and order_of(keys) is not Order.OLDEST_FIRST):
-        raise OutOfOrder
-    if not all(is_plain_number(str(each.id)) for each in page.records):
-        raise OutOfOrder
-    return Listed(page.number, [id_ for _, id_ in keys], total)
-
-
-def _drops(pager: Pager, refused: ParameterRefused) -> bool:
-    """Return whether the list can be searched without the refused parameters."""
-    try:
-        pager.drop(refused)
-    except ParameterRefused:
-        return False
-    return pager.query.sorted and pager.query.size is not None
