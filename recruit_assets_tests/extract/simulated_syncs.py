@@ -15,6 +15,7 @@ from typing import cast
 from recruit_assets.extract.counted import CountedWalk
 from recruit_assets.extract.jsonapi import Record, members
 from recruit_assets.extract.report import Proof, Verdict
+from recruit_assets.extract.rolling import RollingWalk
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.walk import Walk
 from recruit_assets_tests.extract.simulated_api import BEGINNING, SimulatedSource, World
@@ -106,7 +107,7 @@ class LivingList:
         for _ in range(self.nature.pause):
             if self.random.random() < self.nature.hiding:
                 self.hide_or_return()
-        self.tick += self.random.choice([1, 5, 3 * OVERLAP])
+        self._wait()
         self._late = {id_ for id_ in self._late if self._stays_late(id_)}
         self._counts.clear()
 
@@ -176,6 +177,9 @@ class LivingList:
         is_young = id_ in self.records and self.records[id_].created > self.tick - OVERLAP
         return is_young and self.random.random() < 0.5
 
+    def _wait(self) -> None:
+        self.tick += self.random.choice([1, 5, 3 * OVERLAP])
+
     def _pass(self) -> None:
         self.tick += self.random.random() < 0.8
 
@@ -198,8 +202,9 @@ class Table:
     reading: type[CountedWalk] = CountedWalk
     rows: dict[int, tuple[int, int]] = field(default_factory=dict)
     cursor: int | None = None
+    walk: Walk | CountedWalk | RollingWalk | None = None  # the last reading
 
-    def plan(self, source: SimulatedSource, *, whole: bool) -> Walk | CountedWalk:
+    def plan(self, source: SimulatedSource, *, whole: bool) -> Walk | CountedWalk | RollingWalk:
         """Return the next reading, planned as the product does."""
         if whole or self.cursor is None:
             return Walk(cast(Source, source))
@@ -212,10 +217,10 @@ class Table:
         """Read the list, ask for missing records by id, and store."""
         began, there = living.tick, living.versions()
         source = SimulatedSource(cast(World, living))
-        walk = self.plan(source, whole=whole)
+        walk = self.walk = self.plan(source, whole=whole)
         came = read(walk, living)
         proven = walk.report.verdict.proven
-        if isinstance(walk, CountedWalk) and walk.query.since:
+        if isinstance(walk, CountedWalk | RollingWalk) and not is_whole(walk):
             missing = [int(id_) for id_ in walk.missing]
         else:
             missing = sorted(self.rows.keys() - came) if proven else []
@@ -244,7 +249,7 @@ class Table:
         return self.rows.get(id_, (GONE, 0))[0]
 
 
-def read(walk: Walk | CountedWalk, living: LivingList) -> dict[int, int]:
+def read(walk: Walk | CountedWalk | RollingWalk, living: LivingList) -> dict[int, int]:
     """Read a list; return what came, by id: the version that came last.
 
     A record that is listed again pushes others past the reader of a whole list, so none is then.
@@ -255,6 +260,11 @@ def read(walk: Walk | CountedWalk, living: LivingList) -> dict[int, int]:
         living.keeps_places = walk.query.since is None
     pages.sort(key=lambda page: page.sequence)
     return {int(each.id): tick_of(each) for page in pages for each in page.records}
+
+
+def is_whole(walk: Walk | CountedWalk | RollingWalk) -> bool:
+    """Return whether a reading read the whole list."""
+    return walk.whole if isinstance(walk, RollingWalk) else walk.query.since is None
 
 
 def tick_of(record: Record) -> int:
