@@ -16,14 +16,17 @@ import pyarrow as pa
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.extract.counted import CountedWalk
+from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.forgotten import LeftOut
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.records import RecordTable
-from recruit_assets.extract.report import WalkReport
+from recruit_assets.extract.report import Proof, WalkReport
+from recruit_assets.extract.rolling import Covered, RollingWalk
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.walk import Walk
+from recruit_assets.load.known import OVERLAP
 from recruit_assets.load.state import SyncState
-from recruit_assets.options import Mode, Options, since
+from recruit_assets.options import Mode, Options, rolls, since
 
 PAGES_PER_BATCH = 10  # pages converted to Arrow together
 
@@ -62,8 +65,10 @@ class Reading:
         forgotten = self.state.forgotten
         self.left_out = LeftOut(self.endpoint, forgotten.persons, forgotten.salt)
 
-    def _planned(self) -> Walk | CountedWalk:
-        """Return what to read: everything, or changes and, if possible, what is gone."""
+    def _planned(self) -> Walk | CountedWalk | RollingWalk:
+        """Return what to read: everything, or changes or a part and, if possible, what is gone."""
+        if rolling := self._rolling():
+            return rolling
         known, mode = self.state.known, self.options.mode
         if mode is Mode.auto and known and len(known.ids) < self.source.page_size:
             return Walk(self.source)  # one request, where changes and deletions take two
@@ -78,6 +83,17 @@ class Reading:
         if start is None or known is None:
             return changes()
         return CountedWalk(self.source, changes, known.ids, known.settled)
+
+    def _rolling(self) -> RollingWalk | None:
+        """Return a reading of a part of the list, unless it is read in another way."""
+        known, size = self.state.cover, self.source.page_size
+        if not known or not rolls(self.endpoint, self.options, self.state, self.started, size):
+            return None
+        if cover := Cover.of(known.ranges):
+            ids, settled = known.known.ids, known.known.settled
+            covered = Covered(ids, settled, cover, known.listed)
+            return RollingWalk(self.source, covered, OVERLAP)
+        return None
 
     def __enter__(self) -> Self:
         return self
@@ -124,13 +140,32 @@ class Reading:
 
     @property
     def mode(self) -> Mode:
-        """Return whether everything was read, or what had changed."""
+        """Return whether everything was read, or only what had changed or a part."""
+        if isinstance(self._walk, RollingWalk) and not self._walk.whole:
+            return Mode.incremental
         return Mode.incremental if self.query.since else Mode.full
+
+    @property
+    def cover(self) -> Cover | None:
+        """Return since when each id is known after a reading; None if it does not show that."""
+        if isinstance(self._walk, RollingWalk) and not self._walk.whole:
+            return self._walk.cover
+        report, query = self.report, self.query
+        searchable = query.sorted and query.size is not None and report.record_count is not None
+        whole = report.proof is Proof.READ and searchable
+        return Cover.whole(report.began) if whole else None
+
+    @property
+    def values_as_of(self) -> datetime | None:
+        """Return a moment that all values are at least as new as; None if that is not proven."""
+        if isinstance(self._walk, RollingWalk) and self._walk.cover:
+            return self._walk.cover.oldest
+        return self.report.began if self.report.verdict.proven else None
 
     @property
     def missing(self) -> list[str]:
         """Return the known ids that an incremental reading found missing in the list."""
-        return self._walk.missing if isinstance(self._walk, CountedWalk) else []
+        return [] if isinstance(self._walk, Walk) else self._walk.missing
 
     @property
     def unparsed(self) -> dict[str, int]:

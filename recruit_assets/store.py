@@ -21,9 +21,11 @@ from recruit_assets.errors import (
     NotEnoughMemory,
     RecruitError,
 )
+from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.report import Proof, Verdict, WalkReport
 from recruit_assets.load.column_policies import check_followed, note_complete
 from recruit_assets.load.connection import transaction
+from recruit_assets.load.cover import store_cover
 from recruit_assets.load.current import ensure_view
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.forgotten import check_listed
@@ -56,6 +58,8 @@ class SyncResult:
     columns: dict[str, Kind] = field(default_factory=dict)
     preview: Preview = field(default_factory=Preview)
     cursor: datetime | None = None  # start of the next incremental read
+    values_as_of: datetime | None = None  # the values are at least as new; None if unproven
+    cover: Cover | None = None  # since when each id is known; None if that stays as it was
     seconds: float = 0.0  # duration of the sync
 
     @property
@@ -151,9 +155,14 @@ class Store:
             if result.report.proof is Proof.READ:
                 note_complete(database, endpoint)
             leave_out(database, self._reading, self._run_id)
+            if self._reading.state.void or now.void:
+                store_cover(database, endpoint, [])
+            if result.cover:
+                store_cover(database, endpoint, result.cover.ranges, self._reading.query.listed)
             repaired[HISTORY] = self._sweep(database, result)
             row = self._row() | self._results(result)
             row |= {"rows": rows(database, endpoint), "cursor": result.cursor}
+            row |= {"values_as_of": result.values_as_of}
             repaired[META] = remember(database, endpoint, row, self._account)
         if not options.dry_run:
             self._warn(repaired)
@@ -208,13 +217,21 @@ class Store:
                 else "another sync changed the table while this sync was reading"
             )
             result.gone, result.cursor = [], None
+            store_cover(database, endpoint, [])
             return
         if newer and report.proof is Proof.COUNTED:  # rows of theirs were not among those counted
-            report.verdict, report.proof = Verdict.WINDOW, None
+            changes = self._reading.query.since is not None
+            report.verdict = Verdict.WINDOW if changes else Verdict.INCOMPLETE
+            report.proof = None
+            report.reason = "" if changes else "another sync has stored rows in the meantime"
+        if report.verdict.proven:
+            result.values_as_of = self._reading.values_as_of
+        if report.verdict is Verdict.COMPLETE:
+            result.cover = self._reading.cover
         if not endpoint.dated:
             result.cursor = None
         elif report.verdict.proven:
-            result.cursor = report.began
+            result.cursor = result.values_as_of
         else:
             previous = None if self._reading.state.void else now.cursor
             result.cursor = min(previous, report.began) if previous else None

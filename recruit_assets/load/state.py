@@ -7,24 +7,23 @@ Scope: the queries on the syncs that `syncs` stores. The last stored sync holds 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.load.column_policies import follow
+from recruit_assets.load.cover import StoredCover, stored_cover
 from recruit_assets.load.endpoint_table import is_damaged
 from recruit_assets.load.forgotten import Forgotten, listed
-from recruit_assets.load.known import KnownIds, count_dated, known_ids
+from recruit_assets.load.known import OVERLAP, KnownIds, count_dated, known_ids
 from recruit_assets.load.layout import check_layout
 from recruit_assets.load.obstacles import check_names
 from recruit_assets.load.salt import new_salt
 from recruit_assets.load.schema import columns_of, count, table_exists, table_name
 from recruit_assets.load.syncs import add_sync, latest, numbered, prepare_syncs
 from recruit_assets.text import one_line
-
-OVERLAP = timedelta(minutes=10)  # an incremental read starts this long before its cursor
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class SyncState:
     `stored` is the number and the run of the last stored sync; `last_api` is the identity of the
     API that it read, None before the first sync; `columns` are the kinds of the table's columns;
     `known` are the ids of its current rows, if an incremental sync can search for those that are
-    gone;
+    gone; `cover` is what is known of the list, if a sync can read a part of it;
     `account` is the account that syncs, empty if it has no name; `salt` is the key of hashes, empty
     if the column policy has none; `rewritten` is the number of rows that a changed policy has
     changed, and `note` a sentence about it; `forgotten` are the records to leave out.
@@ -57,6 +56,7 @@ class SyncState:
     note: str = ""
     forgotten: Forgotten = field(default_factory=Forgotten)
     known: KnownIds | None = None
+    cover: StoredCover | None = None
 
     @property
     def since(self) -> datetime | None:
@@ -68,6 +68,10 @@ class SyncState:
     def sorts_changes(self) -> bool:
         """Return whether changes can be read from the end of the list, sorted by updated-at."""
         return not self.sort_refused and self.dated_rows is not None
+
+    def lists_changes(self, endpoint: Endpoint) -> bool:
+        """Return whether the list can be asked for its changes, as far as is known."""
+        return endpoint.dated and (self.sorts_changes or not self.filter_refused)
 
     def at(self, api: str) -> "SyncState":
         """Return the state as it counts for an API: void if the rows are of another, or key."""
@@ -148,11 +152,13 @@ def read_state(
         columns = columns_of(database, endpoint)
         # Forgotten records are listed, and are not known.
         known = state.since and endpoint.dated and not forgotten.persons
-        dated = state.cursor and "updated_at" in columns
+        if state.cursor and "updated_at" in columns:
+            state = replace(state, dated_rows=count_dated(database, endpoint))
+        covered = not (state.void or forgotten.persons or state.lists_changes(endpoint))
         return replace(
             state,
             known=known_ids(database, endpoint, state.since) if known and state.since else None,
-            dated_rows=count_dated(database, endpoint) if dated else None,
+            cover=stored_cover(database, endpoint) if covered else None,
             columns=columns,
             account=account,
             salt=followed.salt,

@@ -72,7 +72,8 @@ class RollingTable(Table):
         """Return the next reading, planned as the product does."""
         if whole or self.cover is None:
             return Walk(cast(Source, source))
-        top, created = tick_at(self.cover.top), {i: row[1] for i, row in self.rows.items()}
+        top = tick_at(self.cover.top) - OVERLAP
+        created = {id_: row[1] for id_, row in self.rows.items()}
         arrived = created if self.loaded is None else self.loaded
         settled = max((id_ for id_ in self.rows if arrived[id_] < top), default=-1)
         listed = Query.everything(source.endpoint).listed
