@@ -20,6 +20,7 @@ class Mode(Enum):
     """Choose what a sync reads; in lower case, as the launchpad shows it."""
 
     auto = "auto"  # incremental where possible, but full if the last full one is too old
+    audit = "audit"  # all records of a short list; of a long one as in auto, and a part besides
     incremental = "incremental"  # changed records, where the API filters or sorts by that
     full = "full"  # all records
 
@@ -43,38 +44,57 @@ class Options:
         return self.mode is Mode.full or self.allow_mass_delete or self.dry_run
 
 
-def since(endpoint: Endpoint, options: Options, state: SyncState, now: datetime) -> datetime | None:
+def since(
+    endpoint: Endpoint, options: Options, state: SyncState, now: datetime, page_size: int
+) -> datetime | None:
     """Return the start of an incremental read; None for a full read."""
     if options.whole or not endpoint.dated:
         return None
-    if options.mode is Mode.auto:
-        longest = timedelta(hours=options.full_after_hours)
-        unlisted = not state.lists_changes(endpoint)
-        if unlisted or state.whole_at is None or now - state.whole_at > longest:
-            return None
-    return state.since
+    if options.mode is Mode.incremental:
+        return state.since
+    longest = timedelta(hours=options.full_after_hours)
+    if not state.lists_changes(endpoint) or state.whole_at is None:
+        return None
+    is_new = options.mode is Mode.auto and now - state.whole_at <= longest
+    return state.since if is_new or _is_long(options, state, page_size) else None
+
+
+def is_audit(options: Options, state: SyncState, now: datetime, page_size: int) -> bool:
+    """Return whether an incremental sync also reads a part of the list, instead of the whole."""
+    cover = state.cover
+    if cover is None or not _is_long(options, state, page_size):
+        return False
+    last = max((since for _, _, since in cover.ranges[:-1]), default=cover.top)
+    longest = timedelta(hours=options.full_after_hours)
+    return options.mode is Mode.audit or (options.mode is Mode.auto and now - last > longest)
 
 
 def rolls(
     endpoint: Endpoint, options: Options, state: SyncState, now: datetime, page_size: int
 ) -> bool:
     """Return whether a sync reads a part of a list that cannot be asked for its changes."""
-    known = state.cover
-    if options.whole or known is None or state.lists_changes(endpoint):
+    known, cover = state.known, state.cover
+    if options.whole or not (known and cover) or state.lists_changes(endpoint):
         return False
     if options.mode is Mode.incremental and endpoint.dated:
         return False  # it asks for changes once more
     longest = 2 * timedelta(hours=options.full_after_hours)
-    oldest = min(since for _, _, since in known.ranges)
-    if options.mode is Mode.auto and now - oldest > longest:
+    oldest = min(since for _, _, since in cover.ranges)
+    if options.mode is not Mode.incremental and now - oldest > longest:
         return False
-    ids, settled = known.known.ids, known.known.settled
-    if bisect_right(ids, settled) < len(ids) / 2:
+    if bisect_right(known.ids, known.settled) < len(known.ids) / 2:
         return False  # all records that may be new are read, and that is most of the list
-    return _is_long(len(ids), known.rows, options, page_size)
+    return _is_long(options, state, page_size)
 
 
-def _is_long(rows: int, others: Iterable[int], options: Options, page_size: int) -> bool:
+def _is_long(options: Options, state: SyncState, page_size: int) -> bool:
+    known, cover = state.known, state.cover
+    if known is None or cover is None:
+        return False
+    return is_long(len(known.ids), cover.rows, options, page_size)
+
+
+def is_long(rows: int, others: Iterable[int], options: Options, page_size: int) -> bool:
     """Return whether a list is too long to be read whole by each sync.
 
     Args:

@@ -21,12 +21,12 @@ from recruit_assets.extract.forgotten import LeftOut
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.records import RecordTable
 from recruit_assets.extract.report import Proof, WalkReport
-from recruit_assets.extract.rolling import Covered, RollingWalk
+from recruit_assets.extract.rolling import AUDITS, Covered, RollingWalk
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.walk import Walk
 from recruit_assets.load.known import OVERLAP
 from recruit_assets.load.state import SyncState
-from recruit_assets.options import Mode, Options, rolls, since
+from recruit_assets.options import Mode, Options, is_audit, rolls, since
 
 PAGES_PER_BATCH = 10  # pages converted to Arrow together
 
@@ -72,7 +72,8 @@ class Reading:
         known, mode = self.state.known, self.options.mode
         if mode is Mode.auto and known and len(known.ids) < self.source.page_size:
             return Walk(self.source)  # one request, where changes and deletions take two
-        start = since(self.endpoint, self.options, self.state, self.started)
+        size = self.source.page_size
+        start = since(self.endpoint, self.options, self.state, self.started, size)
         changes = partial(
             Walk,
             self.source,
@@ -82,17 +83,23 @@ class Reading:
         )
         if start is None or known is None:
             return changes()
-        return CountedWalk(self.source, changes, known.ids, known.settled)
+        covered = self._covered() or Covered(known.ids, known.settled, Cover.whole(start))
+        audit = is_audit(self.options, self.state, self.started, size)
+        return CountedWalk(self.source, changes, covered, OVERLAP, AUDITS if audit else None)
 
     def _rolling(self) -> RollingWalk | None:
         """Return a reading of a part of the list, unless it is read in another way."""
-        known, size = self.state.cover, self.source.page_size
-        if not known or not rolls(self.endpoint, self.options, self.state, self.started, size):
-            return None
-        if cover := Cover.of(known.ranges):
-            ids, settled = known.known.ids, known.known.settled
-            covered = Covered(ids, settled, cover, known.listed)
-            return RollingWalk(self.source, covered, OVERLAP)
+        state, size = self.state, self.source.page_size
+        known = self._covered()
+        if known and rolls(self.endpoint, self.options, state, self.started, size):
+            return RollingWalk(self.source, known, OVERLAP)
+        return None
+
+    def _covered(self) -> Covered | None:
+        known, stored = self.state.known, self.state.cover
+        cover = Cover.of(stored.ranges) if stored else None
+        if known and stored and cover:
+            return Covered(known.ids, known.settled, cover, stored.listed)
         return None
 
     def __enter__(self) -> Self:
@@ -148,7 +155,7 @@ class Reading:
     @property
     def cover(self) -> Cover | None:
         """Return since when each id is known after a reading; None if it does not show that."""
-        if isinstance(self._walk, RollingWalk) and not self._walk.whole:
+        if not isinstance(self._walk, Walk) and self._walk.cover:
             return self._walk.cover
         report, query = self.report, self.query
         searchable = query.sorted and query.size is not None and report.record_count is not None

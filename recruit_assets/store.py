@@ -226,7 +226,7 @@ class Store:
             report.reason = "" if changes else "another sync has stored rows in the meantime"
         if report.verdict.proven:
             result.values_as_of = self._reading.values_as_of
-        if report.verdict is Verdict.COMPLETE:
+        if report.verdict.proven and not newer:  # rows of theirs may be gone by now
             result.cover = self._reading.cover
         if not endpoint.dated:
             result.cursor = None

@@ -11,14 +11,17 @@ decided elsewhere, by its id.
 """
 
 from array import array
-from collections.abc import Callable, Generator, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
+from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.lanes import is_plain_number
 from recruit_assets.extract.query import Query
-from recruit_assets.extract.rank import Found, Rank, TooManyGone
+from recruit_assets.extract.rank import Found, TooManyGone
 from recruit_assets.extract.report import Proof, Verdict, WalkReport
+from recruit_assets.extract.rolling import Covered, Rolling
 from recruit_assets.extract.search import ListSearch
 from recruit_assets.extract.sightings import ids_of
 from recruit_assets.extract.source import Page, Source
@@ -37,17 +40,27 @@ class CountedWalk:
     Args:
         source: the endpoint.
         changes: starts a reading of what has changed.
-        known: the ids of current rows, ascending.
-        settled: see `Rank`.
+        known: what is known of the list.
+        overlap: how long after its creation a record may become visible.
+        audits: how many syncs read the whole list, if this one reads a part of it; then `cover` has
+            the ranges as they are afterwards.
     """
 
     def __init__(
-        self, source: Source, changes: Callable[[], Walk], known: Sequence[int], settled: int
+        self,
+        source: Source,
+        changes: Callable[[], Walk],
+        known: Covered,
+        overlap: timedelta,
+        audits: int | None = None,
     ) -> None:
         self.missing: list[str] = []  # known ids that the list did not show
+        self.cover: Cover | None = None
+        self._covered, self._overlap, self._audits = known, overlap, audits
         self._source, self._changes = source, changes
-        self._known, self._settled = known, settled
+        self._known, self._settled = known.ids, known.settled
         self._walk = changes()
+        self._begun = monotonic()
         self._pages = self._records = 0  # of the searches, and of readings that were repeated
 
     @property
@@ -61,7 +74,7 @@ class CountedWalk:
         return self._walk.query
 
     def __iter__(self) -> Iterator[Page]:
-        begun = monotonic()
+        self._begun = monotonic()
         try:
             yield from self._rounds()
         except TooManyGone:
@@ -73,7 +86,7 @@ class CountedWalk:
             yield from self._walk
         self.report.pages += self._pages
         self.report.records += self._records
-        self.report.began = self._source.clocks.earliest(begun)
+        self.report.began = self._source.clocks.earliest(self._begun)
 
     def _rounds(self) -> Iterator[Page]:
         """Yield the pages of a search and of changes, again if it should have known one of them."""
@@ -108,9 +121,10 @@ class CountedWalk:
             TooManyGone: reading the whole list takes fewer requests.
         """
         report = WalkReport(datetime.now(UTC))
-        rank = Rank(self._known, self._source.page_size, self._settled)
+        known = replace(self._covered, ids=self._known)
+        rolling = self._rolling = Rolling(known, self._source.page_size, self._audits)
         try:
-            return (yield from ListSearch(self._source, report).run(rank.search()))
+            return (yield from ListSearch(self._source, report).run(rolling.search()))
         finally:
             self._pages += report.pages
             self._records += report.records
@@ -118,6 +132,11 @@ class CountedWalk:
     def _conclude(self, found: Found) -> None:
         """Set the verdict, and what is missing, after changes without a surprise."""
         self.missing = list(map(str, sorted(found.missing)))
+        if self._audits:
+            began = self._source.clocks.earliest(self._begun)
+            cover = self._rolling.cover(began, self._overlap, self._source.clocks)
+            # With other parameters, nothing is known until the whole list is read again.
+            self.cover = cover if self.query.listed == self._covered.listed else Cover([])
         if found.unseen:
             self.report.reason = (
                 f"{len(found.unseen):,} older records became visible without being changed: there "

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
+from recruit_assets.extract.clocks import Clocks
 from recruit_assets.extract.cover import ABOVE, Cover
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.rank import Found, Listed, Rank, TooManyGone
@@ -27,6 +28,7 @@ from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.walk import Walk
 
 SYNCS = 24  # in which each record is read once
+AUDITS = 30  # the same where a sync asks for changes, and reads a part to audit what that showed
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,10 @@ class Rolling:
     Args:
         known: what is known of the list.
         size: the number of records on a full page.
-        syncs: how many syncs read the whole list.
+        syncs: how many syncs read the whole list; None if only the search is wanted.
     """
 
-    def __init__(self, known: Covered, size: int, syncs: int = SYNCS) -> None:
+    def __init__(self, known: Covered, size: int, syncs: int | None = SYNCS) -> None:
         self.parts: list[tuple[int, int, float]] = []  # that were read again: low, high, and when
         self._ids, self._known, self._syncs = known.ids, known, syncs
         self._rank = Rank(known.ids, size, known.settled)
@@ -70,9 +72,22 @@ class Rolling:
             self.parts.append((low, high, moment))
         return self._rank.found
 
+    def cover(self, began: datetime, overlap: timedelta, clocks: Clocks) -> Cover:
+        """Return since when each id is known after the search.
+
+        Args:
+            began: when the search began.
+            overlap: how long after its creation a record may become visible.
+            clocks: tells the time of a moment.
+        """
+        cover = self._known.cover.read(self._known.settled, ABOVE, began - overlap)
+        for low, high, moment in self.parts:
+            cover = cover.read(low, high, clocks.earliest(moment))
+        return cover
+
     def _parts(self) -> Iterator[tuple[int, int]]:
         """Yield the ranges of ids to read, those that were read longest ago first."""
-        left = -(-len(self._ids) // self._syncs)
+        left = -(-len(self._ids) // self._syncs) if self._syncs else 0
         old = self._known.cover.up_to(self._known.settled)
         while left > 0 and old:
             low, high, _ = old.pop()
@@ -83,9 +98,9 @@ class Rolling:
             left -= len(rows)
 
 
-def requests_at_rest(known: Covered, size: int) -> int:
-    """Return how many requests a rolling sync makes, if the list is as it is known."""
-    search, requests = Rolling(known, size).search(), 1
+def requests_at_rest(known: Covered, size: int, syncs: int | None = SYNCS) -> int:
+    """Return how many requests a search makes, see `Rolling`, if the list is as it is known."""
+    search, requests = Rolling(known, size, syncs).search(), 1
     try:
         number = next(search)
         while True:
@@ -148,8 +163,8 @@ class RollingWalk:
 
     def _conclude(self, found: Found, begun: float) -> None:
         """Set the verdict, what is missing, and the cover."""
-        report, moment = self.report, self._source.clocks.earliest
-        report.began = moment(begun)
+        report = self.report
+        report.began = self._source.clocks.earliest(begun)
         if found.unseen:
             report.reason = (
                 f"{len(found.unseen):,} older records became visible: there may be more of them"
@@ -157,10 +172,7 @@ class RollingWalk:
             return
         report.reason, report.verdict, report.proof = "", Verdict.COMPLETE, Proof.COUNTED
         self.missing = list(map(str, sorted(found.missing)))
-        cover = self._known.cover
-        for low, high, at in self._rolling.parts:
-            cover = cover.read(low, high, moment(at))
-        self.cover = cover.read(self._known.settled, ABOVE, report.began - self._overlap)
+        self.cover = self._rolling.cover(report.began, self._overlap, self._source.clocks)
 
     def _read_whole(self) -> Iterator[Page]:
         """Yield the pages of the whole list."""

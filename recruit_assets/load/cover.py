@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import duckdb
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.load.known import OVERLAP, KnownIds, known_ids
 from recruit_assets.load.layout import META
 from recruit_assets.load.schema import columns_found, table_exists, table_name
 from recruit_assets.load.syncs import latest
@@ -39,14 +38,17 @@ COVER = Table(
 class StoredCover:
     """Hold what is known of a list that was read whole once.
 
-    `known` are the ids of current rows, and what was listed when the newest range was read; `rows`
-    are the numbers of current rows of all tables.
+    `listed` are its filters and includes, and `rows` the numbers of current rows of all tables.
     """
 
     ranges: Sequence[Range]
     listed: str
-    known: KnownIds
     rows: Sequence[int]
+
+    @property
+    def top(self) -> datetime:
+        """Return the moment as of which the newest records were read."""
+        return self.ranges[-1][2]
 
 
 def stored_cover(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> StoredCover | None:
@@ -65,8 +67,7 @@ def stored_cover(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Sto
     ranges = [(low, high, since) for low, high, since, _ in stored]
     if max(since for _, _, since in ranges) > datetime.now(UTC):
         return None
-    known = known_ids(database, endpoint, ranges[-1][2] - OVERLAP)
-    return StoredCover(ranges, listed.pop(), known, _rows(database)) if known else None
+    return StoredCover(ranges, listed.pop(), _rows(database))
 
 
 def store_cover(

@@ -33,7 +33,7 @@ class SyncState:
     `stored` is the number and the run of the last stored sync; `last_api` is the identity of the
     API that it read, None before the first sync; `columns` are the kinds of the table's columns;
     `known` are the ids of its current rows, if an incremental sync can search for those that are
-    gone; `cover` is what is known of the list, if a sync can read a part of it;
+    gone; `cover` is since when they are known, if a sync can read a part of the list;
     `account` is the account that syncs, empty if it has no name; `salt` is the key of hashes, empty
     if the column policy has none; `rewritten` is the number of rows that a changed policy has
     changed, and `note` a sentence about it; `forgotten` are the records to leave out.
@@ -150,15 +150,10 @@ def read_state(
         if damaged or not followed.complete:
             state = replace(state, void=True, cursor=None)
         columns = columns_of(database, endpoint)
-        # Forgotten records are listed, and are not known.
-        known = state.since and endpoint.dated and not forgotten.persons
-        if state.cursor and "updated_at" in columns:
-            state = replace(state, dated_rows=count_dated(database, endpoint))
-        covered = not (state.void or forgotten.persons or state.lists_changes(endpoint))
+        if not forgotten.persons:  # their records are listed, and are not known
+            state = with_rows(database, endpoint, state)
         return replace(
             state,
-            known=known_ids(database, endpoint, state.since) if known and state.since else None,
-            cover=stored_cover(database, endpoint) if covered else None,
             columns=columns,
             account=account,
             salt=followed.salt,
@@ -166,6 +161,18 @@ def read_state(
             note=followed.note,
             forgotten=forgotten,
         )
+
+
+def with_rows(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, state: SyncState
+) -> SyncState:
+    """Return a state with what is known of the current rows."""
+    if state.cursor and "updated_at" in columns_of(database, endpoint):
+        state = replace(state, dated_rows=count_dated(database, endpoint))
+    cover = None if state.void else stored_cover(database, endpoint)
+    before = state.since if state.lists_changes(endpoint) else cover and cover.top - OVERLAP
+    known = known_ids(database, endpoint, before) if before else None
+    return replace(state, known=known, cover=cover)
 
 
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState:

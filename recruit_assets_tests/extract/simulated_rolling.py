@@ -6,8 +6,9 @@ cover must mean is asserted in `test_rolling`.
 
 from array import array
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 from recruit_assets.extract.counted import CountedWalk
@@ -72,14 +73,17 @@ class RollingTable(Table):
         """Return the next reading, planned as the product does."""
         if whole or self.cover is None:
             return Walk(cast(Source, source))
-        top = tick_at(self.cover.top) - OVERLAP
+        overlap = timedelta(seconds=OVERLAP)
+        return self.rolling(cast(Source, source), self.known(self.cover), overlap, self.syncs)
+
+    def known(self, cover: Cover) -> Covered:
+        """Return what is known of the list."""
+        top = tick_at(cover.top) - OVERLAP
         created = {id_: row[1] for id_, row in self.rows.items()}
         arrived = created if self.loaded is None else self.loaded
         settled = max((id_ for id_ in self.rows if arrived[id_] < top), default=-1)
-        listed = Query.everything(source.endpoint).listed
-        known = Covered(array("q", sorted(self.rows)), settled, self.cover, listed)
-        overlap = timedelta(seconds=OVERLAP)
-        return self.rolling(cast(Source, source), known, overlap, self.syncs)
+        listed = Query.everything(SimulatedSource.endpoint).listed
+        return Covered(array("q", sorted(self.rows)), settled, cover, listed)
 
     def sync(self, living: LivingList, *, whole: bool = False) -> Outcome:
         """Read the list, ask for missing records by id, and store."""
@@ -88,8 +92,8 @@ class RollingTable(Table):
         if self.loaded is not None:
             written = [id_ for id_, row in self.rows.items() if before.get(id_) != row]
             self.loaded |= dict.fromkeys(written, living.tick)
-        if outcome.verdict is Verdict.COMPLETE and isinstance(self.walk, RollingWalk):
-            self.cover = self.walk.cover
+        if outcome.verdict.proven and isinstance(self.walk, CountedWalk | RollingWalk):
+            self.cover = self.walk.cover or self.cover
         if outcome.verdict is Verdict.COMPLETE and is_whole(cast(Walk, self.walk)):
             self.cover = Cover.whole(BEGINNING + timedelta(seconds=began))
         return outcome
@@ -120,6 +124,23 @@ class RollingTable(Table):
 
     def _last_seen(self, living: WatchedList, id_: int) -> int:
         return living.last_seen.get(id_, self.rows[id_][1])
+
+
+@dataclass
+class AuditedTable(RollingTable):
+    """A table whose list is asked for its changes, and read again in parts besides."""
+
+    def plan(self, source: SimulatedSource, *, whole: bool) -> Walk | CountedWalk | RollingWalk:
+        """Return the next reading, planned as the product does; every other one is an audit."""
+        if whole or self.cover is None or self.cursor is None:
+            return Walk(cast(Source, source))
+        since = max(1, self.cursor - OVERLAP)
+        settled = max((i for i, (_, created) in self.rows.items() if created < since), default=-1)
+        known = replace(self.known(self.cover), settled=settled)
+        changes = partial(Walk, cast(Source, source), BEGINNING + timedelta(seconds=since))
+        audits = self.syncs if source.world.random.random() < 0.5 else None
+        overlap = timedelta(seconds=OVERLAP)
+        return CountedWalk(cast(Source, source), changes, known, overlap, audits)
 
 
 def tick_at(moment: datetime) -> int:

@@ -13,9 +13,10 @@ from random import Random
 from typing import cast
 
 from recruit_assets.extract.counted import CountedWalk
+from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.jsonapi import Record, members
 from recruit_assets.extract.report import Proof, Verdict
-from recruit_assets.extract.rolling import RollingWalk
+from recruit_assets.extract.rolling import Covered, RollingWalk
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.walk import Walk
 from recruit_assets_tests.extract.simulated_api import BEGINNING, SimulatedSource, World
@@ -211,7 +212,8 @@ class Table:
         since = max(1, self.cursor - OVERLAP)
         settled = max((i for i, (_, created) in self.rows.items() if created < since), default=-1)
         changes = partial(Walk, cast(Source, source), BEGINNING + timedelta(seconds=since))
-        return self.reading(cast(Source, source), changes, array("q", sorted(self.rows)), settled)
+        known = Covered(array("q", sorted(self.rows)), settled, Cover.whole(BEGINNING))
+        return self.reading(cast(Source, source), changes, known, timedelta(seconds=OVERLAP))
 
     def sync(self, living: LivingList, *, whole: bool = False) -> Outcome:
         """Read the list, ask for missing records by id, and store."""
