@@ -25,7 +25,7 @@ from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.report import Proof, Verdict, WalkReport
 from recruit_assets.load.column_policies import check_followed, note_complete
 from recruit_assets.load.connection import transaction
-from recruit_assets.load.cover import store_cover
+from recruit_assets.load.cover import oldest, store_cover
 from recruit_assets.load.current import ensure_view
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.forgotten import check_listed
@@ -59,6 +59,7 @@ class SyncResult:
     preview: Preview = field(default_factory=Preview)
     cursor: datetime | None = None  # start of the next incremental read
     values_as_of: datetime | None = None  # the values are at least as new; None if unproven
+    read_as_of: datetime | None = None  # every record was read then or later
     cover: Cover | None = None  # since when each id is known; None if that stays as it was
     seconds: float = 0.0  # duration of the sync
 
@@ -162,7 +163,8 @@ class Store:
             repaired[HISTORY] = self._sweep(database, result)
             row = self._row() | self._results(result)
             row |= {"rows": rows(database, endpoint), "cursor": result.cursor}
-            row |= {"values_as_of": result.values_as_of}
+            result.read_as_of = oldest(database, endpoint)
+            row |= {"values_as_of": result.values_as_of, "read_as_of": result.read_as_of}
             repaired[META] = remember(database, endpoint, row, self._account)
         if not options.dry_run:
             self._warn(repaired)

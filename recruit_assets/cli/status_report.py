@@ -67,6 +67,7 @@ def tables_as_json(tables: Sequence[TableStatus], now: datetime) -> list[dict[st
             "reason": each.reason,
             "last_complete": iso(each.complete_at),
             "values_as_of": iso(each.values_as_of),
+            "read_as_of": iso(each.read_as_of),
             "behind_by_seconds": age(each.values_as_of, now),
         }
         for each in tables

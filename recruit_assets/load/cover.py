@@ -93,6 +93,17 @@ def store_cover(
         database.executemany(f"INSERT INTO {table} ({names}) VALUES (?, ?, ?, ?, ?)", rows)
 
 
+def oldest(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> datetime | None:
+    """Return the moment as of which all records were read, in the transaction of a sync."""
+    if not columns_found(database, COVER.name, META):
+        return None
+    ((found,),) = database.execute(
+        f"SELECT min(since) FROM {table_name(database, COVER.name, META)} WHERE endpoint = ?",
+        [endpoint.name],
+    ).fetchall()
+    return found  # type: ignore[no-any-return]
+
+
 def _rows(database: duckdb.DuckDBPyConnection) -> list[int]:
     found = database.execute(
         f"SELECT current_rows FROM {latest(database, 'current_rows')} WHERE current_rows > 0"

@@ -27,6 +27,7 @@ class TableStatus:
     proven_at: datetime | None = None  # when the last sync began that was complete or a window
     complete_at: datetime | None = None  # when the last complete sync began
     values_as_of: datetime | None = None  # the values are at least as new
+    read_as_of: datetime | None = None  # every record was read then or later
 
 
 def overview(
@@ -57,7 +58,8 @@ def _last_syncs(
     database: duckdb.DuckDBPyConnection,
 ) -> dict[str, tuple[Any, ...]]:
     found = database.execute(
-        "SELECT endpoint, finished, verdict, reason, proven_at, complete_at, values_as_of "
+        "SELECT endpoint, finished, verdict, reason, proven_at, complete_at, values_as_of, "
+        "read_as_of "
         f"FROM {latest(database)}"
     ).fetchall()
     return {endpoint: (*rest,) for endpoint, *rest in found}

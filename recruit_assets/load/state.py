@@ -4,7 +4,7 @@ Scope: the queries on the syncs that `syncs` stores. The last stored sync holds 
 (cursor), written in the transaction that merged what was read up to it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -173,6 +173,20 @@ def with_rows(
     before = state.since if state.lists_changes(endpoint) else cover and cover.top - OVERLAP
     known = known_ids(database, endpoint, before) if before else None
     return replace(state, known=known, cover=cover)
+
+
+def states(
+    database: duckdb.DuckDBPyConnection, endpoints: Iterable[Endpoint]
+) -> dict[str, SyncState]:
+    """Return the states of endpoints that were synced, by name, without changing anything."""
+    found = {}
+    for endpoint in endpoints:
+        state = recall(database, endpoint)
+        if state.stored and not state.void and not listed(database, endpoint).persons:
+            state = with_rows(database, endpoint, state)
+        if state.stored:
+            found[endpoint.name] = state
+    return found
 
 
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState:

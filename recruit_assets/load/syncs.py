@@ -70,6 +70,10 @@ SYNCS = {
         "TIMESTAMP WITH TIME ZONE",
         "The values are at least as new as this; null if the sync has not proven it",
     ),
+    "read_as_of": (
+        "TIMESTAMP WITH TIME ZONE",
+        "Every record was read then or later, whether it had changed or not; null if unknown",
+    ),
 }
 LATEST = {
     "endpoint": "Name of the endpoint and of its table",
@@ -95,6 +99,7 @@ LATEST = {
     "complete_at": "When the last complete one began",
     "whole_at": "When the last complete one began that read the whole list",
     "values_as_of": "The values are at least as new as this; null if it is not known",
+    "read_as_of": "Every record was read then or later, whether it had changed or not",
 }
 _STORED, _PROVEN = "rows IS NOT NULL", "verdict IN ('complete', 'window')"
 _TAKEN_FROM = {  # a column of `syncs`, and what is true of the sync that has its last value
@@ -106,7 +111,7 @@ _TAKEN_FROM = {  # a column of `syncs`, and what is true of the sync that has it
     "stored_run_id": ("run_id", _STORED),
     "read_from": ("started", _STORED),
     "read_at": ("finished", _STORED),
-    **{name: (name, _STORED) for name in ("rows", "current_rows", "api", "cursor")},
+    **{name: (name, _STORED) for name in ("rows", "current_rows", "api", "cursor", "read_as_of")},
     **{name: (name, f"{name} IS NOT NULL") for name in ("filter_refused", "sort_refused")},
     "proven_at": ("started", _PROVEN),
     "proven_api": ("api", _PROVEN),
