@@ -25,7 +25,7 @@ from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.report import Proof, Verdict, WalkReport
 from recruit_assets.load.column_policies import check_followed, note_complete
 from recruit_assets.load.connection import transaction
-from recruit_assets.load.cover import oldest, store_cover
+from recruit_assets.load.cover import drop_cover, oldest, store_cover
 from recruit_assets.load.current import ensure_view
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.forgotten import check_listed
@@ -157,7 +157,7 @@ class Store:
                 note_complete(database, endpoint)
             leave_out(database, self._reading, self._run_id)
             if self._reading.state.void or now.void:
-                store_cover(database, endpoint, [])
+                drop_cover(database, endpoint.name)
             if result.cover:
                 store_cover(database, endpoint, result.cover.ranges, self._reading.query.listed)
             repaired[HISTORY] = self._sweep(database, result)
@@ -219,7 +219,7 @@ class Store:
                 else "another sync changed the table while this sync was reading"
             )
             result.gone, result.cursor = [], None
-            store_cover(database, endpoint, [])
+            drop_cover(database, endpoint.name)
             return
         if newer and report.proof is Proof.COUNTED:  # rows of theirs were not among those counted
             changes = self._reading.query.since is not None

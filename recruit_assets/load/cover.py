@@ -70,11 +70,18 @@ def stored_cover(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Sto
     return StoredCover(ranges, listed.pop(), _rows(database))
 
 
+def drop_cover(database: duckdb.DuckDBPyConnection, endpoint: str) -> None:
+    """Forget since when the records of an endpoint are known, so that its whole list is read."""
+    if "endpoint" in {name for name, _ in columns_found(database, COVER.name, META)}:
+        table = table_name(database, COVER.name, META)
+        database.execute(f"DELETE FROM {table} WHERE endpoint = ?", [endpoint])
+
+
 def store_cover(
     database: duckdb.DuckDBPyConnection,
     endpoint: Endpoint,
     ranges: Iterable[Range],
-    listed: str = "",
+    listed: str,
 ) -> None:
     """Replace the ranges of an endpoint.
 
@@ -85,8 +92,8 @@ def store_cover(
         listed: the parameters of the list.
     """
     ensure(database, COVER)
+    drop_cover(database, endpoint.name)
     table = table_name(database, COVER.name, META)
-    database.execute(f"DELETE FROM {table} WHERE endpoint = ?", [endpoint.name])
     rows = [(endpoint.name, *each, listed) for each in ranges]
     if rows:
         names = ", ".join(COVER.columns)
