@@ -33,7 +33,9 @@ class SyncConfig(dg.Config):
         description=(
             "full: read the whole list. incremental: read what has changed since the last good "
             "sync, where the API can be asked for that. auto: incremental, but full when the last "
-            "complete reading is older than full_after_hours."
+            "complete reading is older than full_after_hours. audit: full, but of a long list only "
+            "what has changed and a part of the others. Of a long list, auto does the same when "
+            "the last part was read so long ago."
         ),
     )
     full_after_hours: float = Field(

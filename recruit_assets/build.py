@@ -177,6 +177,7 @@ def _api(settings: Settings, wrong: Sequence[str]) -> RecruitApi:
         auth_prefix=settings.auth_prefix,
         requests_per_10s=settings.requests_per_10s,
         concurrency=settings.concurrency,
+        rolling=settings.rolling,
         problems=[*settings.problems, *wrong],
         names=settings.names,
     )

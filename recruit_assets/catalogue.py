@@ -29,6 +29,14 @@ class DeletionPolicy(Enum):
     drop = "drop"  # nothing
 
 
+class Rolling(Enum):
+    """Define which lists without a filter for changes are read in parts, a part by each sync."""
+
+    auto = "auto"  # long lists of an account that takes more than a minute to read
+    always = "always"  # every list of more than a page
+    never = "never"  # none: each sync reads them whole
+
+
 class ColumnPolicy(Enum):
     """Define what is stored of a column's values; the names are lower case, as in the setting."""
 

@@ -57,12 +57,17 @@ def facts(result: SyncResult) -> dict[str, Any]:
 
 def stored(endpoint: Endpoint, result: SyncResult) -> dict[str, Any]:
     """Return the metadata of the table after a sync that was not a dry run."""
-    cursor = result.cursor
+    times = {
+        "cursor": result.cursor,
+        "values_as_of": result.values_as_of,
+        "read_as_of": result.read_as_of,
+    }
     return {
         "dagster/row_count": result.current_rows,
         "dagster/column_schema": column_schema(endpoint, result.columns),
         **describe(result.preview),
-    } | ({"cursor": dg.MetadataValue.timestamp(cursor)} if cursor else {})
+        **{name: dg.MetadataValue.timestamp(time) for name, time in times.items() if time},
+    }
 
 
 def counts(result: SyncResult) -> dict[str, float]:

@@ -16,15 +16,18 @@ import pyarrow as pa
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import RequestFailed
 from recruit_assets.extract.counted import CountedWalk
+from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.forgotten import LeftOut
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.records import RecordTable
-from recruit_assets.extract.report import WalkReport
+from recruit_assets.extract.report import Proof, WalkReport
+from recruit_assets.extract.rolling import AUDITS, Covered, RollingWalk
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.unfinished import Part, Unfinished
 from recruit_assets.extract.walk import Walk
+from recruit_assets.load.known import OVERLAP
 from recruit_assets.load.state import SyncState
-from recruit_assets.options import Mode, Options, since
+from recruit_assets.options import Mode, Options, is_audit, rolls, since
 
 PAGES_PER_BATCH = 10  # pages converted to Arrow together
 MIN_PAGES_TO_DIVIDE = 300  # pages; shorter lists are stored in one transaction
@@ -65,12 +68,15 @@ class Reading:
         forgotten = self.state.forgotten
         self.left_out = LeftOut(self.endpoint, forgotten.persons, forgotten.salt)
 
-    def _planned(self) -> Walk | CountedWalk:
-        """Return what to read: everything, or changes and, if possible, what is gone."""
+    def _planned(self) -> Walk | CountedWalk | RollingWalk:
+        """Return what to read: everything, or changes or a part and, if possible, what is gone."""
+        if rolling := self._rolling():
+            return rolling
         known, mode = self.state.known, self.options.mode
         if mode is Mode.auto and known and len(known.ids) < self.source.page_size:
             return Walk(self.source)  # one request, where changes and deletions take two
-        start = since(self.endpoint, self.options, self.state, self.started)
+        size = self.source.page_size
+        start = since(self.endpoint, self.options, self.state, self.started, size)
         changes = partial(
             Walk,
             self.source,
@@ -82,7 +88,24 @@ class Reading:
             return Walk(self.source, unfinished=self._unfinished())
         if known is None:
             return changes()
-        return CountedWalk(self.source, changes, known.ids, known.settled)
+        covered = self._covered() or Covered(known.ids, known.settled, Cover.whole(start))
+        audit = is_audit(self.options, self.state, self.started, size)
+        return CountedWalk(self.source, changes, covered, OVERLAP, AUDITS if audit else None)
+
+    def _rolling(self) -> RollingWalk | None:
+        """Return a reading of a part of the list, unless it is read in another way."""
+        state, size = self.state, self.source.page_size
+        known = self._covered()
+        if known and rolls(self.endpoint, self.options, state, self.started, size):
+            return RollingWalk(self.source, known, OVERLAP)
+        return None
+
+    def _covered(self) -> Covered | None:
+        known, stored = self.state.known, self.state.cover
+        cover = Cover.of(stored.ranges) if stored else None
+        if known and stored and cover:
+            return Covered(known.ids, known.settled, cover, stored.listed)
+        return None
 
     def _unfinished(self) -> Unfinished | None:
         """Return the reading that was interrupted, if this one can go on with it."""
@@ -166,13 +189,32 @@ class Reading:
 
     @property
     def mode(self) -> Mode:
-        """Return whether everything was read, or what had changed."""
+        """Return whether everything was read, or only what had changed or a part."""
+        if isinstance(self._walk, RollingWalk) and not self._walk.whole:
+            return Mode.incremental
         return Mode.incremental if self.query.since else Mode.full
+
+    @property
+    def cover(self) -> Cover | None:
+        """Return since when each id is known after a reading; None if it does not show that."""
+        if not isinstance(self._walk, Walk) and self._walk.cover:
+            return self._walk.cover
+        report, query = self.report, self.query
+        searchable = query.sorted and query.size is not None and report.record_count is not None
+        whole = report.proof is Proof.READ and searchable
+        return Cover.whole(report.began) if whole else None
+
+    @property
+    def values_as_of(self) -> datetime | None:
+        """Return a moment that all values are at least as new as; None if that is not proven."""
+        if isinstance(self._walk, RollingWalk) and self._walk.cover:
+            return self._walk.cover.oldest
+        return self.report.began if self.report.verdict.proven else None
 
     @property
     def missing(self) -> list[str]:
         """Return the known ids that an incremental reading found missing in the list."""
-        return self._walk.missing if isinstance(self._walk, CountedWalk) else []
+        return [] if isinstance(self._walk, Walk) else self._walk.missing
 
     @property
     def unparsed(self) -> dict[str, int]:

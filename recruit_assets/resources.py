@@ -6,6 +6,7 @@ Contains the Dagster side of settings and errors. `extract` and `load` use the s
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +15,7 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
-from recruit_assets.catalogue import Endpoint
+from recruit_assets.catalogue import Endpoint, Rolling
 from recruit_assets.errors import BadSetting, RecruitError, naming_settings
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
@@ -76,6 +77,7 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
     auth_prefix: str = _setting("auth_prefix")
     requests_per_10s: int = _setting("requests_per_10s")
     concurrency: int = _setting("concurrency")
+    rolling: Rolling = _setting("rolling")
     first_wait: float = Field(
         default=1.0,
         description="Longest wait before a first retry, in seconds; all other waits grow with it",
@@ -130,7 +132,8 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
             first_wait=self.first_wait,
             default_wait=self.first_wait * WINDOW_SECONDS,
         )
-        return Reading(Source(self._client, endpoint, limits, log), state, options)
+        known = replace(options, rolling=self.rolling, requests_per_10s=self.requests_per_10s)
+        return Reading(Source(self._client, endpoint, limits, log), state, known)
 
 
 class RecruitDatabase(DuckDBResource):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recruit_assets.catalogue import Kind
+from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.report import Verdict, WalkReport
 from recruit_assets.extract.unfinished import Part
 from recruit_assets.load.merge import MergeCounts
@@ -33,6 +34,9 @@ class SyncResult:
     columns: dict[str, Kind] = field(default_factory=dict)
     preview: Preview = field(default_factory=Preview)
     cursor: datetime | None = None  # start of the next incremental read
+    values_as_of: datetime | None = None  # the values are at least as new; None if unproven
+    read_as_of: datetime | None = None  # every record was read then or later
+    cover: Cover | None = None  # since when each id is known; None if that stays as it was
     seconds: float = 0.0  # duration of the sync
 
     @property
@@ -93,6 +97,8 @@ class SyncRows:
             "filter_refused": report.filter_refused,
             "sort_refused": report.sort_refused,
             "cursor": result.cursor,
+            "values_as_of": result.values_as_of,
+            "read_as_of": result.read_as_of,
         } | (_partial(part) if part else {})
 
     def stored(self) -> None:

@@ -36,7 +36,7 @@ UNFINISHED = [
 ]
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 MAX_SILENCE = 2 * 3600.0  # seconds without an event; a sync logs every few seconds or minutes
-SYNC, FULL_SYNC = "sync", "full_sync"
+SYNC, AUDIT, FULL_SYNC = "sync", "audit", "full_sync"
 COMPACT_DATABASE = "compact_database"
 AssetJob = UnresolvedAssetJobDefinition
 
@@ -51,7 +51,7 @@ class Content:
 
 
 def build_syncs(account: Account, content: Content) -> list[AssetJob]:
-    """Build the jobs that sync: `sync`, `full_sync`, and one for each group of endpoints.
+    """Build the jobs that sync: `sync`, `audit`, `full_sync`, and one for each group of endpoints.
 
     The marts and the report run after the tables that they read, in the same run.
     """
@@ -76,6 +76,14 @@ def build_syncs(account: Account, content: Content) -> list[AssetJob]:
     groups = sorted({endpoint.group for endpoint in content.endpoints})
     return [
         job(SYNC, content.endpoints, "Bring all tables up to date, and what is built from them."),
+        job(
+            AUDIT,
+            content.endpoints,
+            "Read short lists whole, and bring long ones up to date and read a part of each again; "
+            "counters and other volatile columns of what is read are included.",
+            mode=Mode.audit,
+            refresh_volatile=True,
+        ),
         job(
             FULL_SYNC,
             content.endpoints,
@@ -140,21 +148,22 @@ def build_compaction(account: Account) -> dg.JobDefinition:
 
 
 def build_schedules(account: Account) -> list[dg.ScheduleDefinition]:
-    """Build the schedules `hourly`, of the job `sync`, and `nightly`, of `full_sync`."""
+    """Build the schedules `hourly`, of the job `sync`, and `nightly`, of `audit`."""
     return [
         _schedule(account, "hourly", SYNC, "0 * * * *", "Every hour, on the hour."),
-        _schedule(account, "nightly", FULL_SYNC, "30 2 * * *", "Every night at 02:30 UTC."),
+        _schedule(account, "nightly", AUDIT, "30 2 * * *", "Every night at 02:30 UTC."),
     ]
 
 
 def _schedule(
     account: Account, name: str, job: str, cron: str, description: str
 ) -> dg.ScheduleDefinition:
-    """Return a schedule in UTC whose ticks are skipped while the job or `full_sync` runs."""
-    job_name, full_sync = account.named(job), account.named(FULL_SYNC)
+    """Return a schedule in UTC that skips ticks while the job, or a longer one, runs."""
+    job_name = account.named(job)
+    names = list(dict.fromkeys(map(account.named, (job, AUDIT, FULL_SYNC))))
 
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        run = _unfinished_run(context.instance, {job_name, full_sync})
+        run = _unfinished_run(context.instance, names)
         if run is None:
             return dg.RunRequest()
         state = run.status.value.lower().replace("_", " ")
@@ -166,7 +175,7 @@ def _schedule(
         cron_schedule=cron,
         execution_timezone="UTC",
         execution_fn=tick,
-        description=f"{description} Skipped while a run of {job_name} or {full_sync} goes on.",
+        description=f"{description} Skipped while a run of {' or '.join(names)} goes on.",
     )
 
 

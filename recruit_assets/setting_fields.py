@@ -14,7 +14,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from recruit_assets.catalogue import DeletionPolicy
+from recruit_assets.catalogue import DeletionPolicy, Rolling
 from recruit_assets.environment import PREFIX
 from recruit_assets.errors import BadSetting
 from recruit_assets.text import one_line
@@ -49,6 +49,12 @@ class SettingFields(BaseModel):
         "API_REQUESTS_PER_10S", 48, "Most requests in 10 seconds; 0 for no limit"
     )
     concurrency: int = _setting("API_CONCURRENCY", 4, "Pages fetched at the same time")
+    rolling: Rolling = _setting(
+        "ROLLING",
+        Rolling.auto,
+        "Whether a sync reads only a part of a list that cannot be asked for its changes: `auto`, "
+        "`always` or `never`",
+    )
     database: str = _setting("DATABASE", "recruitment.duckdb", "The DuckDB file")
     read_copy: str = _setting(
         "READ_COPY",

@@ -24,6 +24,7 @@ from recruit_assets.extract.report import Proof, Verdict
 from recruit_assets.extract.unfinished import Part, Unfinished
 from recruit_assets.load.column_policies import check_followed, note_complete
 from recruit_assets.load.connection import transaction
+from recruit_assets.load.cover import drop_cover, oldest, store_cover
 from recruit_assets.load.current import ensure_view
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.forgotten import check_listed
@@ -138,6 +139,11 @@ class Store:
             else:
                 self._conclude(database, result, now, newer)
             leave_out(database, self._reading, self._run_id)
+            if self._reading.state.void or now.void:
+                drop_cover(database, endpoint.name)
+            if result.cover:
+                store_cover(database, endpoint, result.cover.ranges, self._reading.query.listed)
+            result.read_as_of = oldest(database, endpoint)
             whole = result.mode is Mode.full and part is None
             repaired[HISTORY] = self._sweep(database, result, whole=whole)
             row = self._rows.row() | self._rows.merged(result, part)
@@ -245,13 +251,21 @@ class Store:
                 else "another sync changed the table while this sync was reading"
             )
             result.gone, result.cursor = [], None
+            drop_cover(database, endpoint.name)
             return
         if newer and report.proof is Proof.COUNTED:  # rows of theirs were not among those counted
-            report.verdict, report.proof = Verdict.WINDOW, None
+            changes = self._reading.query.since is not None
+            report.verdict = Verdict.WINDOW if changes else Verdict.INCOMPLETE
+            report.proof = None
+            report.reason = "" if changes else "another sync has stored rows in the meantime"
+        if report.verdict.proven:
+            result.values_as_of = self._reading.values_as_of
+        if report.verdict.proven and not newer:  # rows of theirs may be gone by now
+            result.cover = self._reading.cover
         if not endpoint.dated:
             result.cursor = None
         elif report.verdict.proven:
-            result.cursor = report.began
+            result.cursor = result.values_as_of
         else:
             result.cursor = self._earlier_cursor(now, report.began)
 

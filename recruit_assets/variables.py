@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from recruit_assets.catalogue import DeletionPolicy
+from recruit_assets.catalogue import DeletionPolicy, Rolling
 from recruit_assets.column_policy import read_policy
 from recruit_assets.environment import ACCOUNTS, PREFIX, account_names, prefix_of
 from recruit_assets.errors import BadSetting
@@ -70,8 +70,8 @@ def _variable(account: str, field: str) -> Variable:
 
 def as_text(value: Any) -> str:
     """Return a value of a field as its environment variable holds it."""
-    if isinstance(value, DeletionPolicy):
-        return value.value
+    if isinstance(value, DeletionPolicy | Rolling):
+        return str(value.value)
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, list | dict) else str(value)
@@ -138,16 +138,17 @@ def parsed(variable: Variable, text: str) -> Any:
     if variable.field in ("requests_per_10s", "concurrency"):
         # Pydantic would also accept 4.0 and 1_000.
         value = text.strip() if re.fullmatch(r"[0-9]+", text.strip()) else None
-    elif variable.field in ("deleted_rows", "read_copy_personal"):
+    elif variable.field in ("deleted_rows", "read_copy_personal", "rolling"):
         value = text.strip().lower()
     try:
         return getattr(SettingFields.model_validate({variable.field: value}), variable.field)
     except ValidationError:
         pass
     shown = "a value that is not shown" if holds_a_secret(text) else repr(text.strip())
-    policies = ", ".join(each.value for each in DeletionPolicy)
+    policies, ways = (", ".join(each.value for each in kind) for kind in (DeletionPolicy, Rolling))
     advice = {
         "deleted_rows": f"set it to one of {policies}",
+        "rolling": f"set it to one of {ways}",
         "read_copy_personal": "set it to true or false",
         "owners": "write an e-mail address or team:name, or several separated by commas",
     }

@@ -268,6 +268,7 @@ def test_parts_can_be_left_out() -> None:
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert jobs == {
         "sync",
+        "audit",
         "full_sync",
         "sync_company",
         "sync_hiring",

@@ -114,7 +114,12 @@ def home(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 @pytest.mark.parametrize(
     ("job", "skipped"),
-    [("sync_hiring", set()), ("sync", {"hourly"}), ("full_sync", {"hourly", "nightly"})],
+    [
+        ("sync_hiring", set()),
+        ("sync", {"hourly"}),
+        ("audit", {"hourly", "nightly"}),
+        ("full_sync", {"hourly", "nightly"}),
+    ],
 )
 def test_a_tick_is_skipped_while_a_run_goes_on(
     home: dg.DagsterInstance, job: str, skipped: set[str]

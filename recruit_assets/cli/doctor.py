@@ -12,19 +12,21 @@ from enum import IntEnum
 from os import environ
 from pathlib import Path
 
+from recruit_assets.cli.sync_forecast import SyncForecast
 from recruit_assets.column_policy import limits_of, under_policy
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.environment import account_names
 from recruit_assets.errors import BadSetting, DatabaseProblem, RecruitError, naming_settings
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
-from recruit_assets.extract.forecast import Estimate
 from recruit_assets.extract.probe import Probe, ProbeState, probe_all
 from recruit_assets.load.change_support import ChangeSupport, change_support
 from recruit_assets.load.overview import TableStatus, overview
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.load.read_copy import CopyStatus, check_target, published_at
 from recruit_assets.load.reading import check_writable, is_made, reading
+from recruit_assets.load.state import SyncState, states
+from recruit_assets.options import Options
 from recruit_assets.settings import Settings
 from recruit_assets.variables import Variable, holds_a_secret, unknown_variables, variables
 
@@ -68,35 +70,16 @@ class Diagnosis:
     support: Mapping[str, ChangeSupport] = field(default_factory=dict)  # of endpoints synced before
     read_copy: CopyStatus | None = None  # None if there is to be none
     is_bloated: bool = False  # whether replaced rows take more space than current ones
+    states: Mapping[str, SyncState] = field(default_factory=dict)  # of tables synced before
+    options: Options = field(default_factory=Options)  # of a sync
     limited: Mapping[str, Sequence[str]] = field(default_factory=dict)  # columns by policy
     requests_per_10s: int = 0
     accept_unavailable: bool = False  # whether missing endpoints are no restriction
 
     @property
-    def requests(self) -> int | None:
-        """Return the requests of a full sync; None if those of any endpoint are unknown."""
-        known = [each.requests for each in self.probes if each.requests is not None]
-        return sum(known) if known and len(known) == len(self.probes) else None
-
-    @property
-    def hourly(self) -> Estimate | None:
-        """Return the requests of an hourly sync; None if those of a full one are unknown."""
-        if self.requests is None:
-            return None
-        return sum(filter(None, map(self.hourly_of, self.probes)), Estimate(0))
-
-    def hourly_of(self, probe: Probe) -> Estimate | None:
-        """Return the requests of an hourly sync of an endpoint; None if unknown."""
-        if probe.costs is None:
-            return None if probe.requests is None else Estimate(probe.requests)
-        known = self.support.get(probe.endpoint.name, ChangeSupport())
-        # A refusal that is remembered is not tried again.
-        is_known = known.filters is False or probe.takes_filter is None
-        return probe.costs.hourly(
-            filters=known.filters if is_known else probe.takes_filter,
-            sorts=known.sorts,
-            searches=known.searches,
-        )
+    def forecast(self) -> SyncForecast:
+        """Return the forecast of syncs."""
+        return SyncForecast(self.probes, self.support, self.states, self.options)
 
     @property
     def unavailable(self) -> list[str]:
@@ -147,6 +130,7 @@ def examine(
         unknown_variables(environ, account_names()),
         setting_problems(settings, account),
         requests_per_10s=settings.requests_per_10s,
+        options=Options(rolling=settings.rolling, requests_per_10s=settings.requests_per_10s),
         accept_unavailable=accept_unavailable,
     )
     if not found.setting_problems:
@@ -187,6 +171,7 @@ def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], N
     try:
         with closing(Client(_api_settings(settings))) as client:
             found.support = {name: each.at(client.identity) for name, each in found.support.items()}
+            found.states = {name: each.at(client.identity) for name, each in found.states.items()}
             for each in probe_all(client, ENDPOINTS):
                 found.probes.append(each)
                 tell(each)
@@ -240,6 +225,7 @@ def _examine_database(found: Diagnosis, settings: Settings) -> None:
                 with reading(path, WAIT_SECONDS) as database:
                     found.tables = overview(database, ENDPOINTS)
                     found.support = change_support(database, ENDPOINTS)
+                    found.states = states(database, ENDPOINTS)
                     rows, kept = rows_in_file(database)
                     found.is_bloated = kept > max(2 * rows, FEW_ROWS)
             check_writable(path, WAIT_SECONDS)

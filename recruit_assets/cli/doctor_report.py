@@ -81,11 +81,16 @@ def diagnosis_as_json(found: Diagnosis) -> dict[str, Any]:
         "column_policy": found.limited,
         "api_problem": found.api_problem or None,
         "endpoints": [
-            {**_probe_as_json(each, tables), "hourly": _requests_as_json(found.hourly_of(each))}
+            {
+                **_probe_as_json(each, tables),
+                "hourly": _requests_as_json(found.forecast.hourly_of(each)),
+                "nightly": _requests_as_json(found.forecast.nightly_of(each)),
+            }
             for each in found.probes
         ],
-        "full_sync": _forecast_as_json(found, _full(found)),
-        "hourly_sync": _forecast_as_json(found, found.hourly),
+        "full_sync": _forecast_as_json(found, found.forecast.full),
+        "hourly_sync": _forecast_as_json(found, found.forecast.hourly),
+        "nightly_sync": _forecast_as_json(found, found.forecast.nightly),
         "database": {
             "path": found.database,
             "exists": found.database_made,
@@ -145,8 +150,9 @@ def _takes_filter(found: Probe) -> str:
 
 
 def _show_forecast(screen: Console, found: Diagnosis) -> None:
-    full, hourly = _full(found), found.hourly
-    if full is None or hourly is None:
+    forecast = found.forecast
+    full, hourly, nightly = forecast.full, forecast.hourly, forecast.nightly
+    if full is None or hourly is None or nightly is None:
         paragraph(
             screen,
             "The number of requests is unknown, because an endpoint fails, refuses too much, or "
@@ -154,38 +160,45 @@ def _show_forecast(screen: Console, found: Diagnosis) -> None:
         )
         return
     grid = table("sync", ">requests", ">time")
-    for name, estimate in (("first", full), ("hourly", hourly), ("nightly", full)):
+    for name, estimate in (("first", full), ("hourly", hourly), ("nightly", nightly)):
         seconds = _seconds(found, estimate)
         least = "" if estimate.exact else "at least "
         time = UNKNOWN if seconds is None else f"{least}{duration(seconds)}"
         grid.add_row(name, f"{least}{estimate.requests:,}", time)
     screen.print(grid)
-    paragraph(screen, _explanation(found, hourly))
+    paragraph(screen, _explanation(found))
 
 
-def _explanation(found: Diagnosis, hourly: Estimate) -> str:
+def _explanation(found: Diagnosis) -> str:
     """Return what the numbers of the forecast hold for."""
-    limit = found.requests_per_10s
+    limit, forecast = found.requests_per_10s, found.forecast
     lines = [
         f"time: at the rate limit of {limit} requests in 10 seconds."
         if limit
         else "time: depends on the API, as no rate limit is set.",
-        "hourly: if nothing has changed.",
+        "hourly and nightly: if nothing has changed.",
     ]
-    if not hourly.exact:
-        unknown = [
-            each.endpoint.name
-            for each in found.probes
-            if (estimate := found.hourly_of(each)) and not estimate.exact
-        ]
+    unknown = [
+        each.endpoint.name
+        for each in found.probes
+        if not (_is_exact(forecast.hourly_of(each)) or forecast.reads_part(each))
+    ]
+    parts = [
+        each.endpoint.name
+        for each in found.probes
+        if not _is_exact(forecast.nightly_of(each)) and each.endpoint.name not in unknown
+    ]
+    if unknown:
         lines.append(
             f"at least: two requests do not show how the API lists changes of {', '.join(unknown)}."
         )
+    if parts:
+        lines.append(f"at least: a part of {', '.join(parts)} may take one page more.")
     return "\n".join(lines)
 
 
-def _full(found: Diagnosis) -> Estimate | None:
-    return None if found.requests is None else Estimate(found.requests)
+def _is_exact(estimate: Estimate | None) -> bool:
+    return estimate is None or estimate.exact
 
 
 def _requests_as_json(estimate: Estimate | None) -> dict[str, Any]:

@@ -35,14 +35,14 @@ def show_tables(screen: Console, tables: Sequence[TableStatus], now: datetime) -
             f"{each.deleted:,}",
             _ended(each),
             one_line(each.verdict or NONE),
-            since(each.proven_at, now),
+            since(each.values_as_of, now),
             style=None if _is_proven(each) else "yellow",
         )
     rows, deleted = sum(each.rows for each in tables), sum(each.deleted for each in tables)
     grid.add_section()
     grid.add_row(f"all {len(tables)}", f"{rows:,}", f"{deleted:,}")
     screen.print(grid)
-    paragraph(screen, "behind by: time since the last verified sync started.")
+    paragraph(screen, "behind by: how old the values may be, by the last verified sync.")
     notes(
         screen,
         [
@@ -66,7 +66,9 @@ def tables_as_json(tables: Sequence[TableStatus], now: datetime) -> list[dict[st
             "verdict": each.verdict,
             "reason": each.reason,
             "last_complete": iso(each.complete_at),
-            "behind_by_seconds": age(each.proven_at, now),
+            "values_as_of": iso(each.values_as_of),
+            "read_as_of": iso(each.read_as_of),
+            "behind_by_seconds": age(each.values_as_of, now),
         }
         for each in tables
     ]

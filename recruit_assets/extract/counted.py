@@ -11,20 +11,21 @@ decided elsewhere, by its id.
 """
 
 from array import array
-from collections.abc import Callable, Generator, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-from recruit_assets.errors import ParameterRefused, RequestFailed
-from recruit_assets.extract.lanes import Order, OutOfOrder, is_plain_number, keys_of, order_of
-from recruit_assets.extract.pager import Pager
+from recruit_assets.extract.cover import Cover
+from recruit_assets.extract.lanes import is_plain_number
 from recruit_assets.extract.query import Query
-from recruit_assets.extract.rank import Found, Listed, Rank, TooManyGone
+from recruit_assets.extract.rank import Found, TooManyGone
 from recruit_assets.extract.report import Proof, Verdict, WalkReport
+from recruit_assets.extract.rolling import Covered, Rolling
+from recruit_assets.extract.search import ListSearch
 from recruit_assets.extract.sightings import ids_of
-from recruit_assets.extract.single import REFUSED
 from recruit_assets.extract.source import Page, Source
-from recruit_assets.extract.walk import LOG_INTERVAL, Walk
+from recruit_assets.extract.walk import Walk
 
 MAX_ROUNDS = 3  # of searching and reading changes
 
@@ -39,19 +40,28 @@ class CountedWalk:
     Args:
         source: the endpoint.
         changes: starts a reading of what has changed.
-        known: the ids of current rows, ascending.
-        settled: see `Rank`.
+        known: what is known of the list.
+        overlap: how long after its creation a record may become visible.
+        audits: how many syncs read the whole list, if this one reads a part of it; then `cover` has
+            the ranges as they are afterwards.
     """
 
     def __init__(
-        self, source: Source, changes: Callable[[], Walk], known: Sequence[int], settled: int
+        self,
+        source: Source,
+        changes: Callable[[], Walk],
+        known: Covered,
+        overlap: timedelta,
+        audits: int | None = None,
     ) -> None:
         self.missing: list[str] = []  # known ids that the list did not show
+        self.cover: Cover | None = None
+        self._covered, self._overlap, self._audits = known, overlap, audits
         self._source, self._changes = source, changes
-        self._known, self._settled = known, settled
+        self._known, self._settled = known.ids, known.settled
         self._walk = changes()
+        self._begun = monotonic()
         self._pages = self._records = 0  # of the searches, and of readings that were repeated
-        self._logged_at = monotonic()
 
     @property
     def report(self) -> WalkReport:
@@ -64,16 +74,19 @@ class CountedWalk:
         return self._walk.query
 
     def __iter__(self) -> Iterator[Page]:
-        begun = monotonic()
+        self._begun = monotonic()
         try:
             yield from self._rounds()
         except TooManyGone:
-            self._log("reading the whole list takes fewer requests than searching it")
+            self._source.log.info(
+                f"{self._source.endpoint.name}: reading the whole list takes fewer requests than "
+                "searching it"
+            )
             self._begin_again(Walk(self._source))
             yield from self._walk
         self.report.pages += self._pages
         self.report.records += self._records
-        self.report.began = self._source.clocks.earliest(begun)
+        self.report.began = self._source.clocks.earliest(self._begun)
 
     def _rounds(self) -> Iterator[Page]:
         """Yield the pages of a search and of changes, again if it should have known one of them."""
@@ -107,39 +120,23 @@ class CountedWalk:
         Raises:
             TooManyGone: reading the whole list takes fewer requests.
         """
-        size, report = self._source.page_size, WalkReport(datetime.now(UTC))
-        pager = Pager(self._source, Query.everything(self._source.endpoint, size), report)
-        search = Rank(self._known, size, self._settled).search()
-        number = next(search)
-        while True:
-            try:
-                page = pager.page(number)
-                listed = _listed(page)
-            except ParameterRefused as refused:
-                if _drops(pager, refused):
-                    continue
-                return None
-            except (OutOfOrder, *REFUSED) as error:
-                if isinstance(error, RequestFailed) and error.status == 401:
-                    raise  # the API rejects the key
-                self._log(f"its list cannot be searched ({type(error).__name__})")
-                return None
-            self._pages += 1
-            self._records += len(page.records)
-            self._log_progress()
-            yield page
-            if pager.doubts:
-                self._log(f"its list cannot be searched ({pager.doubts[0]})")
-                return None
-            try:
-                number = search.send(listed)
-            except StopIteration as end:
-                found: Found = end.value
-                return found
+        report = WalkReport(datetime.now(UTC))
+        known = replace(self._covered, ids=self._known)
+        rolling = self._rolling = Rolling(known, self._source.page_size, self._audits)
+        try:
+            return (yield from ListSearch(self._source, report).run(rolling.search()))
+        finally:
+            self._pages += report.pages
+            self._records += report.records
 
     def _conclude(self, found: Found) -> None:
         """Set the verdict, and what is missing, after changes without a surprise."""
         self.missing = list(map(str, sorted(found.missing)))
+        if self._audits:
+            began = self._source.clocks.earliest(self._begun)
+            cover = self._rolling.cover(began, self._overlap, self._source.clocks)
+            # With other parameters, nothing is known until the whole list is read again.
+            self.cover = cover if self.query.listed == self._covered.listed else Cover([])
         if found.unseen:
             self.report.reason = (
                 f"{len(found.unseen):,} older records became visible without being changed: there "
@@ -155,34 +152,3 @@ class CountedWalk:
         self.report.dropped += earlier.dropped
         self.report.filter_refused = earlier.filter_refused
         self.report.sort_refused = earlier.sort_refused
-
-    def _log_progress(self) -> None:
-        if monotonic() - self._logged_at > LOG_INTERVAL:
-            self._logged_at = monotonic()
-            self._log(f"searching for deletions, {self._pages:,} pages so far")
-
-    def _log(self, why: str) -> None:
-        self._source.log.info(f"{self._source.endpoint.name}: {why}")
-
-
-def _listed(page: Page) -> Listed:
-    """Return what a page shows of the order of its list.
-
-    Raises:
-        OutOfOrder: it is not in the order of numeric ids, or does not count.
-    """
-    keys, total = keys_of(page.records, by_change=False), page.document.record_count
-    if total is None or (len(keys) > 1 and order_of(keys) is not Order.OLDEST_FIRST):
-        raise OutOfOrder
-    if not all(is_plain_number(str(each.id)) for each in page.records):
-        raise OutOfOrder
-    return Listed(page.number, [id_ for _, id_ in keys], total)
-
-
-def _drops(pager: Pager, refused: ParameterRefused) -> bool:
-    """Return whether the list can be searched without the refused parameters."""
-    try:
-        pager.drop(refused)
-    except ParameterRefused:
-        return False
-    return pager.query.sorted and pager.query.size is not None

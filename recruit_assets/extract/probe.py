@@ -56,6 +56,7 @@ class Probe:
     pages: int | None = None
     requests: int | None = None  # of a full sync
     costs: Costs | None = None  # of an incremental sync; None if every sync is full
+    refusals: int = 0  # requests that every sync repeats, as the account refuses them
     refused: list[str] = field(default_factory=list)  # optional parameters, one sentence each
     takes_filter: bool | None = None  # whether it accepts the filter; None if unknown
 
@@ -128,7 +129,7 @@ def _may_clear(error: RequestFailed) -> bool:
 def _measure(found: Probe, query: Query, page: Page, refusals: int) -> None:
     """Note what a first page shows about the whole list."""
     found.state, found.error = ProbeState.READABLE, None
-    found.records = page.document.record_count
+    found.records, found.refusals = page.document.record_count, refusals
     requests = requests_for(page, query.size)
     found.requests = None if requests is None else refusals + requests
     # Without a count nothing is proven, so that there is never a cursor.

@@ -65,6 +65,11 @@ class Query:
         """Return whether changes are read from the end of the whole list."""
         return self.since is not None and not self.filtered
 
+    @property
+    def listed(self) -> str:
+        """Return which records a whole list has, and with which keys, as text to compare."""
+        return urlencode({**self.endpoint.filters, "include": ",".join(self.include)})
+
     def page(self, number: int) -> str:
         """Return the query string of one page of the list."""
         return f"{self._list}&{urlencode({'page[number]': number})}"

@@ -69,6 +69,7 @@ class Rank:
         self._known, self._size, self._settled = known, size, settled
         self._missing: set[int] = set()
         self._unseen: set[int] = set()
+        self._came: set[int] = set()  # by the last pages that were read one after another
         self._most = max(FEW_PAGES, len(known) // size)
 
     def search(self) -> Search:
@@ -78,11 +79,46 @@ class Rank:
             TooManyGone: reading the whole list takes fewer requests.
         """
         page = yield from self._newest_end()
-        page = yield from self._down(page)
+        page = yield from self._down(page, self._settled)
+        first = page.ids[0] if page.number > 1 else 0
+        self._compare(self._known[bisect_left(self._known, first) :], self._came)
         if page.number > 1 and (shift := self._shift(page)):
             self._check_worth(abs(shift))
             yield from self._search(page.ids[0], shift)
+        return self.found
+
+    @property
+    def found(self) -> Found:
+        """Return what was found so far."""
         return Found(frozenset(self._missing), frozenset(self._unseen))
+
+    def read(self, low: int, high: int) -> Generator[int, Listed, None]:
+        """Read every record with `low` < id <= `high`, which are settled; call it after `search`.
+
+        The pages are read from the newest to the oldest, as in `_down`.
+        """
+        start, end = bisect_right(self._known, low), bisect_right(self._known, high)
+        self._most += 2 * ((end - start) // self._size + 2) + FEW_PAGES
+        gone = sum(id_ < high for id_ in self._missing)
+        page = yield from self._reach(high, max(0, bisect_left(self._known, high) - gone))
+        yield from self._down(page, low + 1)
+        listed = {id_ for id_ in self._came if low < id_ <= high}
+        self._compare(self._known[start:end], listed)
+
+    def _reach(self, high: int, rank: int) -> Generator[int, Listed, Listed]:
+        """Return a page that no record up to `high` is listed after; one of this rank is near."""
+        number, empty = rank // self._size + 1, 0
+        while True:
+            self._count_down()
+            page = yield number
+            if page.ids and (page.ids[-1] >= high or self._is_end(page, empty)):
+                return page
+            if page.ids:
+                number += 1
+            elif page.total:
+                number, empty = self._last(page), number
+            else:
+                return page
 
     def _newest_end(self) -> Generator[int, Listed, Listed]:
         """Return the page at the newest end: a short one, or a full one whose next came empty.
@@ -95,33 +131,36 @@ class Rank:
             last = self._last(page)
             if not page.ids and page.total:
                 number, empty = last, number
-            elif 0 < len(page.ids) == self._size and empty != number + 1:
+            elif page.ids and not self._is_end(page, empty):
                 number = max(number + 1, last)
             else:
                 return page
         raise TooManyGone
 
-    def _down(self, page: Listed) -> Generator[int, Listed, Listed]:
-        """Read on from the newest end to the first page with a settled id; return that page.
+    def _is_end(self, page: Listed, empty: int) -> bool:
+        """Return whether a page is at the newest end; `empty` is the last page that was empty."""
+        return 0 < len(page.ids) < self._size or empty == page.number + 1
 
-        All records from the oldest on it to the newest end have then arrived. Records that are
-        deleted in the meantime move others to pages that are still to be read.
+    def _down(self, page: Listed, until: int) -> Generator[int, Listed, Listed]:
+        """Read on from a page to the first one with an id up to `until`; return that page.
+
+        All records from the oldest on it to the newest of the first page have then arrived, in
+        `_came`. Records that are deleted in the meantime move others to pages that are still to be
+        read.
         """
-        came = set(page.ids)
-        while not self._reaches_settled(page):
+        self._came = set(page.ids)
+        while not self._reaches(page, until):
             number = max(1, page.number - 1)
             self._count_down()
             page = yield number if page.ids else min(number, self._last(page))
-            came.update(page.ids)
-        first = page.ids[0] if page.number > 1 else 0
-        self._compare(self._known[bisect_left(self._known, first) :], came)
+            self._came.update(page.ids)
         return page
 
-    def _reaches_settled(self, page: Listed) -> bool:
-        """Return whether everything before a page is settled, or nothing is."""
+    def _reaches(self, page: Listed, until: int) -> bool:
+        """Return whether a page has an id up to `until`, or no page has."""
         if not page.ids:
             return page.number == 1 and not page.total
-        return page.number == 1 or page.ids[0] <= self._settled
+        return page.number == 1 or page.ids[0] <= until
 
     def _search(self, newest: int, shift: int) -> Generator[int, Listed, None]:
         """Settle everything up to the id `newest`, which had this shift, from the old end on."""

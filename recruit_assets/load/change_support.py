@@ -28,6 +28,11 @@ class ChangeSupport:
     sorts: bool | None = None
     searches: bool = True
 
+    @property
+    def is_undated(self) -> bool:
+        """Return whether the list cannot be asked for its changes, as far as is known."""
+        return self.filters is False and self.sorts is False
+
     def at(self, api: str) -> "ChangeSupport":
         """Return what holds for an API: another one, or key, may behave differently."""
         return self if api == self.api else replace(self, api=api, filters=None, sorts=None)

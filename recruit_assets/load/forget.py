@@ -10,6 +10,7 @@ import duckdb
 
 from recruit_assets.catalogue import PERSON, Endpoint
 from recruit_assets.load.belonging import Record, collect, found, is_belonging, to_one
+from recruit_assets.load.cover import drop_cover
 from recruit_assets.load.erasure import note_deleted
 from recruit_assets.load.forgotten import put_on_list, take_off_list
 from recruit_assets.load.history import HISTORY, end_versions
@@ -105,6 +106,7 @@ def _erase(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, run_id: str)
     if not count(database, f"{table} WHERE {which} AND ({CURRENT} OR _row_hash IS NOT NULL)"):
         return 0  # as in most syncs
     note_deleted(database, endpoint, which)
+    drop_cover(database, endpoint.name)  # a range may end with one of the ids
     fewer = mark_deleted(database, endpoint, which, run_id)
     rows = erase(database, endpoint, columns_of(database, endpoint), which)
     if table_exists(database, endpoint.name, HISTORY):
@@ -142,6 +144,8 @@ def _leads_to(endpoint: Endpoint, other: Endpoint) -> bool:
 def _read_whole(database: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
     """Let the next syncs of endpoints read whole lists from the beginning."""
     drop(database, names)
+    for name in names:
+        drop_cover(database, name)
     for name in names if "cursor" in _columns(database) else ():
         database.execute(
             f"UPDATE {table_name(database, SYNCS_TABLE, META)} SET cursor = NULL "

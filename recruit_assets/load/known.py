@@ -5,7 +5,7 @@ Scope: the queries. `extract.rank` uses the ids, to search for records that are 
 
 from array import array
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -13,6 +13,8 @@ from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.load.schema import columns_of, table_name
 from recruit_assets.load.sweep import CURRENT
 
+# A record may become visible so long after the time that it shows, so reads begin earlier by that.
+OVERLAP = timedelta(minutes=10)
 _NUMBER = "'0|[1-9][0-9]{0,17}'"  # as it would be written, so that two ids are two numbers
 
 

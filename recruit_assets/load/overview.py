@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import duckdb
 
@@ -25,6 +26,8 @@ class TableStatus:
     reason: str | None = None  # why it proved nothing, or failed
     proven_at: datetime | None = None  # when the last sync began that was complete or a window
     complete_at: datetime | None = None  # when the last complete sync began
+    values_as_of: datetime | None = None  # the values are at least as new
+    read_as_of: datetime | None = None  # every record was read then or later
 
 
 def overview(
@@ -53,9 +56,10 @@ def _rows(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> tuple[int,
 
 def _last_syncs(
     database: duckdb.DuckDBPyConnection,
-) -> dict[str, tuple[datetime | None, str, str | None, datetime | None, datetime | None]]:
+) -> dict[str, tuple[Any, ...]]:
     found = database.execute(
-        "SELECT endpoint, finished, verdict, reason, proven_at, complete_at "
+        "SELECT endpoint, finished, verdict, reason, proven_at, complete_at, values_as_of, "
+        "read_as_of "
         f"FROM {latest(database)}"
     ).fetchall()
     return {endpoint: (*rest,) for endpoint, *rest in found}

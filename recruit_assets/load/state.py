@@ -4,19 +4,20 @@ Scope: the queries on the syncs that `syncs` stores. The last stored sync holds 
 (cursor), written in the transaction that merged what was read up to it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from recruit_assets.catalogue import Endpoint, Kind
 from recruit_assets.load.column_policies import follow
+from recruit_assets.load.cover import StoredCover, stored_cover
 from recruit_assets.load.endpoint_table import is_damaged
 from recruit_assets.load.forgotten import Forgotten, listed
-from recruit_assets.load.known import KnownIds, count_dated, known_ids
+from recruit_assets.load.known import OVERLAP, KnownIds, count_dated, known_ids
 from recruit_assets.load.layout import check_layout
 from recruit_assets.load.obstacles import check_names
 from recruit_assets.load.salt import new_salt
@@ -24,8 +25,6 @@ from recruit_assets.load.schema import columns_of, count, table_exists, table_na
 from recruit_assets.load.syncs import add_sync, latest, numbered, prepare_syncs
 from recruit_assets.load.unfinished import Rest, rest_of
 from recruit_assets.text import one_line
-
-OVERLAP = timedelta(minutes=10)  # an incremental read starts this long before its cursor
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class SyncState:
     API that it read, None before the first sync; `columns` are the kinds of the table's columns;
     `known` are the ids of its current rows, if an incremental sync can search for those that are
     gone; `rest` is left of a reading of the whole list that was interrupted;
+    `cover` is since when they are known, if a sync can read a part of the list;
     `account` is the account that syncs, empty if it has no name; `salt` is the key of hashes, empty
     if the column policy has none; `rewritten` is the number of rows that a changed policy has
     changed, and `note` a sentence about it; `forgotten` are the records to leave out.
@@ -59,6 +59,7 @@ class SyncState:
     forgotten: Forgotten = field(default_factory=Forgotten)
     known: KnownIds | None = None
     rest: Rest | None = None
+    cover: StoredCover | None = None
 
     @property
     def since(self) -> datetime | None:
@@ -70,6 +71,10 @@ class SyncState:
     def sorts_changes(self) -> bool:
         """Return whether changes can be read from the end of the list, sorted by updated-at."""
         return not self.sort_refused and self.dated_rows is not None
+
+    def lists_changes(self, endpoint: Endpoint) -> bool:
+        """Return whether the list can be asked for its changes, as far as is known."""
+        return endpoint.dated and (self.sorts_changes or not self.filter_refused)
 
     def at(self, api: str) -> "SyncState":
         """Return the state as it counts for an API: void if the rows are of another, or key."""
@@ -149,13 +154,10 @@ def read_state(
         if damaged or not followed.complete:
             state = replace(state, void=True, cursor=None)
         columns = columns_of(database, endpoint)
-        # Forgotten records are listed, and are not known.
-        known = state.since and endpoint.dated and not forgotten.persons
-        dated = state.cursor and "updated_at" in columns
+        if not forgotten.persons:  # their records are listed, and are not known
+            state = with_rows(database, endpoint, state)
         return replace(
             state,
-            known=known_ids(database, endpoint, state.since) if known and state.since else None,
-            dated_rows=count_dated(database, endpoint) if dated else None,
             columns=columns,
             account=account,
             salt=followed.salt,
@@ -164,6 +166,32 @@ def read_state(
             forgotten=forgotten,
             rest=rest_of(database, endpoint),
         )
+
+
+def with_rows(
+    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, state: SyncState
+) -> SyncState:
+    """Return a state with what is known of the current rows."""
+    if state.cursor and "updated_at" in columns_of(database, endpoint):
+        state = replace(state, dated_rows=count_dated(database, endpoint))
+    cover = None if state.void else stored_cover(database, endpoint)
+    before = state.since if state.lists_changes(endpoint) else cover and cover.top - OVERLAP
+    known = known_ids(database, endpoint, before) if before else None
+    return replace(state, known=known, cover=cover)
+
+
+def states(
+    database: duckdb.DuckDBPyConnection, endpoints: Iterable[Endpoint]
+) -> dict[str, SyncState]:
+    """Return the states of endpoints that were synced, by name, without changing anything."""
+    found = {}
+    for endpoint in endpoints:
+        state = recall(database, endpoint)
+        if state.stored and not state.void and not listed(database, endpoint).persons:
+            state = with_rows(database, endpoint, state)
+        if state.stored:
+            found[endpoint.name] = state
+    return found
 
 
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState:

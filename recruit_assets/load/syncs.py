@@ -66,6 +66,14 @@ SYNCS = {
     "filter_refused": ("BOOLEAN", "Whether the API refuses the filter for changed records"),
     "sort_refused": ("BOOLEAN", "Whether the API refuses to sort by the last change"),
     "cursor": ("TIMESTAMP WITH TIME ZONE", "Watermark: all changes up to then are in the table"),
+    "values_as_of": (
+        "TIMESTAMP WITH TIME ZONE",
+        "The values are at least as new as this; null if the sync has not proven it",
+    ),
+    "read_as_of": (
+        "TIMESTAMP WITH TIME ZONE",
+        "Every record was read then or later, whether it had changed or not; null if unknown",
+    ),
 }
 LATEST = {
     "endpoint": "Name of the endpoint and of its table",
@@ -90,6 +98,8 @@ LATEST = {
     "proven_api": "The API that it read",
     "complete_at": "When the last complete one began",
     "whole_at": "When the last complete one began that read the whole list",
+    "values_as_of": "The values are at least as new as this; null if it is not known",
+    "read_as_of": "Every record was read then or later, whether it had changed or not",
 }
 _STORED, _PROVEN = "rows IS NOT NULL", "verdict IN ('complete', 'window')"
 _TAKEN_FROM = {  # a column of `syncs`, and what is true of the sync that has its last value
@@ -101,14 +111,19 @@ _TAKEN_FROM = {  # a column of `syncs`, and what is true of the sync that has it
     "stored_run_id": ("run_id", _STORED),
     "read_from": ("started", _STORED),
     "read_at": ("finished", _STORED),
-    **{name: (name, _STORED) for name in ("rows", "current_rows", "api", "cursor")},
+    **{name: (name, _STORED) for name in ("rows", "current_rows", "api", "cursor", "read_as_of")},
     **{name: (name, f"{name} IS NOT NULL") for name in ("filter_refused", "sort_refused")},
     "proven_at": ("started", _PROVEN),
     "proven_api": ("api", _PROVEN),
     "complete_at": ("started", "verdict = 'complete'"),
     "whole_at": ("started", "verdict = 'complete' AND proof IS DISTINCT FROM 'counted'"),
+    "values_as_of": ("coalesce(values_as_of, started)", _PROVEN),  # earlier versions had none
 }
-_TIMES = {name for name, (column, _) in _TAKEN_FROM.items() if "TIMESTAMP" in SYNCS[column][0]}
+_TIMES = {
+    name
+    for name, (value, _) in _TAKEN_FROM.items()
+    if name == "values_as_of" or "TIMESTAMP" in SYNCS[value][0]
+}
 RENAMED = {  # since version 1: the new name of a column, and its old one
     "seconds_waited_for_budget": "waited_for_budget",
     "seconds_waited_to_retry": "waited_to_retry",

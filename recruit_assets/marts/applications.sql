@@ -7,7 +7,7 @@
 -- else Direct.
 -- Caveats: deleted applications stay, without personal data, so that the numbers of past months do
 -- not change when people are erased (except with RECRUIT_DELETED_ROWS=drop). `as_of` is when the
--- last good sync of the applications began.
+-- last good sync of the applications began, or earlier if that read only a part of them.
 --
 -- Grain: application_id
 -- Check: count(*) = (SELECT count(*) FROM recruit.job_applications)
@@ -45,10 +45,10 @@
 --   rejected_at: When it was rejected
 --   days_to_reject: Days from applying to that
 --   reject_reason_id: Id of the reason
---   as_of: The time that the row describes: when the sync began
+--   as_of: The time that the row describes: all values are at least as new
 
 WITH synced AS (
-    SELECT coalesce(max(read_from), now()) AS as_of
+    SELECT coalesce(max(values_as_of), max(read_from), now()) AS as_of
     FROM recruit_meta.latest
     WHERE endpoint = 'job_applications'
 ),

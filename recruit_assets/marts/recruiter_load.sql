@@ -38,7 +38,7 @@ WITH desk AS (
     SELECT assignee_id, 'todo', due < synced.today
     FROM recruit.todos
     CROSS JOIN (
-        SELECT coalesce(max(read_from), now())::DATE AS today
+        SELECT coalesce(max(values_as_of), max(read_from), now())::DATE AS today
         FROM recruit_meta.latest
         WHERE endpoint = 'todos'
     ) AS synced

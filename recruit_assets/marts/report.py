@@ -6,10 +6,10 @@ Gathers the data and renders the page. `report.toml` defines the content, `repor
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
@@ -57,8 +57,9 @@ class Contents:
 def gather(database: duckdb.DuckDBPyConnection) -> Contents:
     """Query the marts, and the record of the syncs."""
     content = tomllib.loads((HERE / "report.toml").read_text())
+    syncs = {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)}")}
     return Contents(
-        as_of=_first(ask(database, _AS_OF))["as_of"],
+        as_of=_as_of(_first(ask(database, _AS_OF))["as_of"], syncs.values()),
         headlines={
             each["title"]: _first(ask(database, each["sql"])) for each in content["headlines"]
         },
@@ -71,9 +72,7 @@ def gather(database: duckdb.DuckDBPyConnection) -> Contents:
             )
             for section in content["sections"]
         ],
-        tables=_freshness(
-            {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)}")}
-        ),
+        tables=_freshness(syncs),
     )
 
 
@@ -122,8 +121,21 @@ def _first(rows: list[Row]) -> Row:
     return rows[0] if rows else {}
 
 
+def _as_of(applications: datetime | None, syncs: Iterable[Row]) -> datetime | None:
+    """Return the moment that all numbers are at least as new as, if their tables were synced."""
+    older = [row["values_as_of"] for row in syncs if _rolls(row)]
+    return applications and min([applications, *older])
+
+
+def _rolls(row: Row) -> bool:
+    """Return whether the last sync left values that are older than its beginning."""
+    known, begun = row["values_as_of"], row["proven_at"]
+    return bool(known and begun and begun - known > timedelta(minutes=1))
+
+
 def _freshness(found: Mapping[str, Row]) -> list[Row]:
-    never: Row = {"verdict": "never synced", "read_at": None, "complete_at": None, "rows": None}
+    never: Row = dict.fromkeys(("read_at", "complete_at", "rows", "values_as_of", "proven_at"))
+    never["verdict"] = "never synced"
     return [
         {
             "Table": name.replace("_", " "),
@@ -141,6 +153,8 @@ def _state(row: Row) -> str:
     state = words.get(row["verdict"], str(row["verdict"]))
     if row["complete_at"] and state != "complete":
         state += f"; complete on {_cell(row['complete_at'])}"
+    if _rolls(row):
+        state += f"; values as of {_cell(row['values_as_of'])}"
     return state[:1].upper() + state[1:]
 
 

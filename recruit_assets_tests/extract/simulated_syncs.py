@@ -13,8 +13,10 @@ from random import Random
 from typing import cast
 
 from recruit_assets.extract.counted import CountedWalk
+from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.jsonapi import Record, members
 from recruit_assets.extract.report import Proof, Verdict
+from recruit_assets.extract.rolling import Covered, RollingWalk
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.walk import Walk
 from recruit_assets_tests.extract.simulated_api import BEGINNING, SimulatedSource, World
@@ -106,7 +108,7 @@ class LivingList:
         for _ in range(self.nature.pause):
             if self.random.random() < self.nature.hiding:
                 self.hide_or_return()
-        self.tick += self.random.choice([1, 5, 3 * OVERLAP])
+        self._wait()
         self._late = {id_ for id_ in self._late if self._stays_late(id_)}
         self._counts.clear()
 
@@ -176,6 +178,9 @@ class LivingList:
         is_young = id_ in self.records and self.records[id_].created > self.tick - OVERLAP
         return is_young and self.random.random() < 0.5
 
+    def _wait(self) -> None:
+        self.tick += self.random.choice([1, 5, 3 * OVERLAP])
+
     def _pass(self) -> None:
         self.tick += self.random.random() < 0.8
 
@@ -198,24 +203,26 @@ class Table:
     reading: type[CountedWalk] = CountedWalk
     rows: dict[int, tuple[int, int]] = field(default_factory=dict)
     cursor: int | None = None
+    walk: Walk | CountedWalk | RollingWalk | None = None  # the last reading
 
-    def plan(self, source: SimulatedSource, *, whole: bool) -> Walk | CountedWalk:
+    def plan(self, source: SimulatedSource, *, whole: bool) -> Walk | CountedWalk | RollingWalk:
         """Return the next reading, planned as the product does."""
         if whole or self.cursor is None:
             return Walk(cast(Source, source))
         since = max(1, self.cursor - OVERLAP)
         settled = max((i for i, (_, created) in self.rows.items() if created < since), default=-1)
         changes = partial(Walk, cast(Source, source), BEGINNING + timedelta(seconds=since))
-        return self.reading(cast(Source, source), changes, array("q", sorted(self.rows)), settled)
+        known = Covered(array("q", sorted(self.rows)), settled, Cover.whole(BEGINNING))
+        return self.reading(cast(Source, source), changes, known, timedelta(seconds=OVERLAP))
 
     def sync(self, living: LivingList, *, whole: bool = False) -> Outcome:
         """Read the list, ask for missing records by id, and store."""
         began, there = living.tick, living.versions()
         source = SimulatedSource(cast(World, living))
-        walk = self.plan(source, whole=whole)
+        walk = self.walk = self.plan(source, whole=whole)
         came = read(walk, living)
         proven = walk.report.verdict.proven
-        if isinstance(walk, CountedWalk) and walk.query.since:
+        if isinstance(walk, CountedWalk | RollingWalk) and not is_whole(walk):
             missing = [int(id_) for id_ in walk.missing]
         else:
             missing = sorted(self.rows.keys() - came) if proven else []
@@ -244,7 +251,7 @@ class Table:
         return self.rows.get(id_, (GONE, 0))[0]
 
 
-def read(walk: Walk | CountedWalk, living: LivingList) -> dict[int, int]:
+def read(walk: Walk | CountedWalk | RollingWalk, living: LivingList) -> dict[int, int]:
     """Read a list; return what came, by id: the version that came last.
 
     A record that is listed again pushes others past the reader of a whole list, so none is then.
@@ -255,6 +262,11 @@ def read(walk: Walk | CountedWalk, living: LivingList) -> dict[int, int]:
         living.keeps_places = walk.query.since is None
     pages.sort(key=lambda page: page.sequence)
     return {int(each.id): tick_of(each) for page in pages for each in page.records}
+
+
+def is_whole(walk: Walk | CountedWalk | RollingWalk) -> bool:
+    """Return whether a reading read the whole list."""
+    return walk.whole if isinstance(walk, RollingWalk) else walk.query.since is None
 
 
 def tick_of(record: Record) -> int:

@@ -19,6 +19,7 @@ import duckdb
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.column_policies import FOLLOWED
 from recruit_assets.load.connection import transaction
+from recruit_assets.load.cover import COVER
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.erasure import COMPACTED, NOTED
 from recruit_assets.load.forgotten import LISTED
@@ -130,7 +131,7 @@ def made() -> dict[str, str]:
                 present = columns_of(database, endpoint)
                 write_history(database, endpoint, "run", [], present, whole=False)
             prepare_syncs(database)
-            for table in (NOTED, COMPACTED, FOLLOWED, KEPT, LISTED, SALTED):
+            for table in (COVER, NOTED, COMPACTED, FOLLOWED, KEPT, LISTED, SALTED):
                 ensure(database, table)
         build(database, MARTS)
         return columns_in(database)
