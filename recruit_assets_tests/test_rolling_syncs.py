@@ -1,6 +1,6 @@
 """Lists that cannot be asked for their changes: syncs that read a part, with real parts."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -9,6 +9,9 @@ import pytest
 from recruit_assets.catalogue import Rolling
 from recruit_assets.extract.report import Proof, Verdict
 from recruit_assets.extract.rolling import AUDITS, SYNCS
+from recruit_assets.marts.build import build
+from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.report import gather
 from recruit_assets.options import Mode
 from recruit_assets.store import SyncResult
 from recruit_assets_tests.conftest import Project
@@ -295,3 +298,21 @@ def test_an_audit_of_a_list_that_was_read_with_other_parameters_proves_nothing(
 
 def synced(project: Project) -> SyncResult:
     return project.sync("candidates", rolling=Rolling.always)
+
+
+def test_marts_and_the_report_are_as_old_as_the_oldest_value(project: Project) -> None:
+    project.sync("job_applications")
+    aside = "UPDATE recruit_meta.syncs SET values_as_of = started - INTERVAL {} HOUR"
+    with duckdb.connect(str(project.path)) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        for hours in (0, 20):
+            database.execute(aside.format(hours))
+            build(database, MARTS)
+            ((begun,),) = database.execute("SELECT started FROM recruit_meta.syncs").fetchall()
+            as_of = begun - timedelta(hours=hours)
+            marts = "SELECT DISTINCT as_of FROM recruit_marts.applications"
+            assert database.execute(marts).fetchall() == [(as_of,)]
+            contents = gather(database)
+            assert contents.as_of == as_of
+            (row,) = [each for each in contents.tables if each["Table"] == "job applications"]
+            assert ("values as of" in row["State"]) is bool(hours)
