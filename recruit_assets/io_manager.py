@@ -6,6 +6,7 @@ rows; `metadata` has the numbers in the UI.
 
 import sys
 from collections.abc import Mapping
+from datetime import UTC
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,6 +24,7 @@ from recruit_assets.load.schema import BOOKKEEPING, existing_table, missing_tabl
 from recruit_assets.load.sweep import CURRENT
 from recruit_assets.load.upsert import Target, UpsertResult, upsert_rows
 from recruit_assets.metadata import CROWDED, ELSEWHERE, counts, facts, stored, upserted
+from recruit_assets.options import Mode
 from recruit_assets.reading import Reading
 from recruit_assets.resources import as_dagster_failure
 from recruit_assets.result import SyncResult
@@ -247,5 +249,10 @@ def _log(context: dg.OutputContext, result: SyncResult) -> None:
         f"{merged.inserted:,} inserted, {merged.updated:,} updated, {merged.unchanged:,} "
         f"unchanged, {result.deleted:,} deleted, {merged.undeleted:,} undeleted"
     )
+    if result.cover and result.read_as_of and reading.mode is Mode.incremental:
+        log.info(
+            f"{name}: a part of the list was read again, so every record was read at "
+            f"{result.read_as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC or later"
+        )
     if result.kept:
         log.info(f"{name}: {result.kept:,} rows were not in the list, and are there")

@@ -1,6 +1,6 @@
 """Lists that cannot be asked for their changes: syncs that read a part, with real parts."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -9,9 +9,13 @@ import pytest
 from recruit_assets.catalogue import Rolling
 from recruit_assets.extract.report import Proof, Verdict
 from recruit_assets.extract.rolling import AUDITS, SYNCS
+from recruit_assets.marts.build import build
+from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.report import gather
 from recruit_assets.options import Mode
 from recruit_assets.result import SyncResult
-from recruit_assets_tests.conftest import Project
+from recruit_assets.sandbox import World
+from recruit_assets_tests.conftest import Project, metadata
 from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
@@ -176,6 +180,29 @@ def test_what_another_key_has_shown_is_forgotten_even_if_nothing_is_proven(
     assert ranges(project, "todos") == []
 
 
+@pytest.mark.parametrize("name", ["todos", "candidates"])
+def test_a_sync_that_is_stored_while_a_part_is_read_leaves_no_proof(
+    project: Project, name: str
+) -> None:
+    """The other one stores a record that was deleted before the search, which knows nothing."""
+    known(project, name, 8 * SIZE + 15)
+    stored = list[Any]()
+
+    def other(world: World) -> None:
+        born = world.add(name, OLD | DATED if name == "candidates" else OLD)
+        project.sync(name, mode=Mode.full)
+        world.remove(name, born)
+        stored.extend(ranges(project, name))
+
+    project.sandbox.before(name, other)
+    result = project.sync(name, mode=Mode.audit, rolling=Rolling.always)
+    unproven = {"todos": Verdict.INCOMPLETE, "candidates": Verdict.WINDOW}
+    assert (result.report.verdict, result.report.proof) == (unproven[name], None)
+    assert ranges(project, name) == stored
+    project.sandbox.clear_faults()
+    assert project.sync(name, mode=Mode.audit, rolling=Rolling.always).deleted == 1
+
+
 @pytest.mark.parametrize(
     ("records", "options", "parts"),
     [
@@ -295,3 +322,33 @@ def test_an_audit_of_a_list_that_was_read_with_other_parameters_proves_nothing(
 
 def synced(project: Project) -> SyncResult:
     return project.sync("candidates", rolling=Rolling.always)
+
+
+def test_marts_and_the_report_are_as_old_as_the_oldest_value(project: Project) -> None:
+    project.sync("job_applications")
+    aside = "UPDATE recruit_meta.syncs SET values_as_of = started - INTERVAL {} HOUR"
+    with duckdb.connect(str(project.path)) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        for hours in (0, 20):
+            database.execute(aside.format(hours))
+            build(database, MARTS)
+            ((begun,),) = database.execute("SELECT started FROM recruit_meta.syncs").fetchall()
+            as_of = begun - timedelta(hours=hours)
+            marts = "SELECT DISTINCT as_of FROM recruit_marts.applications"
+            assert database.execute(marts).fetchall() == [(as_of,)]
+            contents = gather(database)
+            assert contents.as_of == as_of
+            (row,) = [each for each in contents.tables if each["Table"] == "job applications"]
+            assert ("values as of" in row["State"]) is bool(hours)
+
+
+def test_a_run_shows_since_when_all_is_known(project: Project) -> None:
+    known(project, "todos", 8 * SIZE + 15)
+    project.settings = {"rolling": Rolling.always}
+    result = project.materialize("todos")
+    shown = metadata(result, "todos")
+    ((oldest,),) = project.query("SELECT min(since) FROM recruit_meta.cover")
+    assert shown["values_as_of"] == shown["read_as_of"] == oldest.timestamp()
+    logged = [entry.user_message for entry in project.instance.all_logs(result.run_id)]
+    said = f"so every record was read at {oldest:%Y-%m-%d %H:%M} UTC or later"
+    assert any(each.endswith(said) for each in logged)

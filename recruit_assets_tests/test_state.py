@@ -142,14 +142,17 @@ ODD_TIMES = ["-infinity", "5000-01-01 (BC) 00:00:00+00", "0001-01-01 00:05:00+00
 @pytest.mark.parametrize("odd", ODD_TIMES)
 def test_a_time_that_no_clock_has_written_counts_as_none(project: Project, odd: str) -> None:
     project.sync(NAME)
-    times = ", ".join(f"{name} = '{odd}'" for name in ("started", "finished", "cursor"))
+    written = ("started", "finished", "cursor", "values_as_of", "read_as_of")
+    times = ", ".join(f"{name} = '{odd}'" for name in written)
     change(project, f"UPDATE recruit_meta.syncs SET {times}")
+    change(project, f"UPDATE recruit_meta.cover SET since = '{odd}'")
     found, shown = status(project)
     assert (found.verdict, found.synced_at, found.proven_at) == ("complete", None, None)
     assert shown["behind_by_seconds"] is shown["last_complete"] is None
     assert project.query(
-        "SELECT started, finished, cursor, proven_at FROM recruit_meta.latest"
-    ) == [(None, None, None, None)]
+        "SELECT started, finished, cursor, proven_at, values_as_of, read_as_of "
+        "FROM recruit_meta.latest"
+    ) == [(None,) * 6]
     assert project.sync(NAME).mode is Mode.full
     assert project.sync(NAME).mode is Mode.incremental
 

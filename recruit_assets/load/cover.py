@@ -33,6 +33,8 @@ COVER = Table(
     },
 )
 
+_PLAUSIBLE = "CASE WHEN since BETWEEN to_timestamp(0) AND $now THEN since END"
+
 
 @dataclass(frozen=True)
 class StoredCover:
@@ -57,16 +59,14 @@ def stored_cover(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Sto
     if not found or COVER.defects(found) or not table_exists(database, endpoint.name):
         return None
     stored = database.execute(
-        f"SELECT low, high, since, listed FROM {table_name(database, COVER.name, META)} "
-        "WHERE endpoint = ? ORDER BY low, high",
-        [endpoint.name],
+        f"SELECT low, high, {_PLAUSIBLE}, listed "
+        f"FROM {table_name(database, COVER.name, META)} WHERE endpoint = $name ORDER BY low, high",
+        {"name": endpoint.name, "now": datetime.now(UTC)},
     ).fetchall()
     listed = {each[3] for each in stored}
     if len(listed) != 1 or any(None in each for each in stored):
         return None
     ranges = [(low, high, since) for low, high, since, _ in stored]
-    if max(since for _, _, since in ranges) > datetime.now(UTC):
-        return None
     return StoredCover(ranges, listed.pop(), _rows(database))
 
 
@@ -105,8 +105,9 @@ def oldest(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> datetime 
     if not columns_found(database, COVER.name, META):
         return None
     ((found,),) = database.execute(
-        f"SELECT min(since) FROM {table_name(database, COVER.name, META)} WHERE endpoint = ?",
-        [endpoint.name],
+        f"SELECT min({_PLAUSIBLE}) FROM {table_name(database, COVER.name, META)} "
+        "WHERE endpoint = $name",
+        {"name": endpoint.name, "now": datetime.now(UTC)},
     ).fetchall()
     return found  # type: ignore[no-any-return]
 

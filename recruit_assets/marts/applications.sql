@@ -48,7 +48,9 @@
 --   as_of: The time that the row describes: all values are at least as new
 
 WITH synced AS (
-    SELECT coalesce(max(values_as_of), max(read_from), now()) AS as_of
+    SELECT coalesce(max(
+        CASE WHEN proven_at - values_as_of > INTERVAL 1 MINUTE THEN values_as_of ELSE read_from END
+    ), now()) AS as_of
     FROM recruit_meta.latest
     WHERE endpoint = 'job_applications'
 ),

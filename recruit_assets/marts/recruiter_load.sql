@@ -38,7 +38,10 @@ WITH desk AS (
     SELECT assignee_id, 'todo', due < synced.today
     FROM recruit.todos
     CROSS JOIN (
-        SELECT coalesce(max(values_as_of), max(read_from), now())::DATE AS today
+        SELECT coalesce(max(
+            CASE WHEN proven_at - values_as_of > INTERVAL 1 MINUTE THEN values_as_of
+            ELSE read_from END
+        ), now())::DATE AS today
         FROM recruit_meta.latest
         WHERE endpoint = 'todos'
     ) AS synced

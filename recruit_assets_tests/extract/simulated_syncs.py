@@ -254,14 +254,21 @@ class Table:
 def read(walk: Walk | CountedWalk | RollingWalk, living: LivingList) -> dict[int, int]:
     """Read a list; return what came, by id: the version that came last.
 
-    A record that is listed again pushes others past the reader of a whole list, so none is then.
+    A record that is listed again pushes others past the reader of a whole list, or of a part, so
+    none is then.
     """
-    pages, living.keeps_places = [], walk.query.since is None
+    pages, living.keeps_places = [], _needs_places(walk)
     for page in walk:
         pages.append(page)
-        living.keeps_places = walk.query.since is None
+        living.keeps_places = _needs_places(walk)
     pages.sort(key=lambda page: page.sequence)
     return {int(each.id): tick_of(each) for page in pages for each in page.records}
+
+
+def _needs_places(walk: Walk | CountedWalk | RollingWalk) -> bool:
+    """Return whether a reading reads the whole list or a part of it, beside its changes."""
+    audits = isinstance(walk, CountedWalk) and walk._audits is not None
+    return audits or walk.query.since is None
 
 
 def is_whole(walk: Walk | CountedWalk | RollingWalk) -> bool:
