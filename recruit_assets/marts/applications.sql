@@ -1,19 +1,20 @@
 -- Every application: its job, its source, its stage and its outcome.
 --
 -- The terms that the other marts use are defined here. `outcome` is the first that applies:
--- rejected (it has a time of rejection), hired (it is in a stage of type Hired), gone (it was
--- deleted before either), active. `source` is the site that the application names, else the site
+-- rejected (it has a time of rejection), hired (it is in a stage of type Hired), unknown (the type of
+-- its stage is not known, so it may be hired), gone (it was deleted before either), active. `source` is the site that the application names, else the site
 -- that the candidate names, else Sourced (a recruiter added it), else Referral (an employee did),
 -- else Direct.
 -- Caveats: deleted applications stay, without personal data, so that the numbers of past months do
 -- not change when people are erased (except with RECRUIT_DELETED_ROWS=drop). `as_of` is when the
--- last good sync of the applications began.
+-- last sync that read the applications began.
 --
 -- Grain: application_id
 -- Check: count(*) = (SELECT count(*) FROM recruit.job_applications)
 -- Check: count(*) FILTER (outcome = 'rejected') = (SELECT count(*) FROM recruit.job_applications
 --   WHERE rejected_at IS NOT NULL)
 -- Check: count(*) FILTER (days_to_hire < 0 OR days_to_reject < 0 OR days_in_stage < 0) = 0
+-- Expect: count(*) FILTER (stage_type IS NULL) <= 0.01 * count(*)
 -- Picture: Applications by month
 -- Months:
 --   SELECT date_trunc('month', applied_at)::DATE AS label, count(*) AS value
@@ -27,15 +28,16 @@
 --   job: Title of the job
 --   job_status: Status of the job: open, draft, archived, unlisted or temp
 --   recruiter_id: Id in recruit.users of the job's recruiter
---   department: Department of the job
---   location: Name of the job's location, or its city
+--   department: Department of the job; No department if it has none, Not known if it was not read
+--   location: Name of the job's location, or its city; No location, Not known likewise
 --   source: Where the application came from
 --   stage_id: Id in recruit.stages of its current or last stage
 --   stage: Name of that stage
---   stage_type: Type of that stage: Inbox, In process or Hired
---   furthest: The furthest type of stage that it has reached, as far as is known; at least Inbox
+--   stage_type: Type of that stage: Inbox, In process or Hired; null if the stage is not known
+--   furthest: The furthest type of stage that it has reached, as far as is known; at least Inbox,
+--     null if its stage is not known
 --   interviewed: Whether it has reached an interview, as far as is known
---   outcome: rejected, hired, gone or active
+--   outcome: rejected, hired, unknown, gone or active
 --   applied_at: When it was made
 --   stage_since: When it entered its stage
 --   days_in_stage: Days since then, if it is active
@@ -62,6 +64,9 @@ way AS (
     FROM recruit_marts.stage_visits
     GROUP BY application_id
 ),
+jobs AS (
+    SELECT *, coalesce(location_id, locations_ids[1]) AS place_id FROM recruit.jobs
+),
 places AS (
     SELECT id, coalesce(nullif(trim(name), ''), nullif(trim(city), '')) AS location
     FROM recruit.locations
@@ -74,8 +79,10 @@ facts AS (
         coalesce(nullif(trim(j.title), ''), 'Job ' || a.job_id) AS job,
         j.status AS job_status,
         j.user_id AS recruiter_id,
-        coalesce(d.name, 'No department') AS department,
-        coalesce(p.location, 'No location') AS location,
+        coalesce(d.name, if(j.id IS NULL OR j.department_id IS NOT NULL, 'Not known', 'No department'))
+            AS department,
+        coalesce(p.location, if(j.id IS NULL OR j.place_id IS NOT NULL AND p.id IS NULL, 'Not known', 'No location'))
+            AS location,
         CASE
             WHEN nullif(trim(a.referring_site), '') IS NOT NULL THEN trim(a.referring_site)
             WHEN nullif(trim(c.referring_site), '') IS NOT NULL THEN trim(c.referring_site)
@@ -86,12 +93,17 @@ facts AS (
         a.stage_id,
         v.stage,
         v.stage_type,
-        CASE WHEN w.to_hired THEN 'Hired' WHEN w.to_process THEN 'In process' ELSE 'Inbox' END
-            AS furthest,
+        CASE
+            WHEN w.to_hired THEN 'Hired'
+            WHEN v.stage_type IS NULL THEN NULL
+            WHEN w.to_process THEN 'In process'
+            ELSE 'Inbox'
+        END AS furthest,
         coalesce(w.interviewed, false) AS interviewed,
         CASE
             WHEN a.rejected_at IS NOT NULL THEN 'rejected'
             WHEN v.stage_type = 'Hired' THEN 'hired'
+            WHEN v.stage_type IS NULL THEN 'unknown'
             WHEN a._deleted_at IS NOT NULL THEN 'gone'
             ELSE 'active'
         END AS outcome,
@@ -107,9 +119,9 @@ facts AS (
     LEFT JOIN recruit_marts.stage_visits AS v ON v.application_id = a.id AND v.is_current
     LEFT JOIN way AS w ON w.application_id = a.id
     LEFT JOIN recruit.candidates AS c ON c.id = a.candidate_id
-    LEFT JOIN recruit.jobs AS j ON j.id = a.job_id
+    LEFT JOIN jobs AS j ON j.id = a.job_id
     LEFT JOIN recruit.departments AS d ON d.id = j.department_id
-    LEFT JOIN places AS p ON p.id = coalesce(j.location_id, j.locations_ids[1])
+    LEFT JOIN places AS p ON p.id = j.place_id
 )
 SELECT
     application_id,

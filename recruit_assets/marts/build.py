@@ -23,12 +23,16 @@ Row = dict[str, Any]
 
 @dataclass
 class Built:
-    """Hold a built mart: its rows, the types of its columns, and its faults by kind."""
+    """Hold a built mart: its rows, the types of its columns, and its faults by kind.
+
+    `unmet` are the expectations that it does not meet, which do not make it wrong.
+    """
 
     mart: Mart
     rows: int
     types: dict[str, str]
     faults: dict[str, list[str]]
+    unmet: list[str]
 
     @property
     def wrong(self) -> bool:
@@ -55,8 +59,8 @@ def build(database: duckdb.DuckDBPyConnection, marts: Iterable[Mart]) -> list[Bu
     return built
 
 
-def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> dict[str, list[str]]:
-    """Return the faults of a mart's table as it is, by kind.
+def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
+    """Return what a mart's table is now.
 
     Raises:
         DatabaseProblem: it was never built.
@@ -64,7 +68,7 @@ def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> dict[str, list[s
     if not table_exists(database, mart.name, MARTS_SCHEMA):
         raise DatabaseProblem(f"There is no {MARTS_SCHEMA}.{mart.name} yet: materialize it first.")
     with known_columns(database):
-        return _faults(database, mart, table_name(database, mart.name, MARTS_SCHEMA))
+        return _inspect(database, mart, table_name(database, mart.name, MARTS_SCHEMA))
 
 
 def ask(database: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
@@ -87,8 +91,13 @@ def _build(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
     database.execute(f"COMMENT ON TABLE {table} IS {literal(mart.description)}")
     for name, meaning in mart.columns.items():
         database.execute(f"COMMENT ON COLUMN {table}.{quoted(name)} IS {literal(meaning)}")
+    return _inspect(database, mart, table)
+
+
+def _inspect(database: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> Built:
     types = dict(columns_found(database, mart.name, MARTS_SCHEMA))
-    return Built(mart, count(database, table), types, _faults(database, mart, table))
+    unmet = [sql for sql in mart.expected if not _holds(database, table, sql)]
+    return Built(mart, count(database, table), types, _faults(database, mart, table), unmet)
 
 
 def _faults(database: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> dict[str, list[str]]:

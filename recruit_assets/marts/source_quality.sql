@@ -5,11 +5,11 @@
 --
 -- Grain: source
 -- Check: coalesce(sum(applications), 0) = (SELECT count(*) FROM recruit.job_applications)
--- Check: count(*) FILTER (applications <> active + hired + rejected + gone) = 0
+-- Check: count(*) FILTER (applications <> active + hired + rejected + gone + unknown) = 0
 -- Picture: Hires by source
 -- Bars:
---   SELECT source AS label, hired AS value FROM recruit_marts.source_quality ORDER BY hired
---   DESC, applications DESC, source LIMIT 8
+--   SELECT source AS label, hired AS value FROM recruit_marts.source_quality WHERE
+--   (SELECT sum(unknown) = 0 FROM recruit_marts.source_quality) ORDER BY hired DESC, applications DESC, source LIMIT 8
 -- Columns:
 --   source: Where the applications came from, as defined in recruit_marts.applications
 --   applications: Applications from there
@@ -18,6 +18,7 @@
 --   hired: Those that are hired
 --   rejected: Those that were rejected
 --   gone: Those that were deleted before either
+--   unknown: Those whose stage is not known
 --   interview_rate: interviewed as a share of applications
 --   hire_rate: hired as a share of applications
 --   rejection_rate: rejected as a share of applications
@@ -31,6 +32,7 @@ SELECT
     count(*) FILTER (outcome = 'hired') AS hired,
     count(*) FILTER (outcome = 'rejected') AS rejected,
     count(*) FILTER (outcome = 'gone') AS gone,
+    count(*) FILTER (outcome = 'unknown') AS unknown,
     count(*) FILTER (interviewed) / count(*) AS interview_rate,
     count(*) FILTER (outcome = 'hired') / count(*) AS hire_rate,
     count(*) FILTER (outcome = 'rejected') / count(*) AS rejection_rate,

@@ -6,7 +6,7 @@
 -- Grain: application_id
 -- Check: count(*) = (SELECT count(*) FROM recruit.job_applications AS a LEFT JOIN recruit.stages
 --   AS s ON s.id = a.stage_id WHERE a.rejected_at IS NULL AND a._deleted_at IS NULL AND
---   lower(coalesce(s.legacy_stage_type_name, s.stage_type, '')) <> 'hired' AND
+--   lower(coalesce(s.legacy_stage_type_name, s.stage_type, 'hired')) <> 'hired' AND
 --   coalesce(a.changed_stage_at, a.created_at) <= (SELECT max(as_of) FROM
 --   recruit_marts.applications) - INTERVAL 14 DAY)
 -- Picture: Applications that have not moved for 14 days, by department

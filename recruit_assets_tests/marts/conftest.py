@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from shutil import copy
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 import time_machine
 
 from recruit_assets.resources import RecruitDatabase
+from recruit_assets.sandbox.times import NOW
+from recruit_assets_tests.marts.cases import live_cases
 from recruit_assets_tests.syncing import MART_ASSETS, resources
-from recruit_assets_tests.year import Year
+from recruit_assets_tests.year import WEEKS, Year
 
 Row = dict[str, Any]
 
@@ -61,9 +64,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture(scope="package", autouse=True)
-def at_the_end(year: Year) -> Iterator[None]:
+def at_the_end() -> Iterator[None]:
     """Let it be the end of the year: syncs in the future are not believed."""
-    with time_machine.travel(year.end, tick=True):
+    with time_machine.travel(NOW + timedelta(weeks=WEEKS), tick=True):
         yield
 
 
@@ -76,3 +79,15 @@ def answers(
 ) -> Answers:
     """What is answered at the end of the year."""
     return answer(Path(copy(year.path, tmp_path_factory.mktemp("answers"))), instance)
+
+
+@pytest.fixture(scope="package")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Year:
+    """The six weeks of what could mislead."""
+    return live_cases(tmp_path_factory.mktemp("cases") / "cases.duckdb")
+
+
+@pytest.fixture(scope="package")
+def case_answers(at_the_end: None, cases: Year, instance: dg.DagsterInstance) -> Answers:
+    """What is answered after them."""
+    return answer(cases.path, instance)

@@ -1,0 +1,213 @@
+"""What the log of a simulated company says of its applications, in plain Python.
+
+The log is what the API showed at each sync; what the marts should say of it is told in their
+headers, and computed here anew: no SQL, none of the project's code. `truths` has the other marts.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from recruit_assets_tests.year import Year
+
+TYPES = ["Inbox", "In process", "Hired"]
+Record = dict[str, Any]
+Groups = dict[tuple[Any, ...], list[Record]]
+
+
+def instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+def days(start: datetime | None, end: datetime | None) -> float | None:
+    if start is None or end is None:
+        return None
+    return max(0.0, (end - start).total_seconds() / 86_400)
+
+
+def known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def middle(values: Iterable[float | None]) -> float | None:
+    found = known(values)
+    return median(found) if found else None
+
+
+def ninetieth(values: Iterable[float | None]) -> float | None:
+    found = sorted(known(values))
+    place = 0.9 * (len(found) - 1)
+    below = int(place)
+    above = min(below + 1, len(found) - 1)
+    return found[below] + (found[above] - found[below]) * (place - below) if found else None
+
+
+def month(moment: datetime | None) -> Any:
+    return moment.date().replace(day=1) if moment else None
+
+
+def target(record: Record, name: str) -> Any:
+    related = record["relationships"][name]
+    return related["id"] if related else None
+
+
+class Company:
+    """The log, read as the marts' headers say it is to be read."""
+
+    def __init__(self, year: Year) -> None:
+        # What is gone stays known as it was seen last.
+        self.records = {
+            name.replace("_", "-"): {
+                id_: each for seen in year.syncs(name) for id_, each in seen.records.items()
+            }
+            for name in {seen.endpoint for seen in year.log}
+        }
+        self.current = {
+            name.replace("_", "-"): set(year.current(name))
+            for name in {seen.endpoint for seen in year.log}
+        }
+        self.as_of = self.today = year.end
+        self.deleted_at = self._deleted_at(year)
+        gone = self.records["job-applications"].keys() - self.current["job-applications"]
+        assert self.deleted_at.keys() == gone != set()
+        self.interview = self._interviews()
+        self.passed = self._passed(year)
+        self.visits = {id_: self._visits(id_) for id_ in self.records["job-applications"]}
+        self.applications = {
+            id_: self._application(id_) for id_ in self.records["job-applications"]
+        }
+
+    def _deleted_at(self, year: Year) -> dict[str, datetime]:
+        """When the applications that are gone were missed first, by a reading of the whole list."""
+        deleted_at: dict[str, datetime] = {}
+        known: set[str] = set()
+        for seen in year.syncs("job_applications"):
+            known |= seen.records.keys()
+            for id_ in known:
+                if id_ in seen.records:
+                    deleted_at.pop(id_, None)
+                elif seen.complete:
+                    deleted_at.setdefault(id_, seen.at)
+        return deleted_at
+
+    def _passed(self, year: Year) -> dict[str, list[tuple[str, datetime]]]:
+        """The stages that each application was seen in, one after the other, and since when."""
+        passed: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+        for seen in year.syncs("job_applications"):
+            for id_, record in seen.records.items():
+                since = instant(record["attributes"]["changed-stage-at"])
+                assert since is not None
+                stood = (target(record, "stage"), since)
+                if stood not in passed[id_][-1:]:
+                    passed[id_].append(stood)
+        return passed
+
+    def type_of(self, stage: str) -> str:
+        return str(self.records["stages"][stage]["attributes"]["legacy-stage-type-name"])
+
+    def _interviews(self) -> set[str]:
+        """Stages that are an interview, or come after one in the job's order."""
+        first: dict[str, int] = {}
+        stages = self.records["stages"].values()
+        for stage in stages:
+            job, order = target(stage, "job"), stage["attributes"]["row-order"]
+            if "interview" in stage["attributes"]["name"].lower():
+                first[job] = min(order, first.get(job, order))
+        return {
+            stage["id"]
+            for stage in stages
+            if stage["attributes"]["row-order"] >= first.get(target(stage, "job"), 10**9)
+        }
+
+    def _visits(self, id_: str) -> dict[str, Record]:
+        record = self.records["job-applications"][id_]
+        visits: dict[str, Record] = {}
+        stood = self.passed[id_]
+        for (stage, came), (_, went) in pairwise(stood):
+            visit = visits.setdefault(stage, {"entered": came, "left": went, "current": False})
+            visit["entered"] = min(visit["entered"], came)
+            visit["left"] = max(visit["left"], went)
+        current = target(record, "stage")
+        since = min([came for stage, came in stood if stage == current])
+        rejected = instant(record["attributes"]["rejected-at"])
+        visits[current] = {
+            "entered": since,
+            "left": rejected or self.deleted_at.get(id_),
+            "current": True,
+        }
+        return visits
+
+    def _source(self, record: Record, candidate: Record) -> str:
+        for site in (record["attributes"]["referring-site"], candidate.get("referring-site")):
+            if site:
+                return str(site)
+        if record["attributes"]["sourced"] or candidate.get("sourced"):
+            return "Sourced"
+        return "Referral" if candidate.get("referred") else "Direct"
+
+    def _place(self, job: Record) -> str:
+        ids = [target(job, "location"), *(each["id"] for each in job["relationships"]["locations"])]
+        first = next((id_ for id_ in ids if id_), None)
+        if first is None:
+            return "No location"
+        place = self.records["locations"][first]["attributes"]
+        return str(place["name"] or place["city"])
+
+    def _application(self, id_: str) -> Record:
+        record = self.records["job-applications"][id_]
+        attributes = record["attributes"]
+        job = self.records["jobs"][target(record, "job")]
+        department = target(job, "department")
+        candidate = self.records["candidates"].get(target(record, "candidate"), {})
+        candidate = candidate.get("attributes", {})
+        stage = target(record, "stage")
+        visits = self.visits[id_]
+        applied, rejected = instant(attributes["created-at"]), instant(attributes["rejected-at"])
+        since = instant(attributes["changed-stage-at"])
+        outcome = "gone" if id_ in self.deleted_at else "active"
+        outcome = "hired" if self.type_of(stage) == "Hired" else outcome
+        outcome = "rejected" if rejected else outcome
+        hired = None
+        if outcome == "hired":
+            hired = min(v["entered"] for s, v in visits.items() if self.type_of(s) == "Hired")
+        started = instant(job["attributes"]["start-date"] or job["attributes"]["created-at"])
+        return {
+            "application_id": id_,
+            "candidate_id": target(record, "candidate"),
+            "job_id": job["id"],
+            "job": job["attributes"]["title"],
+            "job_status": job["attributes"]["status"],
+            "recruiter_id": target(job, "user"),
+            "department": self.records["departments"][department]["attributes"]["name"]
+            if department
+            else "No department",
+            "location": self._place(job),
+            "source": self._source(record, candidate),
+            "stage_id": stage,
+            "stage": self.records["stages"][stage]["attributes"]["name"],
+            "stage_type": self.type_of(stage),
+            "furthest": TYPES[max([0, *(TYPES.index(self.type_of(each)) for each in visits)])],
+            "interviewed": bool(visits.keys() & self.interview),
+            "outcome": outcome,
+            "applied_at": applied,
+            "stage_since": since,
+            "days_in_stage": days(since, self.as_of) if outcome == "active" else None,
+            "hired_at": hired,
+            "days_to_hire": days(applied, hired),
+            "days_to_fill": days(started, hired),
+            "rejected_at": rejected,
+            "days_to_reject": days(applied, rejected),
+            "reject_reason_id": target(record, "reject-reason"),
+            "as_of": self.as_of,
+        }
+
+    def grouped(self, key: Callable[[Record], tuple[Any, ...]], **equal: Any) -> Groups:
+        """Applications by key, those only that have these values."""
+        groups: Groups = defaultdict(list)
+        for each in self.applications.values():
+            if all(each[name] == value for name, value in equal.items()):
+                groups[key(each)].append(each)
+        return groups

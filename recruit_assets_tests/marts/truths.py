@@ -1,0 +1,271 @@
+"""Each mart but that of the applications, computed from what `truth` says of them."""
+
+from collections import defaultdict
+from typing import Any
+
+from recruit_assets_tests.marts.truth import (
+    TYPES,
+    Company,
+    Record,
+    days,
+    instant,
+    known,
+    middle,
+    month,
+    ninetieth,
+    target,
+)
+
+OUTCOMES = ("active", "hired", "rejected", "gone", "unknown")
+LOAD = (
+    "open_jobs", "active_applications", "stuck_applications", "open_todos", "overdue_todos",
+)  # fmt: skip
+
+
+def stage_visits(company: Company) -> list[Record]:
+    return [
+        {
+            "application_id": id_,
+            "stage_id": stage,
+            "stage": company.records["stages"][stage]["attributes"]["name"],
+            "stage_type": company.type_of(stage),
+            "is_interview": stage in company.interview,
+            "is_current": visit["current"],
+            "entered_at": visit["entered"],
+            "left_at": visit["left"],
+            "days": days(visit["entered"], visit["left"]),
+        }
+        for id_, visits in company.visits.items()
+        for stage, visit in visits.items()
+    ]
+
+
+def applications(company: Company) -> list[Record]:
+    return list(company.applications.values())
+
+
+def stood(company: Company, id_: str, type_: str) -> float | None:
+    """Days that an application stood in stages of a type, if it has left them all."""
+    spans = [
+        days(visit["entered"], visit["left"])
+        for stage, visit in company.visits[id_].items()
+        if company.type_of(stage) == type_
+    ]
+    return sum(known(spans)) if spans and None not in spans else None
+
+
+def hiring_funnel(company: Company) -> list[Record]:
+    rows = []
+    for (job,), group in company.grouped(lambda each: (each["job_id"],)).items():
+        for position, type_ in enumerate(TYPES):
+            entered = [each for each in group if TYPES.index(each["furthest"]) >= position]
+            passed = [each for each in group if TYPES.index(each["furthest"]) > position]
+            here = [
+                each
+                for each in group
+                if each["outcome"] == "active" and each["stage_type"] == type_
+            ]
+            rate = len(passed) / len(entered) if entered and position < 2 else None
+            rows.append(
+                {
+                    "job_id": job,
+                    "job": group[0]["job"],
+                    "department": group[0]["department"],
+                    "stage_type": type_,
+                    "position": position + 1,
+                    "unknown": 0,  # all stages could be read
+                    "entered": len(entered),
+                    "now": len(here),
+                    "passed_on": len(passed),
+                    "conversion_rate": rate,
+                    "median_days": middle(
+                        stood(company, each["application_id"], type_) for each in group
+                    ),
+                }
+            )
+    return rows
+
+
+def levels(rows: list[Record], *names: str) -> dict[tuple[str, Any], list[Record]]:
+    """Rows for the company, and by the value of each of these."""
+    groups = defaultdict(list, {("company", None): rows})
+    for name in names:
+        for row in rows:
+            groups[name.removesuffix("_id"), row[name]].append(row)
+    return groups
+
+
+def keys(level: str, value: Any, rows: list[Record], *names: str) -> Record:
+    """The columns that say what a row is for."""
+    found = {name: value if level == name.removesuffix("_id") else None for name in names}
+    if "job_id" in names:
+        found["job"] = rows[0]["job"] if level == "job" else None
+    return {"level": level, **found}
+
+
+def time_to_hire(company: Company) -> list[Record]:
+    hired = [
+        {**each, "month": month(each["hired_at"])}
+        for each in company.applications.values()
+        if each["outcome"] == "hired"
+    ]
+    names = ("department", "job_id", "month")
+    return [
+        {
+            **keys(level, value, rows, *names),
+            "hires": len(rows),
+            "median_days_to_hire": middle(row["days_to_hire"] for row in rows),
+            "p90_days_to_hire": ninetieth(row["days_to_hire"] for row in rows),
+            "median_days_to_fill": middle(row["days_to_fill"] for row in rows),
+        }
+        for (level, value), rows in levels(hired, *names).items()
+    ]
+
+
+def source_quality(company: Company) -> list[Record]:
+    rows = []
+    for (source,), group in company.grouped(lambda each: (each["source"],)).items():
+        outcomes = [each["outcome"] for each in group]
+        interviewed = sum(each["interviewed"] for each in group)
+        count = {name: outcomes.count(name) for name in OUTCOMES}
+        rows.append(
+            {
+                "source": source,
+                "applications": len(group),
+                **count,
+                "interviewed": interviewed,
+                "interview_rate": interviewed / len(group),
+                "hire_rate": count["hired"] / len(group),
+                "rejection_rate": count["rejected"] / len(group),
+                "median_days_to_hire": middle(each["days_to_hire"] for each in group),
+            }
+        )
+    return rows
+
+
+def rejections(company: Company) -> list[Record]:
+    groups = company.grouped(
+        lambda each: (each["reject_reason_id"], each["stage"], each["stage_type"]),
+        outcome="rejected",
+    )
+    total = sum(len(group) for group in groups.values())
+    reasons = {
+        id_: record["attributes"] for id_, record in company.records["reject-reasons"].items()
+    }
+    return [
+        {
+            "reject_reason_id": reason,
+            "reason": reasons[reason]["reason"],
+            "decided_by": "company" if reasons[reason]["rejected-by-company"] else "candidate",
+            "stage": stage,
+            "stage_type": type_,
+            "rejections": len(group),
+            "rejection_share": len(group) / total,
+            "median_days_to_reject": middle(each["days_to_reject"] for each in group),
+        }
+        for (reason, stage, type_), group in groups.items()
+    ]
+
+
+def offers(company: Company) -> list[Record]:
+    seen = []
+    for record in company.records["job-offers"].values():
+        application = company.applications[target(record, "job-application")]
+        attributes = record["attributes"]
+        sent, answered = instant(attributes["sent-at"]), instant(attributes["answered-at"])
+        seen.append(
+            {
+                "department": application["department"],
+                "job_id": application["job_id"],
+                "job": application["job"],
+                "month": month(sent),
+                "status": attributes["status"],
+                "open": attributes["status"] == "sent"
+                and record["id"] in company.current["job-offers"],
+                "sent": sent is not None,
+                "days": days(sent, answered),
+            }
+        )
+    names = ("department", "job_id", "month")
+    rows = []
+    for (level, value), group in levels(seen, *names).items():
+        said = [each["status"] for each in group]
+        accepted, declined = said.count("accepted"), said.count("declined")
+        rows.append(
+            {
+                **keys(level, value, group, *names),
+                "offers": len(group),
+                "sent": sum(each["sent"] for each in group),
+                "accepted": accepted,
+                "declined": declined,
+                "open": sum(each["open"] for each in group),
+                "acceptance_rate": accepted / (accepted + declined)
+                if accepted + declined
+                else None,
+                "median_days_to_answer": middle(each["days"] for each in group),
+            }
+        )
+    return rows
+
+
+def candidate_nps(company: Company) -> list[Record]:
+    seen = []
+    for record in company.records["nps-responses"].values():
+        application = company.applications[target(record, "job-application")]
+        stage = company.records["stages"][target(record, "stage")]["attributes"]["name"]
+        scored = instant(record["attributes"]["scored-at"])
+        score = record["attributes"]["score"]
+        department = application["department"]
+        seen.append(
+            {"score": score, "month": month(scored), "department": department, "stage": stage}
+        )
+    names = ("month", "department", "stage")
+    rows = []
+    for (level, value), group in levels(seen, *names).items():
+        scores = known(each["score"] for each in group)
+        promoters = sum(score >= 9 for score in scores)
+        detractors = sum(score <= 6 for score in scores)
+        rows.append(
+            {
+                **keys(level, value, group, *names),
+                "asked": len(group),
+                "scores": len(scores),
+                "promoters": promoters,
+                "passives": len(scores) - promoters - detractors,
+                "detractors": detractors,
+                "response_rate": len(scores) / len(group),
+                "nps": 100 * (promoters - detractors) / len(scores) if scores else None,
+                "mean_score": sum(scores) / len(scores) if scores else None,
+            }
+        )
+    return rows
+
+
+def stuck_applications(company: Company) -> list[Record]:
+    names = (
+        "application_id job_id job job_status department location stage stage_type stage_since "
+        "days_in_stage recruiter_id"
+    )
+    return [
+        {name: each[name] for name in names.split()}
+        for each in company.applications.values()
+        if each["outcome"] == "active" and each["days_in_stage"] >= 14
+    ]
+
+
+def recruiter_load(company: Company) -> list[Record]:
+    load: dict[str | None, Record] = defaultdict(lambda: dict.fromkeys(LOAD, 0))
+    for job in company.records["jobs"].values():
+        load[target(job, "user")]["open_jobs"] += job["attributes"]["status"] == "open"
+    for each in company.applications.values():
+        desk = load[each["recruiter_id"]]
+        desk["active_applications"] += each["outcome"] == "active"
+        desk["stuck_applications"] += each["outcome"] == "active" and each["days_in_stage"] >= 14
+    for todo in company.records["todos"].values():
+        if todo["attributes"]["completed-at"]:
+            continue
+        due = todo["attributes"]["due"]
+        desk = load[target(todo, "assignee")]
+        desk["open_todos"] += 1
+        desk["overdue_todos"] += bool(due) and due < company.today.date().isoformat()
+    return [{"user_id": user, **desk} for user, desk in load.items() if any(desk.values())]
