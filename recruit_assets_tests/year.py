@@ -141,7 +141,8 @@ def sync_all(
             source = Source(client, endpoint, RetryLimits(first_wait=0, default_wait=0), LOG)
             records = dict(sandbox.world.table(endpoint.path))
             result = sync(source, opened, path.exists, Options(mode), run_id)
-            assert result.mode is mode
+            # It may be cheaper to read a short list whole than to search it for deletions.
+            assert result.mode is mode or not whole
             complete = result.report.verdict is Verdict.COMPLETE
             log.append(Seen(endpoint.name, number, at, run_id, complete, records))
         client.close()

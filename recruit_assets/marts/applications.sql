@@ -6,7 +6,8 @@
 -- that the candidate names, else Sourced (a recruiter added it), else Referral (an employee did),
 -- else Direct.
 -- Caveats: deleted applications stay, without personal data, so that the numbers of past months do
--- not change when people are erased (except with RECRUIT_DELETED_ROWS=drop). `as_of` is when the
+-- not change when people are erased (except with RECRUIT_DELETED_ROWS=drop). A duration whose end is
+-- before its start is null, here and in the other marts. `as_of` is when the
 -- last sync that read the applications began.
 --
 -- Grain: application_id
@@ -39,11 +40,13 @@
 --   interviewed: Whether it has reached an interview, as far as is known
 --   outcome: rejected, hired, unknown, gone or active
 --   applied_at: When it was made
---   stage_since: When it entered its stage
+--   stage_since: When its stay in that stage began; if a rejection was undone, when that was seen
 --   days_in_stage: Days since then, if it is active
---   hired_at: When it first entered a stage of type Hired, if it is hired
---   days_to_hire: Days from applying to that
---   days_to_fill: Days from the job's start (its creation, if it has none) to that
+--   hired_at: When it entered the stages of type Hired, if it is hired
+--   hire_undone: Whether it was in a stage of type Hired, and is not hired any more
+--   days_to_hire: Days from applying to being hired
+--   days_to_fill: Days from the job's start (its creation, if it has none) to the hire; null if the
+--     job was advertised again after it
 --   rejected_at: When it was rejected
 --   days_to_reject: Days from applying to that
 --   reject_reason_id: Id of the reason
@@ -60,8 +63,15 @@ way AS (
         bool_or(stage_type = 'Hired') AS to_hired,
         bool_or(stage_type = 'In process') AS to_process,
         bool_or(is_interview) AS interviewed,
-        min(entered_at) FILTER (stage_type = 'Hired') AS hired_at
-    FROM recruit_marts.stage_visits
+        min(entered_at) FILTER (spell > last_elsewhere) AS hired_at
+    FROM (
+        SELECT
+            *,
+            coalesce(
+                max(spell) FILTER (stage_type IS DISTINCT FROM 'Hired') OVER (PARTITION BY application_id), 0
+            ) AS last_elsewhere
+        FROM recruit_marts.stage_spells
+    )
     GROUP BY application_id
 ),
 jobs AS (
@@ -108,15 +118,18 @@ facts AS (
             ELSE 'active'
         END AS outcome,
         a.created_at AS applied_at,
-        coalesce(a.changed_stage_at, a.created_at) AS stage_since,
+        coalesce(v.entered_at, a.changed_stage_at, a.created_at) AS stage_since,
         CASE WHEN outcome = 'hired' THEN w.hired_at END AS hired_at,
+        CASE WHEN outcome <> 'unknown' THEN coalesce(w.to_hired, false) AND outcome <> 'hired' END
+            AS hire_undone,
         coalesce(j.start_date, j.created_at) AS job_started_at,
         a.rejected_at,
         a.reject_reason_id,
         s.as_of
     FROM recruit.job_applications AS a
     CROSS JOIN synced AS s
-    LEFT JOIN recruit_marts.stage_visits AS v ON v.application_id = a.id AND v.is_current
+    LEFT JOIN recruit_marts.stage_spells AS v
+        ON v.application_id = a.id AND v.stage_id = a.stage_id AND v.next_stage_id IS NULL
     LEFT JOIN way AS w ON w.application_id = a.id
     LEFT JOIN recruit.candidates AS c ON c.id = a.candidate_id
     LEFT JOIN jobs AS j ON j.id = a.job_id
@@ -141,16 +154,13 @@ SELECT
     outcome,
     applied_at,
     stage_since,
-    CASE
-        WHEN outcome <> 'active' THEN NULL
-        WHEN as_of < stage_since THEN 0
-        ELSE (epoch_ms(as_of) - epoch_ms(stage_since)) / 86_400_000
-    END AS days_in_stage,
+    CASE WHEN outcome = 'active' THEN days_between(stage_since, as_of) END AS days_in_stage,
     hired_at,
-    if(hired_at < applied_at, 0, (epoch_ms(hired_at) - epoch_ms(applied_at)) / 86_400_000) AS days_to_hire,
-    if(hired_at < job_started_at, 0, (epoch_ms(hired_at) - epoch_ms(job_started_at)) / 86_400_000) AS days_to_fill,
+    hire_undone,
+    days_between(applied_at, hired_at) AS days_to_hire,
+    days_between(job_started_at, hired_at) AS days_to_fill,
     rejected_at,
-    if(rejected_at < applied_at, 0, (epoch_ms(rejected_at) - epoch_ms(applied_at)) / 86_400_000) AS days_to_reject,
+    days_between(applied_at, rejected_at) AS days_to_reject,
     reject_reason_id,
     as_of
 FROM facts

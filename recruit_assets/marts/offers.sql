@@ -26,6 +26,7 @@
 --   open: Those that were sent and are not answered yet
 --   acceptance_rate: accepted as a share of those answered
 --   median_days_to_answer: Median of the days from sending to the answer
+--   with_days_to_answer: Answers that the median is of
 
 WITH answers AS (
     SELECT
@@ -46,9 +47,7 @@ offers AS (
         o.sent_at IS NOT NULL OR o.is_accepted OR o.is_declined AS is_sent,
         is_sent AND NOT o.is_accepted AND NOT o.is_declined AND o.answered_at IS NULL
             AND o._deleted_at IS NULL AS is_open,
-        if(
-            o.answered_at < o.sent_at, 0, (epoch_ms(o.answered_at) - epoch_ms(o.sent_at)) / 86_400_000
-        ) AS days
+        days_between(o.sent_at, o.answered_at) AS days
     FROM answers AS o
     LEFT JOIN recruit_marts.applications AS a ON a.application_id = o.job_application_id
 )
@@ -69,7 +68,8 @@ SELECT
     count(*) FILTER (is_declined) AS declined,
     count(*) FILTER (is_open) AS open,
     CASE WHEN accepted + declined > 0 THEN accepted / (accepted + declined) END AS acceptance_rate,
-    median(days) FILTER (is_accepted OR is_declined) AS median_days_to_answer
+    median(days) FILTER (is_accepted OR is_declined) AS median_days_to_answer,
+    count(days) FILTER (is_accepted OR is_declined) AS with_days_to_answer
 FROM offers
 GROUP BY GROUPING SETS ((), (department), (job_id), (month))
 ORDER BY ALL

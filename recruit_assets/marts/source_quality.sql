@@ -16,6 +16,7 @@
 --   active: Those that are active
 --   interviewed: Those that have reached an interview, as far as is known
 --   hired: Those that are hired
+--   hires_undone: Those that were hired and are not any more
 --   rejected: Those that were rejected
 --   gone: Those that were deleted before either
 --   unknown: Those whose stage is not known
@@ -30,6 +31,7 @@ SELECT
     count(*) FILTER (outcome = 'active') AS active,
     count(*) FILTER (interviewed) AS interviewed,
     count(*) FILTER (outcome = 'hired') AS hired,
+    count(*) FILTER (hire_undone) AS hires_undone,
     count(*) FILTER (outcome = 'rejected') AS rejected,
     count(*) FILTER (outcome = 'gone') AS gone,
     count(*) FILTER (outcome = 'unknown') AS unknown,

@@ -7,8 +7,8 @@
 -- Check: count(*) = (SELECT count(*) FROM recruit.job_applications AS a LEFT JOIN recruit.stages
 --   AS s ON s.id = a.stage_id WHERE a.rejected_at IS NULL AND a._deleted_at IS NULL AND
 --   lower(coalesce(s.legacy_stage_type_name, s.stage_type, 'hired')) <> 'hired' AND
---   coalesce(a.changed_stage_at, a.created_at) <= (SELECT max(as_of) FROM
---   recruit_marts.applications) - INTERVAL 14 DAY)
+--   (SELECT max(entered_at) FROM recruit_marts.stage_spells AS p WHERE p.application_id = a.id) <=
+--   (SELECT max(as_of) FROM recruit_marts.applications) - INTERVAL 14 DAY)
 -- Picture: Applications that have not moved for 14 days, by department
 -- Bars:
 --   SELECT department AS label, count(*) AS value FROM recruit_marts.stuck_applications GROUP BY
@@ -22,7 +22,7 @@
 --   location: Location of the job
 --   stage: Name of its stage
 --   stage_type: Type of that stage
---   stage_since: When it entered the stage
+--   stage_since: When its stay in the stage began
 --   days_in_stage: Days since then
 --   recruiter_id: Id in recruit.users of the job's recruiter
 

@@ -1,7 +1,8 @@
 -- How long it takes to hire, and to fill a job: for the company, and by department, job and month.
 --
 -- Caveats: a hire counts in the month in which it was made. The time to fill starts with the job's
--- advertisement, also for later hires of the same job.
+-- advertisement, also for later hires of the same job. If the job was advertised again after a hire,
+-- the time to fill of that hire is not known.
 --
 -- Grain: level, department, job_id, month
 -- Check: coalesce(sum(hires) FILTER (level = 'company'), 0) = (SELECT count(*) FROM
@@ -21,6 +22,8 @@
 --   job: Title of the job, if the level is job
 --   month: First day of the month of the hire (UTC), if the level is month
 --   hires: Applications that are hired
+--   with_days_to_hire: Those whose time to hire is known; the others were hired before they applied
+--   with_days_to_fill: Those whose time to fill is known; the others were hired before the job began
 --   median_days_to_hire: Median of the days from applying to being hired
 --   p90_days_to_hire: 90th percentile of the days from applying to being hired
 --   median_days_to_fill: Median of the days from the start of the job to the hire
@@ -42,6 +45,8 @@ SELECT
     CASE WHEN grouping(job_id) = 0 THEN any_value(job) END AS job,
     month,
     count(*) AS hires,
+    count(days_to_hire) AS with_days_to_hire,
+    count(days_to_fill) AS with_days_to_fill,
     median(days_to_hire) AS median_days_to_hire,
     quantile_cont(days_to_hire, 0.9) AS p90_days_to_hire,
     median(days_to_fill) AS median_days_to_fill

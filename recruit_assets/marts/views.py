@@ -32,6 +32,16 @@ _KNOWN: dict[tuple[str, str], Mapping[str, str]] = {  # SQL type by column, by s
         if each.history
     },
 }
+# Beside the views: the rules that all marts share.
+_MACROS = {
+    # An end before the start is unknown; by less than a minute, it is the API's own inaccuracy.
+    "days_between(begun, ended)": """
+        CASE
+            WHEN ended >= begun THEN (epoch_ms(ended) - epoch_ms(begun)) / 86_400_000
+            WHEN ended > begun - INTERVAL 1 MINUTE THEN 0
+        END
+    """,
+}
 _NUMBERS = count()  # of the catalogs, which all connections of this process share
 
 
@@ -52,6 +62,8 @@ def known_columns(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
         for (schema, table), rows in _views(database).items():
             view = f"{catalog}.{schema}.{quoted(table)}"
             database.execute(f"CREATE VIEW {view} AS {rows}")
+        for signature, meaning in _MACROS.items():
+            database.execute(f"CREATE MACRO {catalog}.{SCHEMA}.{signature} AS {meaning}")
         # The first catalog has the schemas that are not listed, such as that of the marts.
         path = ",".join([f"{quoted(file)}.main", *schemas])
         database.execute(f"SET search_path = {literal(path)}")

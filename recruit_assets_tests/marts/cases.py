@@ -23,6 +23,7 @@ ENGLISH = ("Inbox", "Screening", "Interview", "Offer", "Hired")
 SWEDISH = ("Inkorg", "Urval", "Första intervjun", "Erbjudande", "Anställd")
 UNTOLD = ("Inbox", "Step two", "Step three", "Step four", "Hired")
 INBOX, SCREENING, INTERVIEW, OFFER, HIRED = range(5)
+LATER = NOW + timedelta(days=90)
 SITES = ("linkedin.com", "www.linkedin.com", "LinkedIn", "https://se.linkedin.com/jobs", None)
 
 Record = dict[str, Any]
@@ -136,12 +137,10 @@ class Story(Cases):
             self.job(attributes={"human-status": "expired"}),
             self.job(attributes={"status": "archived", "human-status": "archived"}),
             self.job(attributes={"end-date": NOW - timedelta(days=3)}),
-            self.job(
-                attributes={"human-status": "scheduled", "start-date": NOW + timedelta(days=90)}
-            ),
+            self.job(attributes={"human-status": "scheduled", "start-date": LATER}),
         ]
         self.made["jobs"] = [english, swedish, untold, *closed]
-        for number, job in enumerate([english, swedish, untold] * 8):
+        for number, job in enumerate([english, swedish, untold] * 10):
             self.at(-400 + 9 * number)
             person: Record = {"referred": number % 5 == 0, "internal": number % 7 == 0}
             person |= {"sourced": number % 6 == 1, "referring-site": SITES[number % len(SITES)]}
@@ -163,12 +162,16 @@ class Story(Cases):
         """Most are moved on, and a rejection is taken back."""
         for days, job in zip((1.0, 2.5, 4.25), self.made["jobs"], strict=False):
             self.at(days)
-            for application in self.made[job][4:]:
+            for application in self.made[job][4:7]:
                 self.move(application, SCREENING)
             self.reopen(self.made[job][3])
 
     def second(self) -> None:
         """Hires are undone, and offers answered."""
+        self.at(7.5)
+        for job in self.made["jobs"][:3]:
+            for application in self.made[job][7:]:
+                self.move(application, SCREENING)
         self.at(8)
         for job in self.made["jobs"][:3]:
             one, two, three, *_ = self.made[job]

@@ -166,10 +166,10 @@ def test_a_key_that_may_not_read_the_reasons_leaves_their_ids(copy: Copy) -> Non
 
 
 def test_its_sql_is_run_as_it_is_written(copy: Copy) -> None:
-    (mart,) = [each for each in MARTS if each.name == "stage_visits"]
+    (mart,) = [each for each in MARTS if each.name == "stage_spells"]
     named = replace(mart, sql=f"SELECT * REPLACE ('recruit.jobs' AS stage) FROM ({mart.sql})")
     assert not [each for each in build(copy, [named]) if each.wrong]
-    found = copy.execute("SELECT DISTINCT stage FROM recruit_marts.stage_visits").fetchall()
+    found = copy.execute("SELECT DISTINCT stage FROM recruit_marts.stage_spells").fetchall()
     assert found == [("recruit.jobs",)]
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.ring(2)
 
 
 TRUTHS = (
-    truths.applications, truths.stage_visits, truths.hiring_funnel, truths.time_to_hire,
+    truths.applications, truths.stage_spells, truths.hiring_funnel, truths.time_to_hire,
     truths.source_quality, truths.rejections, truths.offers, truths.candidate_nps,
     truths.stuck_applications, truths.recruiter_load,
 )  # fmt: skip

@@ -7,7 +7,6 @@ headers, and computed here anew: no SQL, none of the project's code. `truths` ha
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -25,7 +24,8 @@ def instant(text: str | None) -> datetime | None:
 def days(start: datetime | None, end: datetime | None) -> float | None:
     if start is None or end is None:
         return None
-    return max(0.0, (end - start).total_seconds() / 86_400)
+    passed = (end - start).total_seconds()
+    return max(0.0, passed / 86_400) if passed > -60 else None
 
 
 def known(values: Iterable[float | None]) -> list[float]:
@@ -54,6 +54,37 @@ def target(record: Record, name: str) -> Any:
     return related["id"] if related else None
 
 
+def see(stays: list[Record], record: Record, at: datetime) -> None:
+    """Note what a sync at this time saw of an application: another stay, or the same."""
+    stage, came = target(record, "stage"), instant(record["attributes"]["changed-stage-at"])
+    rejected = instant(record["attributes"]["rejected-at"])
+    last = stays[-1] if stays else None
+    if last and not last["gone"] and (stage, came) == (last["stage"], last["came"]):
+        if rejected and not last["rejected"]:
+            last["rejected"] = rejected
+        if rejected or not last["rejected"]:
+            return
+    reopened = bool(last and (last["gone"] or (last["rejected"] and not rejected)))
+    moved = last is None or came != last["came"]
+    fresh = {"stage": stage, "came": came, "entered": came if moved else at, "gone": None}
+    stays.append(fresh | {"rejected": rejected, "reopened": reopened, "first": last is None})
+
+
+def end(stay: Record, after: Record | None) -> None:
+    """Say how and when a stay ended, which another may follow."""
+    rejected = stay["rejected"]
+    if not rejected and after and after["rejected"] and after["rejected"] < after["entered"]:
+        rejected = after["rejected"]
+    if rejected:
+        stay["ended"], stay["left"] = "rejected", rejected
+    elif stay["gone"]:
+        stay["ended"], stay["left"] = "gone", stay["gone"]
+    elif after:
+        stay["ended"], stay["left"] = "moved", after["entered"]
+    else:
+        stay["ended"], stay["left"] = "there", None
+
+
 class Company:
     """The log, read as the marts' headers say it is to be read."""
 
@@ -74,8 +105,7 @@ class Company:
         gone = self.records["job-applications"].keys() - self.current["job-applications"]
         assert self.deleted_at.keys() == gone != set()
         self.interview = self._interviews()
-        self.passed = self._passed(year)
-        self.visits = {id_: self._visits(id_) for id_ in self.records["job-applications"]}
+        self.spells = self._spells(year)
         self.applications = {
             id_: self._application(id_) for id_ in self.records["job-applications"]
         }
@@ -93,17 +123,19 @@ class Company:
                     deleted_at.setdefault(id_, seen.at)
         return deleted_at
 
-    def _passed(self, year: Year) -> dict[str, list[tuple[str, datetime]]]:
-        """The stages that each application was seen in, one after the other, and since when."""
-        passed: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+    def _spells(self, year: Year) -> dict[str, list[Record]]:
+        """The stays of each application, one after the other, as the syncs saw them."""
+        spells: dict[str, list[Record]] = defaultdict(list)
         for seen in year.syncs("job_applications"):
             for id_, record in seen.records.items():
-                since = instant(record["attributes"]["changed-stage-at"])
-                assert since is not None
-                stood = (target(record, "stage"), since)
-                if stood not in passed[id_][-1:]:
-                    passed[id_].append(stood)
-        return passed
+                see(spells[id_], record, seen.at)
+            if seen.complete:
+                for id_ in spells.keys() - seen.records.keys():
+                    spells[id_][-1]["gone"] = spells[id_][-1]["gone"] or seen.at
+        for stays in spells.values():
+            for stay, after in zip(stays, [*stays[1:], None], strict=True):
+                end(stay, after)
+        return spells
 
     def type_of(self, stage: str) -> str:
         return str(self.records["stages"][stage]["attributes"]["legacy-stage-type-name"])
@@ -121,24 +153,6 @@ class Company:
             for stage in stages
             if stage["attributes"]["row-order"] >= first.get(target(stage, "job"), 10**9)
         }
-
-    def _visits(self, id_: str) -> dict[str, Record]:
-        record = self.records["job-applications"][id_]
-        visits: dict[str, Record] = {}
-        stood = self.passed[id_]
-        for (stage, came), (_, went) in pairwise(stood):
-            visit = visits.setdefault(stage, {"entered": came, "left": went, "current": False})
-            visit["entered"] = min(visit["entered"], came)
-            visit["left"] = max(visit["left"], went)
-        current = target(record, "stage")
-        since = min([came for stage, came in stood if stage == current])
-        rejected = instant(record["attributes"]["rejected-at"])
-        visits[current] = {
-            "entered": since,
-            "left": rejected or self.deleted_at.get(id_),
-            "current": True,
-        }
-        return visits
 
     def _source(self, record: Record, candidate: Record) -> str:
         for site in (record["attributes"]["referring-site"], candidate.get("referring-site")):
@@ -164,15 +178,19 @@ class Company:
         candidate = self.records["candidates"].get(target(record, "candidate"), {})
         candidate = candidate.get("attributes", {})
         stage = target(record, "stage")
-        visits = self.visits[id_]
+        spells = self.spells[id_]
+        types = [self.type_of(each["stage"]) for each in spells]
         applied, rejected = instant(attributes["created-at"]), instant(attributes["rejected-at"])
-        since = instant(attributes["changed-stage-at"])
+        since = spells[-1]["entered"]
         outcome = "gone" if id_ in self.deleted_at else "active"
         outcome = "hired" if self.type_of(stage) == "Hired" else outcome
         outcome = "rejected" if rejected else outcome
         hired = None
         if outcome == "hired":
-            hired = min(v["entered"] for s, v in visits.items() if self.type_of(s) == "Hired")
+            place = len(types)
+            while place and types[place - 1] == "Hired":
+                place -= 1
+            hired = spells[place]["entered"]
         started = instant(job["attributes"]["start-date"] or job["attributes"]["created-at"])
         return {
             "application_id": id_,
@@ -189,13 +207,14 @@ class Company:
             "stage_id": stage,
             "stage": self.records["stages"][stage]["attributes"]["name"],
             "stage_type": self.type_of(stage),
-            "furthest": TYPES[max([0, *(TYPES.index(self.type_of(each)) for each in visits)])],
-            "interviewed": bool(visits.keys() & self.interview),
+            "furthest": TYPES[max(TYPES.index(each) for each in types)],
+            "interviewed": any(each["stage"] in self.interview for each in spells),
             "outcome": outcome,
             "applied_at": applied,
             "stage_since": since,
             "days_in_stage": days(since, self.as_of) if outcome == "active" else None,
             "hired_at": hired,
+            "hire_undone": "Hired" in types and outcome != "hired",
             "days_to_hire": days(applied, hired),
             "days_to_fill": days(started, hired),
             "rejected_at": rejected,

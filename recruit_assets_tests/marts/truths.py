@@ -22,50 +22,65 @@ LOAD = (
 )  # fmt: skip
 
 
-def stage_visits(company: Company) -> list[Record]:
-    return [
-        {
-            "application_id": id_,
-            "stage_id": stage,
-            "stage": company.records["stages"][stage]["attributes"]["name"],
-            "stage_type": company.type_of(stage),
-            "is_interview": stage in company.interview,
-            "is_current": visit["current"],
-            "entered_at": visit["entered"],
-            "left_at": visit["left"],
-            "days": days(visit["entered"], visit["left"]),
-        }
-        for id_, visits in company.visits.items()
-        for stage, visit in visits.items()
-    ]
+def stage_spells(company: Company) -> list[Record]:
+    stages = company.records["stages"]
+    rows = []
+    for id_, stays in company.spells.items():
+        for number, (stay, after) in enumerate(zip(stays, [*stays[1:], None], strict=True)):
+            order = stages[stay["stage"]]["attributes"]["row-order"]
+            step = stages[after["stage"]]["attributes"]["row-order"] - order if after else 0
+            moved = stay["ended"] == "moved" and step
+            rows.append(
+                {
+                    "application_id": id_,
+                    "spell": number + 1,
+                    "stage_id": stay["stage"],
+                    "stage": stages[stay["stage"]]["attributes"]["name"],
+                    "stage_type": company.type_of(stay["stage"]),
+                    "is_interview": stay["stage"] in company.interview,
+                    "entered_at": stay["entered"],
+                    "left_at": stay["left"],
+                    "days": days(stay["entered"], stay["left"]),
+                    "ended": stay["ended"],
+                    "next_stage_id": after["stage"] if after else None,
+                    "direction": ("forward" if step > 0 else "back") if moved else None,
+                    "is_reopened": stay["reopened"],
+                    "known_from": "record" if stay["first"] else "history",
+                }
+            )
+    return rows
 
 
 def applications(company: Company) -> list[Record]:
     return list(company.applications.values())
 
 
-def stood(company: Company, id_: str, type_: str) -> float | None:
-    """Days that an application stood in stages of a type, if it has left them all."""
-    spans = [
-        days(visit["entered"], visit["left"])
-        for stage, visit in company.visits[id_].items()
-        if company.type_of(stage) == type_
-    ]
-    return sum(known(spans)) if spans and None not in spans else None
+def reached(application: Record) -> int:
+    """The place in the funnel that an application has come to."""
+    if application["outcome"] == "hired":
+        return 2
+    return min(1, TYPES.index(application["furthest"]))
 
 
 def hiring_funnel(company: Company) -> list[Record]:
     rows = []
     for (job,), group in company.grouped(lambda each: (each["job_id"],)).items():
         for position, type_ in enumerate(TYPES):
-            entered = [each for each in group if TYPES.index(each["furthest"]) >= position]
-            passed = [each for each in group if TYPES.index(each["furthest"]) > position]
+            entered = [each for each in group if reached(each) >= position]
+            passed = [each for each in group if reached(each) > position]
             here = [
                 each
                 for each in group
                 if each["outcome"] == "active" and each["stage_type"] == type_
             ]
+            undone = sum(each["hire_undone"] for each in group) if position == 2 else 0
             rate = len(passed) / len(entered) if entered and position < 2 else None
+            moved = known(
+                days(stay["entered"], stay["left"])
+                for each in group
+                for stay in company.spells[each["application_id"]]
+                if stay["ended"] == "moved" and company.type_of(stay["stage"]) == type_ != "Hired"
+            )
             rows.append(
                 {
                     "job_id": job,
@@ -75,12 +90,12 @@ def hiring_funnel(company: Company) -> list[Record]:
                     "position": position + 1,
                     "unknown": 0,  # all stages could be read
                     "entered": len(entered),
+                    "hires_undone": undone,
                     "now": len(here),
                     "passed_on": len(passed),
                     "conversion_rate": rate,
-                    "median_days": middle(
-                        stood(company, each["application_id"], type_) for each in group
-                    ),
+                    "median_days_moved": middle(moved),
+                    "stays_moved": len(moved),
                 }
             )
     return rows
@@ -114,6 +129,8 @@ def time_to_hire(company: Company) -> list[Record]:
         {
             **keys(level, value, rows, *names),
             "hires": len(rows),
+            "with_days_to_hire": len(known(row["days_to_hire"] for row in rows)),
+            "with_days_to_fill": len(known(row["days_to_fill"] for row in rows)),
             "median_days_to_hire": middle(row["days_to_hire"] for row in rows),
             "p90_days_to_hire": ninetieth(row["days_to_hire"] for row in rows),
             "median_days_to_fill": middle(row["days_to_fill"] for row in rows),
@@ -133,6 +150,7 @@ def source_quality(company: Company) -> list[Record]:
                 "source": source,
                 "applications": len(group),
                 **count,
+                "hires_undone": sum(each["hire_undone"] for each in group),
                 "interviewed": interviewed,
                 "interview_rate": interviewed / len(group),
                 "hire_rate": count["hired"] / len(group),
@@ -162,6 +180,7 @@ def rejections(company: Company) -> list[Record]:
             "rejections": len(group),
             "rejection_share": len(group) / total,
             "median_days_to_reject": middle(each["days_to_reject"] for each in group),
+            "with_days_to_reject": len(known(each["days_to_reject"] for each in group)),
         }
         for (reason, stage, type_), group in groups.items()
     ]
@@ -203,6 +222,7 @@ def offers(company: Company) -> list[Record]:
                 if accepted + declined
                 else None,
                 "median_days_to_answer": middle(each["days"] for each in group),
+                "with_days_to_answer": len(known(each["days"] for each in group)),
             }
         )
     return rows
@@ -241,6 +261,10 @@ def candidate_nps(company: Company) -> list[Record]:
     return rows
 
 
+def is_stuck(application: Record) -> bool:
+    return application["outcome"] == "active" and (application["days_in_stage"] or 0) >= 14
+
+
 def stuck_applications(company: Company) -> list[Record]:
     names = (
         "application_id job_id job job_status department location stage stage_type stage_since "
@@ -249,7 +273,7 @@ def stuck_applications(company: Company) -> list[Record]:
     return [
         {name: each[name] for name in names.split()}
         for each in company.applications.values()
-        if each["outcome"] == "active" and each["days_in_stage"] >= 14
+        if is_stuck(each)
     ]
 
 
@@ -260,7 +284,7 @@ def recruiter_load(company: Company) -> list[Record]:
     for each in company.applications.values():
         desk = load[each["recruiter_id"]]
         desk["active_applications"] += each["outcome"] == "active"
-        desk["stuck_applications"] += each["outcome"] == "active" and each["days_in_stage"] >= 14
+        desk["stuck_applications"] += is_stuck(each)
     for todo in company.records["todos"].values():
         if todo["attributes"]["completed-at"]:
             continue

@@ -1,0 +1,104 @@
+"""What ordinary events must not make the marts and the page say: the cases, one by one."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from recruit_assets.sandbox.times import NOW
+from recruit_assets_tests.marts.conftest import Answering, Answers
+from recruit_assets_tests.marts.truth import Record
+
+pytestmark = pytest.mark.ring(2)
+
+OVERLAPS = """
+    SELECT count(*) AS n FROM recruit_marts.stage_spells AS a JOIN recruit_marts.stage_spells AS b
+    ON a.application_id = b.application_id AND a.spell < b.spell
+    WHERE b.entered_at < coalesce(a.left_at, 'infinity')
+"""
+
+
+def outcome(answers: Answers, outcome: str) -> int:
+    return sum(each["outcome"] == outcome for each in answers.mart("applications"))
+
+
+def spells(answers: Answers, **equal: object) -> list[Record]:
+    """The stays that have these values."""
+    found = answers.mart("stage_spells")
+    return [row for row in found if all(row[name] == value for name, value in equal.items())]
+
+
+def test_every_mart_counts_the_same_hires(case_answers: Answers) -> None:
+    hires = outcome(case_answers, "hired")
+    undone = [row for row in case_answers.mart("applications") if row["hire_undone"]]
+    assert (hires, len(undone)) == (3, 6)
+    assert {row["outcome"] for row in undone} == {"active", "rejected"}
+    funnel = [row for row in case_answers.mart("hiring_funnel") if row["stage_type"] == "Hired"]
+    assert sum(row["entered"] for row in funnel) == hires
+    assert sum(row["hires_undone"] for row in funnel) == len(undone)
+    (company,) = [r for r in case_answers.mart("time_to_hire") if r["level"] == "company"]
+    assert company["hires"] == hires
+    assert sum(row["hired"] for row in case_answers.mart("source_quality")) == hires
+
+
+def test_a_hire_counts_from_its_last_beginning(case_answers: Answers) -> None:
+    """Who was hired again, or whose hire was undone, is not hired since the first time."""
+    hired = {row["hired_at"] for row in case_answers.mart("applications")} - {None}
+    assert hired == {NOW + timedelta(days=15)}
+
+
+def test_nobody_waits_in_hired(case_answers: Answers) -> None:
+    left = [row for row in spells(case_answers, stage_type="Hired") if row["ended"] != "there"]
+    assert len(left) == 9
+    assert "waited longest in Hired" not in case_answers.page
+    assert all(
+        row["median_days_moved"] is None
+        for row in case_answers.mart("hiring_funnel")
+        if row["stage_type"] == "Hired"
+    )
+
+
+def test_after_the_first_sync_nobody_is_known_to_wait(answering: Answering) -> None:
+    answers = answering(0)
+    assert not spells(answers, ended="moved")
+    assert len(spells(answers, ended="rejected")) == 3  # which is no time in a stage
+    assert "Not known yet: from no stage, ten applications have moved on" in answers.page
+    assert all(row["median_days_moved"] is None for row in answers.mart("hiring_funnel"))
+
+
+def test_who_moved_on_waited_longest_where_the_median_says(case_answers: Answers) -> None:
+    moved = spells(case_answers, ended="moved", stage="Inbox")
+    days = sorted(row["days"] for row in moved)
+    assert len(days) >= 10
+    half = (days[(len(days) - 1) // 2] + days[len(days) // 2]) / 2
+    assert f"half of {len(days)} for {half:.1f} days or more" in case_answers.page
+
+
+def test_a_reopened_application_waits_since_it_was_reopened(case_answers: Answers) -> None:
+    reopened = spells(case_answers, is_reopened=True)
+    assert len(reopened) == 3
+    assert {row["entered_at"] for row in reopened} == {NOW + timedelta(weeks=1)}  # when seen
+    ids = {row["application_id"] for row in reopened}
+    stays = {row["application_id"]: row for row in case_answers.mart("applications")}
+    assert {stays[id_]["days_in_stage"] for id_ in ids} == {35.0}
+    assert {stays[id_]["stage_since"] for id_ in ids} == {NOW + timedelta(weeks=1)}
+
+
+def test_stays_do_not_overlap_when_somebody_goes_back_and_forth(case_answers: Answers) -> None:
+    assert case_answers.query(OVERLAPS) == [{"n": 0}]
+    back = spells(case_answers, direction="back")
+    assert len(back) == 9
+    twice = [row["application_id"] for row in spells(case_answers, stage="Step three")]
+    assert len(twice) > len(set(twice))
+
+
+def test_a_duration_that_ends_before_it_begins_is_not_known(case_answers: Answers) -> None:
+    """A job was advertised again after its hire."""
+    (company,) = [r for r in case_answers.mart("time_to_hire") if r["level"] == "company"]
+    assert (company["with_days_to_hire"], company["with_days_to_fill"]) == (3, 2)
+    fills = [row["days_to_fill"] for row in case_answers.mart("applications") if row["hired_at"]]
+    assert sorted(fill for fill in fills if fill is not None) == [435.0, 435.0]
+
+
+def test_the_page_counts_undone_hires(case_answers: Answers) -> None:
+    assert re.search(r">Hires undone<", case_answers.page)
