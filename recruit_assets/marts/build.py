@@ -1,6 +1,6 @@
 """Build the tables of `recruit_marts` from their SQL, and check them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -71,9 +71,11 @@ def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
         return _inspect(database, mart, table_name(database, mart.name, MARTS_SCHEMA))
 
 
-def ask(database: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    """Return the rows of a query over marts, each as a dict by column."""
-    found = database.execute(sql)
+def ask(
+    database: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any] | None = None
+) -> list[Row]:
+    """Return the rows of a query over marts, each as a dict by column; `values` are parameters."""
+    found = database.execute(sql, values)
     names = [column[0] for column in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 

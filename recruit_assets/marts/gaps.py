@@ -39,15 +39,14 @@ class Gaps:
 
     def warnings(self, needs: Collection[str]) -> list[str]:
         """Return what to know of figures that need these endpoints before they are used."""
-        now = datetime.now(UTC)
-        old = [
-            f"{shown(name)} (last read on {row['read_from']:%-d %B %Y})"
-            for name, row in self._read(needs)
-            if row["read_from"] and now - row["read_from"] > MAX_AGE
-        ]
-        unproven = [shown(name) for name, row in self._read(needs) if row["proven_at"] is None]
+        now, read = datetime.now(UTC), self._read(needs)
+        old: dict[str, list[str]] = {}  # names by the day of the last reading
+        for name, row in read:
+            if row["read_from"] and now - row["read_from"] > MAX_AGE:
+                old.setdefault(f"{row['read_from']:%-d %B %Y}", []).append(shown(name))
+        unproven = [shown(name) for name, row in read if row["proven_at"] is None]
         return [
-            *([f"Not read for more than a day: {', '.join(old)}."] if old else []),
+            *(f"Last read on {day}: {', '.join(names)}." for day, names in old.items()),
             *([f"Records may be missing from: {', '.join(unproven)}."] if unproven else []),
         ]
 

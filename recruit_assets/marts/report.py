@@ -25,6 +25,7 @@ from recruit_assets.load.syncs import latest
 from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.charts import ChartData, as_svg, number, query_chart
 from recruit_assets.marts.gaps import Gaps
+from recruit_assets.marts.headlines import Headlines, gather_headlines
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.text import one_line
 
@@ -59,7 +60,7 @@ class Contents:
 
     as_of: datetime | None
     warnings: list[str]
-    headlines: Mapping[str, Row]
+    headlines: Headlines
     answers: list[Answer]
     tables: list[Row]
 
@@ -73,17 +74,10 @@ def gather(database: duckdb.DuckDBPyConnection) -> Contents:
     return Contents(
         as_of=_first(ask(database, _AS_OF))["as_of"],
         warnings=gaps.warnings({name for each in headlines + sections for name in each["needs"]}),
-        headlines={each["title"]: _headline(database, each, gaps) for each in headlines},
+        headlines=gather_headlines(database, headlines, gaps),
         answers=[_answer(database, section, gaps) for section in sections],
         tables=_freshness(tables),
     )
-
-
-def _headline(database: duckdb.DuckDBPyConnection, headline: Mapping[str, Any], gaps: Gaps) -> Row:
-    if unknown := gaps.reason(headline["needs"]):
-        return {"value": None, "note": unknown}
-    found = _first(ask(database, headline["sql"]))
-    return found if found.get("value") else {"value": None, "note": "nothing to count yet"}
 
 
 def _answer(database: duckdb.DuckDBPyConnection, section: Mapping[str, Any], gaps: Gaps) -> Answer:

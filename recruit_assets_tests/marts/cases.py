@@ -182,7 +182,8 @@ class Story(Cases):
         for job in self.made["jobs"][:3]:
             self.move(self.made[job][5], INTERVIEW)
             self.reject(self.made[job][6])
-            self.offer(self.made[job][2], "accepted")  # of the second offer
+            self.offer(self.made[job][2], "accepted")  # the second offer
+            self.offer(self.made[job][5], "withdrawn")
 
     def third(self) -> None:
         """Somebody goes back, and a job is advertised again."""
@@ -191,6 +192,7 @@ class Story(Cases):
             self.move(self.made[job][2], HIRED)
             self.move(self.made[job][5], SCREENING)  # back
             self.reject(self.made[job][4])
+            self.offer(self.made[job][7], "expired")
         self.at(17)
         english = self.made["jobs"][0]
         self.world.change("jobs", english, {"start-date": self.now})  # advertised again

@@ -100,5 +100,15 @@ def test_a_duration_that_ends_before_it_begins_is_not_known(case_answers: Answer
     assert sorted(fill for fill in fills if fill is not None) == [435.0, 435.0]
 
 
+def test_the_last_offer_of_an_application_counts(case_answers: Answers) -> None:
+    (company,) = [row for row in case_answers.mart("offers") if row["level"] == "company"]
+    assert (company["applications_accepted"], company["applications_declined"]) == (6, 0)
+    assert company["acceptance_rate"] == 1
+    assert (company["accepted"], company["declined"]) == (6, 3)
+    assert company["offer_acceptance_rate"] == 6 / 9
+    assert (company["withdrawn"], company["expired"], company["open"]) == (3, 3, 3)
+    assert "That is 100% of those answered (67% by offer)." in case_answers.page
+
+
 def test_the_page_counts_undone_hires(case_answers: Answers) -> None:
     assert re.search(r">Hires undone<", case_answers.page)

@@ -35,7 +35,7 @@ def test_without_stages_nobody_is_said_to_be_hired_or_not(answering: Answering) 
     assert page.count("Not known: stages could not be read yet.") >= 8
     assert '<span class="value">0</span>' not in page
     (offers,) = answers.query("FROM recruit_marts.offers WHERE level = 'company'")
-    assert f"Of {offers['sent']} offers sent" in page  # which are known
+    assert f"Of {offers['applications']} applications with an offer" in page  # which are known
     assert {row["furthest"] for row in answers.mart("applications")} == {None}
     assert sum(row["entered"] for row in answers.mart("hiring_funnel")) == 34  # in the inbox
     assert {row["unknown"] for row in answers.mart("source_quality")} != {0}
@@ -57,13 +57,12 @@ def test_a_few_unknown_stages_take_away_all_figures_that_need_them(
 
 def test_an_unavailable_table_keeps_its_time(answering: Answering) -> None:
     first = answering(0)
-    assert "Not read for more than a day" not in first.page
+    assert "Last read on" not in first.page
     later = answering(1, refused=("job-applications",))
     assert later.mart("applications") == first.mart("applications")
     (as_of,) = {row["as_of"] for row in later.mart("applications")}
     assert as_of == NOW
-    warning = f"Not read for more than a day: job applications (last read on {NOW:%-d %B %Y})."
-    assert warning in later.page
+    assert f"Last read on {NOW:%-d %B %Y}: job applications." in later.page
     assert f"As of {NOW:%-d %B %Y}" in later.page
 
 

@@ -188,44 +188,53 @@ def rejections(company: Company) -> list[Record]:
 
 def offers(company: Company) -> list[Record]:
     seen = []
+    last: dict[str, Record] = {}  # the offer of each application that was sent last
     for record in company.records["job-offers"].values():
         application = company.applications[target(record, "job-application")]
         attributes = record["attributes"]
         sent, answered = instant(attributes["sent-at"]), instant(attributes["answered-at"])
-        seen.append(
-            {
-                "department": application["department"],
-                "job_id": application["job_id"],
-                "job": application["job"],
-                "month": month(sent),
-                "status": attributes["status"],
-                "open": attributes["status"] == "sent"
-                and record["id"] in company.current["job-offers"],
-                "sent": sent is not None,
-                "days": days(sent, answered),
-            }
-        )
+        offer = {
+            "department": application["department"],
+            "job_id": application["job_id"],
+            "job": application["job"],
+            "month": month(sent),
+            "status": attributes["status"],
+            "open": attributes["status"] == "sent"
+            and record["id"] in company.current["job-offers"],
+            "sent": sent,
+            "days": days(sent, answered),
+        }
+        seen.append(offer)
+        before = last.get(application["application_id"])
+        if sent and (before is None or before["sent"] <= sent):
+            last[application["application_id"]] = offer
     names = ("department", "job_id", "month")
-    rows = []
-    for (level, value), group in levels(seen, *names).items():
-        said = [each["status"] for each in group]
-        accepted, declined = said.count("accepted"), said.count("declined")
-        rows.append(
-            {
-                **keys(level, value, group, *names),
-                "offers": len(group),
-                "sent": sum(each["sent"] for each in group),
-                "accepted": accepted,
-                "declined": declined,
-                "open": sum(each["open"] for each in group),
-                "acceptance_rate": accepted / (accepted + declined)
-                if accepted + declined
-                else None,
-                "median_days_to_answer": middle(each["days"] for each in group),
-                "with_days_to_answer": len(known(each["days"] for each in group)),
-            }
-        )
-    return rows
+    finals = list(map(id, last.values()))
+    return [
+        {**keys(level, value, group, *names), **answered_offers(group, finals)}
+        for (level, value), group in levels(seen, *names).items()
+    ]
+
+
+def answered_offers(group: list[Record], finals: list[int]) -> Record:
+    """How these offers were answered, and how those that were the last of an application."""
+    said = [each["status"] for each in group]
+    ends = [each["status"] for each in group if id(each) in finals]
+    answered = said.count("accepted") + said.count("declined")
+    decided = ends.count("accepted") + ends.count("declined")
+    return {
+        "offers": len(group),
+        "sent": sum(each["sent"] is not None for each in group),
+        **{name: said.count(name) for name in ("accepted", "declined", "withdrawn", "expired")},
+        "open": sum(each["open"] for each in group),
+        "offer_acceptance_rate": said.count("accepted") / answered if answered else None,
+        "applications": len(ends),
+        "applications_accepted": ends.count("accepted"),
+        "applications_declined": ends.count("declined"),
+        "acceptance_rate": ends.count("accepted") / decided if decided else None,
+        "median_days_to_answer": middle(each["days"] for each in group),
+        "with_days_to_answer": len(known(each["days"] for each in group)),
+    }
 
 
 def candidate_nps(company: Company) -> list[Record]:
