@@ -35,6 +35,7 @@ from recruit_assets.load.preview import Preview, preview
 from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import SyncState, recall, remember, rows, written_since
+from recruit_assets.load.stood_at import ensure_macro
 from recruit_assets.load.sweep import any_current, count_current, sweep
 from recruit_assets.load.syncs import SYNCS, SYNCS_TABLE
 from recruit_assets.options import Mode
@@ -170,7 +171,7 @@ class Store:
         )
         result.current_rows = count_current(database, self._endpoint)
         result.preview = preview(database, self._endpoint)
-        return write_history(
+        defects = write_history(
             database,
             self._endpoint,
             self._run_id,
@@ -178,6 +179,9 @@ class Store:
             result.columns,
             whole=result.mode is Mode.full,
         )
+        if self._endpoint.history:
+            ensure_macro(database)
+        return defects
 
     def _set_verdict(
         self,
