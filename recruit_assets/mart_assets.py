@@ -16,6 +16,7 @@ from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
 from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
 from recruit_assets.marts.mart import MARTS, Mart, marts_of
 from recruit_assets.marts.report import gather, render, report_path, write
+from recruit_assets.marts.stage_rules import read_rules, rules_path
 from recruit_assets.resources import RecruitDatabase, as_dagster_failure
 
 GROUP, REPORT = "marts", "report"
@@ -119,7 +120,8 @@ def _build_marts(
         with as_dagster_failure(), duckdb.get_connection() as database:
             check_layout(database, duckdb.account)
             inspected = {key: inspect(database, by_key[key]) for key in asked}
-            built = dict(zip(chosen, build(database, chosen.values()), strict=True))
+            rules = read_rules(rules_path(duckdb.database))
+            built = dict(zip(chosen, build(database, chosen.values(), rules), strict=True))
             wrong = [each for each in built.values() if each.wrong]
             charts = {k: query_chart(database, m) for k, m in chosen.items() if not wrong}
         yield from check_results(inspected | built, checks)

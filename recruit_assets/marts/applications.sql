@@ -2,9 +2,11 @@
 --
 -- The terms that the other marts use are defined here. `outcome` is the first that applies:
 -- rejected (it has a time of rejection), hired (it is in a stage of type Hired), unknown (the type of
--- its stage is not known, so it may be hired), gone (it was deleted before either), active. `source` is the site that the application names, else the site
--- that the candidate names, else Sourced (a recruiter added it), else Referral (an employee did),
--- else Direct.
+-- its stage is not known, so it may be hired), gone (it was deleted before either), active. `source_type`
+-- is the first that applies: referral (an employee recommended the candidate), sourced (a recruiter
+-- added them), internal (an employee applied), career site or job board (they came from the
+-- company's site, or another one), direct. `source` is the site that the application names, else the
+-- one that the candidate names; all spellings of a site are one.
 -- Caveats: deleted applications stay, without personal data, so that the numbers of past months do
 -- not change when people are erased (except with RECRUIT_DELETED_ROWS=drop). A duration whose end is
 -- before its start is null, here and in the other marts. `as_of` is when the
@@ -28,20 +30,28 @@
 --   job_id: Id in recruit.jobs
 --   job: Title of the job
 --   job_status: Status of the job: open, draft, archived, unlisted or temp
+--   job_human_status: The same in words: published, scheduled, expired and so on
+--   job_is_open: Whether the job is published or unlisted, has begun and has not ended
 --   recruiter_id: Id in recruit.users of the job's recruiter
 --   department: Department of the job; No department if it has none, Not known if it was not read
 --   location: Name of the job's location, or its city; No location, Not known likewise
---   source: Where the application came from
+--   source_type: referral, sourced, internal, career site, job board or direct; null if the candidate
+--     is not known
+--   source: The site that it came from, as linkedin.com; null without one
 --   stage_id: Id in recruit.stages of its current or last stage
 --   stage: Name of that stage
 --   stage_type: Type of that stage: Inbox, In process or Hired; null if the stage is not known
+--   stage_group: Group of that stage, as defined in recruit_marts.stage_spells
 --   furthest: The furthest type of stage that it has reached, as far as is known; at least Inbox,
 --     null if its stage is not known
---   interviewed: Whether it has reached an interview, as far as is known
+--   interviewed: Whether it has reached an interview, as far as is known; null if the job has no stage
+--     that is known as one
 --   outcome: rejected, hired, unknown, gone or active
 --   applied_at: When it was made
 --   stage_since: When its stay in that stage began; if a rejection was undone, when that was seen
 --   days_in_stage: Days since then, if it is active
+--   stuck_after_days: Days in that stage after which it counts as stuck; 14 unless the user's file of
+--     stages says otherwise
 --   hired_at: When it entered the stages of type Hired, if it is hired
 --   hire_undone: Whether it was in a stage of type Hired, and is not hired any more
 --   days_to_hire: Days from applying to being hired
@@ -77,6 +87,25 @@ way AS (
 jobs AS (
     SELECT *, coalesce(location_id, locations_ids[1]) AS place_id FROM recruit.jobs
 ),
+sites AS (
+    SELECT DISTINCT site_of(referring_site) AS site
+    FROM (
+        SELECT referring_site FROM recruit.job_applications
+        UNION
+        SELECT referring_site FROM recruit.candidates
+    )
+),
+names AS (
+    -- A name such as LinkedIn is the site that begins with it, if it is the only one.
+    SELECT split_part(site, '.', 1) AS name, any_value(site) AS site
+    FROM sites
+    WHERE contains(site, '.')
+    GROUP BY name
+    HAVING count(*) = 1
+),
+career_sites AS (
+    SELECT DISTINCT site_of(careersite_job_url) FROM recruit.jobs WHERE careersite_job_url IS NOT NULL
+),
 places AS (
     SELECT id, coalesce(nullif(trim(name), ''), nullif(trim(city), '')) AS location
     FROM recruit.locations
@@ -88,28 +117,35 @@ facts AS (
         a.job_id,
         coalesce(nullif(trim(j.title), ''), 'Job ' || a.job_id) AS job,
         j.status AS job_status,
+        j.human_status AS job_human_status,
+        is_open(j.status, j.human_status, j.start_date, j.end_date, s.as_of) AS job_is_open,
         j.user_id AS recruiter_id,
         coalesce(d.name, if(j.id IS NULL OR j.department_id IS NOT NULL, 'Not known', 'No department'))
             AS department,
         coalesce(p.location, if(j.id IS NULL OR j.place_id IS NOT NULL AND p.id IS NULL, 'Not known', 'No location'))
             AS location,
+        coalesce(n.site, site_of(a.referring_site), site_of(c.referring_site)) AS source,
         CASE
-            WHEN nullif(trim(a.referring_site), '') IS NOT NULL THEN trim(a.referring_site)
-            WHEN nullif(trim(c.referring_site), '') IS NOT NULL THEN trim(c.referring_site)
-            WHEN a.sourced OR c.sourced THEN 'Sourced'
-            WHEN c.referred THEN 'Referral'
-            ELSE 'Direct'
-        END AS source,
+            WHEN c.id IS NULL THEN NULL
+            WHEN c.referred THEN 'referral'
+            WHEN a.sourced OR c.sourced THEN 'sourced'
+            WHEN c.internal THEN 'internal'
+            WHEN source IN (FROM career_sites) THEN 'career site'
+            WHEN source IS NOT NULL THEN 'job board'
+            ELSE 'direct'
+        END AS source_type,
         a.stage_id,
         v.stage,
         v.stage_type,
+        v.stage_group,
+        coalesce(r.stuck_after_days, 14) AS stuck_after_days,
         CASE
             WHEN w.to_hired THEN 'Hired'
             WHEN v.stage_type IS NULL THEN NULL
             WHEN w.to_process THEN 'In process'
             ELSE 'Inbox'
         END AS furthest,
-        coalesce(w.interviewed, false) AS interviewed,
+        w.interviewed,
         CASE
             WHEN a.rejected_at IS NOT NULL THEN 'rejected'
             WHEN v.stage_type = 'Hired' THEN 'hired'
@@ -131,7 +167,9 @@ facts AS (
     LEFT JOIN recruit_marts.stage_spells AS v
         ON v.application_id = a.id AND v.stage_id = a.stage_id AND v.next_stage_id IS NULL
     LEFT JOIN way AS w ON w.application_id = a.id
+    LEFT JOIN recruit_meta.stage_rules AS r ON r.stage = lower(v.stage)
     LEFT JOIN recruit.candidates AS c ON c.id = a.candidate_id
+    LEFT JOIN names AS n ON n.name = coalesce(site_of(a.referring_site), site_of(c.referring_site))
     LEFT JOIN jobs AS j ON j.id = a.job_id
     LEFT JOIN recruit.departments AS d ON d.id = j.department_id
     LEFT JOIN places AS p ON p.id = j.place_id
@@ -142,19 +180,24 @@ SELECT
     job_id,
     job,
     job_status,
+    job_human_status,
+    job_is_open,
     recruiter_id,
     department,
     location,
+    source_type,
     source,
     stage_id,
     stage,
     stage_type,
+    stage_group,
     furthest,
     interviewed,
     outcome,
     applied_at,
     stage_since,
     CASE WHEN outcome = 'active' THEN days_between(stage_since, as_of) END AS days_in_stage,
+    stuck_after_days,
     hired_at,
     hire_undone,
     days_between(applied_at, hired_at) AS days_to_hire,

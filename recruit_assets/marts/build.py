@@ -15,6 +15,7 @@ from recruit_assets.load.read_copy import public_columns
 from recruit_assets.load.schema import columns_found, count, schema_name, table_exists, table_name
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.marts.mart import MARTS, Mart
+from recruit_assets.marts.stage_rules import StageRule
 from recruit_assets.marts.views import known_columns
 
 MARTS_SCHEMA = "recruit_marts"
@@ -44,15 +45,22 @@ class _Wrong(Exception):
     """End the transaction of a mart that is wrong."""
 
 
-def build(database: duckdb.DuckDBPyConnection, marts: Iterable[Mart]) -> list[Built]:
+def build(
+    database: duckdb.DuckDBPyConnection, marts: Iterable[Mart], rules: Iterable[StageRule] = ()
+) -> list[Built]:
     """Replace the tables of marts in one transaction: all of them, or none if one is wrong.
+
+    Args:
+        database: open for writing.
+        marts: in order of dependency.
+        rules: the user's rules of stages.
 
     Raises:
         DatabaseProblem: a later version of this project wrote the file.
     """
     check_version(database)
     built: list[Built] = []
-    with known_columns(database), suppress(_Wrong), transaction(database):
+    with known_columns(database, rules), suppress(_Wrong), transaction(database):
         built += [_build(database, mart) for mart in marts]
         if any(each.wrong for each in built):
             raise _Wrong

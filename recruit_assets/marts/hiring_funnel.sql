@@ -2,7 +2,8 @@
 --
 -- The last step is being hired. A hire that was undone counts as In process.
 -- An application that reached a type of stage counts in all types before it, seen there or not. One
--- whose stage is not known counts in Inbox.
+-- whose stage is not known counts in Inbox. The rate is of the concluded ones: those that passed on,
+-- were rejected or were deleted, not those that may still pass on.
 -- Caveats: a stage entered and left between two syncs is not seen. The days are known only for
 -- stays that ended since the first sync.
 --
@@ -28,7 +29,8 @@
 --   hires_undone: Of those in the type Hired, the ones that were in it and are not hired any more
 --   now: Active applications that are in one now
 --   passed_on: Applications that have reached a later type
---   conversion_rate: passed_on as a share of entered; null for Hired, the last
+--   concluded: Of those that have entered, the ones that passed on, were rejected or were deleted
+--   conversion_rate: passed_on as a share of concluded; null for Hired, the last
 --   median_days_moved: Median of the days of stays in stages of this type that ended by a move;
 --     null for Hired, where nobody waits
 --   stays_moved: Stays that the median is of
@@ -64,7 +66,11 @@ SELECT
     count(*) FILTER (a.hire_undone AND t.position = 3) AS hires_undone,
     count(*) FILTER (a.outcome = 'active' AND a.stage_type = t.stage_type) AS now,
     count(*) FILTER (a.position > t.position) AS passed_on,
-    CASE WHEN t.position < 3 AND entered > 0 THEN passed_on / entered END AS conversion_rate,
+    count(*) FILTER (
+        a.position > t.position
+        OR a.position = t.position AND a.furthest IS NOT NULL AND a.outcome NOT IN ('active', 'unknown')
+    ) AS concluded,
+    CASE WHEN t.position < 3 AND concluded > 0 THEN passed_on / concluded END AS conversion_rate,
     any_value(m.median_days) AS median_days_moved,
     coalesce(any_value(m.stays), 0) AS stays_moved
 FROM reached AS a

@@ -1,7 +1,9 @@
 -- Each unbroken stay of an application in a stage: when it began, when it ended, and how.
 --
--- A stage's type is defined here: Inbox, Hired, and In process for any other name.
--- A stage counts as an interview if its name says so, and so do the stages after it.
+-- A stage's type is defined here: Inbox, Hired, and In process for any other name. So is its group:
+-- the type if it is Inbox or Hired, else what the user's file of stages says, else what the name says
+-- in English or Swedish, else it is not known. An interview is a stage of that group, and so are
+-- the stages after it; where a job has none, it is not known who was interviewed.
 -- A stay ends when the application is moved, rejected or deleted. If a rejection or a deletion is
 -- undone, another stay begins, even in the same stage: when a sync first saw it.
 -- Caveats: the API shows only the current stage. Earlier ones are known from the first sync on, and
@@ -27,7 +29,8 @@
 --   stage_id: Id in recruit.stages
 --   stage: Name of the stage; null if the stage is not known
 --   stage_type: Inbox, In process or Hired; null if the stage is not known
---   is_interview: Whether it is an interview, or comes after one
+--   stage_group: Inbox, Screening, Interview, Assessment, Offer or Hired; null if that is not known
+--   is_interview: Whether it is an interview, or comes after one; null if the job has none
 --   entered_at: When the stay began
 --   left_at: When it ended; null while the application is there
 --   days: Days from the start to the end; null while it is there
@@ -37,7 +40,7 @@
 --   is_reopened: Whether it began by undoing a rejection or a deletion
 --   known_from: record, if the application was in the stage when it was first read; else history
 
-WITH stages AS (
+WITH typed_stages AS (
     SELECT
         id,
         job_id,
@@ -48,10 +51,30 @@ WITH stages AS (
             WHEN 'hired' THEN 'Hired'
             ELSE CASE WHEN coalesce(legacy_stage_type_name, stage_type) IS NOT NULL THEN 'In process' END
         END AS stage_type,
-        coalesce(contains(lower(name), 'interview'), false) AS named_so,
-        coalesce(row_order >= min(row_order) FILTER (named_so) OVER (PARTITION BY job_id), false)
-            AS behind
+        lower(trim(name)) AS label
     FROM recruit.stages
+),
+grouped_stages AS (
+    SELECT
+        s.*,
+        CASE
+            WHEN s.stage_type IN ('Inbox', 'Hired') THEN s.stage_type
+            WHEN r.stage_group IS NOT NULL THEN r.stage_group
+            WHEN regexp_matches(s.label, 'interview|intervju') THEN 'Interview'
+            WHEN regexp_matches(s.label, '\boffer|erbjudande|\bcontract|kontrakt|avtal') THEN 'Offer'
+            WHEN regexp_matches(s.label, '\btest|assessment|\bcase\b|arbetsprov') THEN 'Assessment'
+            WHEN regexp_matches(s.label, 'screen|urval|\bphone|telefon|\breview|granskning')
+            THEN 'Screening'
+        END AS stage_group
+    FROM typed_stages AS s
+    LEFT JOIN recruit_meta.stage_rules AS r ON r.stage = s.label
+),
+stages AS (
+    SELECT
+        *,
+        row_order >= min(row_order) FILTER (stage_group = 'Interview') OVER (PARTITION BY job_id)
+            AS is_interview
+    FROM grouped_stages
 ),
 last_versions AS (
     SELECT id, arg_max_null(stage_id, valid_from) AS stage_id, max(valid_from) AS valid_from
@@ -148,7 +171,8 @@ SELECT
     e.stage_id,
     s.stage,
     s.stage_type,
-    coalesce(s.named_so OR s.behind, false) AS is_interview,
+    s.stage_group,
+    s.is_interview,
     e.entered_at,
     e.left_at,
     days_between(e.entered_at, e.left_at) AS days,

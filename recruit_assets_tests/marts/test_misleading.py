@@ -1,10 +1,14 @@
 """What ordinary events must not make the marts and the page say: the cases, one by one."""
 
 import re
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from recruit_assets.load.connection import connection
+from recruit_assets.marts.views import known_columns
 from recruit_assets.sandbox.times import NOW
 from recruit_assets_tests.marts.conftest import Answering, Answers
 from recruit_assets_tests.marts.truth import Record
@@ -38,7 +42,7 @@ def test_every_mart_counts_the_same_hires(case_answers: Answers) -> None:
     assert sum(row["hires_undone"] for row in funnel) == len(undone)
     (company,) = [r for r in case_answers.mart("time_to_hire") if r["level"] == "company"]
     assert company["hires"] == hires
-    assert sum(row["hired"] for row in case_answers.mart("source_quality")) == hires
+    assert sum(row["hired"] for row in case_answers.mart("source_quality")) == 2 * hires
 
 
 def test_a_hire_counts_from_its_last_beginning(case_answers: Answers) -> None:
@@ -108,6 +112,49 @@ def test_the_last_offer_of_an_application_counts(case_answers: Answers) -> None:
     assert company["offer_acceptance_rate"] == 6 / 9
     assert (company["withdrawn"], company["expired"], company["open"]) == (3, 3, 3)
     assert "That is 100% of those answered (67% by offer)." in case_answers.page
+
+
+def test_who_was_recommended_is_a_referral_wherever_they_came_from(case_answers: Answers) -> None:
+    counted = "SELECT source_type, count(*) AS n FROM recruit_marts.applications GROUP BY ALL"
+    found = {row["source_type"]: row["n"] for row in case_answers.query(counted)}
+    assert found == {"referral": 6, "sourced": 4, "internal": 3, "job board": 17, "direct": 8}
+    sites = {row["source"] for row in case_answers.mart("applications")}
+    assert sites == {"linkedin.com", None}  # of four spellings
+    assert case_answers.query(
+        "SELECT count(*) AS n FROM recruit_marts.applications "
+        "WHERE source_type = 'referral' AND source IS NOT NULL"
+    ) != [{"n": 0}]
+
+
+def test_only_open_jobs_are_open_and_have_stuck_applications(case_answers: Answers) -> None:
+    applications = case_answers.mart("applications")
+    closed = {row["job_human_status"] for row in applications if not row["job_is_open"]}
+    assert closed == {"expired", "archived", "scheduled", "published"}  # the last is past its end
+    stuck = case_answers.mart("stuck_applications")
+    assert {row["job_human_status"] for row in stuck} == {"published"}
+    assert "Jobs that are not open have 4 more." in case_answers.page
+
+
+@pytest.mark.parametrize(
+    ("site", "known_as"),
+    [
+        ("linkedin.com", "linkedin.com"),
+        ("WWW.LinkedIn.com ", "linkedin.com"),
+        ("https://se.linkedin.com/jobs?x=1", "linkedin.com"),
+        ("m.jobboard.example", "jobboard.example"),
+        ("bt.co.uk", "bt.co.uk"),
+        ("jobs.lever.co", "jobs.lever.co"),
+        ("LinkedIn", "linkedin"),
+        ("android-app://com.slack/", "com.slack"),
+        (" ", None),
+    ],
+)
+def test_the_spellings_of_a_site_are_one(
+    case_answers: Answers, tmp_path: Path, site: str, known_as: str | None
+) -> None:
+    path = shutil.copy(case_answers.path, tmp_path / "sites.duckdb")
+    with connection(str(path), {}, 0.1) as database, known_columns(database):
+        assert database.execute("SELECT site_of(?)", [site]).fetchall() == [(known_as,)]
 
 
 def test_the_page_counts_undone_hires(case_answers: Answers) -> None:

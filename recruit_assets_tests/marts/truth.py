@@ -12,6 +12,14 @@ from typing import Any
 
 from recruit_assets_tests.year import Year
 
+GROUPS = {
+    "Screening": "Screening", "Phone call": "Screening", "Urval": "Screening",
+    "Interview": "Interview", "Första intervjun": "Interview",
+    "Offer": "Offer", "Erbjudande": "Offer",
+}  # fmt: skip
+SPELLINGS = dict.fromkeys(
+    ("www.linkedin.com", "LinkedIn", "https://se.linkedin.com/jobs"), "linkedin.com"
+)
 TYPES = ["Inbox", "In process", "Hired"]
 Record = dict[str, Any]
 Groups = dict[tuple[Any, ...], list[Record]]
@@ -140,27 +148,48 @@ class Company:
     def type_of(self, stage: str) -> str:
         return str(self.records["stages"][stage]["attributes"]["legacy-stage-type-name"])
 
-    def _interviews(self) -> set[str]:
-        """Stages that are an interview, or come after one in the job's order."""
+    def group_of(self, stage: str) -> str | None:
+        if self.type_of(stage) != "In process":
+            return self.type_of(stage)
+        return GROUPS.get(self.records["stages"][stage]["attributes"]["name"])
+
+    def _interviews(self) -> dict[str, bool]:
+        """Whether a stage is an interview, or comes after one; of jobs only that have one."""
         first: dict[str, int] = {}
         stages = self.records["stages"].values()
         for stage in stages:
             job, order = target(stage, "job"), stage["attributes"]["row-order"]
-            if "interview" in stage["attributes"]["name"].lower():
+            if self.group_of(stage["id"]) == "Interview":
                 first[job] = min(order, first.get(job, order))
         return {
-            stage["id"]
+            stage["id"]: stage["attributes"]["row-order"] >= first[target(stage, "job")]
             for stage in stages
-            if stage["attributes"]["row-order"] >= first.get(target(stage, "job"), 10**9)
+            if target(stage, "job") in first
         }
 
-    def _source(self, record: Record, candidate: Record) -> str:
-        for site in (record["attributes"]["referring-site"], candidate.get("referring-site")):
-            if site:
-                return str(site)
-        if record["attributes"]["sourced"] or candidate.get("sourced"):
-            return "Sourced"
-        return "Referral" if candidate.get("referred") else "Direct"
+    def _source(self, record: Record, candidate: Record | None) -> tuple[str | None, str | None]:
+        """The type of the source, and the site."""
+        person = candidate["attributes"] if candidate else {}
+        named = record["attributes"]["referring-site"] or person.get("referring-site")
+        site = SPELLINGS.get(str(named), named)
+        if candidate is None:
+            return None, site
+        if person["referred"]:
+            return "referral", site
+        if record["attributes"]["sourced"] or person["sourced"]:
+            return "sourced", site
+        if person["internal"]:
+            return "internal", site
+        return "job board" if site else "direct", site
+
+    def is_open(self, job: Record) -> bool:
+        attributes = job["attributes"]
+        begins, ends = instant(attributes["start-date"]), instant(attributes["end-date"])
+        return (
+            attributes["human-status"] in ("published", "unlisted")
+            and (begins is None or begins <= self.as_of)
+            and (ends is None or ends > self.as_of)
+        )
 
     def _place(self, job: Record) -> str:
         ids = [target(job, "location"), *(each["id"] for each in job["relationships"]["locations"])]
@@ -175,11 +204,12 @@ class Company:
         attributes = record["attributes"]
         job = self.records["jobs"][target(record, "job")]
         department = target(job, "department")
-        candidate = self.records["candidates"].get(target(record, "candidate"), {})
-        candidate = candidate.get("attributes", {})
+        candidate = self.records["candidates"].get(target(record, "candidate"))
+        source_type, source = self._source(record, candidate)
         stage = target(record, "stage")
         spells = self.spells[id_]
         types = [self.type_of(each["stage"]) for each in spells]
+        seen = known(self.interview.get(each["stage"]) for each in spells)
         applied, rejected = instant(attributes["created-at"]), instant(attributes["rejected-at"])
         since = spells[-1]["entered"]
         outcome = "gone" if id_ in self.deleted_at else "active"
@@ -198,21 +228,26 @@ class Company:
             "job_id": job["id"],
             "job": job["attributes"]["title"],
             "job_status": job["attributes"]["status"],
+            "job_human_status": job["attributes"]["human-status"],
+            "job_is_open": self.is_open(job),
             "recruiter_id": target(job, "user"),
             "department": self.records["departments"][department]["attributes"]["name"]
             if department
             else "No department",
             "location": self._place(job),
-            "source": self._source(record, candidate),
+            "source_type": source_type,
+            "source": source,
             "stage_id": stage,
             "stage": self.records["stages"][stage]["attributes"]["name"],
             "stage_type": self.type_of(stage),
+            "stage_group": self.group_of(stage),
             "furthest": TYPES[max(TYPES.index(each) for each in types)],
-            "interviewed": any(each["stage"] in self.interview for each in spells),
+            "interviewed": any(seen) if seen else None,
             "outcome": outcome,
             "applied_at": applied,
             "stage_since": since,
             "days_in_stage": days(since, self.as_of) if outcome == "active" else None,
+            "stuck_after_days": 14,
             "hired_at": hired,
             "hire_undone": "Hired" in types and outcome != "hired",
             "days_to_hire": days(applied, hired),

@@ -37,7 +37,8 @@ def stage_spells(company: Company) -> list[Record]:
                     "stage_id": stay["stage"],
                     "stage": stages[stay["stage"]]["attributes"]["name"],
                     "stage_type": company.type_of(stay["stage"]),
-                    "is_interview": stay["stage"] in company.interview,
+                    "stage_group": company.group_of(stay["stage"]),
+                    "is_interview": company.interview.get(stay["stage"]),
                     "entered_at": stay["entered"],
                     "left_at": stay["left"],
                     "days": days(stay["entered"], stay["left"]),
@@ -74,7 +75,11 @@ def hiring_funnel(company: Company) -> list[Record]:
                 if each["outcome"] == "active" and each["stage_type"] == type_
             ]
             undone = sum(each["hire_undone"] for each in group) if position == 2 else 0
-            rate = len(passed) / len(entered) if entered and position < 2 else None
+            waiting = [
+                each for each in entered if each not in passed and each["outcome"] == "active"
+            ]
+            concluded = len(entered) - len(waiting)
+            rate = len(passed) / concluded if concluded and position < 2 else None
             moved = known(
                 days(stay["entered"], stay["left"])
                 for each in group
@@ -93,6 +98,7 @@ def hiring_funnel(company: Company) -> list[Record]:
                     "hires_undone": undone,
                     "now": len(here),
                     "passed_on": len(passed),
+                    "concluded": concluded,
                     "conversion_rate": rate,
                     "median_days_moved": middle(moved),
                     "stays_moved": len(moved),
@@ -140,25 +146,35 @@ def time_to_hire(company: Company) -> list[Record]:
 
 
 def source_quality(company: Company) -> list[Record]:
-    rows = []
-    for (source,), group in company.grouped(lambda each: (each["source"],)).items():
-        outcomes = [each["outcome"] for each in group]
-        interviewed = sum(each["interviewed"] for each in group)
-        count = {name: outcomes.count(name) for name in OUTCOMES}
-        rows.append(
-            {
-                "source": source,
-                "applications": len(group),
-                **count,
-                "hires_undone": sum(each["hire_undone"] for each in group),
-                "interviewed": interviewed,
-                "interview_rate": interviewed / len(group),
-                "hire_rate": count["hired"] / len(group),
-                "rejection_rate": count["rejected"] / len(group),
-                "median_days_to_hire": middle(each["days_to_hire"] for each in group),
-            }
-        )
-    return rows
+    by_type = company.grouped(lambda each: (each["source_type"], None))
+    by_site = company.grouped(lambda each: (each["source_type"], each["source"]))
+    return [
+        {"level": level, "source_type": type_, "source": site, **quality(group)}
+        for level, groups in (("source_type", by_type), ("source", by_site))
+        for (type_, site), group in groups.items()
+    ]
+
+
+def quality(group: list[Record]) -> Record:
+    """What became of the applications from a source."""
+    outcomes = [each["outcome"] for each in group]
+    concluded = [each for each in group if each["outcome"] in ("hired", "rejected", "gone")]
+    told = known(each["interviewed"] for each in concluded)
+    interviewed = known(each["interviewed"] for each in group)
+    count = {name: outcomes.count(name) for name in OUTCOMES}
+    return {
+        "applications": len(group),
+        **count,
+        "concluded": len(concluded),
+        "hires_undone": sum(each["hire_undone"] for each in group),
+        "interviewed": sum(interviewed) if interviewed else None,
+        "with_interviews": len(told),
+        "interview_rate": sum(told) / len(told) if told else None,
+        "hire_rate": count["hired"] / len(concluded) if concluded else None,
+        "rejection_rate": count["rejected"] / len(concluded) if concluded else None,
+        "median_days_to_hire": middle(each["days_to_hire"] for each in group),
+        "with_days_to_hire": len(known(each["days_to_hire"] for each in group)),
+    }
 
 
 def rejections(company: Company) -> list[Record]:
@@ -271,13 +287,14 @@ def candidate_nps(company: Company) -> list[Record]:
 
 
 def is_stuck(application: Record) -> bool:
-    return application["outcome"] == "active" and (application["days_in_stage"] or 0) >= 14
+    waits = application["outcome"] == "active" and application["job_is_open"]
+    return waits and (application["days_in_stage"] or 0) >= 14
 
 
 def stuck_applications(company: Company) -> list[Record]:
     names = (
-        "application_id job_id job job_status department location stage stage_type stage_since "
-        "days_in_stage recruiter_id"
+        "application_id job_id job job_human_status department location stage stage_type "
+        "stage_since days_in_stage stuck_after_days recruiter_id"
     )
     return [
         {name: each[name] for name in names.split()}
@@ -289,7 +306,7 @@ def stuck_applications(company: Company) -> list[Record]:
 def recruiter_load(company: Company) -> list[Record]:
     load: dict[str | None, Record] = defaultdict(lambda: dict.fromkeys(LOAD, 0))
     for job in company.records["jobs"].values():
-        load[target(job, "user")]["open_jobs"] += job["attributes"]["status"] == "open"
+        load[target(job, "user")]["open_jobs"] += company.is_open(job)
     for each in company.applications.values():
         desk = load[each["recruiter_id"]]
         desk["active_applications"] += each["outcome"] == "active"
