@@ -20,10 +20,11 @@
 -- Expect: count(*) FILTER (stage_type IS NULL) <= 0.01 * count(*)
 -- Picture: Applications by month
 -- Months:
---   SELECT date_trunc('month', applied_at)::DATE AS label, count(*) AS value
---   FROM recruit_marts.applications GROUP BY label
---   HAVING label < (SELECT date_trunc('month', max(applied_at)) FROM recruit_marts.applications)
---   ORDER BY label
+--   SELECT label::DATE AS label, count(a.application_id) AS value
+--   FROM (SELECT unnest(generate_series(date_trunc('month', min(applied_at)) + INTERVAL 1 MONTH,
+--   date_trunc('month', max(as_of)) - INTERVAL 1 MONTH, INTERVAL 1 MONTH)) AS label
+--   FROM recruit_marts.applications) AS m LEFT JOIN recruit_marts.applications AS a
+--   ON date_trunc('month', a.applied_at) = m.label GROUP BY label ORDER BY label
 -- Columns:
 --   application_id: Id in recruit.job_applications
 --   candidate_id: Id in recruit.candidates

@@ -127,7 +127,8 @@ def test_a_check_can_be_run_alone_and_looks_at_the_table_as_it_is(
     (found,) = result.get_asset_check_evaluations()
     assert (found.asset_check_key, found.passed) == (key, False)
     assert set(found.metadata) == {"grain", "totals"}
-    assert found.metadata["grain"].value == ['count(*) = count(DISTINCT row("source"))']
+    grain = 'count(*) = count(DISTINCT row("level", "source_type", "source"))'
+    assert found.metadata["grain"].value == [grain]
     assert not result.get_asset_materialization_events()
 
 

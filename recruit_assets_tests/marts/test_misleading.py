@@ -2,12 +2,14 @@
 
 import re
 import shutil
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from recruit_assets.load.connection import connection
+from recruit_assets.marts.charts import query_chart
+from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.views import known_columns
 from recruit_assets.sandbox.times import NOW
 from recruit_assets_tests.marts.conftest import Answering, Answers
@@ -155,6 +157,21 @@ def test_the_spellings_of_a_site_are_one(
     path = shutil.copy(case_answers.path, tmp_path / "sites.duckdb")
     with connection(str(path), {}, 0.1) as database, known_columns(database):
         assert database.execute("SELECT site_of(?)", [site]).fetchall() == [(known_as,)]
+
+
+def test_months_are_drawn_whole_and_without_gaps(case_answers: Answers) -> None:
+    (mart,) = [each for each in MARTS if each.name == "applications"]
+    with connection(str(case_answers.path), {}, 0.1) as database:
+        rows = query_chart(database, mart).rows
+    months, counts = [row["label"] for row in rows], [row["value"] for row in rows]
+    applied = [row["applied_at"].date() for row in case_answers.mart("applications")]
+    assert months[0] > min(applied) > months[0] - timedelta(days=31)  # its month began before
+    assert months[-1] == date(2026, 10, 1)  # as of 12 November, though nobody applied in it
+    numbers = [12 * each.year + each.month for each in months]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert sum(counts) == sum(months[0] <= each < date(2026, 11, 1) for each in applied)
+    scores = [row for row in case_answers.mart("candidate_nps") if row["level"] == "month"]
+    assert {row["is_whole_month"] for row in scores} == {False}  # the first scores are of October
 
 
 def test_the_page_counts_undone_hires(case_answers: Answers) -> None:

@@ -124,6 +124,13 @@ def keys(level: str, value: Any, rows: list[Record], *names: str) -> Record:
     return {"level": level, **found}
 
 
+def is_whole(level: str, month_: Any, first: Any, company: Company) -> bool | None:
+    """Whether a month is over, and not the first, which is partly known."""
+    if level != "month" or month_ is None:
+        return None
+    return bool(month(first) < month_ < month(company.as_of))
+
+
 def time_to_hire(company: Company) -> list[Record]:
     hired = [
         {**each, "month": month(each["hired_at"])}
@@ -131,9 +138,11 @@ def time_to_hire(company: Company) -> list[Record]:
         if each["outcome"] == "hired"
     ]
     names = ("department", "job_id", "month")
+    first = min(each["applied_at"] for each in company.applications.values())
     return [
         {
             **keys(level, value, rows, *names),
+            "is_whole_month": is_whole(level, value, first, company),
             "hires": len(rows),
             "with_days_to_hire": len(known(row["days_to_hire"] for row in rows)),
             "with_days_to_fill": len(known(row["days_to_fill"] for row in rows)),
@@ -262,8 +271,15 @@ def candidate_nps(company: Company) -> list[Record]:
         score = record["attributes"]["score"]
         department = application["department"]
         seen.append(
-            {"score": score, "month": month(scored), "department": department, "stage": stage}
+            {
+                "score": score,
+                "at": scored,
+                "month": month(scored),
+                "department": department,
+                "stage": stage,
+            }
         )
+    first = min(each["at"] for each in seen if each["at"])
     names = ("month", "department", "stage")
     rows = []
     for (level, value), group in levels(seen, *names).items():
@@ -273,13 +289,14 @@ def candidate_nps(company: Company) -> list[Record]:
         rows.append(
             {
                 **keys(level, value, group, *names),
+                "is_whole_month": is_whole(level, value, first, company),
                 "asked": len(group),
                 "scores": len(scores),
                 "promoters": promoters,
                 "passives": len(scores) - promoters - detractors,
                 "detractors": detractors,
                 "response_rate": len(scores) / len(group),
-                "nps": 100 * (promoters - detractors) / len(scores) if scores else None,
+                "nps": 100 * (promoters - detractors) / len(scores) if len(scores) >= 5 else None,
                 "mean_score": sum(scores) / len(scores) if scores else None,
             }
         )
