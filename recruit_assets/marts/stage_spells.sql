@@ -108,10 +108,10 @@ marked AS (
             OR stage_id IS DISTINCT FROM lag(stage_id) OVER story
             OR changed_stage_at IS DISTINCT FROM lag(changed_stage_at) OVER story AS begins
     FROM versions
-    WINDOW story AS (PARTITION BY id ORDER BY valid_from, place)
+    WINDOW story AS (PARTITION BY id ORDER BY valid_from, valid_to NULLS LAST, place)
 ),
 numbered AS (
-    SELECT *, count(*) FILTER (begins) OVER (PARTITION BY id ORDER BY valid_from, place) AS spell
+    SELECT *, count(*) FILTER (begins) OVER (PARTITION BY id ORDER BY valid_from, valid_to NULLS LAST, place) AS spell
     FROM marked
 ),
 stays AS (
