@@ -16,6 +16,7 @@ from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
 from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
 from recruit_assets.marts.mart import MARTS, Mart, marts_of
 from recruit_assets.marts.report import gather, render, report_path, write
+from recruit_assets.marts.stage_rules import read_rules, rules_path
 from recruit_assets.resources import RecruitDatabase, as_dagster_failure
 
 GROUP, REPORT = "marts", "report"
@@ -23,9 +24,13 @@ ABOUT_REPORT = (
     "One page that answers the questions of hiring: funnel, time to hire, sources, offers, "
     "what candidates say, what is stuck, and how fresh the tables are. It needs no network."
 )
-CHECK = "mart_is_correct"
+CHECK, ENOUGH = "mart_is_correct", "enough_is_known"
 PROMISE = (
     "The grain is unique, rates are between 0 and 1, and totals agree with the endpoints' tables."
+)
+WARNING = (
+    "Warns if the stage of more than 1 % of the applications is not known, so that nobody can say "
+    "who is hired. The report shows none of the figures that depend on it then."
 )
 
 
@@ -95,6 +100,11 @@ def _build_marts(
         check_specs=[
             dg.AssetCheckSpec(CHECK, asset=key, description=PROMISE, blocking=True)
             for key in by_key
+        ]
+        + [
+            dg.AssetCheckSpec(ENOUGH, asset=key, description=WARNING)
+            for key, mart in by_key.items()
+            if mart.expected
         ],
         can_subset=True,
         required_resource_keys={account.database},
@@ -109,12 +119,12 @@ def _build_marts(
         asked = {key.asset_key for key in checks} - chosen.keys()
         with as_dagster_failure(), duckdb.get_connection() as database:
             check_layout(database, duckdb.account)
-            faults = {key: inspect(database, by_key[key]) for key in asked}
-            built = dict(zip(chosen, build(database, chosen.values()), strict=True))
+            inspected = {key: inspect(database, by_key[key]) for key in asked}
+            rules = read_rules(rules_path(duckdb.database))
+            built = dict(zip(chosen, build(database, chosen.values(), rules), strict=True))
             wrong = [each for each in built.values() if each.wrong]
             charts = {k: query_chart(database, m) for k, m in chosen.items() if not wrong}
-        faults |= {key: each.faults for key, each in built.items()}
-        yield from check_results(faults, checks)
+        yield from check_results(inspected | built, checks)
         if wrong:
             raise dg.Failure(explanation(wrong), allow_retries=False)
         for key, each in built.items():
@@ -144,15 +154,19 @@ def _build_report(account: Account, spec: dg.AssetSpec) -> dg.AssetsDefinition:
 
 
 def check_results(
-    found: Mapping[dg.AssetKey, Mapping[str, list[str]]], chosen: Collection[dg.AssetCheckKey]
+    found: Mapping[dg.AssetKey, Built], chosen: Collection[dg.AssetCheckKey]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield the results of the chosen checks; `found` holds the faults by asset and kind."""
+    """Yield the results of the chosen checks, of marts that were built or inspected."""
     for key in sorted(chosen, key=str):
-        faults = {kind: each for kind, each in found[key.asset_key].items() if each}
+        mart = found[key.asset_key]
+        by_kind = mart.faults if key.name == CHECK else {"unmet": mart.unmet}
+        faults = {kind: each for kind, each in by_kind.items() if each}
+        warns = key.name == ENOUGH
         yield dg.AssetCheckResult(
             asset_key=key.asset_key,
             check_name=key.name,
             passed=not faults,
+            severity=dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR,
             metadata=faults,
         )
 

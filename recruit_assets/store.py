@@ -36,6 +36,7 @@ from recruit_assets.load.preview import preview
 from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import SyncState, recall, remember, rows, written_since
+from recruit_assets.load.stood_at import ensure_macro
 from recruit_assets.load.sweep import any_current, count_current, missed, sweep
 from recruit_assets.load.syncs import SYNCS_TABLE
 from recruit_assets.load.unfinished import Rest, drop, keep, missing_so_far
@@ -213,7 +214,7 @@ class Store:
         )
         result.current_rows = count_current(database, self._endpoint)
         result.preview = preview(database, self._endpoint)
-        return write_history(
+        defects = write_history(
             database,
             self._endpoint,
             self._run_id,
@@ -221,6 +222,9 @@ class Store:
             result.columns,
             whole=whole,
         )
+        if self._endpoint.history:
+            ensure_macro(database)
+        return defects
 
     def _set_verdict(
         self,

@@ -5,7 +5,7 @@ down are specified in `load/test_history`.
 """
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,24 @@ def test_the_query_of_the_docs(year: Year) -> None:
     assert {
         each["stage"]: each["applications"] for each in found(year, block.partition("```")[0])
     } == names
+
+
+def test_before_the_first_sync_nothing_is_counted_and_that_is_said(year: Year) -> None:
+    first = year.log[0].at
+    stood = "SELECT application_id, stage_id, rejected_at FROM recruit_history.stood_at"
+    with pytest.raises(duckdb.InvalidInputException, match="first read completely on 2026-10-01"):
+        found(year, f"{stood}(TIMESTAMPTZ '{first - timedelta(seconds=1)}')")
+    assert len(found(year, f"{stood}(TIMESTAMPTZ '{first}')")) == len(
+        year.known("job_applications")[0]
+    )
+    for seen, known in zip(
+        year.syncs("job_applications"), year.known("job_applications"), strict=True
+    ):
+        rows = found(year, f"{stood}(TIMESTAMPTZ '{seen.at}')")
+        stood_at = {row["application_id"]: row["stage_id"] for row in rows}
+        assert {id_: row["stage_id"] for id_, row in known.items()}.items() <= stood_at.items()
+        # Who was removed before any sync, and has returned since, counts from its own time on.
+        assert len(stood_at) - len(known) < 3
 
 
 def test_much_happens_in_the_year(year: Year) -> None:

@@ -84,10 +84,11 @@ LATEST = {
     "reason": "Why completeness is not proven, or why the sync failed",
     "started": "When it began; null if the clock was wrong",
     "finished": "When it was merged or failed; null if the clock was wrong",
-    "stored_number": "Number of the last sync that did not fail; columns up to cursor describe it",
-    "stored_run_id": "The Dagster run of that sync",
+    "read_number": "Number of the last sync that read the list: complete, window or incomplete",
     "read_from": "When it began; null if the clock was wrong",
     "read_at": "When it was merged; null if the clock was wrong",
+    "stored_number": "Number of the last sync that did not fail; columns up to cursor describe it",
+    "stored_run_id": "The Dagster run of that sync",
     "rows": "Rows in the table afterwards, including deleted ones",
     "current_rows": "Rows in the table afterwards, without deleted ones",
     "api": "The API that it read",
@@ -102,15 +103,17 @@ LATEST = {
     "read_as_of": "Every record was read then or later, whether it had changed or not",
 }
 _STORED, _PROVEN = "rows IS NOT NULL", "verdict IN ('complete', 'window')"
+_READ = "verdict IN ('complete', 'window', 'incomplete')"
 _TAKEN_FROM = {  # a column of `syncs`, and what is true of the sync that has its last value
     **{
         name: (name, "true")
         for name in ("sync_number", "run_id", "mode", "verdict", "reason", "started", "finished")
     },
+    "read_number": ("sync_number", _READ),
+    "read_from": ("started", _READ),
+    "read_at": ("finished", _READ),
     "stored_number": ("sync_number", _STORED),
     "stored_run_id": ("run_id", _STORED),
-    "read_from": ("started", _STORED),
-    "read_at": ("finished", _STORED),
     **{name: (name, _STORED) for name in ("rows", "current_rows", "api", "cursor", "read_as_of")},
     **{name: (name, f"{name} IS NOT NULL") for name in ("filter_refused", "sort_refused")},
     "proven_at": ("started", _PROVEN),

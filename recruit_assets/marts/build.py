@@ -1,6 +1,6 @@
 """Build the tables of `recruit_marts` from their SQL, and check them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from recruit_assets.load.read_copy import public_columns
 from recruit_assets.load.schema import columns_found, count, schema_name, table_exists, table_name
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.marts.mart import MARTS, Mart
+from recruit_assets.marts.stage_rules import StageRule
 from recruit_assets.marts.views import known_columns
 
 MARTS_SCHEMA = "recruit_marts"
@@ -23,12 +24,16 @@ Row = dict[str, Any]
 
 @dataclass
 class Built:
-    """Hold a built mart: its rows, the types of its columns, and its faults by kind."""
+    """Hold a built mart: its rows, the types of its columns, and its faults by kind.
+
+    `unmet` are the expectations that it does not meet, which do not make it wrong.
+    """
 
     mart: Mart
     rows: int
     types: dict[str, str]
     faults: dict[str, list[str]]
+    unmet: list[str]
 
     @property
     def wrong(self) -> bool:
@@ -40,23 +45,30 @@ class _Wrong(Exception):
     """End the transaction of a mart that is wrong."""
 
 
-def build(database: duckdb.DuckDBPyConnection, marts: Iterable[Mart]) -> list[Built]:
+def build(
+    database: duckdb.DuckDBPyConnection, marts: Iterable[Mart], rules: Iterable[StageRule] = ()
+) -> list[Built]:
     """Replace the tables of marts in one transaction: all of them, or none if one is wrong.
+
+    Args:
+        database: open for writing.
+        marts: in order of dependency.
+        rules: the user's rules of stages.
 
     Raises:
         DatabaseProblem: a later version of this project wrote the file.
     """
     check_version(database)
     built: list[Built] = []
-    with known_columns(database), suppress(_Wrong), transaction(database):
+    with known_columns(database, rules), suppress(_Wrong), transaction(database):
         built += [_build(database, mart) for mart in marts]
         if any(each.wrong for each in built):
             raise _Wrong
     return built
 
 
-def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> dict[str, list[str]]:
-    """Return the faults of a mart's table as it is, by kind.
+def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
+    """Return what a mart's table is now.
 
     Raises:
         DatabaseProblem: it was never built.
@@ -64,12 +76,14 @@ def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> dict[str, list[s
     if not table_exists(database, mart.name, MARTS_SCHEMA):
         raise DatabaseProblem(f"There is no {MARTS_SCHEMA}.{mart.name} yet: materialize it first.")
     with known_columns(database):
-        return _faults(database, mart, table_name(database, mart.name, MARTS_SCHEMA))
+        return _inspect(database, mart, table_name(database, mart.name, MARTS_SCHEMA))
 
 
-def ask(database: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    """Return the rows of a query over marts, each as a dict by column."""
-    found = database.execute(sql)
+def ask(
+    database: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any] | None = None
+) -> list[Row]:
+    """Return the rows of a query over marts, each as a dict by column; `values` are parameters."""
+    found = database.execute(sql, values)
     names = [column[0] for column in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
@@ -87,8 +101,13 @@ def _build(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
     database.execute(f"COMMENT ON TABLE {table} IS {literal(mart.description)}")
     for name, meaning in mart.columns.items():
         database.execute(f"COMMENT ON COLUMN {table}.{quoted(name)} IS {literal(meaning)}")
+    return _inspect(database, mart, table)
+
+
+def _inspect(database: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> Built:
     types = dict(columns_found(database, mart.name, MARTS_SCHEMA))
-    return Built(mart, count(database, table), types, _faults(database, mart, table))
+    unmet = [sql for sql in mart.expected if not _holds(database, table, sql)]
+    return Built(mart, count(database, table), types, _faults(database, mart, table), unmet)
 
 
 def _faults(database: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> dict[str, list[str]]:

@@ -1,7 +1,7 @@
 -- Net promoter score of candidates: overall, and by month, department and stage.
 --
 -- The score is the share of scores of 9 and 10, minus the share of scores up to 6, times 100.
--- Caveats: the account needs the NPS add-on. A few scores mean little. Answers of deleted people
+-- Caveats: the account needs the NPS add-on. Fewer than five scores are no net promoter score. Answers of deleted people
 -- stay, without their comments.
 --
 -- Grain: level, month, department, stage
@@ -12,13 +12,14 @@
 --   scores) = 0
 -- Picture: Net promoter score by month
 -- Months:
---   SELECT month AS label, nps AS value
---   FROM recruit_marts.candidate_nps WHERE level = 'month' AND nps IS NOT NULL
---   AND month < (SELECT date_trunc('month', max(applied_at)) FROM recruit_marts.applications)
+--   SELECT month AS label, nps AS value, scores AS n
+--   FROM recruit_marts.candidate_nps WHERE level = 'month' AND is_whole_month AND nps IS NOT NULL
 --   ORDER BY month
 -- Columns:
 --   level: What the row is for: company, month, department or stage
 --   month: First day of the month of the score (UTC), if the level is month; null if not scored
+--   is_whole_month: Whether the month is over as of the last reading, and is not the one of the first
+--     score; null if the level is not month
 --   department: Department of the job applied for, if the level is department
 --   stage: Name of the stage asked about, if the level is stage; null if that is not known
 --   asked: Questions sent
@@ -27,16 +28,22 @@
 --   passives: Scores of 7 and 8
 --   detractors: Scores up to 6
 --   response_rate: scores as a share of asked
---   nps: Net promoter score, -100 to 100; null without scores
+--   nps: Net promoter score, -100 to 100; null with fewer than five scores
 --   mean_score: Mean of the scores, 0 to 10
 
 WITH responses AS (
     SELECT
         CASE WHEN r.score BETWEEN 0 AND 10 THEN r.score END AS score,
         date_trunc('month', r.scored_at)::DATE AS month,
-        coalesce(a.department, 'No department') AS department,
-        nullif(trim(s.name), '') AS stage
+        coalesce(a.department, 'Not known') AS department,
+        nullif(trim(s.name), '') AS stage,
+        read.as_of,
+        first.first_month
     FROM recruit.nps_responses AS r
+    CROSS JOIN (
+        SELECT coalesce(max(read_from), now()) AS as_of FROM recruit_meta.latest WHERE endpoint = 'nps_responses'
+    ) AS read
+    CROSS JOIN (SELECT date_trunc('month', min(scored_at)) AS first_month FROM recruit.nps_responses) AS first
     LEFT JOIN recruit_marts.applications AS a ON a.application_id = r.job_application_id
     LEFT JOIN recruit.stages AS s ON s.id = r.stage_id
 )
@@ -48,6 +55,10 @@ SELECT
         ELSE 'company'
     END AS level,
     month,
+    CASE
+        WHEN grouping(month) = 0
+        THEN month < date_trunc('month', any_value(as_of)) AND month > any_value(first_month)
+    END AS is_whole_month,
     department,
     stage,
     count(*) AS asked,
@@ -56,7 +67,7 @@ SELECT
     count(*) FILTER (score >= 7 AND score < 9) AS passives,
     count(*) FILTER (score < 7) AS detractors,
     CASE WHEN asked > 0 THEN scores / asked END AS response_rate,
-    CASE WHEN scores > 0 THEN 100 * (promoters - detractors) / scores END AS nps,
+    CASE WHEN scores >= 5 THEN 100 * (promoters - detractors) / scores END AS nps,
     avg(score) AS mean_score
 FROM responses
 GROUP BY GROUPING SETS ((), (month), (department), (stage))

@@ -12,6 +12,7 @@ from datetime import date
 from html import escape
 from itertools import pairwise
 from math import ceil, floor, isfinite, log10
+from typing import NamedTuple
 
 import duckdb
 
@@ -21,14 +22,18 @@ from recruit_assets.text import label as one_label
 from recruit_assets.text import markdown, one_line
 
 WIDTH, STEP, TALL = 440, 30, 210  # pixels: width, height of a bar with its space, and of a line
-GAP, RIGHT, BOTTOM = 8, 60, 180  # pixels: beside text, for numbers on the right, to the months
+GAP, RIGHT, BOTTOM = 8, 72, 180  # pixels: beside text, for numbers on the right, to the months
 LETTER = 8  # pixels that a letter takes at most, on average; the page's font is unknown
 MAX_NAME = 22  # characters of the name of a bar
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 INK, QUIET, LINE, ACCENT = "var(--ink)", "var(--quiet)", "var(--line)", "var(--accent)"
-EVERYWHERE = {INK: "#7b8794", QUIET: "#7b8794", LINE: "#9aa5b144", ACCENT: "#3f83d8"}
+CARD = "var(--card)"  # behind a drawing
+EVERYWHERE = {
+    INK: "#7b8794", QUIET: "#7b8794", LINE: "#9aa5b144", ACCENT: "#3f83d8", CARD: "#7b8794",
+}  # fmt: skip
 MAX_MONTHS = 24  # months shown
 STEPS = (1, 2, 3, 6, 12, 24, *(12 * years for years in (5, 10, 20, 50, 100, 200, 500, 1000, 2500)))
+FEW, TOO_FEW = 5, 3  # a month of fewer is drawn hollow, or is left out
 MAX_VALUE = 1e15  # well within what a chart's scale can hold
 
 
@@ -42,17 +47,19 @@ class ChartData:
     @property
     def words(self) -> str:
         """Return the picture as text, for those who do not see it."""
-        shown = [f"{label(row)} {number(row['value'])}" for row in self.rows]
+        shown = [f"{label(row)} {number(row['value'])}{_of(row)}" for row in self.rows]
         return f"{self.picture.title}: {', '.join(shown)}." if shown else "There is nothing yet."
 
 
 def query_chart(database: duckdb.DuckDBPyConnection, mart: Mart) -> ChartData:
-    """Return the current data of a mart's picture; only the last 24 rows if they are months."""
+    """Return the current data of a mart's picture.
+
+    Months are the last 24, without those whose value is of too few.
+    """
     rows = ask(database, mart.picture.sql)
     if mart.picture.months:
-        return ChartData(
-            mart.picture, [row for row in rows if isinstance(row["label"], date)][-MAX_MONTHS:]
-        )
+        months = [row for row in rows if isinstance(row["label"], date)]
+        rows = [row for row in months if row.get("n", FEW) >= TOO_FEW][-MAX_MONTHS:]
     return ChartData(mart.picture, rows)
 
 
@@ -65,10 +72,15 @@ def label(row: Row) -> str:
 def number(value: float | None) -> str:
     """Return a number for reading; one decimal below ten, if it has one."""
     if value is None or not isfinite(value):
-        return "-"
+        return "\N{EN DASH}"
     if abs(value) >= MAX_VALUE:
         return f"{value:.1e}"
     return f"{value:,.1f}" if abs(value) < 10 and value != int(value) else f"{value:,.0f}"
+
+
+def _of(row: Row) -> str:
+    """Return how many a value is of, if the picture says so."""
+    return f" (n = {row['n']:,})" if "n" in row else ""
 
 
 def as_svg(chart: ChartData) -> str:
@@ -97,21 +109,25 @@ def _bars(rows: list[Row]) -> Iterator[str]:
     """Draw a bar for each row, in their order, with its number at its end."""
     names, values = [one_line(label(row), MAX_NAME) for row in rows], _values(rows)
     left = LETTER * max(map(len, names), default=0) + GAP
+    right = max((LETTER * len(_of(row)) for row in rows), default=0) + RIGHT
     most = max((value or 0.0 for value in values), default=0.0) or 1
     for place, (name, value, row) in enumerate(zip(names, values, rows, strict=True)):
         middle = place * STEP + STEP / 2
-        width = (WIDTH - left - RIGHT) * max(value or 0.0, 0.0) / most
+        width = (WIDTH - left - right) * max(value or 0.0, 0.0) / most
         yield _text(left - GAP, middle, name, "end")
         if width:
             yield (
                 f'<rect x="{left}" y="{middle - 9:g}" width="{width:.1f}" height="18" rx="3" '
                 f'fill="{ACCENT}"/>'
             )
-        yield _text(left + width + 6, middle, number(row["value"]))
+        yield _text(left + width + 6, middle, number(row["value"]) + _of(row))
 
 
 def _months(rows: list[Row]) -> Iterator[str]:
-    """Draw a line over months with a point for each, and the number of the last one."""
+    """Draw a line over months with a point for each, and the number of the last one.
+
+    A point of few is hollow, and no line leads over a month that is missing.
+    """
     values = _values(rows)
     days: list[date] = [row["label"] for row in rows]
     marks, digits = _number_marks([value for value in values if value is not None])
@@ -132,24 +148,43 @@ def _months(rows: list[Row]) -> Iterator[str]:
     for day, text in _month_marks(days[0], days[-1]):
         yield _text(max(across(day), left + 20), TALL - 10, text, "middle", QUIET)
     points = [
-        None if value is None else (across(day), down(value))
-        for day, value in zip(days, values, strict=True)
+        Point(day, across(day), down(value), row.get("n", FEW) < FEW)
+        for day, value, row in zip(days, values, rows, strict=True)
+        if value is not None
     ]
     yield from _line(points)
-    if last := points[-1]:
-        yield _text(last[0] + GAP, last[1], number(rows[-1]["value"]))
+    if points and points[-1].day == days[-1]:
+        last = points[-1]
+        yield _text(last.x + GAP, last.y, number(rows[-1]["value"]))
+        if "n" in rows[-1]:
+            yield _text(last.x + GAP, last.y + 16, f"n = {rows[-1]['n']:,}", color=QUIET)
 
 
-def _line(points: Sequence[tuple[float, float] | None]) -> Iterator[str]:
-    """Draw a line through points, with a gap where there is none."""
+class Point(NamedTuple):
+    """Hold a month, where it is drawn, and whether it is of few."""
+
+    day: date
+    x: float
+    y: float
+    hollow: bool
+
+    @property
+    def place(self) -> int:
+        """Return the number of the month, so that those of neighbours differ by one."""
+        return 12 * self.day.year + self.day.month
+
+
+def _line(points: Sequence[Point]) -> Iterator[str]:
+    """Draw a line through points, with a gap where a month has none."""
     for start, end in pairwise(points):
-        if start and end:
+        if end.place == start.place + 1:
             yield (
-                f'<line x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" '
-                f'y2="{end[1]:.1f}" stroke="{ACCENT}" stroke-width="2.5" stroke-linecap="round"/>'
+                f'<line x1="{start.x:.1f}" y1="{start.y:.1f}" x2="{end.x:.1f}" '
+                f'y2="{end.y:.1f}" stroke="{ACCENT}" stroke-width="2.5" stroke-linecap="round"/>'
             )
-    for x, y in filter(None, points):
-        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.3" fill="{ACCENT}"/>'
+    for each in points:
+        look = f'fill="{CARD if each.hollow else ACCENT}" stroke="{ACCENT}" stroke-width="2"'
+        yield f'<circle cx="{each.x:.1f}" cy="{each.y:.1f}" r="3" {look}/>'
 
 
 def _number_marks(values: list[float]) -> tuple[list[float], int]:

@@ -1,9 +1,10 @@
 """A mart as its file defines it: description, grain, checks, picture, columns and SQL.
 
 A file begins with a comment: some sentences, then the keys `Grain` (the columns that identify a
-row), `Check` (SQL that must be true of the table, any number of them), `Picture` (a title), `Bars`
-or `Months` (how it is drawn, and SQL for its `label` and `value`) and `Columns` (name and meaning
-of each, in order). A mart reads the tables that its SQL names.
+row), `Check` (SQL that must be true of the table, any number of them), `Expect` (SQL that should be
+true, else too much is unknown), `Picture` (a title), `Bars` or `Months` (how it is drawn, and SQL
+for its `label` and `value`) and `Columns` (name and meaning of each, in order). A mart reads the
+tables that its SQL names.
 """
 
 import re
@@ -19,7 +20,7 @@ _READS = """
     FROM json_tree(json_serialize_sql(?))
     WHERE type = 'OBJECT' AND (value->>'type') = 'BASE_TABLE' AND (value->>'schema_name') <> ''
 """
-_KEY = re.compile(r"(Grain|Check|Picture|Bars|Months|Columns):\s*(.*)")
+_KEY = re.compile(r"(Grain|Check|Expect|Picture|Bars|Months|Columns):\s*(.*)")
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Mart:
-    """Define one table of `recruit_marts`; `columns` are meanings by name, `checks` are SQL.
+    """Define one table of `recruit_marts`; `columns` are meanings by name.
 
-    `reads` has the schema and the name of each table that its SQL reads.
+    `checks` and `expected` are SQL. `reads` has schema and name of each table that its SQL reads.
     """
 
     name: str
     description: str
     grain: tuple[str, ...]
     checks: tuple[str, ...]
+    expected: tuple[str, ...]
     picture: Picture
     columns: dict[str, str]
     sql: str
@@ -75,6 +77,7 @@ def _read_mart(path: Path, parser: duckdb.DuckDBPyConnection) -> Mart:
         description="\n".join(description).strip(),
         grain=tuple(keys["Grain"][0].split(", ")),
         checks=tuple(keys["Check"]),
+        expected=tuple(keys["Expect"]),
         picture=Picture(keys["Picture"][0], "Months" in keys, (keys["Months"] + keys["Bars"])[0]),
         columns=dict(column.split(": ", 1) for column in keys["Columns"]),
         sql=sql,
@@ -85,7 +88,8 @@ def _read_mart(path: Path, parser: duckdb.DuckDBPyConnection) -> Mart:
 def _parse_header(header: list[str]) -> tuple[list[str], dict[str, list[str]]]:
     """Return the description and the keys of a header.
 
-    An indented line is another column, or continues a value.
+    An indented line is another column, or continues a value. Within the columns, one that is
+    indented twice continues a meaning.
     """
     description: list[str] = []
     keys: dict[str, list[str]] = defaultdict(list)
@@ -96,7 +100,7 @@ def _parse_header(header: list[str]) -> tuple[list[str], dict[str, list[str]]]:
             keys[key] += [found[2]] if key != "Columns" else []
         elif not key:
             description.append(line)
-        elif key == "Columns":
+        elif key == "Columns" and not line.startswith("    "):
             keys[key].append(line.strip())
         else:
             keys[key][-1] = f"{keys[key][-1]} {line.strip()}".strip()

@@ -4,8 +4,9 @@
 -- without any have no row; the row without a user has those that belong to nobody.
 --
 -- Grain: user_id
--- Check: coalesce(sum(open_jobs), 0) = (SELECT count(*) FROM recruit.jobs WHERE status = 'open'
---   AND _deleted_at IS NULL)
+-- Check: coalesce(sum(open_jobs), 0) = (SELECT count(*) FROM recruit.jobs WHERE
+--   _deleted_at IS NULL AND is_open(status, human_status, start_date, end_date, (SELECT max(as_of)
+--   FROM recruit_marts.applications)))
 -- Check: coalesce(sum(open_todos), 0) = (SELECT count(*) FROM recruit.todos WHERE completed_at
 --   IS NULL AND _deleted_at IS NULL)
 -- Check: coalesce(sum(active_applications), 0) = (SELECT count(*) FROM
@@ -19,7 +20,7 @@
 --   LIMIT 8
 -- Columns:
 --   user_id: Id in recruit.users; null for items of nobody
---   open_jobs: Jobs with the status open
+--   open_jobs: Jobs that are published or unlisted, have begun and have not ended
 --   active_applications: Active applications for the user's jobs
 --   stuck_applications: Those in recruit_marts.stuck_applications
 --   open_todos: Todos that are not completed
@@ -28,7 +29,8 @@
 WITH desk AS (
     SELECT user_id, 'job' AS what, false AS late
     FROM recruit.jobs
-    WHERE status = 'open' AND _deleted_at IS NULL
+    CROSS JOIN (SELECT max(as_of) AS as_of FROM recruit_marts.applications)
+    WHERE _deleted_at IS NULL AND is_open(status, human_status, start_date, end_date, as_of)
     UNION ALL
     SELECT a.recruiter_id, 'application', s.application_id IS NOT NULL
     FROM recruit_marts.applications AS a

@@ -20,6 +20,7 @@
 --   rejections: Applications that were rejected there for that reason
 --   rejection_share: Share of all rejections
 --   median_days_to_reject: Median of the days from applying to the rejection
+--   with_days_to_reject: Rejections that the median is of
 
 SELECT
     a.reject_reason_id,
@@ -31,7 +32,8 @@ SELECT
     a.stage_type,
     count(*) AS rejections,
     count(*) / sum(count(*)) OVER () AS rejection_share,
-    median(a.days_to_reject) AS median_days_to_reject
+    median(a.days_to_reject) AS median_days_to_reject,
+    count(a.days_to_reject) AS with_days_to_reject
 FROM recruit_marts.applications AS a
 LEFT JOIN recruit.reject_reasons AS r ON r.id = a.reject_reason_id
 WHERE a.outcome = 'rejected'

@@ -24,6 +24,8 @@ from recruit_assets.load.disk import disk_problem
 from recruit_assets.load.syncs import latest
 from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.charts import ChartData, as_svg, number, query_chart
+from recruit_assets.marts.gaps import Gaps
+from recruit_assets.marts.headlines import Headlines, gather_headlines
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.text import one_line
 
@@ -32,24 +34,33 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 MAX_CELL = 200  # characters of a text in a table
 _MARTS = {mart.name: mart for mart in MARTS}
 _AS_OF = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
+_STAGES = (
+    "SELECT count(*) AS applications, count(*) FILTER (stage_type IS NULL) AS without_stage "
+    "FROM recruit_marts.applications"
+)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Hold a section of the page; `sentence` is None if there is nothing to show."""
+    """Hold a section of the page; without a sentence, `nothing` says why there is none."""
 
     section: Mapping[str, Any]
     sentence: str | None
+    nothing: str
     chart: ChartData
     table: list[Row]
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Hold the contents of the page; `tables` says how fresh and complete each table is."""
+    """Hold the contents of the page; `tables` says how fresh and complete each table is.
+
+    `warnings` say which figures may be out of date, and why.
+    """
 
     as_of: datetime | None
-    headlines: Mapping[str, Row]
+    warnings: list[str]
+    headlines: Headlines
     answers: list[Answer]
     tables: list[Row]
 
@@ -57,22 +68,27 @@ class Contents:
 def gather(database: duckdb.DuckDBPyConnection) -> Contents:
     """Query the marts, and the record of the syncs."""
     content = tomllib.loads((HERE / "report.toml").read_text())
-    syncs = {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)}")}
+    headlines, sections = content["headlines"], content["sections"]
+    tables = {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)}")}
+    gaps = Gaps(tables, **_first(ask(database, _STAGES)))
     return Contents(
-        as_of=_as_of(_first(ask(database, _AS_OF))["as_of"], syncs.values()),
-        headlines={
-            each["title"]: _first(ask(database, each["sql"])) for each in content["headlines"]
-        },
-        answers=[
-            Answer(
-                {"wide": False, **section},
-                one_line(_first(ask(database, section["say"])).get("sentence") or "") or None,
-                query_chart(database, _MARTS[section["mart"]]),
-                ask(database, section["table"]),
-            )
-            for section in content["sections"]
-        ],
-        tables=_freshness(syncs),
+        as_of=_as_of(_first(ask(database, _AS_OF))["as_of"], tables.values()),
+        warnings=gaps.warnings({name for each in headlines + sections for name in each["needs"]}),
+        headlines=gather_headlines(database, headlines, gaps),
+        answers=[_answer(database, section, gaps) for section in sections],
+        tables=_freshness(tables),
+    )
+
+
+def _answer(database: duckdb.DuckDBPyConnection, section: Mapping[str, Any], gaps: Gaps) -> Answer:
+    unknown = gaps.reason(section["needs"])
+    said = _first(ask(database, section["say"])).get("sentence") if not unknown else None
+    return Answer(
+        {"wide": False, **section},
+        one_line(said or "") or None,
+        unknown or section["nothing"],
+        query_chart(database, _MARTS[section["mart"]]),
+        ask(database, section["table"]),
     )
 
 

@@ -1,40 +1,60 @@
--- Outcomes of the applications from each source.
+-- Outcomes of the applications from each source: by type of source, and by site.
 --
--- Caveats: rates of sources with few applications mean little. Applications that are still active
--- may yet be hired, so new sources look worse than they are.
+-- The rates are of the concluded applications: those that are hired, rejected or deleted. One that is
+-- active may yet be hired.
+-- Caveats: rates of few applications mean little.
 --
--- Grain: source
--- Check: coalesce(sum(applications), 0) = (SELECT count(*) FROM recruit.job_applications)
--- Check: count(*) FILTER (applications <> active + hired + rejected + gone) = 0
--- Picture: Hires by source
+-- Grain: level, source_type, source
+-- Check: coalesce(sum(applications), 0) = 2 * (SELECT count(*) FROM recruit.job_applications)
+-- Check: count(*) FILTER (applications <> active + concluded + unknown OR concluded <> hired +
+--   rejected + gone) = 0
+-- Picture: Hires by type of source
 -- Bars:
---   SELECT source AS label, hired AS value FROM recruit_marts.source_quality ORDER BY hired
---   DESC, applications DESC, source LIMIT 8
+--   SELECT coalesce(source_type, 'not known') AS label, hired AS value FROM
+--   recruit_marts.source_quality WHERE level = 'source_type' AND (SELECT sum(unknown) = 0 FROM
+--   recruit_marts.source_quality) ORDER BY hired DESC, applications DESC, label
 -- Columns:
---   source: Where the applications came from, as defined in recruit_marts.applications
+--   level: What the row is for: source_type, or source, which is a site within a type
+--   source_type: Type of source, as defined in recruit_marts.applications; null if that is not known
+--   source: The site, if the level is source; null for applications without one
 --   applications: Applications from there
 --   active: Those that are active
---   interviewed: Those that have reached an interview, as far as is known
+--   concluded: Those that are hired, rejected or gone
 --   hired: Those that are hired
+--   hires_undone: Those that were hired and are not any more
 --   rejected: Those that were rejected
 --   gone: Those that were deleted before either
---   interview_rate: interviewed as a share of applications
---   hire_rate: hired as a share of applications
---   rejection_rate: rejected as a share of applications
+--   unknown: Those whose stage is not known
+--   interviewed: Those that have reached an interview; null if that is known of none
+--   with_interviews: Concluded ones of which it is known whether they have
+--   interview_rate: Share of those that have
+--   hire_rate: hired as a share of concluded
+--   rejection_rate: rejected as a share of concluded
 --   median_days_to_hire: Median of the days from applying to being hired
+--   with_days_to_hire: Hires that the median is of
 
 SELECT
+    if(grouping(source) = 0, 'source', 'source_type') AS level,
+    source_type,
     source,
     count(*) AS applications,
     count(*) FILTER (outcome = 'active') AS active,
-    count(*) FILTER (interviewed) AS interviewed,
+    count(*) FILTER (outcome IN ('hired', 'rejected', 'gone')) AS concluded,
     count(*) FILTER (outcome = 'hired') AS hired,
+    count(*) FILTER (hire_undone) AS hires_undone,
     count(*) FILTER (outcome = 'rejected') AS rejected,
     count(*) FILTER (outcome = 'gone') AS gone,
-    count(*) FILTER (interviewed) / count(*) AS interview_rate,
-    count(*) FILTER (outcome = 'hired') / count(*) AS hire_rate,
-    count(*) FILTER (outcome = 'rejected') / count(*) AS rejection_rate,
-    median(days_to_hire) AS median_days_to_hire
+    count(*) FILTER (outcome = 'unknown') AS unknown,
+    CASE WHEN count(interviewed) > 0 THEN count(*) FILTER (interviewed) END AS interviewed,
+    count(interviewed) FILTER (outcome IN ('hired', 'rejected', 'gone')) AS with_interviews,
+    CASE
+        WHEN with_interviews > 0
+        THEN count(*) FILTER (interviewed AND outcome IN ('hired', 'rejected', 'gone')) / with_interviews
+    END AS interview_rate,
+    CASE WHEN concluded > 0 THEN hired / concluded END AS hire_rate,
+    CASE WHEN concluded > 0 THEN rejected / concluded END AS rejection_rate,
+    median(days_to_hire) AS median_days_to_hire,
+    count(days_to_hire) AS with_days_to_hire
 FROM recruit_marts.applications
-GROUP BY source
-ORDER BY hired DESC, applications DESC, source
+GROUP BY GROUPING SETS ((source_type), (source_type, source))
+ORDER BY level, hired DESC, applications DESC, source_type, source

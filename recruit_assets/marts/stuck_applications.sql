@@ -1,15 +1,15 @@
--- Active applications that have not moved for 14 days: the applicants are waiting for an answer.
+-- Active applications for open jobs that have not moved for long: the applicants await an answer.
 --
--- The limit is defined here. There are no names: look the application up by its id.
--- Caveats: applications for closed jobs count too, because their applicants are also waiting.
+-- How long is 14 days, or what the user's file of stages says of their stage. There are no names: look
+-- the application up by its id.
+-- Caveats: applications for jobs that are archived, expired or not open yet are not among them.
 --
 -- Grain: application_id
--- Check: count(*) = (SELECT count(*) FROM recruit.job_applications AS a LEFT JOIN recruit.stages
---   AS s ON s.id = a.stage_id WHERE a.rejected_at IS NULL AND a._deleted_at IS NULL AND
---   lower(coalesce(s.legacy_stage_type_name, s.stage_type, '')) <> 'hired' AND
---   coalesce(a.changed_stage_at, a.created_at) <= (SELECT max(as_of) FROM
---   recruit_marts.applications) - INTERVAL 14 DAY)
--- Picture: Applications that have not moved for 14 days, by department
+-- Check: count(*) = (SELECT count(*) FROM recruit_marts.applications WHERE outcome = 'active' AND
+--   job_is_open AND days_in_stage >= stuck_after_days)
+-- Check: count(*) FILTER (application_id IN (SELECT id FROM recruit.job_applications WHERE rejected_at
+--   IS NOT NULL OR _deleted_at IS NOT NULL)) = 0
+-- Picture: Applications that are stuck, by department
 -- Bars:
 --   SELECT department AS label, count(*) AS value FROM recruit_marts.stuck_applications GROUP BY
 --   department ORDER BY value DESC, department LIMIT 8
@@ -17,27 +17,29 @@
 --   application_id: Id in recruit.job_applications
 --   job_id: Id in recruit.jobs
 --   job: Title of the job
---   job_status: Status of the job
+--   job_human_status: Status of the job in words
 --   department: Department of the job
 --   location: Location of the job
 --   stage: Name of its stage
 --   stage_type: Type of that stage
---   stage_since: When it entered the stage
+--   stage_since: When its stay in the stage began
 --   days_in_stage: Days since then
+--   stuck_after_days: Days after which it counts as stuck there
 --   recruiter_id: Id in recruit.users of the job's recruiter
 
 SELECT
     application_id,
     job_id,
     job,
-    job_status,
+    job_human_status,
     department,
     location,
     stage,
     stage_type,
     stage_since,
     days_in_stage,
+    stuck_after_days,
     recruiter_id
 FROM recruit_marts.applications
-WHERE outcome = 'active' AND days_in_stage >= 14
+WHERE outcome = 'active' AND job_is_open AND days_in_stage >= stuck_after_days
 ORDER BY days_in_stage DESC, application_id

@@ -5,8 +5,9 @@ views have the schema and the name of their table, in a catalog in memory that i
 the SQL of a mart needs no special cases, and is run as it is written.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import astuple
 from itertools import count
 
 import duckdb
@@ -17,6 +18,7 @@ from recruit_assets.load.layout import META
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, columns_found, table_name
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.syncs import LATEST_VIEW, SYNCS, SYNCS_TABLE, latest
+from recruit_assets.marts.stage_rules import StageRule
 
 _KNOWN: dict[tuple[str, str], Mapping[str, str]] = {  # SQL type by column, by schema and table
     **{
@@ -32,15 +34,48 @@ _KNOWN: dict[tuple[str, str], Mapping[str, str]] = {  # SQL type by column, by s
         if each.history
     },
 }
+_RULES = "stage VARCHAR, stage_group VARCHAR, stuck_after_days BIGINT"
+# Beside the views: the rules that all marts share.
+_MACROS = {
+    # An end before the start is unknown; by less than a minute, it is the API's own inaccuracy.
+    "days_between(begun, ended)": """
+        CASE
+            WHEN ended >= begun THEN (epoch_ms(ended) - epoch_ms(begun)) / 86_400_000
+            WHEN ended > begun - INTERVAL 1 MINUTE THEN 0
+        END
+    """,
+    "is_open(status, human_status, begins, ends, moment)": """
+        coalesce(
+            lower(human_status) IN ('published', 'unlisted'), status IN ('open', 'unlisted'), false
+        )
+        AND coalesce(begins <= moment, true) AND coalesce(ends > moment, true)
+    """,
+    "host_of(site)": r"""
+        nullif(rtrim(regexp_replace(
+            regexp_replace(lower(trim(site)), '^([a-z-]+://)?(www\d?\.)?', ''), '[/?#: ].*$', ''
+        ), '.'), '')
+    """,
+    # The pages of a country or for phones belong to the site: se.linkedin.com, but not bt.co.uk.
+    "site_of(site)": r"""
+        if(
+            regexp_matches(host_of(site), '^(m|[a-z]{2})\.[^.]+\.')
+            AND NOT regexp_matches(host_of(site), '^[a-z]{2}\.(co|com|net|org|ac|gov|edu)\.'),
+            regexp_replace(host_of(site), '^[^.]+\.', ''),
+            host_of(site)
+        )
+    """,
+}
 _NUMBERS = count()  # of the catalogs, which all connections of this process share
 
 
 @contextmanager
-def known_columns(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def known_columns(
+    database: duckdb.DuckDBPyConnection, rules: Iterable[StageRule] = ()
+) -> Iterator[None]:
     """Let SQL in the block read each of our tables with every known column.
 
     Begin transactions within the block: one transaction cannot create both views and marts, because
-    DuckDB lets it write to a single catalog.
+    DuckDB lets it write to a single catalog. `recruit_meta.stage_rules` has the user's rules.
     """
     catalog = f"marts_{next(_NUMBERS)}"
     ((file,),) = database.execute("SELECT current_database()").fetchall()
@@ -52,9 +87,15 @@ def known_columns(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
         for (schema, table), rows in _views(database).items():
             view = f"{catalog}.{schema}.{quoted(table)}"
             database.execute(f"CREATE VIEW {view} AS {rows}")
+        stage_rules = f"{catalog}.{META}.stage_rules"
+        database.execute(f"CREATE TABLE {stage_rules} ({_RULES})")
+        for rule in rules:
+            database.execute(f"INSERT INTO {stage_rules} VALUES (?, ?, ?)", astuple(rule))
         # The first catalog has the schemas that are not listed, such as that of the marts.
         path = ",".join([f"{quoted(file)}.main", *schemas])
         database.execute(f"SET search_path = {literal(path)}")
+        for signature, meaning in _MACROS.items():
+            database.execute(f"CREATE MACRO {catalog}.{SCHEMA}.{signature} AS {meaning}")
         yield
     finally:
         database.execute(f"USE {quoted(file)}")

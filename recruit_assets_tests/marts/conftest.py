@@ -1,7 +1,8 @@
 """The answers of the simulated year, and what was seen in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from shutil import copy
 from typing import Any
@@ -12,10 +13,13 @@ import pytest
 import time_machine
 
 from recruit_assets.resources import RecruitDatabase
+from recruit_assets.sandbox.times import NOW
+from recruit_assets_tests.marts.cases import Story, live_cases
 from recruit_assets_tests.syncing import MART_ASSETS, resources
-from recruit_assets_tests.year import Year
+from recruit_assets_tests.year import EVERYTHING, WEEKS, Year, sync_all
 
 Row = dict[str, Any]
+Answering = Callable[..., "Answers"]
 
 
 @dataclass
@@ -61,9 +65,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture(scope="package", autouse=True)
-def at_the_end(year: Year) -> Iterator[None]:
+def at_the_end() -> Iterator[None]:
     """Let it be the end of the year: syncs in the future are not believed."""
-    with time_machine.travel(year.end, tick=True):
+    with time_machine.travel(NOW + timedelta(weeks=WEEKS), tick=True):
         yield
 
 
@@ -76,3 +80,39 @@ def answers(
 ) -> Answers:
     """What is answered at the end of the year."""
     return answer(Path(copy(year.path, tmp_path_factory.mktemp("answers"))), instance)
+
+
+@pytest.fixture(scope="package")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Year:
+    """The six weeks of what could mislead."""
+    return live_cases(tmp_path_factory.mktemp("cases") / "cases.duckdb")
+
+
+@pytest.fixture(scope="package")
+def case_answers(at_the_end: None, cases: Year, instance: dg.DagsterInstance) -> Answers:
+    """What is answered after them."""
+    return answer(cases.path, instance)
+
+
+@pytest.fixture
+def story() -> Iterator[Story]:
+    """The company of the cases before its first sync."""
+    story = Story()
+    story.before()
+    with story.sandbox.serve():
+        yield story
+
+
+@pytest.fixture
+def answering(story: Story, instance: dg.DagsterInstance, tmp_path: Path) -> Answering:
+    """Syncs all in a week, and answers; some endpoints may be refused."""
+
+    def answering(week: int, refused: tuple[str, ...] = ()) -> Answers:
+        story.sandbox.rules.without = dict.fromkeys(refused, 403)
+        at, path = NOW + timedelta(weeks=week), tmp_path / "unread.duckdb"
+        story.now = at
+        sync_all(story.sandbox, path, week, at, EVERYTHING)
+        with time_machine.travel(at, tick=True):
+            return answer(path, instance)
+
+    return answering

@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from xml.etree import ElementTree
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recruit_assets.marts.build import Row
-from recruit_assets.marts.charts import ChartData, as_svg, number
-from recruit_assets.marts.mart import Picture
+from recruit_assets.marts.charts import ChartData, as_svg, number, query_chart
+from recruit_assets.marts.mart import MARTS, Picture
 from recruit_assets.text import label
 from recruit_assets_tests.rings import sized
 
@@ -50,7 +52,35 @@ def test_points_are_as_high_as_their_values_and_as_far_apart_as_their_months() -
     assert y1 - y2 == pytest.approx(y2 - y3, abs=0.2)
     assert y1 > y2
     assert (x2 - x1) / (x3 - x1) == pytest.approx(90 / 181, abs=0.01)
-    assert svg.count('stroke="var(--accent)"') == 1  # none to or from a month without a value
+    assert svg.count("stroke-linecap") == 0  # none over a month that has no value
+
+
+def test_a_line_joins_neighbouring_months_only_and_few_are_hollow() -> None:
+    months = [(date(2023, 11, 1), 9), (date(2023, 12, 1), 4), (date(2024, 1, 1), 5)]
+    rows = [Row(label=day, value=7, n=n) for day, n in [*months, (date(2024, 3, 1), 40)]]
+    chart = ChartData(MONTHS, rows)
+    svg = as_svg(chart)
+    assert svg.count("stroke-linecap") == 2
+    points = re.findall(r'<circle [^>]*fill="var\(--(\w+)\)"', svg)
+    assert points == ["accent", "card", "accent", "accent"]
+    assert ">n = 40<" in svg
+    assert "Dec 2023 7 (n = 4), Jan 2024 7 (n = 5)" in chart.words
+
+
+def test_a_month_of_fewer_than_three_is_left_out() -> None:
+    sql = (
+        "SELECT (DATE '2023-01-01' + INTERVAL 1 MONTH * i)::DATE AS label, 5 AS value, i AS n "
+        "FROM range(6) t(i)"
+    )
+    (mart,) = [each for each in MARTS if each.name == "time_to_hire"]
+    with duckdb.connect() as database:
+        chart = query_chart(database, replace(mart, picture=Picture("Things", True, sql)))
+    assert [row["n"] for row in chart.rows] == [3, 4, 5]
+
+
+def test_a_bar_says_how_many_it_is_of() -> None:
+    svg = as_svg(ChartData(BARS, [Row(label="Inbox", value=3.5, n=1234)]))
+    assert ">3.5 (n = 1,234)<" in svg
 
 
 @settings(max_examples=sized(5, 10, 1000))
@@ -114,9 +144,9 @@ def test_of_a_long_name_its_beginning_is_drawn_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        (None, "-"),
-        (float("nan"), "-"),
-        (float("-inf"), "-"),
+        (None, "\N{EN DASH}"),
+        (float("nan"), "\N{EN DASH}"),
+        (float("-inf"), "\N{EN DASH}"),
         (1e300, "1.0e+300"),
         (7.25, "7.2"),
         (10**30, "1.0e+30"),

@@ -68,7 +68,8 @@ def test_it_says_what_the_marts_say(answers: Answers) -> None:
     applications = answers.mart("applications")
     hired = [each for each in applications if each["outcome"] == "hired"]
     assert f"Half of {len(hired)} hires took" in page
-    assert f"{len(answers.mart('stuck_applications')):,} active applications have not moved" in page
+    stuck = len(answers.mart("stuck_applications"))
+    assert f"{stuck:,} active applications for open jobs have not moved" in page
     for endpoint in ENDPOINTS:
         assert f'<th scope="row">{endpoint.name.replace("_", " ")}</th>' in page
     assert page.count(">Complete<") == len(ENDPOINTS)

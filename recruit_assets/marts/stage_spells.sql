@@ -1,0 +1,191 @@
+-- Each unbroken stay of an application in a stage: when it began, when it ended, and how.
+--
+-- A stage's type is defined here: Inbox, Hired, and In process for any other name. So is its group:
+-- the type if it is Inbox or Hired, else what the user's file of stages says, else what the name says
+-- in English or Swedish, else it is not known. An interview is a stage of that group, and so are
+-- the stages after it; where a job has none, it is not known who was interviewed.
+-- A stay ends when the application is moved, rejected or deleted. If a rejection or a deletion is
+-- undone, another stay begins, even in the same stage: when a sync first saw it.
+-- Caveats: the API shows only the current stage. Earlier ones are known from the first sync on, and
+-- what began and ended between two syncs is not seen. Days are null where the end is before the
+-- start, as of an application that was moved after it was rejected.
+--
+-- Grain: application_id, spell
+-- Check: count(*) FILTER (next_stage_id IS NULL AND (application_id, stage_id) IN (SELECT (id,
+--   stage_id) FROM recruit.job_applications)) = (SELECT count(*) FROM recruit.job_applications WHERE
+--   stage_id IS NOT NULL)
+-- Check: count(*) = (SELECT count(*) FROM (SELECT entered_at < lag(coalesce(left_at, 'infinity'))
+--   OVER (PARTITION BY application_id ORDER BY spell) AS early FROM recruit_marts.stage_spells)
+--   WHERE early IS NOT TRUE)
+-- Check: count(*) FILTER (days < 0 OR (ended = 'there') <> (left_at IS NULL)) = 0
+-- Picture: Median days until an application moves on
+-- Bars:
+--   SELECT stage AS label, median(days) AS value, count(days) AS n FROM recruit_marts.stage_spells
+--   WHERE ended = 'moved' AND stage IS NOT NULL AND stage_type <> 'Hired' GROUP BY stage
+--   HAVING n >= 10 ORDER BY n DESC, stage LIMIT 8
+-- Columns:
+--   application_id: Id in recruit.job_applications
+--   spell: Number of the stay among those of the application
+--   stage_id: Id in recruit.stages
+--   stage: Name of the stage; null if the stage is not known
+--   stage_type: Inbox, In process or Hired; null if the stage is not known
+--   stage_group: Inbox, Screening, Interview, Assessment, Offer or Hired; null if that is not known
+--   is_interview: Whether it is an interview, or comes after one; null if the job has none
+--   entered_at: When the stay began
+--   left_at: When it ended; null while the application is there
+--   days: Days from the start to the end; null while it is there
+--   ended: How it ended: moved, rejected or gone (deleted); there if it has not
+--   next_stage_id: Id of the stage of the next stay; null for the last stay
+--   direction: forward or back, if it was moved within the job's stages
+--   is_reopened: Whether it began by undoing a rejection or a deletion
+--   known_from: record, if the application was in the stage when it was first read; else history
+
+WITH typed_stages AS (
+    SELECT
+        id,
+        job_id,
+        row_order,
+        nullif(trim(name), '') AS stage,
+        CASE lower(trim(coalesce(legacy_stage_type_name, stage_type)))
+            WHEN 'inbox' THEN 'Inbox'
+            WHEN 'hired' THEN 'Hired'
+            ELSE CASE WHEN coalesce(legacy_stage_type_name, stage_type) IS NOT NULL THEN 'In process' END
+        END AS stage_type,
+        lower(trim(name)) AS label
+    FROM recruit.stages
+),
+grouped_stages AS (
+    SELECT
+        s.*,
+        CASE
+            WHEN s.stage_type IN ('Inbox', 'Hired') THEN s.stage_type
+            WHEN r.stage_group IS NOT NULL THEN r.stage_group
+            WHEN regexp_matches(s.label, 'interview|intervju') THEN 'Interview'
+            WHEN regexp_matches(s.label, '\boffer|erbjudande|\bcontract|kontrakt|avtal') THEN 'Offer'
+            WHEN regexp_matches(s.label, '\btest|assessment|\bcase\b|arbetsprov') THEN 'Assessment'
+            WHEN regexp_matches(s.label, 'screen|urval|\bphone|telefon|\breview|granskning')
+            THEN 'Screening'
+        END AS stage_group
+    FROM typed_stages AS s
+    LEFT JOIN recruit_meta.stage_rules AS r ON r.stage = s.label
+),
+stages AS (
+    SELECT
+        *,
+        row_order >= min(row_order) FILTER (stage_group = 'Interview') OVER (PARTITION BY job_id)
+            AS is_interview
+    FROM grouped_stages
+),
+last_versions AS (
+    SELECT id, arg_max_null(stage_id, valid_from) AS stage_id, max(valid_from) AS valid_from
+    FROM recruit_history.job_applications
+    GROUP BY id
+),
+versions AS (
+    SELECT id, stage_id, changed_stage_at, rejected_at, valid_from, valid_to, 0 AS place
+    FROM recruit_history.job_applications
+    UNION ALL
+    -- What the history lacks, such as the applications of a file that is older than it.
+    SELECT
+        a.id,
+        a.stage_id,
+        a.changed_stage_at,
+        a.rejected_at,
+        greatest(coalesce(a.changed_stage_at, a.created_at), v.valid_from) AS valid_from,
+        a._deleted_at AS valid_to,
+        1 AS place
+    FROM recruit.job_applications AS a
+    LEFT JOIN last_versions AS v ON v.id = a.id
+    WHERE v.id IS NULL OR v.stage_id IS DISTINCT FROM a.stage_id
+),
+marked AS (
+    SELECT
+        *,
+        lag(id) OVER story IS NULL AS is_first,
+        lag(rejected_at) OVER story IS NOT NULL AND rejected_at IS NULL
+            OR coalesce(lag(valid_to) OVER story < valid_from, false) AS is_back,
+        is_first OR is_back
+            OR stage_id IS DISTINCT FROM lag(stage_id) OVER story
+            OR changed_stage_at IS DISTINCT FROM lag(changed_stage_at) OVER story AS begins
+    FROM versions
+    WINDOW story AS (PARTITION BY id ORDER BY valid_from, valid_to NULLS LAST, place)
+),
+numbered AS (
+    SELECT *, count(*) FILTER (begins) OVER (PARTITION BY id ORDER BY valid_from, valid_to NULLS LAST, place) AS spell
+    FROM marked
+),
+stays AS (
+    SELECT
+        id,
+        spell,
+        any_value(stage_id) AS stage_id,
+        any_value(changed_stage_at) AS came_at,
+        min(valid_from) AS seen_from,
+        min(rejected_at) AS rejected_at,
+        if(bool_or(valid_to IS NULL), NULL, max(valid_to)) AS closed_at,
+        bool_or(is_back AND begins) AS is_back,
+        bool_or(is_first) AS is_first
+    FROM numbered
+    GROUP BY id, spell
+),
+moves AS (
+    -- If it was not moved since the last stay, it came back, and only the sync knows when.
+    SELECT
+        *,
+        if(came_at IS DISTINCT FROM lag(came_at) OVER (PARTITION BY id ORDER BY spell), came_at, NULL)
+            AS moved_at
+    FROM stays
+),
+begun AS (
+    SELECT
+        *,
+        max(coalesce(moved_at, seen_from)) OVER (PARTITION BY id ORDER BY spell) AS entered_at
+    FROM moves
+),
+ends AS (
+    SELECT
+        *,
+        lead(stage_id) OVER story AS next_stage_id,
+        lead(entered_at) OVER story AS next_entered_at,
+        -- Who is rejected and moved between two syncs has one version, of both.
+        coalesce(
+            rejected_at,
+            CASE WHEN lead(rejected_at) OVER story < next_entered_at THEN lead(rejected_at) OVER story END
+        ) AS turned_down_at,
+        CASE
+            WHEN turned_down_at IS NOT NULL THEN 'rejected'
+            WHEN closed_at < lead(seen_from, 1, 'infinity') OVER story THEN 'gone'
+            WHEN next_entered_at IS NOT NULL THEN 'moved'
+            ELSE 'there'
+        END AS ended,
+        least(
+            CASE ended WHEN 'rejected' THEN turned_down_at WHEN 'gone' THEN closed_at ELSE next_entered_at END,
+            next_entered_at
+        ) AS left_at
+    FROM begun
+    WINDOW story AS (PARTITION BY id ORDER BY spell)
+)
+SELECT
+    e.id AS application_id,
+    e.spell,
+    e.stage_id,
+    s.stage,
+    s.stage_type,
+    s.stage_group,
+    s.is_interview,
+    e.entered_at,
+    e.left_at,
+    days_between(e.entered_at, e.left_at) AS days,
+    e.ended,
+    e.next_stage_id,
+    CASE
+        WHEN e.ended <> 'moved' OR n.job_id IS DISTINCT FROM s.job_id THEN NULL
+        WHEN n.row_order > s.row_order THEN 'forward'
+        WHEN n.row_order < s.row_order THEN 'back'
+    END AS direction,
+    e.is_back AS is_reopened,
+    if(e.is_first, 'record', 'history') AS known_from
+FROM ends AS e
+LEFT JOIN stages AS s ON s.id = e.stage_id
+LEFT JOIN stages AS n ON n.id = e.next_stage_id
+WHERE e.stage_id IS NOT NULL

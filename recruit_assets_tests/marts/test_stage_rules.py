@@ -1,0 +1,87 @@
+"""Which stages are interviews: by their names, by the user's file, or not known."""
+
+from pathlib import Path
+
+import pytest
+
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.marts.stage_rules import StageRule, read_rules, rules_path
+from recruit_assets_tests.marts.conftest import Answering, Answers
+
+pytestmark = pytest.mark.ring(2)
+
+RULES = "stage,stage_group,stuck_after_days\n"
+
+
+def groups(answers: Answers) -> dict[str, str | None]:
+    stages = "SELECT DISTINCT stage, stage_group FROM recruit_marts.stage_spells"
+    return {row["stage"]: row["stage_group"] for row in answers.query(stages)}
+
+
+def test_names_say_the_group_in_english_and_swedish(case_answers: Answers) -> None:
+    found = groups(case_answers)
+    assert found.items() >= {
+        ("Interview", "Interview"),
+        ("Första intervjun", "Interview"),
+        ("Offer", "Offer"),
+        ("Erbjudande", "Offer"),
+        ("Urval", "Screening"),
+        ("Inkorg", "Inbox"),
+        ("Anställd", "Hired"),
+        ("Step three", None),
+        ("Sifting", None),
+    }
+
+
+def test_where_no_stage_is_known_as_an_interview_nobody_says_who_had_one(
+    case_answers: Answers,
+) -> None:
+    by_job: dict[str, set[bool | None]] = {}
+    for row in case_answers.mart("applications"):
+        by_job.setdefault(row["job_id"], set()).add(row["interviewed"])
+    assert {frozenset(each) for each in by_job.values()} >= {
+        frozenset([None]),
+        frozenset([True, False]),
+    }
+    for row in case_answers.mart("source_quality"):
+        assert (row["interview_rate"] is None) == (row["with_interviews"] == 0)
+
+
+def test_the_users_file_says_what_names_do_not(answering: Answering, tmp_path: Path) -> None:
+    path = rules_path(str(tmp_path / "unread.duckdb"))
+    assert path.name == "unread-stages.csv"
+    path.write_text(f"{RULES}step THREE,Interview,\nInbox,,400\n")
+    answers = answering(4)
+    applications = answers.mart("applications")
+    assert None not in {row["interviewed"] for row in applications}
+    inbox = [row for row in applications if row["stage"] == "Inbox" and row["outcome"] == "active"]
+    assert {row["stuck_after_days"] for row in inbox} == {400}
+    stuck = [row["application_id"] for row in answers.mart("stuck_applications")]
+    waiting = [row for row in inbox if row["job_is_open"] and row["days_in_stage"] >= 14]
+    assert (
+        {row["application_id"] for row in waiting} - set(stuck)
+        == {row["application_id"] for row in waiting if row["days_in_stage"] < 400}
+        != set()
+    )
+
+
+def test_a_file_of_rules_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "some-stages.csv"
+    assert read_rules(path) == []
+    path.write_text(f"\ufeff{RULES} Prat ,Interview,3\nPaus,,\n", encoding="utf-8")
+    assert read_rules(path) == [StageRule("prat", "Interview", 3), StageRule("paus", None, None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("stage,group\n", "must begin with the line stage,stage_group,stuck_after_days"),
+        (f"{RULES}Prat,Talk,\n", "Line 2 of .* unknown stage_group: use Inbox, Screening"),
+        (f"{RULES}Prat,,\nPaus,,soon\n", "Line 3 of .* needs whole days"),
+    ],
+)
+def test_what_is_no_rule_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "some-stages.csv"
+    path.write_text(text)
+    with pytest.raises(DatabaseProblem, match=said):
+        read_rules(path)

@@ -1,0 +1,71 @@
+"""What is said where tables could not be read, or not lately: no figure that may be untrue."""
+
+import dagster as dg
+import pytest
+
+from recruit_assets.mart_assets import ENOUGH
+from recruit_assets.sandbox.times import NOW
+from recruit_assets_tests.marts.cases import Story
+from recruit_assets_tests.marts.conftest import Answering, Answers
+
+pytestmark = pytest.mark.ring(2)
+
+
+def outcomes(answers: Answers) -> dict[str, int]:
+    counted = "SELECT outcome, count(*) AS n FROM recruit_marts.applications GROUP BY outcome"
+    return {row["outcome"]: row["n"] for row in answers.query(counted)}
+
+
+def warned(answers: Answers) -> bool:
+    """Whether the check says that too much is unknown; it never fails the run."""
+    (found,) = [
+        each for each in answers.result.get_asset_check_evaluations() if each.check_name == ENOUGH
+    ]
+    assert found.severity is dg.AssetCheckSeverity.WARN
+    return not found.passed
+
+
+def test_without_stages_nobody_is_said_to_be_hired_or_not(answering: Answering) -> None:
+    answers = answering(0, refused=("stages",))
+    assert outcomes(answers) == {"unknown": 31, "rejected": 3}
+    assert warned(answers)
+    page = answers.page
+    assert "Nobody has been hired yet" not in page
+    assert "Nothing is stuck" not in page
+    assert page.count("Not known: stages could not be read yet.") >= 8
+    assert '<span class="value">0</span>' not in page
+    (offers,) = answers.query("FROM recruit_marts.offers WHERE level = 'company'")
+    assert f"Of {offers['applications']} applications with an offer" in page  # which are known
+    assert {row["furthest"] for row in answers.mart("applications")} == {None}
+    assert sum(row["entered"] for row in answers.mart("hiring_funnel")) == 34  # in the inbox
+    assert {row["unknown"] for row in answers.mart("source_quality")} != {0}
+
+    healed = answering(4)
+    assert outcomes(healed) == {"active": 25, "hired": 6, "rejected": 3}
+    assert not warned(healed)
+    assert "could not be read" not in healed.page
+
+
+def test_a_few_unknown_stages_take_away_all_figures_that_need_them(
+    story: Story, answering: Answering
+) -> None:
+    story.world.remove("stages", next(iter(story.stages.values()))[0])
+    page = answering(0).page
+    assert "of 34 applications is not known." in page
+    assert "Nobody has been hired yet" not in page
+
+
+def test_an_unavailable_table_keeps_its_time(answering: Answering) -> None:
+    first = answering(0)
+    assert "Last read on" not in first.page
+    later = answering(1, refused=("job-applications",))
+    assert later.mart("applications") == first.mart("applications")
+    (as_of,) = {row["as_of"] for row in later.mart("applications")}
+    assert as_of == NOW
+    assert f"Last read on {NOW:%-d %B %Y}: job applications." in later.page
+    assert f"As of {NOW:%-d %B %Y}" in later.page
+
+
+def test_without_jobs_no_application_is_said_to_have_no_department(answering: Answering) -> None:
+    found = answering(0, refused=("jobs",)).mart("applications")
+    assert {(row["department"], row["location"]) for row in found} == {("Not known", "Not known")}

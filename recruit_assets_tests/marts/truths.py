@@ -1,0 +1,338 @@
+"""Each mart but that of the applications, computed from what `truth` says of them."""
+
+from collections import defaultdict
+from typing import Any
+
+from recruit_assets_tests.marts.truth import (
+    TYPES,
+    Company,
+    Record,
+    days,
+    instant,
+    known,
+    middle,
+    month,
+    ninetieth,
+    target,
+)
+
+OUTCOMES = ("active", "hired", "rejected", "gone", "unknown")
+LOAD = (
+    "open_jobs", "active_applications", "stuck_applications", "open_todos", "overdue_todos",
+)  # fmt: skip
+
+
+def stage_spells(company: Company) -> list[Record]:
+    stages = company.records["stages"]
+    rows = []
+    for id_, stays in company.spells.items():
+        for number, (stay, after) in enumerate(zip(stays, [*stays[1:], None], strict=True)):
+            order = stages[stay["stage"]]["attributes"]["row-order"]
+            step = stages[after["stage"]]["attributes"]["row-order"] - order if after else 0
+            moved = stay["ended"] == "moved" and step
+            rows.append(
+                {
+                    "application_id": id_,
+                    "spell": number + 1,
+                    "stage_id": stay["stage"],
+                    "stage": stages[stay["stage"]]["attributes"]["name"],
+                    "stage_type": company.type_of(stay["stage"]),
+                    "stage_group": company.group_of(stay["stage"]),
+                    "is_interview": company.interview.get(stay["stage"]),
+                    "entered_at": stay["entered"],
+                    "left_at": stay["left"],
+                    "days": days(stay["entered"], stay["left"]),
+                    "ended": stay["ended"],
+                    "next_stage_id": after["stage"] if after else None,
+                    "direction": ("forward" if step > 0 else "back") if moved else None,
+                    "is_reopened": stay["reopened"],
+                    "known_from": "record" if stay["first"] else "history",
+                }
+            )
+    return rows
+
+
+def applications(company: Company) -> list[Record]:
+    return list(company.applications.values())
+
+
+def reached(application: Record) -> int:
+    """The place in the funnel that an application has come to."""
+    if application["outcome"] == "hired":
+        return 2
+    return min(1, TYPES.index(application["furthest"]))
+
+
+def hiring_funnel(company: Company) -> list[Record]:
+    rows = []
+    for (job,), group in company.grouped(lambda each: (each["job_id"],)).items():
+        for position, type_ in enumerate(TYPES):
+            entered = [each for each in group if reached(each) >= position]
+            passed = [each for each in group if reached(each) > position]
+            here = [
+                each
+                for each in group
+                if each["outcome"] == "active" and each["stage_type"] == type_
+            ]
+            undone = sum(each["hire_undone"] for each in group) if position == 2 else 0
+            waiting = [
+                each for each in entered if each not in passed and each["outcome"] == "active"
+            ]
+            concluded = len(entered) - len(waiting)
+            rate = len(passed) / concluded if concluded and position < 2 else None
+            moved = known(
+                days(stay["entered"], stay["left"])
+                for each in group
+                for stay in company.spells[each["application_id"]]
+                if stay["ended"] == "moved" and company.type_of(stay["stage"]) == type_ != "Hired"
+            )
+            rows.append(
+                {
+                    "job_id": job,
+                    "job": group[0]["job"],
+                    "department": group[0]["department"],
+                    "stage_type": type_,
+                    "position": position + 1,
+                    "unknown": 0,  # all stages could be read
+                    "entered": len(entered),
+                    "hires_undone": undone,
+                    "now": len(here),
+                    "passed_on": len(passed),
+                    "concluded": concluded,
+                    "conversion_rate": rate,
+                    "median_days_moved": middle(moved),
+                    "stays_moved": len(moved),
+                }
+            )
+    return rows
+
+
+def levels(rows: list[Record], *names: str) -> dict[tuple[str, Any], list[Record]]:
+    """Rows for the company, and by the value of each of these."""
+    groups = defaultdict(list, {("company", None): rows})
+    for name in names:
+        for row in rows:
+            groups[name.removesuffix("_id"), row[name]].append(row)
+    return groups
+
+
+def keys(level: str, value: Any, rows: list[Record], *names: str) -> Record:
+    """The columns that say what a row is for."""
+    found = {name: value if level == name.removesuffix("_id") else None for name in names}
+    if "job_id" in names:
+        found["job"] = rows[0]["job"] if level == "job" else None
+    return {"level": level, **found}
+
+
+def is_whole(level: str, month_: Any, first: Any, company: Company) -> bool | None:
+    """Whether a month is over, and not the first, which is partly known."""
+    if level != "month" or month_ is None:
+        return None
+    return bool(month(first) < month_ < month(company.as_of))
+
+
+def time_to_hire(company: Company) -> list[Record]:
+    hired = [
+        {**each, "month": month(each["hired_at"])}
+        for each in company.applications.values()
+        if each["outcome"] == "hired"
+    ]
+    names = ("department", "job_id", "month")
+    first = min(each["applied_at"] for each in company.applications.values())
+    return [
+        {
+            **keys(level, value, rows, *names),
+            "is_whole_month": is_whole(level, value, first, company),
+            "hires": len(rows),
+            "with_days_to_hire": len(known(row["days_to_hire"] for row in rows)),
+            "with_days_to_fill": len(known(row["days_to_fill"] for row in rows)),
+            "median_days_to_hire": middle(row["days_to_hire"] for row in rows),
+            "p90_days_to_hire": ninetieth(row["days_to_hire"] for row in rows),
+            "median_days_to_fill": middle(row["days_to_fill"] for row in rows),
+        }
+        for (level, value), rows in levels(hired, *names).items()
+    ]
+
+
+def source_quality(company: Company) -> list[Record]:
+    by_type = company.grouped(lambda each: (each["source_type"], None))
+    by_site = company.grouped(lambda each: (each["source_type"], each["source"]))
+    return [
+        {"level": level, "source_type": type_, "source": site, **quality(group)}
+        for level, groups in (("source_type", by_type), ("source", by_site))
+        for (type_, site), group in groups.items()
+    ]
+
+
+def quality(group: list[Record]) -> Record:
+    """What became of the applications from a source."""
+    outcomes = [each["outcome"] for each in group]
+    concluded = [each for each in group if each["outcome"] in ("hired", "rejected", "gone")]
+    told = known(each["interviewed"] for each in concluded)
+    interviewed = known(each["interviewed"] for each in group)
+    count = {name: outcomes.count(name) for name in OUTCOMES}
+    return {
+        "applications": len(group),
+        **count,
+        "concluded": len(concluded),
+        "hires_undone": sum(each["hire_undone"] for each in group),
+        "interviewed": sum(interviewed) if interviewed else None,
+        "with_interviews": len(told),
+        "interview_rate": sum(told) / len(told) if told else None,
+        "hire_rate": count["hired"] / len(concluded) if concluded else None,
+        "rejection_rate": count["rejected"] / len(concluded) if concluded else None,
+        "median_days_to_hire": middle(each["days_to_hire"] for each in group),
+        "with_days_to_hire": len(known(each["days_to_hire"] for each in group)),
+    }
+
+
+def rejections(company: Company) -> list[Record]:
+    groups = company.grouped(
+        lambda each: (each["reject_reason_id"], each["stage"], each["stage_type"]),
+        outcome="rejected",
+    )
+    total = sum(len(group) for group in groups.values())
+    reasons = {
+        id_: record["attributes"] for id_, record in company.records["reject-reasons"].items()
+    }
+    return [
+        {
+            "reject_reason_id": reason,
+            "reason": reasons[reason]["reason"],
+            "decided_by": "company" if reasons[reason]["rejected-by-company"] else "candidate",
+            "stage": stage,
+            "stage_type": type_,
+            "rejections": len(group),
+            "rejection_share": len(group) / total,
+            "median_days_to_reject": middle(each["days_to_reject"] for each in group),
+            "with_days_to_reject": len(known(each["days_to_reject"] for each in group)),
+        }
+        for (reason, stage, type_), group in groups.items()
+    ]
+
+
+def offers(company: Company) -> list[Record]:
+    seen = []
+    last: dict[str, Record] = {}  # the offer of each application that was sent last
+    for record in company.records["job-offers"].values():
+        application = company.applications[target(record, "job-application")]
+        attributes = record["attributes"]
+        sent, answered = instant(attributes["sent-at"]), instant(attributes["answered-at"])
+        offer = {
+            "department": application["department"],
+            "job_id": application["job_id"],
+            "job": application["job"],
+            "month": month(sent),
+            "status": attributes["status"],
+            "open": attributes["status"] == "sent"
+            and record["id"] in company.current["job-offers"],
+            "sent": sent,
+            "days": days(sent, answered),
+        }
+        seen.append(offer)
+        before = last.get(application["application_id"])
+        if sent and (before is None or before["sent"] <= sent):
+            last[application["application_id"]] = offer
+    names = ("department", "job_id", "month")
+    finals = list(map(id, last.values()))
+    return [
+        {**keys(level, value, group, *names), **answered_offers(group, finals)}
+        for (level, value), group in levels(seen, *names).items()
+    ]
+
+
+def answered_offers(group: list[Record], finals: list[int]) -> Record:
+    """How these offers were answered, and how those that were the last of an application."""
+    said = [each["status"] for each in group]
+    ends = [each["status"] for each in group if id(each) in finals]
+    answered = said.count("accepted") + said.count("declined")
+    decided = ends.count("accepted") + ends.count("declined")
+    return {
+        "offers": len(group),
+        "sent": sum(each["sent"] is not None for each in group),
+        **{name: said.count(name) for name in ("accepted", "declined", "withdrawn", "expired")},
+        "open": sum(each["open"] for each in group),
+        "offer_acceptance_rate": said.count("accepted") / answered if answered else None,
+        "applications": len(ends),
+        "applications_accepted": ends.count("accepted"),
+        "applications_declined": ends.count("declined"),
+        "acceptance_rate": ends.count("accepted") / decided if decided else None,
+        "median_days_to_answer": middle(each["days"] for each in group),
+        "with_days_to_answer": len(known(each["days"] for each in group)),
+    }
+
+
+def candidate_nps(company: Company) -> list[Record]:
+    seen = []
+    for record in company.records["nps-responses"].values():
+        application = company.applications[target(record, "job-application")]
+        stage = company.records["stages"][target(record, "stage")]["attributes"]["name"]
+        scored = instant(record["attributes"]["scored-at"])
+        score = record["attributes"]["score"]
+        department = application["department"]
+        seen.append(
+            {
+                "score": score,
+                "at": scored,
+                "month": month(scored),
+                "department": department,
+                "stage": stage,
+            }
+        )
+    first = min(each["at"] for each in seen if each["at"])
+    names = ("month", "department", "stage")
+    rows = []
+    for (level, value), group in levels(seen, *names).items():
+        scores = known(each["score"] for each in group)
+        promoters = sum(score >= 9 for score in scores)
+        detractors = sum(score <= 6 for score in scores)
+        rows.append(
+            {
+                **keys(level, value, group, *names),
+                "is_whole_month": is_whole(level, value, first, company),
+                "asked": len(group),
+                "scores": len(scores),
+                "promoters": promoters,
+                "passives": len(scores) - promoters - detractors,
+                "detractors": detractors,
+                "response_rate": len(scores) / len(group),
+                "nps": 100 * (promoters - detractors) / len(scores) if len(scores) >= 5 else None,
+                "mean_score": sum(scores) / len(scores) if scores else None,
+            }
+        )
+    return rows
+
+
+def is_stuck(application: Record) -> bool:
+    waits = application["outcome"] == "active" and application["job_is_open"]
+    return waits and (application["days_in_stage"] or 0) >= 14
+
+
+def stuck_applications(company: Company) -> list[Record]:
+    names = (
+        "application_id job_id job job_human_status department location stage stage_type "
+        "stage_since days_in_stage stuck_after_days recruiter_id"
+    )
+    return [
+        {name: each[name] for name in names.split()}
+        for each in company.applications.values()
+        if is_stuck(each)
+    ]
+
+
+def recruiter_load(company: Company) -> list[Record]:
+    load: dict[str | None, Record] = defaultdict(lambda: dict.fromkeys(LOAD, 0))
+    for job in company.records["jobs"].values():
+        load[target(job, "user")]["open_jobs"] += company.is_open(job)
+    for each in company.applications.values():
+        desk = load[each["recruiter_id"]]
+        desk["active_applications"] += each["outcome"] == "active"
+        desk["stuck_applications"] += is_stuck(each)
+    for todo in company.records["todos"].values():
+        if todo["attributes"]["completed-at"]:
+            continue
+        due = todo["attributes"]["due"]
+        desk = load[target(todo, "assignee")]
+        desk["open_todos"] += 1
+        desk["overdue_todos"] += bool(due) and due < company.today.date().isoformat()
+    return [{"user_id": user, **desk} for user, desk in load.items() if any(desk.values())]
