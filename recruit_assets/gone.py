@@ -24,7 +24,7 @@ from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import columns_of_the_api, prepare
 from recruit_assets.load.guards import Compared, doubts
 from recruit_assets.load.stage import Stage
-from recruit_assets.load.sweep import absent, count_current, missed, unlisted
+from recruit_assets.load.sweep import absent, count_current, missed, of_current, unlisted
 from recruit_assets.load.unfinished import missing_so_far
 from recruit_assets.options import Mode
 from recruit_assets.reading import Reading
@@ -62,7 +62,8 @@ class Deletions:
             ConfirmationRequired: too many rows are missing, or the others lost too much data.
         """
         self._stage.flush()
-        whole, api = self._reading.mode is Mode.full, self._reading.state.api
+        api, ended = self._reading.state.api, self._reading.report.verdict.proven
+        whole = self._reading.mode is Mode.full and not (ended and self._part)
         with self._repaired() as database:
             columns = columns_of_the_api(database, self._endpoint) if whole else {}
             missing = self._missing(database) if self._reading.report.verdict.proven else []
@@ -137,7 +138,7 @@ class Deletions:
             return self._reading.missing
         if self._part is None:
             return self._absent(database)
-        earlier = missing_so_far(database, self._endpoint)
+        earlier = of_current(database, self._endpoint, missing_so_far(database, self._endpoint))
         now = missed(database, self._endpoint, self._stage, self._part.stretches)
         found = {*earlier, *now, *unlisted(database, self._endpoint)}
         return sorted(found - self._reading.left_out.records.keys())

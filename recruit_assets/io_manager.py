@@ -211,10 +211,8 @@ def _log_upsert(context: dg.OutputContext, target: Target, result: UpsertResult)
 
 def _left_to_another(log: OneLineLog, reading: Reading) -> dict[str, Any]:
     """Say that another sync of the endpoint goes on; return the metadata of this one."""
-    name, rest = reading.endpoint.name, reading.state.rest
-    so_far = f" It had read {rest.records:,} of {rest.total:,} records." if rest else ""
-    reason = f"Another sync of {name} is running, so this one has read nothing.{so_far}"
-    log.warning(f"{reason} Its rows are stored as it goes on.")
+    reason = f"Another sync of {reading.endpoint.name} is running, so this one has read nothing."
+    log.warning(reason)
     return {"verdict": ELSEWHERE, "reason": reason}
 
 

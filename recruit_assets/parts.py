@@ -70,9 +70,9 @@ class Parts:
         if not stage.rows or reading.options.dry_run or not reading.is_long:
             return
         if part := reading.part():
-            if self._left is None:  # refuse values that the key no longer sees
+            if self._left is None and not reading.report.resumed:  # refuses values that are lost
                 Deletions(reading, self._opened, stage, part).missing()
-            result = SyncResult(reading)
+            result = SyncResult(reading, unparsed=reading.unparsed)
             self._store.write(stage, result, part)
             self.stored.add(result)
             rows = stage.rows

@@ -19,7 +19,7 @@ def private_folder() -> Path:
         status = folder.lstat()
     except OSError as error:
         raise BadSetting(
-            f"There is no folder in which processes can share the rate limit ({error}): set TMPDIR."
+            f"There is no folder in which processes can coordinate ({error}): set TMPDIR."
         ) from error
     if folder.is_symlink() or status.st_uid != os.getuid():
         raise BadSetting(

@@ -115,7 +115,7 @@ class Reading:
         left = Unfinished(rest.query, rest.began, rest.total, rest.records, rest.lanes)
         why = ""
         if self.state.void:
-            why = "its rows, the API's address or version, or the key have changed"
+            why = "its rows or columns, the API's address or version, or the key have changed"
         elif self.started - rest.began > MAX_PAUSE:
             why = f"it began more than {MAX_PAUSE.days} days ago"
         elif options.refresh_volatile and not rest.refreshes:

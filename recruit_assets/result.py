@@ -5,6 +5,7 @@ after the row before. Contains no decisions: `store` makes them.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -62,15 +63,16 @@ class SyncRows:
     Args:
         reading: the reading of the endpoint.
         run_id: the id of the Dagster run.
+        recorded: what earlier rows have counted of the source's requests; it is kept up to date.
     """
 
-    def __init__(self, reading: Reading, run_id: str) -> None:
+    def __init__(self, reading: Reading, run_id: str, recorded: Counter[str]) -> None:
         self._reading, self._run_id = reading, run_id
-        self._before = Counter[str]()
+        self._sent, self._read = recorded, Counter[str]()
 
     def row(self) -> dict[str, Any]:
         """Return what is known of a sync however it ends."""
-        report, before = self._reading.report, self._before
+        report = self._reading.report
         return {
             "run_id": self._run_id,
             "api": self._reading.source.api,
@@ -79,7 +81,8 @@ class SyncRows:
             "verdict": report.verdict.value,
             "proof": report.proof.value if report.proof else None,
             "reason": report.reason or None,
-            **{name: number - before[name] for name, number in self._totals().items()},
+            **_since(self._sent, self._requests()),
+            **_since(self._read, self._pages()),
             "record_count": report.record_count,
             "rewritten": self._reading.state.rewritten,
         }
@@ -103,19 +106,26 @@ class SyncRows:
 
     def stored(self) -> None:
         """Note that a row was stored: the next one counts what comes after it."""
-        self._before = Counter(self._totals())
+        self._sent.update(_since(self._sent, self._requests()))
+        self._read.update(_since(self._read, self._pages()))
 
-    def _totals(self) -> dict[str, float]:
-        report, stats = self._reading.report, self._reading.source.stats
+    def _pages(self) -> dict[str, float]:
+        report = self._reading.report
+        return {"pages": report.pages, "read": report.records}
+
+    def _requests(self) -> dict[str, float]:
+        stats = self._reading.source.stats
         return {
             "requests": stats.requests,
             "retries": stats.retries,
             "seconds_waited_for_budget": stats.seconds_waited_for_budget,
             "seconds_waited_to_retry": stats.seconds_waited_to_retry,
             "bytes": stats.bytes,
-            "pages": report.pages,
-            "read": report.records,
         }
+
+
+def _since(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, Any]:
+    return {name: number - before[name] for name, number in now.items()}
 
 
 def _partial(part: Part) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Contains their order, and what a read proves about a table that changed during t
 is implemented in `load`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -37,7 +38,7 @@ from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import SyncState, recall, remember, rows, written_since
 from recruit_assets.load.stood_at import ensure_macro
-from recruit_assets.load.sweep import any_current, count_current, missed, sweep
+from recruit_assets.load.sweep import count_current, missed, of_current, sweep
 from recruit_assets.load.syncs import SYNCS_TABLE
 from recruit_assets.load.unfinished import Rest, drop, keep, missing_so_far
 from recruit_assets.options import Mode
@@ -54,6 +55,7 @@ class Store:
         opened: opens the database for writing.
         run_id: the id of the Dagster run.
         deletion_policy: what is left of the rows of records that are gone.
+        recorded: what earlier rows of this sync have counted of the source's requests.
     """
 
     def __init__(
@@ -62,10 +64,11 @@ class Store:
         opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
         run_id: str,
         deletion_policy: DeletionPolicy,
+        recorded: Counter[str],
     ) -> None:
         self._reading, self._endpoint, self._source = reading, reading.endpoint, reading.source
         self._log, self._options = reading.source.log, reading.options
-        self._state, self._rows = reading.state, SyncRows(reading, run_id)
+        self._state, self._rows = reading.state, SyncRows(reading, run_id, recorded)
         self._left: Unfinished | None = None  # what the last part has left to read
         self._opened, self._run_id = opened, run_id
         self._deletion_policy, self._account = deletion_policy, reading.state.account
@@ -100,6 +103,7 @@ class Store:
         try:
             with self._opened() as database, transaction(database):
                 remember(database, self._endpoint, self._rows.row() | failed, self._account)
+            self._rows.stored()
         except DatabaseProblem as problem:
             self._log.warning(
                 f"{self._endpoint.name}: the failure could not be recorded: {problem}"
@@ -123,6 +127,8 @@ class Store:
             newer = self._written_since(database, now)
             stage.flush()
             repaired[SCHEMA] = prepare(database, endpoint, stage.columns, stage.sql)
+            if repaired[SCHEMA] and self._goes_on:  # rows of earlier parts lack their values
+                raise DatabaseChanged("Something else changed the table between two parts.")
             result.merged = merge(
                 database,
                 endpoint,
@@ -157,6 +163,11 @@ class Store:
             self._left = part.unfinished if part else None
             self._warn(repaired)
 
+    @property
+    def _goes_on(self) -> bool:
+        """Return whether parts of this reading have been stored before."""
+        return self._left is not None or self._reading.report.resumed > 0
+
     def _written_since(
         self, database: duckdb.DuckDBPyConnection, now: SyncState
     ) -> list[str] | None:
@@ -165,8 +176,11 @@ class Store:
         Raises:
             DatabaseChanged: another sync was stored, which a part that was read before could undo.
         """
-        if self._reading.is_divided and now.stored != self._state.stored:
-            raise DatabaseChanged("Another sync was stored while this one was reading.")
+        if self._reading.is_divided:
+            if now.stored != self._state.stored:
+                raise DatabaseChanged("Another sync was stored while this one was reading.")
+            if now.void and not self._state.void:
+                raise DatabaseChanged("Something else changed the table between two parts.")
         return written_since(database, self._endpoint, self._state, now)
 
     def _keep(
@@ -179,8 +193,7 @@ class Store:
     ) -> None:
         """Store what is left of the reading after a part; the cursor stays where it was."""
         left, refreshes = part.unfinished, self._options.refresh_volatile
-        goes_on = self._left is not None or self._reading.report.resumed
-        missing = set(missing_so_far(database, self._endpoint) if goes_on else ())
+        missing = set(missing_so_far(database, self._endpoint) if self._goes_on else ())
         missing.update(missed(database, self._endpoint, stage, part.stretches))
         missing -= self._reading.left_out.records.keys()
         keep(database, self._endpoint, Rest(**asdict(left), refreshes=refreshes), sorted(missing))
@@ -197,7 +210,7 @@ class Store:
         self._set_verdict(database, result, now, newer)
         if result.report.proof is Proof.READ:
             note_complete(database, self._endpoint)
-        if result.mode is Mode.full:
+        if result.mode is Mode.full and result.report.verdict is not Verdict.UNAVAILABLE:
             drop(database, [self._endpoint.name])
 
     def _sweep(
@@ -282,7 +295,7 @@ class Store:
         """Return whether the table differed from the records that this sync read."""
         merged = result.merged
         written = merged.inserted + merged.updated + merged.undeleted + merged.superseded
-        return bool(written or any_current(database, self._endpoint, result.gone))
+        return bool(written or of_current(database, self._endpoint, result.gone))
 
     def _warn(self, repaired: Mapping[str, Sequence[str]]) -> None:
         """Warn of the columns that were repaired, by schema of the table."""

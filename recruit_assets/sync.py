@@ -4,6 +4,7 @@ Contains the order of these steps. `reading` reads, `gone` decides about deletio
 the IO manager calls this module and reports the result to Dagster.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from recruit_assets.reading import Reading
 from recruit_assets.result import SyncResult
 from recruit_assets.store import Store
 
+MAX_ATTEMPTS = 5  # to read a table that something else changes
 CLOCKS_APART = timedelta(minutes=1)  # a larger difference is logged as a warning
 
 
@@ -50,6 +52,7 @@ class Sync:
         self._opened = with_translated_errors(opened, f"{SCHEMA}.{self._endpoint.name}")
         self._exists = exists
         self._run_id, self._deletion_policy = run_id, deletion_policy
+        self._recorded = Counter[str]()
 
     def run(self, *, again: bool = False) -> SyncResult:
         """Sync the endpoint; a failure leaves the table and the cursor unchanged.
@@ -61,13 +64,19 @@ class Sync:
             RecruitError: the sync failed; the error is also recorded in the database, if possible.
         """
         with self._reading as reading:
-            try:
-                result = self._attempt(self._planned_again() if again else reading)
-            except DatabaseChanged as changed:
-                self._log.warning(f"{self._endpoint.name}: {changed} Reading it again.")
-                result = self._attempt(self._planned_again())
+            result = self._last_attempt(self._planned_again() if again else reading)
         result.seconds = (datetime.now(UTC) - reading.started).total_seconds()
         return result
+
+    def _last_attempt(self, reading: Reading) -> SyncResult:
+        """Read until nothing else has changed the table in the meantime."""
+        for _ in range(MAX_ATTEMPTS - 1):
+            try:
+                return self._attempt(reading)
+            except DatabaseChanged as changed:
+                self._log.warning(f"{self._endpoint.name}: {changed} Reading it again.")
+                reading = self._planned_again()
+        return self._attempt(reading)
 
     def _planned_again(self) -> Reading:
         """Return the reading, planned from what the database has now."""
@@ -84,7 +93,7 @@ class Sync:
         return reading.planned_from(state)
 
     def _attempt(self, reading: Reading) -> SyncResult:
-        store = Store(reading, self._opened, self._run_id, self._deletion_policy)
+        store = Store(reading, self._opened, self._run_id, self._deletion_policy, self._recorded)
         try:
             with Stage() as stage:
                 return self._run(reading, stage, store)

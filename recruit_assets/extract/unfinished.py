@@ -50,6 +50,11 @@ class Unfinished:
         return [Lane.restored(each) for each in json.loads(self.lanes)]
 
     @property
+    def size(self) -> int:
+        """Return how many records its pages have."""
+        return int(json.loads(self.lanes)[0]["_size"])
+
+    @property
     def share(self) -> float:
         """Return the share of the list that has been read."""
         return min(1.0, self.records / self.total) if self.total else 0.0

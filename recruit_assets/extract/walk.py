@@ -203,7 +203,7 @@ class Walk:
             if self.is_divided:  # nothing of it counts
                 first = pager.first()
                 yield first
-            self._ordered, self._unfinished = None, None
+            self._ordered, self._unfinished, self.report.resumed = None, None, 0
             yield from read_twice(pager, first)
 
     def _resumable(self) -> Unfinished | None:
@@ -212,7 +212,7 @@ class Walk:
         if unfinished is None:
             return None
         so_far, log = unfinished.so_far(), self._source.log
-        if unfinished.query != self.query.identity:
+        if (unfinished.query, unfinished.size) != (self.query.identity, self._pager.size):
             log.warning(
                 f"{self._name}: a reading that was interrupted ({so_far}) cannot go on, because "
                 "the parameters of its requests were others: the whole list is read."

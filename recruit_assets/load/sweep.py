@@ -61,16 +61,16 @@ def unlisted(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> list[st
     )
 
 
-def any_current(
+def of_current(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint, ids: Sequence[str]
-) -> bool:
-    """Return whether any of these ids has a current row."""
+) -> list[str]:
+    """Return those of these ids that have a current row."""
     table = table_name(database, endpoint.name)
-    ((found,),) = database.execute(
-        f"SELECT count(*) FROM {table} WHERE {CURRENT} AND id IN (SELECT unnest($ids::VARCHAR[]))",
+    found = database.execute(
+        f"SELECT id FROM {table} WHERE {CURRENT} AND id IN (SELECT unnest($ids::VARCHAR[]))",
         {"ids": list(ids)},
     ).fetchall()
-    return bool(found)
+    return [id_ for (id_,) in found]
 
 
 def count_current(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> int:

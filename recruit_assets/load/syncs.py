@@ -103,6 +103,7 @@ LATEST = {
     "read_as_of": "Every record was read then or later, whether it had changed or not",
 }
 _STORED, _PROVEN = "rows IS NOT NULL", "verdict IN ('complete', 'window')"
+_BEGAN = "least(started, values_as_of)"  # a reading that went on began in an earlier sync
 _READ = "verdict IN ('complete', 'window', 'incomplete')"
 _TAKEN_FROM = {  # a column of `syncs`, and what is true of the sync that has its last value
     **{
@@ -119,13 +120,13 @@ _TAKEN_FROM = {  # a column of `syncs`, and what is true of the sync that has it
     "proven_at": ("started", _PROVEN),
     "proven_api": ("api", _PROVEN),
     "complete_at": ("started", "verdict = 'complete'"),
-    "whole_at": ("started", "verdict = 'complete' AND proof IS DISTINCT FROM 'counted'"),
+    "whole_at": (_BEGAN, "verdict = 'complete' AND proof IS DISTINCT FROM 'counted'"),
     "values_as_of": ("coalesce(values_as_of, started)", _PROVEN),  # earlier versions had none
 }
 _TIMES = {
     name
     for name, (value, _) in _TAKEN_FROM.items()
-    if name == "values_as_of" or "TIMESTAMP" in SYNCS[value][0]
+    if name in ("values_as_of", "whole_at") or "TIMESTAMP" in SYNCS[value][0]
 }
 RENAMED = {  # since version 1: the new name of a column, and its old one
     "seconds_waited_for_budget": "waited_for_budget",
