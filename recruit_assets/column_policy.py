@@ -32,10 +32,11 @@ from recruit_assets.text import one_line
 PERSONAL = "personal"  # in a policy: all columns that are personal
 GROUPS = (PERSONAL, UNKNOWN_COLUMNS)
 TEXTUAL = (Kind.TEXT, Kind.TEXTS, Kind.JSON)
-SHOWN_IN_MARTS = {  # columns whose texts the marts show, by endpoint
+READ_BY_MARTS = {  # columns whose texts the marts show, or recognize sites by, by endpoint
     "candidates": ("referring_site",),
     "departments": ("name",),
     "job_applications": ("referring_site",),
+    "jobs": ("careersite_job_url",),
     "locations": ("name", "city"),
     "reject_reasons": ("reason",),
 }
@@ -123,8 +124,8 @@ def _why_needed(endpoint: Endpoint, name: str, attribute: Attribute | None) -> s
         return "tables are joined by their keys, which are ids and no names"
     if name in endpoint.history:
         return "its history is kept, and the marts compute with it"
-    if name in SHOWN_IN_MARTS.get(endpoint.name, ()):
-        return "the marts show it, and would be wrong without it"
+    if name in READ_BY_MARTS.get(endpoint.name, ()):
+        return "the marts read it, and would be wrong without it"
     return "" if attribute.kind in TEXTUAL else "only texts, lists and JSON can be"
 
 

@@ -16,7 +16,7 @@ from recruit_assets import RecruitComponent
 from recruit_assets.build import build_defs
 from recruit_assets.catalogue import ColumnPolicy, Endpoint, Kind, snake_case
 from recruit_assets.column_policy import (
-    SHOWN_IN_MARTS,
+    READ_BY_MARTS,
     TEXTUAL,
     policy_problems,
     read_policy,
@@ -133,7 +133,7 @@ def test_the_marts_read_no_column_that_can_be_limited() -> None:
         if name in named and not policy_problems({endpoint.name: {name: "drop"}}, [endpoint])
     }
     assert limitable == {("candidates", "city")}  # the marts read the city of locations only
-    for table, names in SHOWN_IN_MARTS.items():
+    for table, names in READ_BY_MARTS.items():
         for name in names:
             attributes = {snake_case(each.name): each for each in BY_NAME[table].attributes}
             assert attributes[name].kind in TEXTUAL

@@ -166,6 +166,7 @@ def whole_versions(path: Path, ids: dict[str, list[str]]) -> dict[str, str]:
         assert histories == {name for name in tables if name.startswith("recruit_history.")}
         assert tables - {f"recruit.{name}" for name in present} <= {
             "recruit_meta.compactions",
+            "recruit_meta.cover",
             "recruit_meta.erasures",
             "recruit_meta.schema_version",
             "recruit_meta.syncs",

@@ -209,7 +209,7 @@ def survive(project: Project, begun: Path, statements: str, *, erases: bool) -> 
         must_be_kept(before, content(project.path), *(OURS if erases else META))
         return
     after = content(project.path)
-    must_be_kept(before, after, *OURS)
+    must_be_kept(before, after, *OURS, "recruit_meta.cover")
     ids = {row["id"] for row in after["recruit.jobs"] if row["_deleted_at"] is None}
     assert ids - {None} == set(world.table("jobs"))
     (_,) = (row["title"] for row in after["recruit.jobs"] if row["title"] == changed["title"])
