@@ -103,7 +103,8 @@ LATEST = {
     "read_as_of": "Every record was read then or later, whether it had changed or not",
 }
 _STORED, _PROVEN = "rows IS NOT NULL", "verdict IN ('complete', 'window')"
-_BEGAN = "least(started, values_as_of)"  # a reading that went on began in an earlier sync
+# A reading that went on began in an earlier sync; a beginning after the end is from a wrong clock.
+_BEGAN = "if(started > finished, started, least(started, values_as_of))"
 _READ = "verdict IN ('complete', 'window', 'incomplete')"
 _TAKEN_FROM = {  # a column of `syncs`, and what is true of the sync that has its last value
     **{
