@@ -92,7 +92,7 @@ def test_what_was_read_before_an_outage_is_stored_and_not_read_again(
     assert verdicts(broken) == ["partial", "failed"]
     ((reason,),) = broken.query("SELECT reason FROM recruit_meta.latest")
     assert re.search(
-        r" The next sync goes on: 6\d% since .+ UTC, 6,\d\d\d of 9,300 records\.", reason
+        r" The next sync goes on: \d\d% since .+ UTC, \d,\d\d\d of 9,300 records\.", reason
     )
     with caplog.at_level(logging.INFO):
         result = broken.sync(NAME)
@@ -100,7 +100,7 @@ def test_what_was_read_before_an_outage_is_stored_and_not_read_again(
     assert current(broken) == listed(broken)
     pages, _ = requests(broken)
     assert pages <= (RECORDS - stored) / SIZE + 2 * LANES + 2
-    assert "goes on with a reading that was interrupted (6" in caplog.text
+    assert "goes on with a reading that was interrupted (" in caplog.text
     assert verdicts(broken) == ["partial", "failed", "complete"]
     assert not broken.query("FROM recruit_meta.unfinished")
 
