@@ -12,7 +12,7 @@ from enum import Enum
 from recruit_assets.catalogue import Endpoint, Rolling
 from recruit_assets.load.state import SyncState
 
-WHOLE_PAGES = 5  # a list of so many pages is read whole by each sync
+WHOLE_PAGES = 5  # lists of up to this many pages are read whole by each sync
 WHOLE_SECONDS = 60  # and so are all lists of an account that can be read in this time
 
 

@@ -116,7 +116,7 @@ def test_before_the_first_sync_nothing_is_counted_and_that_is_said(year: Year) -
         rows = found(year, f"{stood}(TIMESTAMPTZ '{seen.at}')")
         stood_at = {row["application_id"]: row["stage_id"] for row in rows}
         assert {id_: row["stage_id"] for id_, row in known.items()}.items() <= stood_at.items()
-        # Who was removed before any sync, and has returned since, counts from its own time on.
+        # A record that was removed before any sync, and has returned, counts from its own time.
         assert len(stood_at) - len(known) < 3
 
 

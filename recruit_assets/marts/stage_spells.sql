@@ -147,7 +147,7 @@ ends AS (
         *,
         lead(stage_id) OVER story AS next_stage_id,
         lead(entered_at) OVER story AS next_entered_at,
-        -- Who is rejected and moved between two syncs has one version, of both.
+        -- An application that is moved and rejected between two syncs has one version for both.
         coalesce(
             rejected_at,
             CASE WHEN lead(rejected_at) OVER story < next_entered_at THEN lead(rejected_at) OVER story END

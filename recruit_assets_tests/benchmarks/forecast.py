@@ -23,7 +23,7 @@ LIMIT = Settings().requests_per_10s
 
 
 def probes(records: int) -> list[Probe]:
-    """Return what the doctor finds in an account of so many records, all of it readable."""
+    """Return what the doctor finds in an account of this many records, all of them readable."""
     world = Sandbox().world
     sizes = {each.name: world.count(each.path) for each in ENDPOINTS}
     scale = records / sum(sizes.values())

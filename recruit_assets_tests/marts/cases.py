@@ -40,7 +40,7 @@ class Cases:
         self._numbers = count()
 
     def at(self, days: float) -> None:
-        """Let it be so many days after the first sync; before it, if they are negative."""
+        """Set the clock to this many days after the first sync, or before it if negative."""
         self.now = NOW + timedelta(days=days)
 
     def job(self, names: tuple[str, ...] = ENGLISH, attributes: Record | None = None) -> str:

@@ -48,7 +48,7 @@ def test_every_mart_counts_the_same_hires(case_answers: Answers) -> None:
 
 
 def test_a_hire_counts_from_its_last_beginning(case_answers: Answers) -> None:
-    """Who was hired again, or whose hire was undone, is not hired since the first time."""
+    """A hire that was undone, or repeated, does not date from the first time."""
     hired = {row["hired_at"] for row in case_answers.mart("applications")} - {None}
     assert hired == {NOW + timedelta(days=15)}
 

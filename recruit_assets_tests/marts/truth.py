@@ -1,7 +1,7 @@
 """What the log of a simulated company says of its applications, in plain Python.
 
 The log is what the API showed at each sync; what the marts should say of it is told in their
-headers, and computed here anew: no SQL, none of the project's code. `truths` has the other marts.
+headers, and computed again here: no SQL, none of the project's code. `truths` has the other marts.
 """
 
 from collections import defaultdict
