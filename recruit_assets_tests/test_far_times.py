@@ -106,7 +106,6 @@ def test_times_at_the_ends_of_the_world_go_all_the_way(project: Project) -> None
     assert (earliest.year, latest.year) == (1, 9999)
     shown = [metadata(result, mart.name)["picture"] for mart in MARTS]
     assert all("could not be drawn" not in each for each in shown)
-    assert any("Jan 0001" in each for each in shown)
     page = Path(project.path.with_name("test-report.html")).read_text()
     assert "could not be drawn" not in page
     assert not re.search(r"-\d+ days|\bnan\b|\binf\b", page)

@@ -154,7 +154,9 @@ ends AS (
         ) AS turned_down_at,
         CASE
             WHEN turned_down_at IS NOT NULL THEN 'rejected'
-            WHEN closed_at < lead(seen_from, 1, 'infinity') OVER story THEN 'gone'
+            -- One that is missed only after a move left its stage by moving.
+            WHEN closed_at < lead(seen_from, 1, 'infinity') OVER story
+                AND closed_at <= coalesce(next_entered_at, 'infinity') THEN 'gone'
             WHEN next_entered_at IS NOT NULL THEN 'moved'
             ELSE 'there'
         END AS ended,

@@ -74,7 +74,9 @@ def see(stays: list[Record], record: Record, at: datetime) -> None:
             return
     reopened = bool(last and (last["gone"] or (last["rejected"] and not rejected)))
     moved = last is None or came != last["came"]
-    fresh = {"stage": stage, "came": came, "entered": came if moved else at, "gone": None}
+    # What was gone and is seen again rejected was back before it was rejected.
+    back = rejected if last and last["gone"] and rejected and rejected > last["gone"] else at
+    fresh = {"stage": stage, "came": came, "entered": came if moved else back, "gone": None}
     stays.append(fresh | {"rejected": rejected, "reopened": reopened, "first": last is None})
 
 
@@ -85,7 +87,7 @@ def end(stay: Record, after: Record | None) -> None:
         rejected = after["rejected"]
     if rejected:
         stay["ended"], stay["left"] = "rejected", rejected
-    elif stay["gone"]:
+    elif stay["gone"] and not (after and after["entered"] < stay["gone"]):
         stay["ended"], stay["left"] = "gone", stay["gone"]
     elif after:
         stay["ended"], stay["left"] = "moved", after["entered"]
