@@ -4,8 +4,10 @@ The asset reads: it returns a `Reading`, which the IO manager iterates and merge
 table are in the same step, and can also run alone.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
+from types import MappingProxyType
 
 import dagster as dg
 from pydantic import Field
@@ -15,6 +17,7 @@ from recruit_assets.catalogue import Endpoint
 from recruit_assets.checks import build_checks, run_checks
 from recruit_assets.metadata import definition
 from recruit_assets.options import Mode, Options
+from recruit_assets.read_ahead import Plan, ReadAhead
 from recruit_assets.reading import Reading
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.text import one_line
@@ -98,6 +101,7 @@ def build_asset(
     problems: Collection[str] = (),
     *,
     read_copy: bool = False,
+    others: Mapping[dg.AssetKey, Endpoint] = MappingProxyType({}),
 ) -> dg.AssetsDefinition:
     """Build the asset of an endpoint, and its checks.
 
@@ -107,6 +111,7 @@ def build_asset(
         spec: the spec of the asset; that of `endpoint_spec` by default.
         problems: what is wrong with the column policy; then nothing is read.
         read_copy: whether the account publishes a read copy, which has a check.
+        others: the endpoints of the account, which may be read ahead while this one is merged.
     """
     account = account or Account()
     spec = spec or endpoint_spec(endpoint, account)
@@ -133,13 +138,52 @@ def build_asset(
         if context.selected_asset_keys:
             if problems:  # whatever API the run has, a column may be one to drop
                 raise dg.Failure(" ".join(problems), allow_retries=False)
-            state = database.state(endpoint, dry_run=config.dry_run)
+            ahead = api.ahead if isinstance(api, RecruitApi) else None
+            known = ahead.state(endpoint.name) if ahead else None
+            state = database.state(endpoint, dry_run=config.dry_run, known=known)
             if state.note:
                 context.log.warning(one_line(state.note))
+            reading = api.read(endpoint, state, config.options(), context.log)
+            if ahead and others and not ahead.is_planned:
+                _plan(ahead, database, list(_later(context, account, others)))
             # The IO manager reads and merges before this generator resumes.
-            yield dg.Output(api.read(endpoint, state, config.options(), context.log), endpoint.name)
+            yield dg.Output(reading, endpoint.name)
         chosen = {key.name for key in context.selected_asset_check_keys}
         if chosen and not config.dry_run:
             yield from run_checks(endpoint, database, spec.key, chosen)
 
     return read
+
+
+def _later(
+    context: dg.AssetExecutionContext, account: Account, endpoints: Mapping[dg.AssetKey, Endpoint]
+) -> Iterator[tuple[Endpoint, Options]]:
+    """Yield the endpoints that later steps of this process read, in order, with their options.
+
+    An executor that runs each step in a process of its own has no later steps here.
+    """
+    step = context.get_step_execution_context()
+    selected = step.job_def.asset_layer.selected_asset_keys
+    by_op = {account.op(each.name): each for key, each in endpoints.items() if key in selected}
+    steps = [each.key for each in step.execution_plan.get_steps_to_execute_in_topo_order()]
+    for name in steps[steps.index(step.step.key) + 1 :]:
+        if name in by_op:
+            config = step.resolved_run_config.ops[name].config
+            yield by_op[name], SyncConfig(**config).options()
+
+
+def _plan(
+    ahead: ReadAhead, database: RecruitDatabase, later: Sequence[tuple[Endpoint, Options]]
+) -> None:
+    """Plan the readings of later steps; if the database cannot be read, those steps will say so.
+
+    Where the column policy must be applied first, that is up to the step.
+    """
+    plans = []
+    with suppress(dg.Failure):
+        states = database.states([endpoint for endpoint, _ in later]) if later else {}
+        for endpoint, options in later:
+            state = states.get(endpoint.name)
+            if state and (not endpoint.policy or (state.columns and not state.void)):
+                plans.append(Plan(endpoint, state, options))
+    ahead.plan(plans)

@@ -88,8 +88,10 @@ def build_defs(
     _refuse_repeated("assets", [spec.key.to_user_string() for spec in all_specs])
     tables = {name: spec.key for name, spec in specs.items()}
     copied = bool(settings.read_copy)
+    by_key = {tables[each.name]: each for each in chosen}
     assets = [
-        build_asset(each, account, specs[each.name], wrong, read_copy=copied) for each in chosen
+        build_asset(each, account, specs[each.name], wrong, read_copy=copied, others=by_key)
+        for each in chosen
     ]
     assets += build_mart_assets(account, others, tables)
     content = Content(chosen, tables, [spec.key for spec in others.values()])

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Self
+from typing import Protocol, Self
 
 import pyarrow as pa
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import RequestFailed
+from recruit_assets.extract.background import BackgroundPages
 from recruit_assets.extract.counted import CountedWalk
 from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.forgotten import LeftOut
@@ -43,12 +44,23 @@ class Batch:
     positions: Sequence[int]
 
 
+class Followers(Protocol):
+    """Describe the readings that follow one: they begin when its requests have ended."""
+
+    def begin(self) -> None:
+        """Begin them."""
+
+    def stop(self) -> None:
+        """Send nothing more for them."""
+
+
 class Reading:
     """Read one endpoint, once, while it is iterated; `report` has the verdict afterwards.
 
     Iteration yields Arrow tables. A record that was read more than once is in them more than once:
     the last one counts. Use it as a context manager, so that nothing is requested after an error.
     `left_out` has the records that were left out, because their persons were forgotten.
+    `followers` are told when it has been read, or interrupted.
 
     Args:
         source: the endpoint.
@@ -60,7 +72,9 @@ class Reading:
         self.source, self.endpoint, self.options = source, source.endpoint, options
         self.state = state.at(source.api)
         self.started = datetime.now(UTC)
+        self.followers: Followers | None = None
         self._walk = self._planned()
+        self._background: BackgroundPages | None = None
         columns = dict(state.columns)
         if columns:
             columns |= {each.name: each.kind for each in self.endpoint.columns()}
@@ -131,9 +145,14 @@ class Reading:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Send nothing more."""
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
+        """Send nothing more; after an interrupt, which ends the run, not for its followers either.
+
+        An error ends this reading alone.
+        """
         self.source.__exit__()
+        if self.followers and kind and not issubclass(kind, Exception):
+            self.followers.stop()
 
     def __iter__(self) -> Iterator[pa.Table]:
         for batch in self.batches():
@@ -145,7 +164,18 @@ class Reading:
         Raises:
             RequestFailed: it cannot be read.
         """
-        return self.convert(self._walk)
+        yield from self.convert(self._background or self._walk)
+        if self.followers:
+            self.followers.begin()
+
+    def begin(self) -> None:
+        """Request the first pages in the background, from now on."""
+        self._background = BackgroundPages(self._walk, self.source.stopped)
+
+    @property
+    def is_requesting(self) -> bool:
+        """Return whether it requests pages in the background, or will once there is room."""
+        return self._background is not None and not self._background.ended
 
     def convert(self, pages: Iterable[Page]) -> Iterator[Batch]:
         """Yield the rows of pages of the endpoint, without those of forgotten persons."""
@@ -175,7 +205,8 @@ class Reading:
 
         Once the reading has ended, None means that its batches are all of it.
         """
-        return self._walk.part() if isinstance(self._walk, Walk) else None
+        ahead = self._background is not None and self._background.is_ahead
+        return self._walk.part() if isinstance(self._walk, Walk) and not ahead else None
 
     @property
     def report(self) -> WalkReport:

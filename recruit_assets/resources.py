@@ -4,9 +4,10 @@ Contains the Dagster side of settings and errors. `extract` and `load` use the s
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -29,8 +30,9 @@ from recruit_assets.load.obstacles import with_translated_errors
 from recruit_assets.load.read_copy import publish
 from recruit_assets.load.run_totals import run_totals
 from recruit_assets.load.schema import SCHEMA
-from recruit_assets.load.state import SyncState, read_state
+from recruit_assets.load.state import SyncState, is_current, read_state
 from recruit_assets.options import Options
+from recruit_assets.read_ahead import Plan, ReadAhead
 from recruit_assets.reading import Reading
 from recruit_assets.settings import Settings
 
@@ -90,6 +92,7 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
     )
 
     _client: Client = PrivateAttr()
+    _ahead: ReadAhead = PrivateAttr()
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Check the settings and open the session.
@@ -99,9 +102,11 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         with as_dagster_failure():
             self._client = Client(self._checked())
+        self._ahead = ReadAhead(self._reading)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the session."""
+        self._ahead.stop()
         self._client.close()
 
     def _checked(self) -> ApiSettings:
@@ -127,13 +132,23 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
             options: the options of the sync.
             log: receives warnings and progress.
         """
+        reading = self._ahead.take(Plan(endpoint, state, options), log)
+        reading.followers = self._ahead
+        return reading
+
+    @property
+    def ahead(self) -> ReadAhead:
+        """Return the readings that begin before their steps."""
+        return self._ahead
+
+    def _reading(self, plan: Plan, log: logging.Logger) -> Reading:
         limits = RetryLimits(
-            outage=options.outage_minutes * 60,
+            outage=plan.options.outage_minutes * 60,
             first_wait=self.first_wait,
             default_wait=self.first_wait * WINDOW_SECONDS,
         )
-        known = replace(options, rolling=self.rolling, requests_per_10s=self.requests_per_10s)
-        return Reading(Source(self._client, endpoint, limits, log), state, known)
+        known = replace(plan.options, rolling=self.rolling, requests_per_10s=self.requests_per_10s)
+        return Reading(Source(self._client, plan.endpoint, limits, log), plan.state, known)
 
 
 class RecruitDatabase(DuckDBResource):
@@ -176,19 +191,52 @@ class RecruitDatabase(DuckDBResource):
         ):
             yield database
 
-    def state(self, endpoint: Endpoint, *, dry_run: bool = False) -> SyncState:
+    def state(
+        self, endpoint: Endpoint, *, dry_run: bool = False, known: SyncState | None = None
+    ) -> SyncState:
         """Return what earlier syncs of an endpoint have left, from which a reading is planned.
 
         Rows that were stored under another column policy are rewritten first.
+
+        Args:
+            endpoint: the endpoint.
+            dry_run: whether nothing may be changed.
+            known: its state at an earlier time, which is returned if it still holds.
 
         Raises:
             dagster.Failure: a sync could not write to the database.
         """
         opened = with_translated_errors(self.get_connection, f"{SCHEMA}.{endpoint.name}")
         with as_dagster_failure(self.setting_names):
+            if known is not None and exists(self.database):
+                with opened() as database:
+                    if is_current(database, endpoint, known):
+                        return known
             return read_state(
                 opened, lambda: exists(self.database), endpoint, self.account, dry_run=dry_run
             )
+
+    def states(self, endpoints: Iterable[Endpoint]) -> dict[str, SyncState]:
+        """Return the states of several endpoints by name, without changing anything (see `state`).
+
+        An endpoint that a sync could not write is left out.
+
+        Raises:
+            dagster.Failure: the database cannot be used.
+        """
+        found = {}
+        there = exists(self.database)
+        with (
+            as_dagster_failure(self.setting_names),
+            self.get_connection() if there else nullcontext() as database,
+        ):
+            opened: Any = partial(nullcontext, database)
+            for endpoint in endpoints:
+                with suppress(RecruitError):
+                    found[endpoint.name] = read_state(
+                        opened, lambda: there, endpoint, self.account, dry_run=True
+                    )
+        return found
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Remove erased data, of this run or an earlier one, from the file; publish the read copy.

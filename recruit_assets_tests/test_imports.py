@@ -48,6 +48,7 @@ OWN = {  # what a place may import of this package
         "recruit_assets.result",
     },
     "reading.py": SYNC,
+    "read_ahead.py": {*SYNC, "recruit_assets.reading"},
     "options.py": {"recruit_assets.catalogue", "recruit_assets.load"},
     "person.py": {
         *WORDS,
@@ -89,6 +90,7 @@ FOREIGN = {  # what it may not import of others
     "result.py": {"dagster", "requests"},
     "store.py": {"dagster", "requests"},
     "reading.py": {"dagster", "requests"},
+    "read_ahead.py": {"dagster", "duckdb", "requests"},
     "options.py": {"dagster", "requests"},
     "person.py": {"dagster", "requests"},
     "endpoints.py": {"dagster", "duckdb", "requests"},

@@ -5,9 +5,11 @@ Scope: the session and the rate limit. Elsewhere: when to retry (`retries`), wha
 """
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from hashlib import sha256
-from threading import Event
+from threading import Event, Semaphore
 from time import monotonic
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -28,7 +30,7 @@ from recruit_assets.extract.rate_limit import RateLimiter
 from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.retries import Outage, RequestStats
 from recruit_assets.extract.retry_after import wait_asked_for
-from recruit_assets.extract.waits import sleep
+from recruit_assets.extract.waits import acquire, sleep
 
 RATE_LIMIT_HEADERS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
 CHUNK_BYTES = 1 << 16  # decoded bytes per read of a body
@@ -97,6 +99,7 @@ class Client:
         """Create the session and the deadlines of this process."""
         settings = self._settings
         self._process = os.getpid()
+        self._connections = Semaphore(settings.concurrency)
         self._deadlines = Deadlines(self._max_seconds)
         self._session = requests.Session()
         self._session.auth = _KeyAuth(settings.auth_header, settings.auth_prefix + settings.key)
@@ -111,7 +114,24 @@ class Client:
             self._open()
         return self._session
 
-    def wait_for_turn(self, stopped: Event) -> float:
+    @contextmanager
+    def turn(self, stopped: Event) -> Iterator[float]:
+        """Hold a connection for one request; yield the seconds waited for the rate limit.
+
+        All readings of the client together hold no more than `concurrency`.
+
+        Raises:
+            CancelledError: `stopped` is set, so nothing more may be sent.
+        """
+        self._session_here()
+        connections = self._connections
+        acquire(connections, stopped)
+        try:
+            yield self._wait_for_budget(stopped)
+        finally:
+            connections.release()
+
+    def _wait_for_budget(self, stopped: Event) -> float:
         """Wait until the rate limit allows a request; return the seconds waited.
 
         Raises:

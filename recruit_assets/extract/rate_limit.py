@@ -1,5 +1,9 @@
 """Rate limit: a maximum of requests in any ten seconds, for all users of a key.
 
+A request takes some time to the API, which counts it on arrival, and another time back. So that the
+API never counts more than the maximum, whatever the latency and however it varies, a request counts
+here until ten seconds after its response, less the time that the fastest response took.
+
 All threads and all processes of a user on this machine share one count in an SQLite file, so that
 two concurrent runs do not spend the budget twice. The API reports other usage in the headers of
 each response (`X-Rate-Limit-Remaining` and `-Reset`): while they report nothing left, nothing is
@@ -12,6 +16,7 @@ library shares a count between both threads and processes, or follows the server
 
 from collections.abc import Callable
 from hashlib import sha256
+from math import inf
 from sqlite3 import Connection
 from time import monotonic
 
@@ -46,6 +51,7 @@ class RateLimiter:
 
     def __init__(self, limit: int, name: str, clock: Callable[[], float] = monotonic) -> None:
         self._limit, self._clock = limit, clock
+        self._fastest = inf  # seconds from a request to its response, at least
         path = private_folder() / f"{sha256(name.encode()).hexdigest()[:16]}.sqlite"
         self._file = RateLimitFile(path, _TABLES, self._use_up)
 
@@ -87,9 +93,11 @@ class RateLimiter:
 
         def work(database: Connection) -> None:
             now = self._clock()
+            self._fastest = min(self._fastest, now - sent)
             database.execute(
-                "UPDATE sent SET answered = 1 "
-                "WHERE rowid = (SELECT min(rowid) FROM sent WHERE NOT answered)"
+                "UPDATE sent SET answered = 1, at = ? "
+                "WHERE rowid = (SELECT min(rowid) FROM sent WHERE NOT answered)",
+                (now,),
             )
             if remaining is not None and reset is not None:
                 until = min(sent + reset + JITTER, now + WINDOW_SECONDS)
@@ -108,10 +116,20 @@ class RateLimiter:
         database.executemany("INSERT INTO sent (at, answered) VALUES (?, 1)", rows)
 
     def _until_room(self, database: Connection, now: float) -> float:
-        """Return the seconds until the window has room."""
-        sql = "SELECT at FROM sent ORDER BY at DESC LIMIT 1 OFFSET ?"
+        """Return the seconds until the window has room.
+
+        The API counts a request on its way, we do not know when: the oldest one may have been
+        counted just before its response came, and the next one may arrive at once. But the way
+        back of the one and the way there of the other take as long as the fastest response.
+        """
+        sql = "SELECT at, answered FROM sent ORDER BY at DESC LIMIT 1 OFFSET ?"
         oldest = database.execute(sql, (self._limit - 1,)).fetchone()
-        return 0.0 if oldest is None else oldest[0] + WINDOW_SECONDS - now
+        if oldest is None:
+            return 0.0
+        at, answered = oldest
+        both_ways = self._fastest if answered and self._fastest < inf else 0.0
+        wait: float = at + WINDOW_SECONDS - both_ways - now
+        return wait
 
 
 def _until_allowed(database: Connection, now: float) -> float:

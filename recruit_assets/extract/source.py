@@ -82,6 +82,11 @@ class Source:
         """Send nothing more: end the waits for the rate limit and for retries."""
         self.stopped.set()
 
+    def replace(self, other: "Source") -> None:
+        """Stop another source of the endpoint, and count its requests with those of this one."""
+        other.stopped.set()
+        self.stats, self._counting = other.stats, other._counting
+
     @property
     def api(self) -> str:
         """Return what identifies the API, version and key."""
@@ -201,10 +206,11 @@ class Source:
         stats, client = RequestStats(), self._client
 
         def ask() -> AnyDocument:
-            stats.seconds_waited_for_budget += client.wait_for_turn(self.stopped)
-            stats.requests += 1
             try:
-                return client.get(url, query, subject, document_type, stats)
+                with client.turn(self.stopped) as waited:
+                    stats.seconds_waited_for_budget += waited
+                    stats.requests += 1
+                    return client.get(url, query, subject, document_type, stats)
             except RequestFailed as error:
                 if issubclass(document_type, Single) and error.status in GONE:
                     error.wait = None  # the complete list lacks it too: it is gone, not late

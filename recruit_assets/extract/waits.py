@@ -10,7 +10,7 @@ that the settings allow.
 from concurrent import futures
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from threading import Event
+from threading import Event, Semaphore
 from typing import TypeVar
 
 from recruit_assets.interrupts import raise_if_interrupted
@@ -41,3 +41,16 @@ def take(queue: "SimpleQueue[Result]") -> Result:
         raise_if_interrupted()
         with suppress(Empty):
             return queue.get(timeout=STEP)
+
+
+def acquire(semaphore: Semaphore, stopped: Event) -> None:
+    """Wait for a semaphore.
+
+    Raises:
+        CancelledError: `stopped` was set first.
+    """
+    while not stopped.is_set():
+        raise_if_interrupted()
+        if semaphore.acquire(timeout=STEP):
+            return
+    raise futures.CancelledError

@@ -148,7 +148,7 @@ def read_state(
         check_layout(database, account)
         check_names(database, endpoint)
         forgotten = listed(database, endpoint)
-        damaged = is_damaged(database, endpoint)
+        damaged = table_exists(database, endpoint.name) and is_damaged(database, endpoint)
         followed = follow(database, endpoint, dry_run=dry_run)
         state = recall(database, endpoint)
         if damaged or not followed.complete:
@@ -192,6 +192,18 @@ def states(
         if state.stored:
             found[endpoint.name] = state
     return found
+
+
+def is_current(database: duckdb.DuckDBPyConnection, endpoint: Endpoint, state: SyncState) -> bool:
+    """Return whether no sync of an endpoint was stored, and nobody forgotten, since its state."""
+    columns = ("stored_number", "stored_run_id")
+    found = database.execute(
+        f"SELECT {', '.join(columns)} FROM {latest(database, *columns, 'endpoint')} "
+        "WHERE endpoint = ?",
+        [endpoint.name],
+    ).fetchone()
+    stored = None if found is None or found[0] is None else tuple(found)
+    return stored == state.stored and listed(database, endpoint) == state.forgotten
 
 
 def recall(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> SyncState:

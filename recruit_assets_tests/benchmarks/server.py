@@ -2,13 +2,15 @@
 
 `python -m recruit_assets_tests.benchmarks.server --candidates N` serves one company in a process of
 its own. What is answered is the sandbox's doing; here are a bare HTTP/1.1 server, the answers
-kept until the world changes, the latency and the budget. `GET /_bench/rules`, `/_bench/change` and
-`/_bench/stats` steer it.
+kept until the world changes, the latency and the budget, which a sliding window or aligned periods
+may count. `GET /_bench/rules`, `/_bench/change` and `/_bench/stats` steer it.
 """
 
 import argparse
 import asyncio
+import random
 import sys
+from collections import deque
 from collections.abc import Callable
 from time import monotonic, process_time
 from typing import Any
@@ -20,11 +22,33 @@ from starlette.requests import Request
 from recruit_assets.sandbox import Rules, World
 from recruit_assets.sandbox.api import Api
 from recruit_assets.sandbox.invent import build
-from recruit_assets.sandbox.rules import RateLimiter
+from recruit_assets.sandbox.rules import WINDOW_SECONDS, RateLimiter
 
 HOST = "127.0.0.1"
 CHANGED = ("candidates", "job-applications", "jobs", "todos")  # types that say when they changed
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
+
+
+class SlidingBudget:
+    """Counts the requests of the last ten seconds, and says nothing of them."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._spent: deque[float] = deque()
+
+    def spend(self) -> bool:
+        """Take one request; false if none was left."""
+        now = monotonic()
+        while self._spent and self._spent[0] <= now - WINDOW_SECONDS:
+            self._spent.popleft()
+        if len(self._spent) >= self._rules.requests_per_10s:
+            return False
+        self._spent.append(now)
+        return True
+
+    def headers(self) -> dict[str, str]:
+        """No header tells of it."""
+        return {}
 
 
 class Server:
@@ -34,6 +58,8 @@ class Server:
         self.world = World(build(candidates, seed))
         self.api = Api(self.world, Rules())
         self.rules = Rules()
+        self.spread = 0.0
+        self.sliding = False
         self.kept: dict[bytes, bytes] = {}
         self.revision = self.world.revision
         self._forget()
@@ -43,7 +69,7 @@ class Server:
         self.requests = self.refused = 0
         self.first = self.last = 0.0
         self.busy = process_time()
-        self.budget = RateLimiter(self.rules)
+        self.budget = (SlidingBudget if self.sliding else RateLimiter)(self.rules)
 
     async def answer(self, head: bytes) -> bytes:
         """The whole response to a request."""
@@ -54,7 +80,8 @@ class Server:
         self.first = self.first or self.last
         self.requests += 1
         if self.rules.latency_ms:
-            await asyncio.sleep(self.rules.latency_ms / 1000)
+            varied = random.uniform(1 - self.spread, 1 + self.spread)
+            await asyncio.sleep(self.rules.latency_ms * varied / 1000)
         if not self.budget.spend():
             self.refused += 1
             return self._written(429, b"")
@@ -115,8 +142,15 @@ class Server:
         told = steps[parts.path.removeprefix("/_bench/")](**dict(parse_qsl(parts.query)))
         return self._written(200, msgspec.json.encode(told))
 
-    def set_rules(self, latency_ms: str = "0", requests_per_10s: str = "0") -> None:
-        """Set the latency and the budget, and begin a measurement."""
+    def set_rules(
+        self,
+        latency_ms: str = "0",
+        requests_per_10s: str = "0",
+        spread: str = "0",
+        sliding: str = "",
+    ) -> None:
+        """Set the latency, its spread and the budget, and begin a measurement."""
+        self.spread, self.sliding = float(spread), bool(sliding)
         self.rules.latency_ms = float(latency_ms)
         self.rules.requests_per_10s = int(requests_per_10s)
         self._forget()

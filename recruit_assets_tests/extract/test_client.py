@@ -1,7 +1,7 @@
 from concurrent.futures import CancelledError
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
@@ -103,14 +103,27 @@ def test_the_budget_is_kept(
     sandbox.rules.requests_per_10s = 3
     client = Client(ApiSettings(**GOOD | {"base_url": sandbox.base_url, "requests_per_10s": 3}))
     for _ in range(3):
-        assert client.wait_for_turn(Event()) < 10
-        client.get("regions", "", "regions", Document, RequestStats())
+        with client.turn(Event()) as waited:
+            assert waited < 10
+            client.get("regions", "", "regions", Document, RequestStats())
     stopped = Event()
     stopped.set()
-    with pytest.raises(CancelledError):
-        client.wait_for_turn(stopped)  # would wait for ten seconds, were it not stopped
+    with pytest.raises(CancelledError), client.turn(stopped):
+        pass  # would wait for ten seconds, were it not stopped
     assert client._limiter is not None
     assert client._limiter.take()
+    client.close()
+
+
+def test_no_more_requests_are_on_their_way_than_the_setting_allows() -> None:
+    client, stopped = Client(ApiSettings(**GOOD | {"concurrency": 2})), Event()
+    with client.turn(stopped), client.turn(stopped):
+        waiting = Timer(0, stopped.set)
+        waiting.start()
+        with pytest.raises(CancelledError), client.turn(stopped):
+            pass  # would wait for ever
+    with client.turn(Event()):
+        pass
     client.close()
 
 

@@ -43,6 +43,7 @@ def waits_of(processes: int, folder: Path) -> list[float]:
 
 
 EXAMPLES = count()
+CONCURRENCY = 4
 
 
 class Clock:
@@ -111,6 +112,66 @@ def test_no_ten_seconds_hold_more_than_the_limit_and_no_wait_is_longer_than_need
     budget.close()
     for first, last in zip(sent, sent[limit:], strict=False):
         assert last - first >= WINDOW_SECONDS
+
+
+@given(
+    limit=st.integers(1, 9),
+    there=st.floats(0, 0.5),
+    back=st.floats(0, 0.5),
+    delays=st.lists(st.tuples(st.floats(0, 0.3), st.floats(0, 0.3)), min_size=1, max_size=40),
+)
+def test_the_api_counts_no_more_than_the_limit_however_long_a_request_takes(
+    limit: int, there: float, back: float, delays: list[tuple[float, float]]
+) -> None:
+    clock, counted = Clock(), list[float]()
+    budget = RateLimiter(limit, f"example {next(EXAMPLES)}", clock)
+    flying: list[tuple[float, float]] = []  # when each response comes, and when it was sent
+
+    def settle(until: float) -> None:
+        """Receive the responses that come until then."""
+        while flying and min(flying)[0] <= until:
+            arrives, sent = min(flying)
+            flying.remove((arrives, sent))
+            clock.now = max(clock.now, arrives)
+            budget.settle(sent)
+
+    for late_there, late_back in [(0.0, 0.0), *delays]:
+        if len(flying) == CONCURRENCY:
+            settle(min(flying)[0])
+        while wait := budget.take():
+            later = clock.now + wait + 1e-6
+            settle(later)
+            clock.now = later
+        counted.append(clock.now + there + late_there)
+        flying.append((counted[-1] + back + late_back, clock.now))
+    budget.close()
+    counted.sort()
+    for first, last in zip(counted, counted[limit:], strict=False):
+        assert last - first >= WINDOW_SECONDS - 1e-4
+
+
+def test_the_time_that_all_requests_take_costs_nothing(budget: RateLimiter, clock: Clock) -> None:
+    sent = clock.now
+    assert take_all(budget) == 3
+    clock.now += 0.5
+    for _ in range(3):
+        budget.settle(sent)
+    assert budget.take() == WINDOW_SECONDS - 0.5
+    clock.now = sent + WINDOW_SECONDS
+    assert take_all(budget) == 3
+
+
+def test_a_request_that_took_longer_may_have_been_counted_later(
+    budget: RateLimiter, clock: Clock
+) -> None:
+    for seconds in (0.5, 0.75, 0.5):
+        sent = clock.now
+        assert not budget.take()
+        clock.now += seconds
+        budget.settle(sent)
+    clock.now += WINDOW_SECONDS - 1.75
+    assert not budget.take()
+    assert budget.take() == 0.75
 
 
 def test_another_budget_of_the_name_is_the_same(budget: RateLimiter, clock: Clock) -> None:
