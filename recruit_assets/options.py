@@ -56,13 +56,13 @@ def since(
     if not state.lists_changes(endpoint) or state.whole_at is None:
         return None
     is_new = options.mode is Mode.auto and now - state.whole_at <= longest
-    return state.since if is_new or _is_long(options, state, page_size) else None
+    return state.since if is_new or reads_in_parts(options, state, page_size) else None
 
 
 def is_audit(options: Options, state: SyncState, now: datetime, page_size: int) -> bool:
     """Return whether an incremental sync also reads a part of the list, instead of the whole."""
     cover = state.cover
-    if cover is None or not _is_long(options, state, page_size):
+    if cover is None or not reads_in_parts(options, state, page_size):
         return False
     last = max((since for _, _, since in cover.ranges[:-1]), default=cover.top)
     longest = timedelta(hours=options.full_after_hours)
@@ -84,10 +84,11 @@ def rolls(
         return False
     if bisect_right(known.ids, known.settled) < len(known.ids) / 2:
         return False  # all records that may be new are read, and that is most of the list
-    return _is_long(options, state, page_size)
+    return reads_in_parts(options, state, page_size)
 
 
-def _is_long(options: Options, state: SyncState, page_size: int) -> bool:
+def reads_in_parts(options: Options, state: SyncState, page_size: int) -> bool:
+    """Return whether a list is known well enough, and long enough, to read a part of it."""
     known, cover = state.known, state.cover
     if known is None or cover is None:
         return False

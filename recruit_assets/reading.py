@@ -7,8 +7,7 @@ requests; the IO manager iterates, and merges the rows (see `sync`).
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime
 from typing import Protocol, Self
 
 import pyarrow as pa
@@ -16,23 +15,21 @@ import pyarrow as pa
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import RequestFailed
 from recruit_assets.extract.background import BackgroundPages
-from recruit_assets.extract.counted import CountedWalk
 from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.forgotten import LeftOut
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.records import RecordTable
-from recruit_assets.extract.report import Proof, WalkReport
-from recruit_assets.extract.rolling import AUDITS, Covered, RollingWalk
+from recruit_assets.extract.report import Proof, Verdict, WalkReport
+from recruit_assets.extract.rolling import RollingWalk
 from recruit_assets.extract.source import Page, Source
-from recruit_assets.extract.unfinished import Part, Unfinished
+from recruit_assets.extract.unfinished import Part
 from recruit_assets.extract.walk import Walk
-from recruit_assets.load.known import OVERLAP
 from recruit_assets.load.state import SyncState
-from recruit_assets.options import Mode, Options, is_audit, rolls, since
+from recruit_assets.options import Mode, Options
+from recruit_assets.planning import plan
 
 PAGES_PER_BATCH = 10  # pages converted to Arrow together
 MIN_PAGES_TO_DIVIDE = 300  # pages; shorter lists are stored in one transaction
-MAX_PAUSE = timedelta(days=7)  # older parts are dear to bring up to date
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,10 @@ class Reading:
         self.state = state.at(source.api)
         self.started = datetime.now(UTC)
         self.followers: Followers | None = None
-        self._walk = self._planned()
+        self._walk = plan(source, self.state, options, self.started)
+        if self.state.rekeyed and isinstance(self._walk, Walk):
+            self._distrust("no part of the list could confirm what is known")
+            self._walk = plan(source, self.state, options, self.started)
         self._background: BackgroundPages | None = None
         columns = dict(state.columns)
         if columns:
@@ -81,66 +81,6 @@ class Reading:
         self._record_table = RecordTable(self.endpoint, columns, state.salt)
         forgotten = self.state.forgotten
         self.left_out = LeftOut(self.endpoint, forgotten.persons, forgotten.salt)
-
-    def _planned(self) -> Walk | CountedWalk | RollingWalk:
-        """Return what to read: everything, or changes or a part and, if possible, what is gone."""
-        if rolling := self._rolling():
-            return rolling
-        known, mode = self.state.known, self.options.mode
-        if mode is Mode.auto and known and len(known.ids) < self.source.page_size:
-            return Walk(self.source)  # one request, where changes and deletions take two
-        size = self.source.page_size
-        start = since(self.endpoint, self.options, self.state, self.started, size)
-        changes = partial(
-            Walk,
-            self.source,
-            start,
-            filtered=not (self.state.filter_refused and self.state.sorts_changes),
-            rows=self.state.dated_rows,
-        )
-        if start is None:
-            return Walk(self.source, unfinished=self._unfinished())
-        if known is None:
-            return changes()
-        covered = self._covered() or Covered(known.ids, known.settled, Cover.whole(start))
-        audit = is_audit(self.options, self.state, self.started, size)
-        return CountedWalk(self.source, changes, covered, OVERLAP, AUDITS if audit else None)
-
-    def _rolling(self) -> RollingWalk | None:
-        """Return a reading of a part of the list, unless it is read in another way."""
-        state, size = self.state, self.source.page_size
-        known = self._covered()
-        if known and rolls(self.endpoint, self.options, state, self.started, size):
-            return RollingWalk(self.source, known, OVERLAP)
-        return None
-
-    def _covered(self) -> Covered | None:
-        known, stored = self.state.known, self.state.cover
-        cover = Cover.of(stored.ranges) if stored else None
-        if known and stored and cover:
-            return Covered(known.ids, known.settled, cover, stored.listed)
-        return None
-
-    def _unfinished(self) -> Unfinished | None:
-        """Return the reading that was interrupted, if this one can go on with it."""
-        rest, options = self.state.rest, self.options
-        if rest is None or options.dry_run:
-            return None
-        left = Unfinished(rest.query, rest.began, rest.total, rest.records, rest.lanes)
-        why = ""
-        if self.state.void:
-            why = "its rows or columns, the API's address or version, or the key have changed"
-        elif self.started - rest.began > MAX_PAUSE:
-            why = f"it began more than {MAX_PAUSE.days} days ago"
-        elif options.refresh_volatile and not rest.refreshes:
-            why = "it did not refresh volatile values"
-        if why:
-            self.source.log.warning(
-                f"{self.endpoint.name}: a reading that was interrupted ({left.so_far()}) cannot "
-                f"go on, because {why}: the whole list is read."
-            )
-            return None
-        return left
 
     def __enter__(self) -> Self:
         return self
@@ -165,8 +105,16 @@ class Reading:
             RequestFailed: it cannot be read.
         """
         yield from self.convert(self._background or self._walk)
+        available = self.report.verdict is not Verdict.UNAVAILABLE
+        if self.state.rekeyed and (self.mode is Mode.full or not available):
+            self._distrust("the new one does not show what is known")
         if self.followers:
             self.followers.begin()
+
+    def _distrust(self, why: str) -> None:
+        """Let nothing count that another key has shown."""
+        self.source.log.info(f"{self.endpoint.name}: the key was replaced, and {why}")
+        self.state = self.state.voided()
 
     def begin(self) -> None:
         """Request the first pages in the background, from now on."""

@@ -18,6 +18,7 @@ from recruit_assets.extract.rolling import AUDITS, SYNCS, Covered, requests_at_r
 from recruit_assets.load.change_support import ChangeSupport
 from recruit_assets.load.state import SyncState
 from recruit_assets.options import Mode, Options, is_audit, is_long, rolls
+from recruit_assets.planning import covered_list
 
 
 @dataclass
@@ -91,7 +92,7 @@ class SyncForecast:
             return None
         if state is None or state.void:
             found = self._after_first(endpoint, SYNCS)
-        elif (known := _covered(state)) and rolls(
+        elif (known := covered_list(state)) and rolls(
             endpoint, self.options, state, datetime.now(UTC), PAGE_SIZE
         ):
             found = Estimate(requests_at_rest(known, PAGE_SIZE, SYNCS))
@@ -105,7 +106,7 @@ class SyncForecast:
         if state is None or state.void:
             found, end = self._after_first(endpoint, AUDITS), self._after_first(endpoint, None)
             return Estimate(found.requests - end.requests, exact=False) if found and end else None
-        known, options = _covered(state), replace(self.options, mode=Mode.audit)
+        known, options = covered_list(state), replace(self.options, mode=Mode.audit)
         if (
             not state.lists_changes(endpoint)
             or known is None
@@ -126,10 +127,3 @@ class SyncForecast:
             return None
         known = Covered(range(1, rows + 1), rows, Cover.whole(datetime.now(UTC)))
         return Estimate(requests_at_rest(known, PAGE_SIZE, syncs), exact=False)
-
-
-def _covered(state: SyncState) -> Covered | None:
-    cover = Cover.of(state.cover.ranges) if state.cover else None
-    if state.known is None or cover is None:
-        return None
-    return Covered(state.known.ids, state.known.settled, cover)

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from hashlib import sha256
 from threading import Event, Semaphore
 from time import monotonic
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -31,6 +30,7 @@ from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.retries import Outage, RequestStats
 from recruit_assets.extract.retry_after import wait_asked_for
 from recruit_assets.extract.waits import acquire, sleep
+from recruit_assets.identity import identity
 
 RATE_LIMIT_HEADERS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
 CHUNK_BYTES = 1 << 16  # decoded bytes per read of a body
@@ -72,8 +72,7 @@ class Client:
     ) -> None:
         self.base_url = settings.base_url.rstrip("/") + "/"
         self.concurrency = settings.concurrency
-        mark = sha256(f"{self.base_url} {settings.key}".encode()).hexdigest()[:6]
-        self.identity = f"{self.base_url} {settings.version} {mark}"
+        self.identity = identity(self.base_url, settings.version, settings.key)
         self._origin = urlsplit(self.base_url)
         self._redaction = Redaction(settings.key)
         self._timeout, self._max_seconds = timeout, max_seconds

@@ -29,6 +29,7 @@ from recruit_assets.extract.walk import Walk
 
 SYNCS = 24  # in which each record is read once
 AUDITS = 30  # the same where a sync asks for changes, and reads a part to audit what that showed
+KEY_PARTS = 10  # one of so many parts of the list is read again with a new key
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
+from recruit_assets.identity import difference, version_of
 from recruit_assets.load.erasure import is_filled
 from recruit_assets.load.schema import count, table_name
 from recruit_assets.load.sql import quoted
@@ -70,7 +71,7 @@ def doubts(
         )
         if new := [each for each in stage.columns if each not in {*compared.columns, UNPARSED}]:
             message += f" New in these records: {_listed(new)}."
-        same = _version(compared.api_before) in ("", _version(compared.api))
+        same = version_of(compared.api_before) in ("", version_of(compared.api))
         yield Doubt(message + changed, refuses=same)
 
 
@@ -109,24 +110,6 @@ def emptied(
     # New records, and repeated ones, cannot be compared.
     compared = f"(SELECT DISTINCT id FROM {stage.sql}) SEMI JOIN {table} USING (id)"
     return lacking if lacking and count(database, compared) >= MIN_COMPARED else []
-
-
-def difference(before: str, now: str) -> str:
-    """Return a sentence on how the API differs from the one of the last good sync, or ""."""
-    if not before or before == now:
-        return ""
-    address, address_now = (api.partition(" ")[0] for api in (before, now))
-    parts = (
-        ("address", address, address_now),
-        ("API version", _version(before), _version(now)),
-    )
-    changed = [f"the {what} changed from {old} to {new}" for what, old, new in parts if old != new]
-    return f" Since the last good sync {' and '.join(changed) or 'the key changed'}."
-
-
-def _version(api: str) -> str:
-    """Return the version in an API's identity: its address, version and a mark of the key."""
-    return " ".join(api.split(" ")[1:-1])
 
 
 def _counted(

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from recruit_assets.catalogue import Endpoint, Kind
+from recruit_assets.identity import is_other_key
 from recruit_assets.load.column_policies import follow
 from recruit_assets.load.cover import StoredCover, stored_cover
 from recruit_assets.load.endpoint_table import is_damaged
@@ -38,7 +39,8 @@ class SyncState:
     `cover` is since when they are known, if a sync can read a part of the list;
     `account` is the account that syncs, empty if it has no name; `salt` is the key of hashes, empty
     if the column policy has none; `rewritten` is the number of rows that a changed policy has
-    changed, and `note` a sentence about it; `forgotten` are the records to leave out.
+    changed, and `note` a sentence about it; `forgotten` are the records to leave out. `rekeyed`
+    says that all this is known from another key of the same API.
     """
 
     cursor: datetime | None = None
@@ -48,6 +50,7 @@ class SyncState:
     sort_refused: bool = False
     dated_rows: int | None = None  # current rows; None if one of them has no updated_at
     void: bool = False  # whether the stored state does not match the table
+    rekeyed: bool = False
     api: str = ""  # identity of the API at the last good sync
     stored: tuple[int, str] | None = None
     last_api: str | None = None
@@ -77,9 +80,15 @@ class SyncState:
         return endpoint.dated and (self.sorts_changes or not self.filter_refused)
 
     def at(self, api: str) -> "SyncState":
-        """Return the state as it counts for an API: void if the rows are of another, or key."""
+        """Return the state as it counts for an API: void if the rows are of another."""
         if self.last_api in (None, api):
             return self
+        if not self.void and self.last_api and is_other_key(self.last_api, api):
+            return replace(self, rekeyed=True)
+        return self.voided()
+
+    def voided(self) -> "SyncState":
+        """Return a state from which everything is read."""
         void = SyncState(void=True, api=self.api, stored=self.stored, last_api=self.last_api)
         return replace(
             void,
