@@ -18,6 +18,7 @@ from requests.auth import AuthBase
 from requests.utils import requote_uri
 from urllib3.exceptions import HTTPError
 
+from recruit_assets.api_identity import identity
 from recruit_assets.errors import naming_settings
 from recruit_assets.extract import http_errors, jsonapi
 from recruit_assets.extract.access import ApiSettings, is_loopback
@@ -30,7 +31,6 @@ from recruit_assets.extract.redaction import Redaction
 from recruit_assets.extract.retries import Outage, RequestStats
 from recruit_assets.extract.retry_after import wait_asked_for
 from recruit_assets.extract.waits import acquire, sleep
-from recruit_assets.identity import identity
 
 RATE_LIMIT_HEADERS = ("X-Rate-Limit-Remaining", "X-Rate-Limit-Reset")
 CHUNK_BYTES = 1 << 16  # decoded bytes per read of a body

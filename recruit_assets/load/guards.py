@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from recruit_assets.api_identity import difference, version_of
 from recruit_assets.catalogue import UNPARSED, Endpoint, Kind
-from recruit_assets.identity import difference, version_of
 from recruit_assets.load.erasure import is_filled
 from recruit_assets.load.schema import count, table_name
 from recruit_assets.load.sql import quoted

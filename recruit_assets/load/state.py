@@ -12,8 +12,8 @@ from typing import Any
 
 import duckdb
 
+from recruit_assets.api_identity import is_other_key
 from recruit_assets.catalogue import Endpoint, Kind
-from recruit_assets.identity import is_other_key
 from recruit_assets.load.column_policies import follow
 from recruit_assets.load.cover import StoredCover, stored_cover
 from recruit_assets.load.endpoint_table import is_damaged
