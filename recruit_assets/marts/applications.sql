@@ -34,8 +34,11 @@
 --   job_human_status: The same in words: published, scheduled, expired and so on
 --   job_is_open: Whether the job is published or unlisted, has begun and has not ended
 --   recruiter_id: Id in recruit.users of the job's recruiter
+--   department_id: Id in recruit.departments of the job's department
 --   department: Department of the job; No department if it has none, Not known if it was not read
+--   location_id: Id in recruit.locations of the job's location, or of the first if it has several
 --   location: Name of the job's location, or its city; No location, Not known likewise
+--   role_id: Id in recruit.roles of the job's role
 --   source_type: referral, sourced, internal, career site, job board or direct; null if the candidate
 --     is not known
 --   source: The site that it came from, as linkedin.com; null without one
@@ -123,10 +126,13 @@ facts AS (
         j.human_status AS job_human_status,
         is_open(j.status, j.human_status, j.start_date, j.end_date, s.as_of) AS job_is_open,
         j.user_id AS recruiter_id,
+        j.department_id,
         coalesce(d.name, if(j.id IS NULL OR j.department_id IS NOT NULL, 'Not known', 'No department'))
             AS department,
+        j.place_id AS location_id,
         coalesce(p.location, if(j.id IS NULL OR j.place_id IS NOT NULL AND p.id IS NULL, 'Not known', 'No location'))
             AS location,
+        j.role_id,
         coalesce(n.site, site_of(a.referring_site), site_of(c.referring_site)) AS source,
         CASE
             WHEN c.id IS NULL THEN NULL
@@ -186,8 +192,11 @@ SELECT
     job_human_status,
     job_is_open,
     recruiter_id,
+    department_id,
     department,
+    location_id,
     location,
+    role_id,
     source_type,
     source,
     stage_id,

@@ -193,19 +193,25 @@ class Company:
             and (ends is None or ends > self.as_of)
         )
 
-    def _place(self, job: Record) -> str:
+    def place_of(self, job: Record) -> Record:
+        """The ids and names of a job's department, location and role."""
         ids = [target(job, "location"), *(each["id"] for each in job["relationships"]["locations"])]
-        first = next((id_ for id_ in ids if id_), None)
-        if first is None:
-            return "No location"
-        place = self.records["locations"][first]["attributes"]
-        return str(place["name"] or place["city"])
+        location = next((id_ for id_ in ids if id_), None)
+        department = target(job, "department")
+        site = self.records["locations"][location]["attributes"] if location else {}
+        unit = self.records["departments"][department]["attributes"] if department else {}
+        return {
+            "department_id": department,
+            "department": unit["name"] if department else "No department",
+            "location_id": location,
+            "location": site["name"] or site["city"] if location else "No location",
+            "role_id": target(job, "role"),
+        }
 
     def _application(self, id_: str) -> Record:
         record = self.records["job-applications"][id_]
         attributes = record["attributes"]
         job = self.records["jobs"][target(record, "job")]
-        department = target(job, "department")
         candidate = self.records["candidates"].get(target(record, "candidate"))
         source_type, source = self._source(record, candidate)
         stage = target(record, "stage")
@@ -233,10 +239,7 @@ class Company:
             "job_human_status": job["attributes"]["human-status"],
             "job_is_open": self.is_open(job),
             "recruiter_id": target(job, "user"),
-            "department": self.records["departments"][department]["attributes"]["name"]
-            if department
-            else "No department",
-            "location": self._place(job),
+            **self.place_of(job),
             "source_type": source_type,
             "source": source,
             "stage_id": stage,

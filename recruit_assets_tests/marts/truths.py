@@ -310,8 +310,8 @@ def is_stuck(application: Record) -> bool:
 
 def stuck_applications(company: Company) -> list[Record]:
     names = (
-        "application_id job_id job job_human_status department location stage stage_type "
-        "stage_since days_in_stage stuck_after_days recruiter_id"
+        "application_id job_id job job_human_status department_id department location_id location "
+        "role_id stage stage_type stage_since days_in_stage stuck_after_days recruiter_id"
     )
     return [
         {name: each[name] for name in names.split()}
