@@ -127,11 +127,9 @@ facts AS (
         is_open(j.status, j.human_status, j.start_date, j.end_date, s.as_of) AS job_is_open,
         j.user_id AS recruiter_id,
         j.department_id,
-        coalesce(d.name, if(j.id IS NULL OR j.department_id IS NOT NULL, 'Not known', 'No department'))
-            AS department,
+        name_of('department', d.name, j.department_id, j.id) AS department,
         j.place_id AS location_id,
-        coalesce(p.location, if(j.id IS NULL OR j.place_id IS NOT NULL AND p.id IS NULL, 'Not known', 'No location'))
-            AS location,
+        name_of('location', p.location, j.place_id, j.id) AS location,
         j.role_id,
         coalesce(n.site, site_of(a.referring_site), site_of(c.referring_site)) AS source,
         CASE

@@ -50,6 +50,10 @@ _MACROS = {
         )
         AND coalesce(begins <= moment, true) AND coalesce(ends > moment, true)
     """,
+    # Of a thing that each job may have, such as a department, and that may not have been read.
+    "name_of(thing, name, id, job_id)": """
+        coalesce(name, if(job_id IS NULL OR id IS NOT NULL, 'Not known', 'No ' || thing))
+    """,
     "host_of(site)": r"""
         nullif(rtrim(regexp_replace(
             regexp_replace(lower(trim(site)), '^([a-z-]+://)?(www\d?\.)?', ''), '[/?#: ].*$', ''

@@ -110,6 +110,8 @@ class Company:
             name.replace("_", "-"): set(year.current(name))
             for name in {seen.endpoint for seen in year.log}
         }
+        readings = year.syncs("job_applications")
+        self.known_since = next(seen.at for seen in readings if seen.complete)
         self.as_of = self.today = year.end
         self.deleted_at = self._deleted_at(year)
         gone = self.records["job-applications"].keys() - self.current["job-applications"]
@@ -154,6 +156,12 @@ class Company:
         if self.type_of(stage) != "In process":
             return self.type_of(stage)
         return GROUPS.get(self.records["stages"][stage]["attributes"]["name"])
+
+    def pipeline_place(self, stage: str) -> tuple[Any, ...]:
+        """The department of a stage's job, and the stage's group."""
+        job = self.records["jobs"][target(self.records["stages"][stage], "job")]
+        place = self.place_of(job)
+        return place["department_id"], place["department"], self.group_of(stage)
 
     def _interviews(self) -> dict[str, bool]:
         """Whether a stage is an interview, or comes after one; of jobs only that have one."""

@@ -1,6 +1,7 @@
 """Each mart but that of the applications, computed from what `truth` says of them."""
 
 from collections import defaultdict
+from datetime import timedelta
 from typing import Any
 
 from recruit_assets_tests.marts.truth import (
@@ -17,6 +18,7 @@ from recruit_assets_tests.marts.truth import (
 )
 
 OUTCOMES = ("active", "hired", "rejected", "gone", "unknown")
+FLOWS = ("active", "entered", "left_forward", "left_otherwise", "rejected", "gone", "hired")
 LOAD = (
     "open_jobs", "active_applications", "stuck_applications", "open_todos", "overdue_todos",
 )  # fmt: skip
@@ -34,6 +36,7 @@ def stage_spells(company: Company) -> list[Record]:
                 {
                     "application_id": id_,
                     "spell": number + 1,
+                    "job_id": target(stages[stay["stage"]], "job"),
                     "stage_id": stay["stage"],
                     "stage": stages[stay["stage"]]["attributes"]["name"],
                     "stage_type": company.type_of(stay["stage"]),
@@ -336,3 +339,55 @@ def recruiter_load(company: Company) -> list[Record]:
         desk["open_todos"] += 1
         desk["overdue_todos"] += bool(due) and due < company.today.date().isoformat()
     return [{"user_id": user, **desk} for user, desk in load.items() if any(desk.values())]
+
+
+def pipeline_daily(company: Company) -> list[Record]:
+    """The pipeline, counted day by day: who was where at midnight, and who came and left."""
+    first, last = company.known_since.date(), company.as_of.date()
+    days_ = [first + timedelta(days=number) for number in range(1, (last - first).days)]
+    stays = [stay for spells in company.spells.values() for stay in pipeline_stays(company, spells)]
+    places = {stay["place"] for stay in stays}
+    rows = {(day, *place): dict.fromkeys(FLOWS, 0) for day in days_ for place in places}
+    for stay in stays:
+        came, left = stay["entered"].date(), stay["left"].date() if stay["left"] else None
+        for day in days_:
+            row = rows[(day, *stay["place"])]
+            row["active"] += came <= day and (left is None or left > day)
+            row["entered"] += came == day
+            if left == day:
+                row[stay["how"]] += 1
+    names = ("day", "department_id", "department", "stage_group")
+    return [{**dict(zip(names, key, strict=True)), **row} for key, row in rows.items()]
+
+
+def pipeline_stays(company: Company, spells: list[Record]) -> list[Record]:
+    """The stays of an application in one group of stages, that of Hired left out."""
+    stays: list[Record] = []
+    real = [each for each in spells if not each["left"] or each["left"] >= each["entered"]]
+    for spell, after in zip(real, [*real[1:], None], strict=True):
+        if company.type_of(spell["stage"]) == "Hired":
+            continue
+        place = company.pipeline_place(spell["stage"])
+        how = spell["ended"]
+        if how == "moved":
+            how = "left_otherwise"
+            if after and after["entered"] == spell["left"]:
+                how = way(company, spell["stage"], after["stage"])
+        last = stays[-1] if stays else None
+        if last and last["moved"] and (last["place"], last["left"]) == (place, spell["entered"]):
+            last |= {"left": spell["left"], "how": how, "moved": spell["ended"] == "moved"}
+        else:
+            names = {"entered": spell["entered"], "left": spell["left"]}
+            stays.append({**names, "place": place, "how": how, "moved": spell["ended"] == "moved"})
+    return stays
+
+
+def way(company: Company, one: str, other: str) -> str:
+    """How an application that was moved from one stage to another left the first."""
+    if company.type_of(other) == "Hired":
+        return "hired"
+    stages = [company.records["stages"][id_] for id_ in (one, other)]
+    (job, order), (next_job, next_order) = (
+        (target(stage, "job"), stage["attributes"]["row-order"]) for stage in stages
+    )
+    return "left_forward" if job == next_job and next_order > order else "left_otherwise"
