@@ -39,9 +39,9 @@ QUERIES = {
         SELECT hires, median_days_to_hire, p90_days_to_hire
         FROM recruit_marts.time_to_hire WHERE level = 'company'""",
     "Which sources bring hires?": """
-        SELECT source_type, applications, hired, hire_rate
-        FROM recruit_marts.source_quality WHERE level = 'source_type'
-        ORDER BY hired DESC, source_type LIMIT 5""",
+        SELECT source_type, applications, hires, hire_rate
+        FROM recruit_marts.source_of_hire WHERE level = 'source_type'
+        ORDER BY hires DESC, source_type LIMIT 5""",
 }
 
 

@@ -42,6 +42,7 @@
 --   source_type: referral, sourced, internal, career site, job board or direct; null if the candidate
 --     is not known
 --   source: The site that it came from, as linkedin.com; null without one
+--   is_internal: Whether the candidate works for the company; null if the candidate is not known
 --   stage_id: Id in recruit.stages of its current or last stage
 --   stage: Name of that stage
 --   stage_type: Type of that stage: Inbox, In process or Hired; null if the stage is not known
@@ -141,6 +142,7 @@ facts AS (
             WHEN source IS NOT NULL THEN 'job board'
             ELSE 'direct'
         END AS source_type,
+        CASE WHEN c.id IS NOT NULL THEN coalesce(c.internal, false) END AS is_internal,
         a.stage_id,
         v.stage,
         v.stage_type,
@@ -197,6 +199,7 @@ SELECT
     role_id,
     source_type,
     source,
+    is_internal,
     stage_id,
     stage,
     stage_type,

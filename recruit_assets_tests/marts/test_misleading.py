@@ -44,7 +44,7 @@ def test_every_mart_counts_the_same_hires(case_answers: Answers) -> None:
     assert sum(row["hires_undone"] for row in funnel) == len(undone)
     (company,) = [r for r in case_answers.mart("time_to_hire") if r["level"] == "company"]
     assert company["hires"] == hires
-    assert sum(row["hired"] for row in case_answers.mart("source_quality")) == 2 * hires
+    assert sum(row["hires"] for row in case_answers.mart("source_of_hire")) == 3 * hires
 
 
 def test_a_hire_counts_from_its_last_beginning(case_answers: Answers) -> None:
@@ -126,6 +126,13 @@ def test_who_was_recommended_is_a_referral_wherever_they_came_from(case_answers:
         "SELECT count(*) AS n FROM recruit_marts.applications "
         "WHERE source_type = 'referral' AND source IS NOT NULL"
     ) != [{"n": 0}]
+
+
+def test_an_employee_counts_as_one_whatever_brought_them(case_answers: Answers) -> None:
+    rows = case_answers.mart("source_of_hire")
+    by_type = {row["source_type"]: row for row in rows if row["level"] == "source_type"}
+    assert by_type["internal"]["internal"] == by_type["internal"]["applications"] == 3
+    assert sum(row["internal"] for row in by_type.values()) == 5  # two were recommended, or sourced
 
 
 def test_only_open_jobs_are_open_and_have_stuck_applications(case_answers: Answers) -> None:

@@ -250,6 +250,7 @@ class Company:
             **self.place_of(job),
             "source_type": source_type,
             "source": source,
+            "is_internal": bool(candidate["attributes"]["internal"]) if candidate else None,
             "stage_id": stage,
             "stage": self.records["stages"][stage]["attributes"]["name"],
             "stage_type": self.type_of(stage),

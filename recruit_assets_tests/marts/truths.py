@@ -157,14 +157,27 @@ def time_to_hire(company: Company) -> list[Record]:
     ]
 
 
-def source_quality(company: Company) -> list[Record]:
-    by_type = company.grouped(lambda each: (each["source_type"], None))
-    by_site = company.grouped(lambda each: (each["source_type"], each["source"]))
-    return [
-        {"level": level, "source_type": type_, "source": site, **quality(group)}
-        for level, groups in (("source_type", by_type), ("source", by_site))
-        for (type_, site), group in groups.items()
-    ]
+def source_of_hire(company: Company) -> list[Record]:
+    everybody = company.applications.values()
+    first = min(each["applied_at"] for each in everybody)
+    sent = {
+        target(record, "job-application")
+        for record in company.records["job-offers"].values()
+        if record["attributes"]["sent-at"]
+    }
+    names = ("source_type", "source", "month")
+    rows = []
+    for level, kept in (("source_type", 1), ("source", 2), ("month", 3)):
+        groups = company.grouped(
+            lambda each: (each["source_type"], each["source"], month(each["applied_at"]))[:kept]  # noqa: B023 - called at once
+        )
+        for key, group in groups.items():
+            place = dict(zip(names, (*key, None, None), strict=False))
+            whole = is_whole(level, place["month"], first, company)
+            offers = sum(each["application_id"] in sent for each in group)
+            counts = {"is_whole_month": whole, "offers": offers, **quality(group)}
+            rows.append({"level": level, **place, **counts})
+    return rows
 
 
 def quality(group: list[Record]) -> Record:
@@ -174,15 +187,20 @@ def quality(group: list[Record]) -> Record:
     told = known(each["interviewed"] for each in concluded)
     interviewed = known(each["interviewed"] for each in group)
     count = {name: outcomes.count(name) for name in OUTCOMES}
+    hires = count.pop("hired")
+    internal = [each["is_internal"] for each in group]
     return {
         "applications": len(group),
+        "people": len({each["candidate_id"] for each in group}),
+        "internal": None if None in internal else sum(internal),
         **count,
         "concluded": len(concluded),
+        "hires": hires,
         "hires_undone": sum(each["hire_undone"] for each in group),
         "interviewed": sum(interviewed) if interviewed else None,
         "with_interviews": len(told),
         "interview_rate": sum(told) / len(told) if told else None,
-        "hire_rate": count["hired"] / len(concluded) if concluded else None,
+        "hire_rate": hires / len(concluded) if concluded else None,
         "rejection_rate": count["rejected"] / len(concluded) if concluded else None,
         "median_days_to_hire": middle(each["days_to_hire"] for each in group),
         "with_days_to_hire": len(known(each["days_to_hire"] for each in group)),
