@@ -33,8 +33,8 @@ CANDIDATES = 2000
 PORT = 8011
 QUERIES = {
     "How far do applications come?": """
-        SELECT stage_type, sum(entered) AS entered, sum(passed_on) AS passed_on
-        FROM recruit_marts.hiring_funnel GROUP BY stage_type, position ORDER BY position""",
+        SELECT stage_group, entered, passed, pass_rate
+        FROM recruit_marts.funnel WHERE level = 'company' ORDER BY position""",
     "How many days does it take to hire?": """
         SELECT hires, median_days_to_hire, p90_days_to_hire
         FROM recruit_marts.time_to_hire WHERE level = 'company'""",

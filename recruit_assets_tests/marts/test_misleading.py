@@ -39,9 +39,14 @@ def test_every_mart_counts_the_same_hires(case_answers: Answers) -> None:
     undone = [row for row in case_answers.mart("applications") if row["hire_undone"]]
     assert (hires, len(undone)) == (3, 6)
     assert {row["outcome"] for row in undone} == {"active", "rejected"}
-    funnel = [row for row in case_answers.mart("hiring_funnel") if row["stage_type"] == "Hired"]
-    assert sum(row["entered"] for row in funnel) == hires
-    assert sum(row["hires_undone"] for row in funnel) == len(undone)
+    for level in ("company", "month", "department", "job", "source_type"):
+        funnel = [
+            row
+            for row in case_answers.mart("funnel")
+            if (row["level"], row["stage_group"]) == (level, "Hired")
+        ]
+        assert sum(row["entered"] for row in funnel) == hires
+        assert sum(row["hires_undone"] for row in funnel) == len(undone)
     (company,) = [r for r in case_answers.mart("time_to_hire") if r["level"] == "company"]
     assert company["hires"] == hires
     assert sum(row["hires"] for row in case_answers.mart("source_of_hire")) == 3 * hires
@@ -59,9 +64,35 @@ def test_nobody_waits_in_hired(case_answers: Answers) -> None:
     assert "waited longest in Hired" not in case_answers.page
     assert all(
         row["median_days_moved"] is None
-        for row in case_answers.mart("hiring_funnel")
-        if row["stage_type"] == "Hired"
+        for row in case_answers.mart("funnel")
+        if row["stage_group"] == "Hired"
     )
+
+
+def test_a_hire_that_was_undone_got_as_far_as_the_stage_before(case_answers: Answers) -> None:
+    """Two of the English job are undone; one is hired, and one was moved to Interview and back."""
+    (english, *_) = [row for row in case_answers.mart("applications") if row["hired_at"]]
+    funnel = {
+        row["stage_group"]: row
+        for row in case_answers.mart("funnel")
+        if row["job_id"] == english["job_id"]
+    }
+    assert (funnel["Offer"]["entered"], funnel["Offer"]["passed"]) == (3, 1)
+    assert (funnel["Offer"]["rejected"], funnel["Offer"]["still_there"]) == (1, 1)
+    assert funnel["Offer"]["pass_rate"] == 1 / 2
+    assert (funnel["Interview"]["entered"], funnel["Interview"]["passed"]) == (4, 3)
+
+
+def test_those_that_reached_an_interview_are_the_same_in_every_mart(case_answers: Answers) -> None:
+    interviewed = sum(row["interviewed"] or 0 for row in case_answers.mart("applications"))
+    (row,) = [
+        row
+        for row in case_answers.mart("funnel")
+        if (row["level"], row["stage_group"]) == ("company", "Interview")
+    ]
+    assert row["entered"] == interviewed > 0
+    sources = case_answers.mart("source_of_hire")
+    assert sum(row["interviewed"] or 0 for row in sources) == 3 * interviewed
 
 
 def test_after_the_first_sync_nobody_is_known_to_wait(answering: Answering) -> None:
@@ -69,7 +100,7 @@ def test_after_the_first_sync_nobody_is_known_to_wait(answering: Answering) -> N
     assert not spells(answers, ended="moved")
     assert len(spells(answers, ended="rejected")) == 3  # which is no time in a stage
     assert "Not known yet: from no stage, ten applications have moved on" in answers.page
-    assert all(row["median_days_moved"] is None for row in answers.mart("hiring_funnel"))
+    assert all(row["median_days_moved"] is None for row in answers.mart("funnel"))
 
 
 def test_who_moved_on_waited_longest_where_the_median_says(case_answers: Answers) -> None:

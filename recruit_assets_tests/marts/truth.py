@@ -7,6 +7,7 @@ headers, and computed again here: no SQL, none of the project's code. `truths` h
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -176,6 +177,22 @@ class Company:
             for stage in stages
             if target(stage, "job") in first
         }
+
+    def order_of(self, stage: Record) -> float:
+        """Where a stage is among those of its job: the inbox first, and being hired last."""
+        type_ = self.type_of(stage["id"])
+        order = {"Inbox": -1.0, "Hired": inf}.get(type_, stage["attributes"]["row-order"])
+        return float(order)
+
+    def orders(self) -> dict[str, dict[str | None, tuple[float, float]]]:
+        """Where the groups of stages of each job begin and end."""
+        found: dict[str, dict[str | None, tuple[float, float]]] = defaultdict(dict)
+        for stage in self.records["stages"].values():
+            groups, group = found[target(stage, "job")], self.group_of(stage["id"])
+            order = self.order_of(stage)
+            first, last = groups.get(group, (order, order))
+            groups[group] = min(first, order), max(last, order)
+        return found
 
     def _source(self, record: Record, candidate: Record | None) -> tuple[str | None, str | None]:
         """The type of the source, and the site."""

@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from datetime import timedelta
+from math import inf
 from typing import Any
 
 from recruit_assets_tests.marts.truth import (
-    TYPES,
     Company,
     Record,
     days,
@@ -19,6 +19,7 @@ from recruit_assets_tests.marts.truth import (
 
 OUTCOMES = ("active", "hired", "rejected", "gone", "unknown")
 FLOWS = ("active", "entered", "left_forward", "left_otherwise", "rejected", "gone", "hired")
+POSITIONS = ("Inbox", None, "Screening", "Interview", "Assessment", "Offer", "Hired")
 LOAD = (
     "open_jobs", "active_applications", "stuck_applications", "open_todos", "overdue_todos",
 )  # fmt: skip
@@ -59,55 +60,86 @@ def applications(company: Company) -> list[Record]:
     return list(company.applications.values())
 
 
-def reached(application: Record) -> int:
-    """The place in the funnel that an application has come to."""
+def stage_groups(company: Company) -> list[Record]:
+    return [
+        {
+            "stage_id": id_,
+            "job_id": target(stage, "job"),
+            "row_order": stage["attributes"]["row-order"],
+            "stage": stage["attributes"]["name"],
+            "stage_type": company.type_of(id_),
+            "stage_group": company.group_of(id_),
+            "is_interview": company.interview.get(id_),
+        }
+        for id_, stage in company.records["stages"].items()
+    ]
+
+
+def funnel(company: Company) -> list[Record]:
+    orders = company.orders()
+    everybody = [
+        {**each, "month": month(each["applied_at"]), "reached": reached(company, each, orders)}
+        for each in company.applications.values()
+    ]
+    first = min(each["applied_at"] for each in everybody)
+    names = ("month", "department", "job_id", "source_type")
+    return [
+        {
+            **keys(level, value, group, *names),
+            "is_whole_month": is_whole(level, value, first, company),
+            "stage_group": name,
+            "position": POSITIONS.index(name) + 1,
+            **got_through(company, name, group, orders),
+        }
+        for (level, value), group in levels(everybody, *names).items()
+        for name in {name for each in group for name in orders[each["job_id"]]}
+    ]
+
+
+def reached(company: Company, application: Record, orders: dict[str, Any]) -> float:
+    """How far an application has come among the stages of its job; infinity if it is hired."""
     if application["outcome"] == "hired":
-        return 2
-    return min(1, TYPES.index(application["furthest"]))
+        return inf
+    stays = company.spells[application["application_id"]]
+    stages = [company.records["stages"][stay["stage"]] for stay in stays]
+    places = [
+        company.order_of(each) for each in stages if target(each, "job") == application["job_id"]
+    ]
+    groups: dict[str | None, tuple[float, float]] = orders[application["job_id"]]
+    return min(max(places), max(last for _, last in groups.values() if last < inf))
 
 
-def hiring_funnel(company: Company) -> list[Record]:
-    rows = []
-    for (job,), group in company.grouped(lambda each: (each["job_id"],)).items():
-        for position, type_ in enumerate(TYPES):
-            entered = [each for each in group if reached(each) >= position]
-            passed = [each for each in group if reached(each) > position]
-            here = [
-                each
-                for each in group
-                if each["outcome"] == "active" and each["stage_type"] == type_
-            ]
-            undone = sum(each["hire_undone"] for each in group) if position == 2 else 0
-            waiting = [
-                each for each in entered if each not in passed and each["outcome"] == "active"
-            ]
-            concluded = len(entered) - len(waiting)
-            rate = len(passed) / concluded if concluded and position < 2 else None
-            moved = known(
-                days(stay["entered"], stay["left"])
-                for each in group
-                for stay in company.spells[each["application_id"]]
-                if stay["ended"] == "moved" and company.type_of(stay["stage"]) == type_ != "Hired"
-            )
-            rows.append(
-                {
-                    "job_id": job,
-                    "job": group[0]["job"],
-                    "department": group[0]["department"],
-                    "stage_type": type_,
-                    "position": position + 1,
-                    "unknown": 0,  # all stages could be read
-                    "entered": len(entered),
-                    "hires_undone": undone,
-                    "now": len(here),
-                    "passed_on": len(passed),
-                    "concluded": concluded,
-                    "conversion_rate": rate,
-                    "median_days_moved": middle(moved),
-                    "stays_moved": len(moved),
-                }
-            )
-    return rows
+def got_through(
+    company: Company, name: str | None, group: list[Record], orders: dict[str, Any]
+) -> Record:
+    """How many of these applications entered a group of stages, and what became of them."""
+    spans = {each["application_id"]: orders[each["job_id"]].get(name) for each in group}
+    asked = [each for each in group if spans[each["application_id"]]]
+    entered = [each for each in asked if each["reached"] >= spans[each["application_id"]][0]]
+    passed = [each for each in entered if each["reached"] > spans[each["application_id"]][1]]
+    stayed = [each["outcome"] for each in entered if each not in passed]
+    moved = known(
+        days(stay["entered"], stay["left"])
+        for each in group
+        for stay in company.spells[each["application_id"]]
+        if stay["ended"] == "moved" and company.group_of(stay["stage"]) == name != "Hired"
+    )
+    concluded = len(entered) - stayed.count("active")
+    is_last = name == "Hired"
+    return {
+        "applications": len(asked),
+        "unknown": 0,  # all stages could be read
+        "entered": len(entered),
+        "hires_undone": sum(each["hire_undone"] for each in asked) if is_last else 0,
+        "passed": None if is_last else len(passed),
+        "rejected": stayed.count("rejected"),
+        "gone": stayed.count("gone"),
+        "concluded": concluded,
+        "still_there": stayed.count("active"),
+        "pass_rate": None if is_last or not concluded else len(passed) / concluded,
+        "median_days_moved": middle(moved),
+        "stays_moved": len(moved),
+    }
 
 
 def levels(rows: list[Record], *names: str) -> dict[tuple[str, Any], list[Record]]:
