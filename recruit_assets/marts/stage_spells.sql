@@ -22,7 +22,7 @@
 -- Columns:
 --   application_id: Id in recruit.job_applications
 --   spell: Number of the stay among those of the application
---   job_id: Id in recruit.jobs of the stage's job; of the application's, if the stage is not known
+--   job_id: Id in recruit.jobs of the stage's job; null if the stage is not known
 --   stage_id: Id in recruit.stages
 --   stage: Name of the stage; null if the stage is not known
 --   stage_type: Inbox, In process or Hired; null if the stage is not known
@@ -131,7 +131,7 @@ ends AS (
 SELECT
     e.id AS application_id,
     e.spell,
-    coalesce(s.job_id, a.job_id) AS job_id,
+    s.job_id,
     e.stage_id,
     s.stage,
     s.stage_type,
@@ -150,7 +150,6 @@ SELECT
     e.is_back AS is_reopened,
     if(e.is_first, 'record', 'history') AS known_from
 FROM ends AS e
-LEFT JOIN recruit.job_applications AS a ON a.id = e.id
 LEFT JOIN recruit_marts.stage_groups AS s ON s.stage_id = e.stage_id
 LEFT JOIN recruit_marts.stage_groups AS n ON n.stage_id = e.next_stage_id
 WHERE e.stage_id IS NOT NULL

@@ -175,6 +175,30 @@ def test_only_open_jobs_are_open_and_have_stuck_applications(case_answers: Answe
     assert "Jobs that are not open have 4 more." in case_answers.page
 
 
+def test_a_job_ages_that_is_open_for_long_and_has_hired_nobody(case_answers: Answers) -> None:
+    jobs = case_answers.mart("job_health")
+    hiring = {row["job_id"] for row in case_answers.mart("applications") if row["hired_at"]}
+    for row in jobs:
+        waits = row["is_open"] and row["days_open"] > 60 and row["job_id"] not in hiring
+        assert row["is_aging"] == waits
+        assert (row["days_open"] is None) == (not row["is_open"])
+    assert len({row["is_aging"] for row in jobs}) == 2
+    again = [row for row in jobs if row["hires"] and row["days_to_first_hire"] is None]
+    assert len(again) == 1  # it was advertised again after its hire
+
+
+def test_nobody_is_said_to_be_in_an_interview_where_none_is_known(case_answers: Answers) -> None:
+    jobs = {row["job_id"]: row["in_interview"] for row in case_answers.mart("job_health")}
+    stages = (
+        "SELECT job_id, bool_or(is_interview) AS told FROM recruit_marts.stage_groups GROUP BY 1"
+    )
+    told = {row["job_id"]: row["told"] for row in case_answers.query(stages)}
+    assert {job for job, count in jobs.items() if count is None} == {
+        job for job, has_interview in told.items() if has_interview is None
+    }
+    assert sum(count or 0 for count in jobs.values()) > 0
+
+
 @pytest.mark.parametrize(
     ("site", "known_as"),
     [

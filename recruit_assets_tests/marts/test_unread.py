@@ -45,6 +45,10 @@ def test_without_stages_nobody_is_said_to_be_hired_or_not(answering: Answering) 
     for row in answers.mart("source_of_hire"):
         assert (row["hires"] is None) == (row["hire_rate"] is None) == (row["unknown"] > 0)
 
+    jobs = answers.mart("job_health")
+    assert {row["is_aging"] for row in jobs if row["unknown"]} == {None}
+    assert {row["hires"] for row in jobs if row["unknown"]} == {None}
+
     healed = answering(4)
     assert outcomes(healed) == {"active": 25, "hired": 6, "rejected": 3}
     assert not warned(healed)
@@ -77,6 +81,8 @@ def test_without_jobs_no_application_is_said_to_have_no_department(answering: An
 
 
 def test_offers_that_could_not_be_read_are_not_said_to_be_none(answering: Answering) -> None:
-    sources = answering(0, refused=("job-offers",)).mart("source_of_hire")
+    answers = answering(0, refused=("job-offers",))
+    assert {row["open_offers"] for row in answers.mart("job_health")} == {None}
+    sources = answers.mart("source_of_hire")
     assert {row["offers"] for row in sources} == {None}
     assert {row["hires"] for row in sources} != {None}

@@ -441,3 +441,48 @@ def way(company: Company, one: str, other: str) -> str:
         (target(stage, "job"), stage["attributes"]["row-order"]) for stage in stages
     )
     return "left_forward" if job == next_job and next_order > order else "left_otherwise"
+
+
+def job_health(company: Company) -> list[Record]:
+    rows = []
+    applied = company.grouped(lambda each: (each["job_id"],))
+    offers: dict[str, int] = defaultdict(int)
+    for id_ in company.current["job-offers"]:
+        record = company.records["job-offers"][id_]
+        job = company.applications[target(record, "job-application")]["job_id"]
+        offers[job] += record["attributes"]["status"] == "sent"
+    interviewing = {target(company.records["stages"][stage], "job") for stage in company.interview}
+    for id_, job in company.records["jobs"].items():
+        group, attributes = applied.get((id_,), []), job["attributes"]
+        active = [each for each in group if each["outcome"] == "active"]
+        hired = [each["hired_at"] for each in group if each["outcome"] == "hired"]
+        start, created = instant(attributes["start-date"]), instant(attributes["created-at"])
+        is_open = company.is_open(job) and id_ in company.current["jobs"]
+        open_for = days(start or created, company.as_of) if is_open else None
+        talks = sum(each["stage_group"] == "Interview" for each in active)
+        rows.append(
+            {
+                "job_id": id_,
+                "job": attributes["title"],
+                "status": attributes["status"],
+                "human_status": attributes["human-status"],
+                "is_open": is_open,
+                "recruiter_id": target(job, "user"),
+                **company.place_of(job),
+                "opened_at": start or created,
+                "opened_known_from": "start_date" if start else "created_at",
+                "days_open": open_for,
+                "applications": len(group),
+                "unknown": 0,  # all stages could be read
+                "active": len(active),
+                "in_interview": talks if id_ in interviewing else None,
+                "open_offers": offers[id_],
+                "hires": len(hired),
+                "hires_undone": sum(each["hire_undone"] for each in group),
+                "first_hire_at": min(hired, default=None),
+                "days_to_first_hire": days(start or created, min(hired, default=None)),
+                "last_application_at": max((each["applied_at"] for each in group), default=None),
+                "is_aging": (open_for or 0) > 60 and not hired,
+            }
+        )
+    return rows
