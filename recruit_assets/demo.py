@@ -33,15 +33,15 @@ CANDIDATES = 2000
 PORT = 8011
 QUERIES = {
     "How far do applications come?": """
-        SELECT stage_type, sum(entered) AS entered, sum(passed_on) AS passed_on
-        FROM recruit_marts.hiring_funnel GROUP BY stage_type, position ORDER BY position""",
+        SELECT stage_group, entered, passed, pass_rate
+        FROM recruit_marts.funnel WHERE level = 'company' ORDER BY position""",
     "How many days does it take to hire?": """
         SELECT hires, median_days_to_hire, p90_days_to_hire
         FROM recruit_marts.time_to_hire WHERE level = 'company'""",
     "Which sources bring hires?": """
-        SELECT source_type, applications, hired, hire_rate
-        FROM recruit_marts.source_quality WHERE level = 'source_type'
-        ORDER BY hired DESC, source_type LIMIT 5""",
+        SELECT source_type, applications, hires, hire_rate
+        FROM recruit_marts.source_of_hire WHERE level = 'source_type'
+        ORDER BY hires DESC, source_type LIMIT 5""",
 }
 
 

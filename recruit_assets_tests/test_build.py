@@ -338,7 +338,7 @@ def test_an_endpoint_of_your_own_is_an_entry() -> None:
     ("wrong", "sentence"),
     [
         ({"endpoints": ["job"]}, r"no endpoint 'job': do you mean jobs\?"),
-        ({"endpoints": ["hiring_funnel"]}, "no endpoint 'hiring_funnel': name some of candidates,"),
+        ({"endpoints": ["funnel"]}, "no endpoint 'funnel': name some of candidates,"),
         ({"endpoints": ["jobs", "jobs"]}, "Two endpoints have the name jobs"),
         ({"endpoints": []}, "No endpoint is chosen"),
         ({"endpoints": None}, "endpoints is of type NoneType: it must be Iterable"),

@@ -34,11 +34,15 @@
 --   job_human_status: The same in words: published, scheduled, expired and so on
 --   job_is_open: Whether the job is published or unlisted, has begun and has not ended
 --   recruiter_id: Id in recruit.users of the job's recruiter
+--   department_id: Id in recruit.departments of the job's department
 --   department: Department of the job; No department if it has none, Not known if it was not read
+--   location_id: Id in recruit.locations of the job's location, or of the first if it has several
 --   location: Name of the job's location, or its city; No location, Not known likewise
+--   role_id: Id in recruit.roles of the job's role
 --   source_type: referral, sourced, internal, career site, job board or direct; null if the candidate
 --     is not known
 --   source: The site that it came from, as linkedin.com; null without one
+--   is_internal: Whether the candidate works for the company; null if the candidate is not known
 --   stage_id: Id in recruit.stages of its current or last stage
 --   stage: Name of that stage
 --   stage_type: Type of that stage: Inbox, In process or Hired; null if the stage is not known
@@ -123,10 +127,11 @@ facts AS (
         j.human_status AS job_human_status,
         is_open(j.status, j.human_status, j.start_date, j.end_date, s.as_of) AS job_is_open,
         j.user_id AS recruiter_id,
-        coalesce(d.name, if(j.id IS NULL OR j.department_id IS NOT NULL, 'Not known', 'No department'))
-            AS department,
-        coalesce(p.location, if(j.id IS NULL OR j.place_id IS NOT NULL AND p.id IS NULL, 'Not known', 'No location'))
-            AS location,
+        j.department_id,
+        name_of('department', d.name, j.department_id, j.id) AS department,
+        j.place_id AS location_id,
+        name_of('location', p.location, j.place_id, j.id) AS location,
+        j.role_id,
         coalesce(n.site, site_of(a.referring_site), site_of(c.referring_site)) AS source,
         CASE
             WHEN c.id IS NULL THEN NULL
@@ -137,6 +142,7 @@ facts AS (
             WHEN source IS NOT NULL THEN 'job board'
             ELSE 'direct'
         END AS source_type,
+        CASE WHEN c.id IS NOT NULL THEN coalesce(c.internal, false) END AS is_internal,
         a.stage_id,
         v.stage,
         v.stage_type,
@@ -186,10 +192,14 @@ SELECT
     job_human_status,
     job_is_open,
     recruiter_id,
+    department_id,
     department,
+    location_id,
     location,
+    role_id,
     source_type,
     source,
+    is_internal,
     stage_id,
     stage,
     stage_type,

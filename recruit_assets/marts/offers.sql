@@ -42,13 +42,13 @@
 WITH answers AS (
     SELECT
         *,
-        lower(trim(coalesce(nullif(trim(response), ''), status, ''))) AS said,
+        answer_of(response, status) AS said,
         starts_with(said, 'accept') AS is_accepted,
         regexp_matches(said, '^(declin|reject|refus)') AS is_declined,
         NOT is_accepted AND NOT is_declined AS is_unanswered,
         is_unanswered AND regexp_matches(said, '^(withdr|retract|cancel|revok)') AS is_withdrawn,
         is_unanswered AND starts_with(said, 'expir') AS is_expired,
-        sent_at IS NOT NULL OR is_accepted OR is_declined AS is_sent
+        is_offer_sent(sent_at, response, status) AS is_sent
     FROM recruit.job_offers
 ),
 offers AS (

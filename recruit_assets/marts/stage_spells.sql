@@ -1,9 +1,5 @@
 -- Each unbroken stay of an application in a stage: when it began, when it ended, and how.
 --
--- A stage's type is defined here: Inbox, Hired, and In process for any other name. So is its group:
--- the type if it is Inbox or Hired, else what the user's file of stages says, else what the name says
--- in English or Swedish, else it is not known. An interview is a stage of that group, and so are
--- the stages after it; where a job has none, it is not known who was interviewed.
 -- A stay ends when the application is moved, rejected or deleted. If a rejection or a deletion is
 -- undone, another stay begins, even in the same stage: when a sync first saw it.
 -- Caveats: the API shows only the current stage. Earlier ones are known from the first sync on, and
@@ -26,10 +22,11 @@
 -- Columns:
 --   application_id: Id in recruit.job_applications
 --   spell: Number of the stay among those of the application
+--   job_id: Id in recruit.jobs of the stage's job; null if the stage is not known
 --   stage_id: Id in recruit.stages
 --   stage: Name of the stage; null if the stage is not known
 --   stage_type: Inbox, In process or Hired; null if the stage is not known
---   stage_group: Inbox, Screening, Interview, Assessment, Offer or Hired; null if that is not known
+--   stage_group: Group of the stage, as defined in recruit_marts.stage_groups; null if not known
 --   is_interview: Whether it is an interview, or comes after one; null if the job has none
 --   entered_at: When the stay began
 --   left_at: When it ended; null while the application is there
@@ -40,43 +37,7 @@
 --   is_reopened: Whether it began by undoing a rejection or a deletion
 --   known_from: record, if the application was in the stage when it was first read; else history
 
-WITH typed_stages AS (
-    SELECT
-        id,
-        job_id,
-        row_order,
-        nullif(trim(name), '') AS stage,
-        CASE lower(trim(coalesce(legacy_stage_type_name, stage_type)))
-            WHEN 'inbox' THEN 'Inbox'
-            WHEN 'hired' THEN 'Hired'
-            ELSE CASE WHEN coalesce(legacy_stage_type_name, stage_type) IS NOT NULL THEN 'In process' END
-        END AS stage_type,
-        lower(trim(name)) AS label
-    FROM recruit.stages
-),
-grouped_stages AS (
-    SELECT
-        s.*,
-        CASE
-            WHEN s.stage_type IN ('Inbox', 'Hired') THEN s.stage_type
-            WHEN r.stage_group IS NOT NULL THEN r.stage_group
-            WHEN regexp_matches(s.label, 'interview|intervju') THEN 'Interview'
-            WHEN regexp_matches(s.label, '\boffer|erbjudande|\bcontract|kontrakt|avtal') THEN 'Offer'
-            WHEN regexp_matches(s.label, '\btest|assessment|\bcase\b|arbetsprov') THEN 'Assessment'
-            WHEN regexp_matches(s.label, 'screen|urval|\bphone|telefon|\breview|granskning')
-            THEN 'Screening'
-        END AS stage_group
-    FROM typed_stages AS s
-    LEFT JOIN recruit_meta.stage_rules AS r ON r.stage = s.label
-),
-stages AS (
-    SELECT
-        *,
-        row_order >= min(row_order) FILTER (stage_group = 'Interview') OVER (PARTITION BY job_id)
-            AS is_interview
-    FROM grouped_stages
-),
-last_versions AS (
+WITH last_versions AS (
     SELECT id, arg_max_null(stage_id, valid_from) AS stage_id, max(valid_from) AS valid_from
     FROM recruit_history.job_applications
     GROUP BY id
@@ -170,6 +131,7 @@ ends AS (
 SELECT
     e.id AS application_id,
     e.spell,
+    s.job_id,
     e.stage_id,
     s.stage,
     s.stage_type,
@@ -188,6 +150,6 @@ SELECT
     e.is_back AS is_reopened,
     if(e.is_first, 'record', 'history') AS known_from
 FROM ends AS e
-LEFT JOIN stages AS s ON s.id = e.stage_id
-LEFT JOIN stages AS n ON n.id = e.next_stage_id
+LEFT JOIN recruit_marts.stage_groups AS s ON s.stage_id = e.stage_id
+LEFT JOIN recruit_marts.stage_groups AS n ON n.stage_id = e.next_stage_id
 WHERE e.stage_id IS NOT NULL

@@ -18,8 +18,11 @@
 --   job_id: Id in recruit.jobs
 --   job: Title of the job
 --   job_human_status: Status of the job in words
+--   department_id: Id in recruit.departments of the job's department
 --   department: Department of the job
+--   location_id: Id in recruit.locations of the job's location
 --   location: Location of the job
+--   role_id: Id in recruit.roles of the job's role
 --   stage: Name of its stage
 --   stage_type: Type of that stage
 --   stage_since: When its stay in the stage began
@@ -32,8 +35,11 @@ SELECT
     job_id,
     job,
     job_human_status,
+    department_id,
     department,
+    location_id,
     location,
+    role_id,
     stage,
     stage_type,
     stage_since,

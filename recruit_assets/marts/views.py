@@ -50,6 +50,19 @@ _MACROS = {
         )
         AND coalesce(begins <= moment, true) AND coalesce(ends > moment, true)
     """,
+    # Of a thing that each job may have, such as a department, and that may not have been read.
+    "name_of(thing, name, id, job_id)": """
+        coalesce(name, if(job_id IS NULL OR id IS NOT NULL, 'Not known', 'No ' || thing))
+    """,
+    # A figure of applications, if the stage of nearly all of them is known.
+    "if_known(figure, unknown, applications)": """
+        CASE WHEN unknown <= 0.01 * applications THEN figure END
+    """,
+    "answer_of(response, status)": "lower(trim(coalesce(nullif(trim(response), ''), status, '')))",
+    "is_offer_sent(sent_at, response, status)": """
+        sent_at IS NOT NULL
+        OR regexp_matches(answer_of(response, status), '^(accept|declin|reject|refus)')
+    """,
     "host_of(site)": r"""
         nullif(rtrim(regexp_replace(
             regexp_replace(lower(trim(site)), '^([a-z-]+://)?(www\d?\.)?', ''), '[/?#: ].*$', ''

@@ -15,6 +15,7 @@ from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.history import HISTORY
 from recruit_assets.load.schema import schema_name
+from recruit_assets.load.syncs import prepare_syncs
 from recruit_assets.marts.build import build
 from recruit_assets.marts.charts import as_markdown, query_chart
 from recruit_assets.marts.mart import MARTS
@@ -56,7 +57,14 @@ PAST = (
     "SELECT a.id, (a.job_id::BIGINT * 6 + d)::VARCHAR AS stage_id, "
     "created_at + (changed_stage_at - created_at) * d / greatest({depth}, 1) AS valid_from, "
     "if(d < {depth}, created_at + (changed_stage_at - created_at) * (d + 1) / {depth}, NULL) AS "
-    "valid_to FROM (SELECT *, id::BIGINT AS i FROM {table}) AS a, range(6) t(d) WHERE d <= {depth}"
+    "valid_to, created_at AS seen_at "
+    "FROM (SELECT *, id::BIGINT AS i FROM {table}) AS a, range(6) t(d) WHERE d <= {depth}"
+)
+# One at the beginning, and one now.
+SYNCS = (
+    "SELECT i AS sync_number, 'job_applications' AS endpoint, 'complete' AS verdict, "
+    "if(i = 1, TIMESTAMPTZ '2024-01-01', now()) AS started, started AS finished "
+    "FROM range(1, 3) t(i)"
 )
 DEPTH = "[0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5][i * 31 % 11 + 1]"
 
@@ -64,6 +72,8 @@ DEPTH = "[0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5][i * 31 % 11 + 1]"
 def generate(path: Path, applications: int) -> None:
     """Fill the tables by SQL alone."""
     with connection(str(path), {}, 1) as database, transaction(database):
+        prepare_syncs(database)
+        database.execute(f"INSERT INTO recruit_meta.syncs BY NAME {SYNCS}")
         for endpoint in ENDPOINTS:
             prepare(database, endpoint, {})
             if sql := TABLES.get(endpoint.name):

@@ -112,9 +112,9 @@ def test_a_check_can_be_run_alone_and_looks_at_the_table_as_it_is(
 ) -> None:
     path = Path(shutil.copy(answers.path, tmp_path / "alone.duckdb"))
     with duckdb.connect(str(path)) as database:
-        table = "recruit_marts.source_quality"
+        table = "recruit_marts.source_of_hire"
         database.execute(f"INSERT INTO {table} FROM {table} LIMIT 1")
-    key = dg.AssetCheckKey(dg.AssetKey("source_quality"), CHECK)
+    key = dg.AssetCheckKey(dg.AssetKey("source_of_hire"), CHECK)
     result = (
         dg.Definitions(
             MART_ASSETS,
@@ -127,7 +127,7 @@ def test_a_check_can_be_run_alone_and_looks_at_the_table_as_it_is(
     (found,) = result.get_asset_check_evaluations()
     assert (found.asset_check_key, found.passed) == (key, False)
     assert set(found.metadata) == {"grain", "totals"}
-    grain = 'count(*) = count(DISTINCT row("level", "source_type", "source"))'
+    grain = 'count(*) = count(DISTINCT row("level", "source_type", "source", "month"))'
     assert found.metadata["grain"].value == [grain]
     assert not result.get_asset_materialization_events()
 

@@ -39,12 +39,17 @@ def test_every_mart_counts_the_same_hires(case_answers: Answers) -> None:
     undone = [row for row in case_answers.mart("applications") if row["hire_undone"]]
     assert (hires, len(undone)) == (3, 6)
     assert {row["outcome"] for row in undone} == {"active", "rejected"}
-    funnel = [row for row in case_answers.mart("hiring_funnel") if row["stage_type"] == "Hired"]
-    assert sum(row["entered"] for row in funnel) == hires
-    assert sum(row["hires_undone"] for row in funnel) == len(undone)
+    for level in ("company", "month", "department", "job", "source_type"):
+        funnel = [
+            row
+            for row in case_answers.mart("funnel")
+            if (row["level"], row["stage_group"]) == (level, "Hired")
+        ]
+        assert sum(row["entered"] for row in funnel) == hires
+        assert sum(row["hires_undone"] for row in funnel) == len(undone)
     (company,) = [r for r in case_answers.mart("time_to_hire") if r["level"] == "company"]
     assert company["hires"] == hires
-    assert sum(row["hired"] for row in case_answers.mart("source_quality")) == 2 * hires
+    assert sum(row["hires"] for row in case_answers.mart("source_of_hire")) == 3 * hires
 
 
 def test_a_hire_counts_from_its_last_beginning(case_answers: Answers) -> None:
@@ -59,9 +64,35 @@ def test_nobody_waits_in_hired(case_answers: Answers) -> None:
     assert "waited longest in Hired" not in case_answers.page
     assert all(
         row["median_days_moved"] is None
-        for row in case_answers.mart("hiring_funnel")
-        if row["stage_type"] == "Hired"
+        for row in case_answers.mart("funnel")
+        if row["stage_group"] == "Hired"
     )
+
+
+def test_a_hire_that_was_undone_got_as_far_as_the_stage_before(case_answers: Answers) -> None:
+    """Two of the English job are undone; one is hired, and one was moved to Interview and back."""
+    (english, *_) = [row for row in case_answers.mart("applications") if row["hired_at"]]
+    funnel = {
+        row["stage_group"]: row
+        for row in case_answers.mart("funnel")
+        if row["job_id"] == english["job_id"]
+    }
+    assert (funnel["Offer"]["entered"], funnel["Offer"]["passed"]) == (3, 1)
+    assert (funnel["Offer"]["rejected"], funnel["Offer"]["still_there"]) == (1, 1)
+    assert funnel["Offer"]["pass_rate"] == 1 / 2
+    assert (funnel["Interview"]["entered"], funnel["Interview"]["passed"]) == (4, 3)
+
+
+def test_those_that_reached_an_interview_are_the_same_in_every_mart(case_answers: Answers) -> None:
+    interviewed = sum(row["interviewed"] or 0 for row in case_answers.mart("applications"))
+    (row,) = [
+        row
+        for row in case_answers.mart("funnel")
+        if (row["level"], row["stage_group"]) == ("company", "Interview")
+    ]
+    assert row["entered"] == interviewed > 0
+    sources = case_answers.mart("source_of_hire")
+    assert sum(row["interviewed"] or 0 for row in sources) == 3 * interviewed
 
 
 def test_after_the_first_sync_nobody_is_known_to_wait(answering: Answering) -> None:
@@ -69,7 +100,7 @@ def test_after_the_first_sync_nobody_is_known_to_wait(answering: Answering) -> N
     assert not spells(answers, ended="moved")
     assert len(spells(answers, ended="rejected")) == 3  # which is no time in a stage
     assert "Not known yet: from no stage, ten applications have moved on" in answers.page
-    assert all(row["median_days_moved"] is None for row in answers.mart("hiring_funnel"))
+    assert all(row["median_days_moved"] is None for row in answers.mart("funnel"))
 
 
 def test_who_moved_on_waited_longest_where_the_median_says(case_answers: Answers) -> None:
@@ -128,6 +159,13 @@ def test_who_was_recommended_is_a_referral_wherever_they_came_from(case_answers:
     ) != [{"n": 0}]
 
 
+def test_an_employee_counts_as_one_whatever_brought_them(case_answers: Answers) -> None:
+    rows = case_answers.mart("source_of_hire")
+    by_type = {row["source_type"]: row for row in rows if row["level"] == "source_type"}
+    assert by_type["internal"]["internal"] == by_type["internal"]["applications"] == 3
+    assert sum(row["internal"] for row in by_type.values()) == 5  # two were recommended, or sourced
+
+
 def test_only_open_jobs_are_open_and_have_stuck_applications(case_answers: Answers) -> None:
     applications = case_answers.mart("applications")
     closed = {row["job_human_status"] for row in applications if not row["job_is_open"]}
@@ -135,6 +173,30 @@ def test_only_open_jobs_are_open_and_have_stuck_applications(case_answers: Answe
     stuck = case_answers.mart("stuck_applications")
     assert {row["job_human_status"] for row in stuck} == {"published"}
     assert "Jobs that are not open have 4 more." in case_answers.page
+
+
+def test_a_job_ages_that_is_open_for_long_and_has_hired_nobody(case_answers: Answers) -> None:
+    jobs = case_answers.mart("job_health")
+    hiring = {row["job_id"] for row in case_answers.mart("applications") if row["hired_at"]}
+    for row in jobs:
+        waits = row["is_open"] and row["days_open"] > 60 and row["job_id"] not in hiring
+        assert row["is_aging"] == waits
+        assert (row["days_open"] is None) == (not row["is_open"])
+    assert len({row["is_aging"] for row in jobs}) == 2
+    again = [row for row in jobs if row["hires"] and row["days_to_first_hire"] is None]
+    assert len(again) == 1  # it was advertised again after its hire
+
+
+def test_nobody_is_said_to_be_in_an_interview_where_none_is_known(case_answers: Answers) -> None:
+    jobs = {row["job_id"]: row["in_interview"] for row in case_answers.mart("job_health")}
+    stages = (
+        "SELECT job_id, bool_or(is_interview) AS told FROM recruit_marts.stage_groups GROUP BY 1"
+    )
+    told = {row["job_id"]: row["told"] for row in case_answers.query(stages)}
+    assert {job for job, count in jobs.items() if count is None} == {
+        job for job, has_interview in told.items() if has_interview is None
+    }
+    assert sum(count or 0 for count in jobs.values()) > 0
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_where_no_stage_is_known_as_an_interview_nobody_says_who_had_one(
         frozenset([None]),
         frozenset([True, False]),
     }
-    for row in case_answers.mart("source_quality"):
+    for row in case_answers.mart("source_of_hire"):
         assert (row["interview_rate"] is None) == (row["with_interviews"] == 0)
 
 

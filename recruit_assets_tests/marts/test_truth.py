@@ -17,9 +17,10 @@ pytestmark = pytest.mark.ring(2)
 
 
 TRUTHS = (
-    truths.applications, truths.stage_spells, truths.hiring_funnel, truths.time_to_hire,
-    truths.source_quality, truths.rejections, truths.offers, truths.candidate_nps,
-    truths.stuck_applications, truths.recruiter_load,
+    truths.applications, truths.stage_groups, truths.stage_spells, truths.funnel,
+    truths.time_to_hire, truths.source_of_hire, truths.rejections, truths.offers,
+    truths.candidate_nps, truths.stuck_applications, truths.recruiter_load, truths.pipeline_daily,
+    truths.job_health,
 )  # fmt: skip
 Known = tuple[Company, Answers]
 

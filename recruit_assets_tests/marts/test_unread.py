@@ -37,8 +37,17 @@ def test_without_stages_nobody_is_said_to_be_hired_or_not(answering: Answering) 
     (offers,) = answers.query("FROM recruit_marts.offers WHERE level = 'company'")
     assert f"Of {offers['applications']} applications with an offer" in page  # which are known
     assert {row["furthest"] for row in answers.mart("applications")} == {None}
-    assert sum(row["entered"] for row in answers.mart("hiring_funnel")) == 34  # in the inbox
-    assert {row["unknown"] for row in answers.mart("source_quality")} != {0}
+    funnel = [row for row in answers.mart("funnel") if row["level"] == "company"]
+    assert {row["stage_group"]: (row["entered"], row["passed"]) for row in funnel} == {
+        "Inbox": (34, None),
+        "Hired": (None, None),
+    }
+    for row in answers.mart("source_of_hire"):
+        assert (row["hires"] is None) == (row["hire_rate"] is None) == (row["unknown"] > 0)
+
+    jobs = answers.mart("job_health")
+    assert {row["is_aging"] for row in jobs if row["unknown"]} == {None}
+    assert {row["hires"] for row in jobs if row["unknown"]} == {None}
 
     healed = answering(4)
     assert outcomes(healed) == {"active": 25, "hired": 6, "rejected": 3}
@@ -69,3 +78,11 @@ def test_an_unavailable_table_keeps_its_time(answering: Answering) -> None:
 def test_without_jobs_no_application_is_said_to_have_no_department(answering: Answering) -> None:
     found = answering(0, refused=("jobs",)).mart("applications")
     assert {(row["department"], row["location"]) for row in found} == {("Not known", "Not known")}
+
+
+def test_offers_that_could_not_be_read_are_not_said_to_be_none(answering: Answering) -> None:
+    answers = answering(0, refused=("job-offers",))
+    assert {row["open_offers"] for row in answers.mart("job_health")} == {None}
+    sources = answers.mart("source_of_hire")
+    assert {row["offers"] for row in sources} == {None}
+    assert {row["hires"] for row in sources} != {None}

@@ -7,6 +7,7 @@ headers, and computed again here: no SQL, none of the project's code. `truths` h
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -110,6 +111,8 @@ class Company:
             name.replace("_", "-"): set(year.current(name))
             for name in {seen.endpoint for seen in year.log}
         }
+        readings = year.syncs("job_applications")
+        self.known_since = next(seen.at for seen in readings if seen.complete)
         self.as_of = self.today = year.end
         self.deleted_at = self._deleted_at(year)
         gone = self.records["job-applications"].keys() - self.current["job-applications"]
@@ -155,6 +158,12 @@ class Company:
             return self.type_of(stage)
         return GROUPS.get(self.records["stages"][stage]["attributes"]["name"])
 
+    def pipeline_place(self, stage: str) -> tuple[Any, ...]:
+        """The department of a stage's job, and the stage's group."""
+        job = self.records["jobs"][target(self.records["stages"][stage], "job")]
+        place = self.place_of(job)
+        return place["department_id"], place["department"], self.group_of(stage)
+
     def _interviews(self) -> dict[str, bool]:
         """Whether a stage is an interview, or comes after one; of jobs only that have one."""
         first: dict[str, int] = {}
@@ -168,6 +177,22 @@ class Company:
             for stage in stages
             if target(stage, "job") in first
         }
+
+    def order_of(self, stage: Record) -> float:
+        """Where a stage is among those of its job: the inbox first, and being hired last."""
+        type_ = self.type_of(stage["id"])
+        order = {"Inbox": -1.0, "Hired": inf}.get(type_, stage["attributes"]["row-order"])
+        return float(order)
+
+    def orders(self) -> dict[str, dict[str | None, tuple[float, float]]]:
+        """Where the groups of stages of each job begin and end."""
+        found: dict[str, dict[str | None, tuple[float, float]]] = defaultdict(dict)
+        for stage in self.records["stages"].values():
+            groups, group = found[target(stage, "job")], self.group_of(stage["id"])
+            order = self.order_of(stage)
+            first, last = groups.get(group, (order, order))
+            groups[group] = min(first, order), max(last, order)
+        return found
 
     def _source(self, record: Record, candidate: Record | None) -> tuple[str | None, str | None]:
         """The type of the source, and the site."""
@@ -193,19 +218,25 @@ class Company:
             and (ends is None or ends > self.as_of)
         )
 
-    def _place(self, job: Record) -> str:
+    def place_of(self, job: Record) -> Record:
+        """The ids and names of a job's department, location and role."""
         ids = [target(job, "location"), *(each["id"] for each in job["relationships"]["locations"])]
-        first = next((id_ for id_ in ids if id_), None)
-        if first is None:
-            return "No location"
-        place = self.records["locations"][first]["attributes"]
-        return str(place["name"] or place["city"])
+        location = next((id_ for id_ in ids if id_), None)
+        department = target(job, "department")
+        site = self.records["locations"][location]["attributes"] if location else {}
+        unit = self.records["departments"][department]["attributes"] if department else {}
+        return {
+            "department_id": department,
+            "department": unit["name"] if department else "No department",
+            "location_id": location,
+            "location": site["name"] or site["city"] if location else "No location",
+            "role_id": target(job, "role"),
+        }
 
     def _application(self, id_: str) -> Record:
         record = self.records["job-applications"][id_]
         attributes = record["attributes"]
         job = self.records["jobs"][target(record, "job")]
-        department = target(job, "department")
         candidate = self.records["candidates"].get(target(record, "candidate"))
         source_type, source = self._source(record, candidate)
         stage = target(record, "stage")
@@ -233,12 +264,10 @@ class Company:
             "job_human_status": job["attributes"]["human-status"],
             "job_is_open": self.is_open(job),
             "recruiter_id": target(job, "user"),
-            "department": self.records["departments"][department]["attributes"]["name"]
-            if department
-            else "No department",
-            "location": self._place(job),
+            **self.place_of(job),
             "source_type": source_type,
             "source": source,
+            "is_internal": bool(candidate["attributes"]["internal"]) if candidate else None,
             "stage_id": stage,
             "stage": self.records["stages"][stage]["attributes"]["name"],
             "stage_type": self.type_of(stage),

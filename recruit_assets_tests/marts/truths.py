@@ -1,10 +1,11 @@
 """Each mart but that of the applications, computed from what `truth` says of them."""
 
 from collections import defaultdict
+from datetime import timedelta
+from math import inf
 from typing import Any
 
 from recruit_assets_tests.marts.truth import (
-    TYPES,
     Company,
     Record,
     days,
@@ -17,6 +18,8 @@ from recruit_assets_tests.marts.truth import (
 )
 
 OUTCOMES = ("active", "hired", "rejected", "gone", "unknown")
+FLOWS = ("active", "entered", "left_forward", "left_otherwise", "rejected", "gone", "hired")
+POSITIONS = ("Inbox", None, "Screening", "Interview", "Assessment", "Offer", "Hired")
 LOAD = (
     "open_jobs", "active_applications", "stuck_applications", "open_todos", "overdue_todos",
 )  # fmt: skip
@@ -34,6 +37,7 @@ def stage_spells(company: Company) -> list[Record]:
                 {
                     "application_id": id_,
                     "spell": number + 1,
+                    "job_id": target(stages[stay["stage"]], "job"),
                     "stage_id": stay["stage"],
                     "stage": stages[stay["stage"]]["attributes"]["name"],
                     "stage_type": company.type_of(stay["stage"]),
@@ -56,55 +60,86 @@ def applications(company: Company) -> list[Record]:
     return list(company.applications.values())
 
 
-def reached(application: Record) -> int:
-    """The place in the funnel that an application has come to."""
+def stage_groups(company: Company) -> list[Record]:
+    return [
+        {
+            "stage_id": id_,
+            "job_id": target(stage, "job"),
+            "row_order": stage["attributes"]["row-order"],
+            "stage": stage["attributes"]["name"],
+            "stage_type": company.type_of(id_),
+            "stage_group": company.group_of(id_),
+            "is_interview": company.interview.get(id_),
+        }
+        for id_, stage in company.records["stages"].items()
+    ]
+
+
+def funnel(company: Company) -> list[Record]:
+    orders = company.orders()
+    everybody = [
+        {**each, "month": month(each["applied_at"]), "reached": reached(company, each, orders)}
+        for each in company.applications.values()
+    ]
+    first = min(each["applied_at"] for each in everybody)
+    names = ("month", "department", "job_id", "source_type")
+    return [
+        {
+            **keys(level, value, group, *names),
+            "is_whole_month": is_whole(level, value, first, company),
+            "stage_group": name,
+            "position": POSITIONS.index(name) + 1,
+            **got_through(company, name, group, orders),
+        }
+        for (level, value), group in levels(everybody, *names).items()
+        for name in {name for each in group for name in orders[each["job_id"]]}
+    ]
+
+
+def reached(company: Company, application: Record, orders: dict[str, Any]) -> float:
+    """How far an application has come among the stages of its job; infinity if it is hired."""
     if application["outcome"] == "hired":
-        return 2
-    return min(1, TYPES.index(application["furthest"]))
+        return inf
+    stays = company.spells[application["application_id"]]
+    stages = [company.records["stages"][stay["stage"]] for stay in stays]
+    places = [
+        company.order_of(each) for each in stages if target(each, "job") == application["job_id"]
+    ]
+    groups: dict[str | None, tuple[float, float]] = orders[application["job_id"]]
+    return min(max(places), max(last for _, last in groups.values() if last < inf))
 
 
-def hiring_funnel(company: Company) -> list[Record]:
-    rows = []
-    for (job,), group in company.grouped(lambda each: (each["job_id"],)).items():
-        for position, type_ in enumerate(TYPES):
-            entered = [each for each in group if reached(each) >= position]
-            passed = [each for each in group if reached(each) > position]
-            here = [
-                each
-                for each in group
-                if each["outcome"] == "active" and each["stage_type"] == type_
-            ]
-            undone = sum(each["hire_undone"] for each in group) if position == 2 else 0
-            waiting = [
-                each for each in entered if each not in passed and each["outcome"] == "active"
-            ]
-            concluded = len(entered) - len(waiting)
-            rate = len(passed) / concluded if concluded and position < 2 else None
-            moved = known(
-                days(stay["entered"], stay["left"])
-                for each in group
-                for stay in company.spells[each["application_id"]]
-                if stay["ended"] == "moved" and company.type_of(stay["stage"]) == type_ != "Hired"
-            )
-            rows.append(
-                {
-                    "job_id": job,
-                    "job": group[0]["job"],
-                    "department": group[0]["department"],
-                    "stage_type": type_,
-                    "position": position + 1,
-                    "unknown": 0,  # all stages could be read
-                    "entered": len(entered),
-                    "hires_undone": undone,
-                    "now": len(here),
-                    "passed_on": len(passed),
-                    "concluded": concluded,
-                    "conversion_rate": rate,
-                    "median_days_moved": middle(moved),
-                    "stays_moved": len(moved),
-                }
-            )
-    return rows
+def got_through(
+    company: Company, name: str | None, group: list[Record], orders: dict[str, Any]
+) -> Record:
+    """How many of these applications entered a group of stages, and what became of them."""
+    spans = {each["application_id"]: orders[each["job_id"]].get(name) for each in group}
+    asked = [each for each in group if spans[each["application_id"]]]
+    entered = [each for each in asked if each["reached"] >= spans[each["application_id"]][0]]
+    passed = [each for each in entered if each["reached"] > spans[each["application_id"]][1]]
+    stayed = [each["outcome"] for each in entered if each not in passed]
+    moved = known(
+        days(stay["entered"], stay["left"])
+        for each in group
+        for stay in company.spells[each["application_id"]]
+        if stay["ended"] == "moved" and company.group_of(stay["stage"]) == name != "Hired"
+    )
+    concluded = len(entered) - stayed.count("active")
+    is_last = name == "Hired"
+    return {
+        "applications": len(asked),
+        "unknown": 0,  # all stages could be read
+        "entered": len(entered),
+        "hires_undone": sum(each["hire_undone"] for each in asked) if is_last else 0,
+        "passed": None if is_last else len(passed),
+        "rejected": stayed.count("rejected"),
+        "gone": stayed.count("gone"),
+        "concluded": concluded,
+        "still_there": stayed.count("active"),
+        "pass_rate": None if is_last or not concluded else len(passed) / concluded,
+        "median_days_moved": middle(moved),
+        "stays_moved": len(moved),
+    }
 
 
 def levels(rows: list[Record], *names: str) -> dict[tuple[str, Any], list[Record]]:
@@ -154,14 +189,27 @@ def time_to_hire(company: Company) -> list[Record]:
     ]
 
 
-def source_quality(company: Company) -> list[Record]:
-    by_type = company.grouped(lambda each: (each["source_type"], None))
-    by_site = company.grouped(lambda each: (each["source_type"], each["source"]))
-    return [
-        {"level": level, "source_type": type_, "source": site, **quality(group)}
-        for level, groups in (("source_type", by_type), ("source", by_site))
-        for (type_, site), group in groups.items()
-    ]
+def source_of_hire(company: Company) -> list[Record]:
+    everybody = company.applications.values()
+    first = min(each["applied_at"] for each in everybody)
+    sent = {
+        target(record, "job-application")
+        for record in company.records["job-offers"].values()
+        if record["attributes"]["sent-at"]
+    }
+    names = ("source_type", "source", "month")
+    rows = []
+    for level, kept in (("source_type", 1), ("source", 2), ("month", 3)):
+        groups = company.grouped(
+            lambda each: (each["source_type"], each["source"], month(each["applied_at"]))[:kept]  # noqa: B023 - called at once
+        )
+        for key, group in groups.items():
+            place = dict(zip(names, (*key, None, None), strict=False))
+            whole = is_whole(level, place["month"], first, company)
+            offers = sum(each["application_id"] in sent for each in group)
+            counts = {"is_whole_month": whole, "offers": offers, **quality(group)}
+            rows.append({"level": level, **place, **counts})
+    return rows
 
 
 def quality(group: list[Record]) -> Record:
@@ -171,15 +219,20 @@ def quality(group: list[Record]) -> Record:
     told = known(each["interviewed"] for each in concluded)
     interviewed = known(each["interviewed"] for each in group)
     count = {name: outcomes.count(name) for name in OUTCOMES}
+    hires = count.pop("hired")
+    internal = [each["is_internal"] for each in group]
     return {
         "applications": len(group),
+        "people": len({each["candidate_id"] for each in group}),
+        "internal": None if None in internal else sum(internal),
         **count,
         "concluded": len(concluded),
+        "hires": hires,
         "hires_undone": sum(each["hire_undone"] for each in group),
         "interviewed": sum(interviewed) if interviewed else None,
         "with_interviews": len(told),
         "interview_rate": sum(told) / len(told) if told else None,
-        "hire_rate": count["hired"] / len(concluded) if concluded else None,
+        "hire_rate": hires / len(concluded) if concluded else None,
         "rejection_rate": count["rejected"] / len(concluded) if concluded else None,
         "median_days_to_hire": middle(each["days_to_hire"] for each in group),
         "with_days_to_hire": len(known(each["days_to_hire"] for each in group)),
@@ -310,8 +363,8 @@ def is_stuck(application: Record) -> bool:
 
 def stuck_applications(company: Company) -> list[Record]:
     names = (
-        "application_id job_id job job_human_status department location stage stage_type "
-        "stage_since days_in_stage stuck_after_days recruiter_id"
+        "application_id job_id job job_human_status department_id department location_id location "
+        "role_id stage stage_type stage_since days_in_stage stuck_after_days recruiter_id"
     )
     return [
         {name: each[name] for name in names.split()}
@@ -336,3 +389,100 @@ def recruiter_load(company: Company) -> list[Record]:
         desk["open_todos"] += 1
         desk["overdue_todos"] += bool(due) and due < company.today.date().isoformat()
     return [{"user_id": user, **desk} for user, desk in load.items() if any(desk.values())]
+
+
+def pipeline_daily(company: Company) -> list[Record]:
+    """The pipeline, counted day by day: who was where at midnight, and who came and left."""
+    first, last = company.known_since.date(), company.as_of.date()
+    days_ = [first + timedelta(days=number) for number in range(1, (last - first).days)]
+    stays = [stay for spells in company.spells.values() for stay in pipeline_stays(company, spells)]
+    places = {stay["place"] for stay in stays}
+    rows = {(day, *place): dict.fromkeys(FLOWS, 0) for day in days_ for place in places}
+    for stay in stays:
+        came, left = stay["entered"].date(), stay["left"].date() if stay["left"] else None
+        for day in days_:
+            row = rows[(day, *stay["place"])]
+            row["active"] += came <= day and (left is None or left > day)
+            row["entered"] += came == day
+            if left == day:
+                row[stay["how"]] += 1
+    names = ("day", "department_id", "department", "stage_group")
+    return [{**dict(zip(names, key, strict=True)), **row} for key, row in rows.items()]
+
+
+def pipeline_stays(company: Company, spells: list[Record]) -> list[Record]:
+    """The stays of an application in one group of stages, that of Hired left out."""
+    stays: list[Record] = []
+    real = [each for each in spells if not each["left"] or each["left"] >= each["entered"]]
+    for spell, after in zip(real, [*real[1:], None], strict=True):
+        if company.type_of(spell["stage"]) == "Hired":
+            continue
+        place = company.pipeline_place(spell["stage"])
+        how = spell["ended"]
+        if how == "moved":
+            how = "left_otherwise"
+            if after and after["entered"] == spell["left"]:
+                how = way(company, spell["stage"], after["stage"])
+        last = stays[-1] if stays else None
+        if last and last["moved"] and (last["place"], last["left"]) == (place, spell["entered"]):
+            last |= {"left": spell["left"], "how": how, "moved": spell["ended"] == "moved"}
+        else:
+            names = {"entered": spell["entered"], "left": spell["left"]}
+            stays.append({**names, "place": place, "how": how, "moved": spell["ended"] == "moved"})
+    return stays
+
+
+def way(company: Company, one: str, other: str) -> str:
+    """How an application that was moved from one stage to another left the first."""
+    if company.type_of(other) == "Hired":
+        return "hired"
+    stages = [company.records["stages"][id_] for id_ in (one, other)]
+    (job, order), (next_job, next_order) = (
+        (target(stage, "job"), stage["attributes"]["row-order"]) for stage in stages
+    )
+    return "left_forward" if job == next_job and next_order > order else "left_otherwise"
+
+
+def job_health(company: Company) -> list[Record]:
+    rows = []
+    applied = company.grouped(lambda each: (each["job_id"],))
+    offers: dict[str, int] = defaultdict(int)
+    for id_ in company.current["job-offers"]:
+        record = company.records["job-offers"][id_]
+        job = company.applications[target(record, "job-application")]["job_id"]
+        offers[job] += record["attributes"]["status"] == "sent"
+    interviewing = {target(company.records["stages"][stage], "job") for stage in company.interview}
+    for id_, job in company.records["jobs"].items():
+        group, attributes = applied.get((id_,), []), job["attributes"]
+        active = [each for each in group if each["outcome"] == "active"]
+        hired = [each["hired_at"] for each in group if each["outcome"] == "hired"]
+        start, created = instant(attributes["start-date"]), instant(attributes["created-at"])
+        is_open = company.is_open(job) and id_ in company.current["jobs"]
+        open_for = days(start or created, company.as_of) if is_open else None
+        talks = sum(each["stage_group"] == "Interview" for each in active)
+        rows.append(
+            {
+                "job_id": id_,
+                "job": attributes["title"],
+                "status": attributes["status"],
+                "human_status": attributes["human-status"],
+                "is_open": is_open,
+                "recruiter_id": target(job, "user"),
+                **company.place_of(job),
+                "opened_at": start or created,
+                "opened_known_from": "start_date" if start else "created_at",
+                "days_open": open_for,
+                "applications": len(group),
+                "unknown": 0,  # all stages could be read
+                "active": len(active),
+                "in_interview": talks if id_ in interviewing else None,
+                "open_offers": offers[id_],
+                "hires": len(hired),
+                "hires_undone": sum(each["hire_undone"] for each in group),
+                "first_hire_at": min(hired, default=None),
+                "days_to_first_hire": days(start or created, min(hired, default=None)),
+                "last_application_at": max((each["applied_at"] for each in group), default=None),
+                "is_aging": (open_for or 0) > 60 and not hired,
+            }
+        )
+    return rows
