@@ -148,7 +148,7 @@ class Endpoint:
     `filters` are the query parameters without which the API hides records. `history` names the
     columns whose earlier values are kept (SCD type 2): neither personal, nor free text, nor
     volatile. `policy` names the columns that are hashed or dropped, and `UNKNOWN_COLUMNS` if those
-    that the catalogue does not know are dropped.
+    that the catalogue does not know are dropped; an entry itself drops what nobody may store.
     """
 
     name: str
