@@ -20,11 +20,10 @@ from typing import Any
 
 from recruit_assets.catalogue import (
     UNKNOWN_COLUMNS,
-    Attribute,
+    Column,
     ColumnPolicy,
     Endpoint,
     Kind,
-    snake_case,
 )
 from recruit_assets.errors import BadSetting
 from recruit_assets.text import one_line
@@ -101,8 +100,9 @@ def policy_problems(policy: Mapping[str, Any], endpoints: Iterable[Endpoint]) ->
 
 
 def _problems_of(endpoint: Endpoint, policy: Mapping[str, Any]) -> Iterator[str]:
-    attributes = {snake_case(each.name): each for each in endpoint.attributes}
-    columns = [column.name for column in endpoint.columns()]
+    named = {name for each in endpoint.attributes for name in each.columns()}
+    columns = {column.name: column for column in endpoint.columns()}
+    attributes = {name: each for name, each in columns.items() if name in named}
     for name, word in policy.items():
         full = f"{endpoint.name}.{_shown(name)}"
         if name not in columns and name not in GROUPS:
@@ -125,7 +125,7 @@ def _wrong_word(name: str, full: str, word: object) -> Iterator[str]:
         yield f"{full} is {_shown(repr(word))}: set it to one of {', '.join(words)}.{meant}"
 
 
-def _why_needed(endpoint: Endpoint, name: str, attribute: Attribute | None, word: str) -> str:
+def _why_needed(endpoint: Endpoint, name: str, attribute: Column | None, word: str) -> str:
     """Return why a column must be kept; empty if it may be limited by this word."""
     if attribute is None or attribute.kind in (Kind.KEY, Kind.KEYS):
         return "tables are joined by their keys, which are ids and no names"

@@ -68,6 +68,30 @@ MORE_ENDPOINTS = (
         relationships=(one("custom-field", "custom-fields"),),
     ),
     Endpoint(
+        # Owners are candidates and jobs; the API includes `owner`, and refuses `candidate`.
+        "custom_field_values",
+        group="forms",
+        description="Values of custom fields, of candidates and jobs.",
+        attributes=(
+            label("field-type", "CustomField::Text, ::Date, ::Checkbox, ::Select and so on"),
+            text(
+                "value",
+                "The value; each is in the column of its type, and a text here",
+                kinds_by="field-type",
+                kinds={
+                    "CustomField::Checkbox": Kind.BOOLEAN,
+                    "CustomField::Date": Kind.DATE,
+                    "CustomField::Number": Kind.NUMBER,
+                    "CustomField::MultiSelect": Kind.TEXTS,
+                },
+            ),
+        ),
+        relationships=(
+            one("custom-field", "custom-fields"),
+            one("owner", "candidates", "jobs"),
+        ),
+    ),
+    Endpoint(
         # A link opens the file for whoever has it, so it is never stored, and no file is read. One
         # account refused every filter of this list, but sorted it by updated-at.
         "uploads",

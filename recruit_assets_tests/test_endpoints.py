@@ -88,6 +88,7 @@ def test_each_text_of_those_that_must_be_named_is_personal_but_for_these() -> No
         "requisitions.requisition-status",
         "requisitions.status",
         "custom_field_options.value",
+        "custom_field_values.field-type",
         "partner_results.partner-name",
         "partner_results.status",
     }
