@@ -13,11 +13,11 @@ from recruit_assets.account import Account
 from recruit_assets.assets import build_asset, endpoint_spec
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.column_policy import under_policy
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting
 from recruit_assets.io_manager import DuckDBMergeIOManager
 from recruit_assets.mart_assets import build_mart_assets, mart_specs
 from recruit_assets.marts.build import published_columns
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 from recruit_assets.person_jobs import PERSON_OPS, build_person_jobs
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.schedules import (
@@ -38,7 +38,7 @@ Translation = Callable[[dg.AssetSpec], dg.AssetSpec]
 def build_defs(
     settings: Settings | None = None,
     *,
-    endpoints: Iterable[str | Endpoint] = ENDPOINTS,
+    endpoints: Iterable[str | Endpoint] | None = None,
     key_prefix: str | Sequence[str] = (),
     marts: bool = True,
     schedules: bool = True,
@@ -52,7 +52,8 @@ def build_defs(
 
     Args:
         settings: the settings of the account; those in the environment by default.
-        endpoints: the endpoints to sync, by name or as entries of your own.
+        endpoints: the endpoints to sync, by name or as entries of your own; by default those of the
+            catalogue that are always synced, and those that the settings name.
         key_prefix: the first parts of the account's asset keys, as a list or separated by `/`.
             Groups, ops, jobs, schedules, sensors and resources begin with it as well.
         marts: whether to build the marts whose endpoints are all synced, and the report if that
@@ -78,8 +79,9 @@ def build_defs(
     settings = settings or Settings.from_environment()
     if is_same_file(settings.read_copy, settings.database):
         raise BadSetting("The read copy is the database itself: set read_copy to another file.")
-    account, chosen = Account.of(key_prefix), _chosen(endpoints)
-    wrong = settings.policy_problems([*ENDPOINTS, *chosen])
+    account = Account.of(key_prefix)
+    chosen = settings.endpoints if endpoints is None else _chosen(endpoints)
+    wrong = settings.policy_problems(chosen)
     chosen = [under_policy(each, {} if wrong else settings.column_policy) for each in chosen]
     untranslated = {each.name: endpoint_spec(each, account, settings.owners) for each in chosen}
     specs = _translated(translation, untranslated)
@@ -98,7 +100,7 @@ def build_defs(
     syncs = build_syncs(account, content)
     mart_jobs = [build_marts_job(account, content)] if others else []
     compaction = build_compaction(account)
-    known = {each.name: each for each in (*ENDPOINTS, *chosen)}
+    known = {each.name: each for each in (*KNOWN_ENDPOINTS, *chosen)}
     person_jobs = build_person_jobs(account, list(known.values()))
     own_ops = map(account.op, (COMPACT_DATABASE, *PERSON_OPS))
     ops = [*(asset.op.name for asset in assets), *own_ops]
@@ -191,7 +193,7 @@ def _chosen(endpoints: Iterable[str | Endpoint]) -> list[Endpoint]:
     Raises:
         BadSetting: there is none, one is unknown, or there are two of one name.
     """
-    known = {each.name: each for each in ENDPOINTS}
+    known = {each.name: each for each in KNOWN_ENDPOINTS}
     endpoints = [endpoints] if isinstance(endpoints, str) else endpoints
     _check_types(endpoints=(endpoints, Iterable))
     chosen = []

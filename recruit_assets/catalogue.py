@@ -85,7 +85,9 @@ class Attribute:
 
     `volatile` attributes change without the record changing (signed URLs, counters): they are
     stored, but a change in them alone does not rewrite the row. `personal` marks data about a
-    person. `target` is the resource type that a key refers to, if no relationship says so.
+    person. `target` is the resource type that a key refers to, if no relationship says so. If
+    another attribute, `kinds_by`, names the type of the value, `kinds` has the kind of each type
+    that differs from `kind`, and each of these kinds has a column.
     """
 
     name: str
@@ -94,6 +96,13 @@ class Attribute:
     volatile: bool = False
     personal: bool = False
     target: str = ""
+    kinds_by: str = ""
+    kinds: Mapping[str, Kind] = field(default_factory=dict, hash=False)
+
+    def columns(self) -> dict[str, Kind]:
+        """Return the kind of its column, and of those for other kinds of values, by name."""
+        name = snake_case(self.name)
+        return {name: self.kind} | {f"{name}_{kind.value}": kind for kind in self.kinds.values()}
 
 
 @dataclass(frozen=True)
@@ -148,7 +157,7 @@ class Endpoint:
     `filters` are the query parameters without which the API hides records. `history` names the
     columns whose earlier values are kept (SCD type 2): neither personal, nor free text, nor
     volatile. `policy` names the columns that are hashed or dropped, and `UNKNOWN_COLUMNS` if those
-    that the catalogue does not know are dropped.
+    that the catalogue does not know are dropped; an entry itself drops what nobody may store.
     """
 
     name: str
@@ -182,12 +191,12 @@ class Endpoint:
         """
         yield Column("id", Kind.KEY, "Id of the record, unique in this table")
         for attribute in self.attributes:
-            name = snake_case(attribute.name)
-            policy = self.policy.get(name, ColumnPolicy.keep)
-            if policy is not ColumnPolicy.drop:
-                hashed = " (salted hash)" if policy is ColumnPolicy.hash else ""
-                meaning = attribute.meaning + hashed
-                yield Column(name, attribute.kind, meaning, attribute.volatile, attribute.personal)
+            for name, kind in attribute.columns().items():
+                policy = self.policy.get(name, ColumnPolicy.keep)
+                if policy is not ColumnPolicy.drop:
+                    hashed = " (salted hash)" if policy is ColumnPolicy.hash else ""
+                    meaning = attribute.meaning + hashed
+                    yield Column(name, kind, meaning, attribute.volatile, attribute.personal)
         for relationship in self.relationships:
             yield from relationship_columns(relationship)
 

@@ -20,11 +20,10 @@ from typing import Any
 
 from recruit_assets.catalogue import (
     UNKNOWN_COLUMNS,
-    Attribute,
+    Column,
     ColumnPolicy,
     Endpoint,
     Kind,
-    snake_case,
 )
 from recruit_assets.errors import BadSetting
 from recruit_assets.text import one_line
@@ -56,7 +55,11 @@ def read_policy(path: str) -> dict[str, Any]:
 
 
 def under_policy(endpoint: Endpoint, policy: Mapping[str, Any]) -> Endpoint:
-    """Return an endpoint with its part of a policy in which nothing is wrong."""
+    """Return an endpoint with its part of a policy in which nothing is wrong.
+
+    What the catalogue drops stays dropped. Only texts can be hashed: of other values, a policy for
+    all personal columns drops what it would hash.
+    """
     own = policy.get(endpoint.name, {})
     everywhere = {name: word for name, word in policy.items() if name in GROUPS}
     groups = everywhere | {name: word for name, word in own.items() if name in GROUPS}
@@ -64,8 +67,11 @@ def under_policy(endpoint: Endpoint, policy: Mapping[str, Any]) -> Endpoint:
     for column in endpoint.columns():
         words[column.name] = own.get(column.name, groups.get(PERSONAL) if column.personal else None)
     chosen = {name: ColumnPolicy(word) for name, word in words.items() if word}
+    for column in endpoint.columns():
+        if chosen.get(column.name) is ColumnPolicy.hash and column.kind not in TEXTUAL:
+            chosen[column.name] = ColumnPolicy.drop
     limited = {name: each for name, each in chosen.items() if each is not ColumnPolicy.keep}
-    return replace(endpoint, policy=limited)
+    return replace(endpoint, policy={**endpoint.policy, **limited})
 
 
 def limits_of(endpoints: Iterable[Endpoint]) -> dict[str, list[str]]:
@@ -94,8 +100,9 @@ def policy_problems(policy: Mapping[str, Any], endpoints: Iterable[Endpoint]) ->
 
 
 def _problems_of(endpoint: Endpoint, policy: Mapping[str, Any]) -> Iterator[str]:
-    attributes = {snake_case(each.name): each for each in endpoint.attributes}
-    columns = [column.name for column in endpoint.columns()]
+    named = {name for each in endpoint.attributes for name in each.columns()}
+    columns = {column.name: column for column in endpoint.columns()}
+    attributes = {name: each for name, each in columns.items() if name in named}
     for name, word in policy.items():
         full = f"{endpoint.name}.{_shown(name)}"
         if name not in columns and name not in GROUPS:
@@ -104,7 +111,7 @@ def _problems_of(endpoint: Endpoint, policy: Mapping[str, Any]) -> Iterator[str]
         wrong = list(_wrong_word(name, full, word))
         yield from wrong
         limited = name not in GROUPS and not wrong and word != ColumnPolicy.keep.value
-        if limited and (reason := _why_needed(endpoint, name, attributes.get(name))):
+        if limited and (reason := _why_needed(endpoint, name, attributes.get(name), word)):
             yield f"{full} cannot be hashed or dropped: {reason}."
 
 
@@ -118,14 +125,16 @@ def _wrong_word(name: str, full: str, word: object) -> Iterator[str]:
         yield f"{full} is {_shown(repr(word))}: set it to one of {', '.join(words)}.{meant}"
 
 
-def _why_needed(endpoint: Endpoint, name: str, attribute: Attribute | None) -> str:
-    """Return why a column must be kept; empty if it may be limited."""
+def _why_needed(endpoint: Endpoint, name: str, attribute: Column | None, word: str) -> str:
+    """Return why a column must be kept; empty if it may be limited by this word."""
     if attribute is None or attribute.kind in (Kind.KEY, Kind.KEYS):
         return "tables are joined by their keys, which are ids and no names"
     if name in endpoint.history:
         return "its history is kept, and the marts compute with it"
     if name in READ_BY_MARTS.get(endpoint.name, ()):
         return "the marts read it, and would be wrong without it"
+    if attribute.personal and word == ColumnPolicy.drop.value:
+        return ""
     return "" if attribute.kind in TEXTUAL else "only texts, lists and JSON can be"
 
 

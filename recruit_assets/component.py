@@ -8,7 +8,6 @@ from dagster.components.utils.translation import TranslationFn, TranslationFnRes
 from pydantic import Field, WithJsonSchema
 
 from recruit_assets.build import build_defs
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.settings import Settings
 
 RESOLVER = TranslationFnResolver[str](template_vars_for_translation_fn=lambda name: {"name": name})
@@ -43,8 +42,10 @@ class RecruitComponent(dg.Component, dg.Model, dg.Resolvable):
     ] = Field(
         default=None, description="The settings; those in the environment (RECRUIT_*) by default"
     )
-    endpoints: list[str] = Field(
-        default=[each.name for each in ENDPOINTS], description="The endpoints to sync"
+    endpoints: list[str] | None = Field(
+        default=None,
+        description="The endpoints to sync; by default those that always are, and more_endpoints "
+        "of the settings",
     )
     marts: bool = Field(
         default=True, description="Whether to build the marts whose endpoints are synced"

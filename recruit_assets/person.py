@@ -18,7 +18,6 @@ import duckdb
 import msgspec
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting, DatabaseProblem, PersonUnclear
 from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection, transaction
@@ -31,6 +30,7 @@ from recruit_assets.load.obstacles import translate_table_errors
 from recruit_assets.load.persons import Match, everything_of, matches
 from recruit_assets.load.reading import is_made, reading
 from recruit_assets.load.syncs import prepare_syncs
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 from recruit_assets.reading import Reading
 from recruit_assets.text import counted, were
 
@@ -168,7 +168,7 @@ def remember(file: File, id_: str) -> str:
 
 def leave_out(database: duckdb.DuckDBPyConnection, done: Reading, run_id: str) -> None:
     """Erase, in the transaction of a merge, what leads to records that its reading left out."""
-    known = {each.name: each for each in (*ENDPOINTS, done.endpoint)}
+    known = {each.name: each for each in (*KNOWN_ENDPOINTS, done.endpoint)}
     forget_more(
         database,
         list(known.values()),

@@ -17,7 +17,10 @@ from pydantic_core import ErrorDetails
 from recruit_assets.catalogue import DeletionPolicy, Rolling
 from recruit_assets.environment import PREFIX
 from recruit_assets.errors import BadSetting
+from recruit_assets.more_endpoints import MORE_ENDPOINTS
 from recruit_assets.text import one_line
+
+MORE_NAMES = tuple(each.name for each in MORE_ENDPOINTS)
 
 
 def _setting(variable: str, default: Any, meaning: str, field: str = "", **extra: bool) -> Any:
@@ -49,6 +52,13 @@ class SettingFields(BaseModel):
         "API_REQUESTS_PER_10S", 48, "Most requests in 10 seconds; 0 for no limit"
     )
     concurrency: int = _setting("API_CONCURRENCY", 4, "Pages fetched at the same time")
+    more_endpoints: list[str] = _setting(
+        "MORE_ENDPOINTS",
+        [],
+        f"Endpoints to sync besides those that always are: some of {', '.join(MORE_NAMES)}, "
+        "separated by commas",
+        f"Endpoints to sync besides those that always are: some of {', '.join(MORE_NAMES)}",
+    )
     rolling: Rolling = _setting(
         "ROLLING",
         Rolling.auto,
@@ -107,6 +117,13 @@ class SettingFields(BaseModel):
         if number < 0:
             raise ValueError("write a whole number of 0 or more")
         return number
+
+    @field_validator("more_endpoints")
+    @classmethod
+    def _check_endpoints(cls, names: list[str]) -> list[str]:
+        if not set(names) <= set(MORE_NAMES):
+            raise ValueError(f"write a list of some of {', '.join(MORE_NAMES)}")
+        return list(dict.fromkeys(names))
 
     @field_validator("owners")
     @classmethod

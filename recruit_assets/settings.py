@@ -11,7 +11,9 @@ from pydantic import PrivateAttr
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.column_policy import policy_problems
+from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.environment import PREFIX, account_problems
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS, MORE_ENDPOINTS
 from recruit_assets.setting_fields import SettingFields, about_field
 from recruit_assets.variables import Wrong, clashes, parsed, variables
 
@@ -71,9 +73,19 @@ class Settings(SettingFields):
         """Return the address for failures from the environment; empty if it is not set."""
         return os.environ.get(self.failure_webhook_variable, "").strip()
 
-    def policy_problems(self, endpoints: Iterable[Endpoint]) -> list[str]:
-        """Return one sentence for each problem of the column policy, given all endpoints."""
-        return self._wrong_policy or policy_problems(self.column_policy, endpoints)
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """Return the endpoints to sync: those that always are, and those that the account names."""
+        named = [each for each in MORE_ENDPOINTS if each.name in self.more_endpoints]
+        return [*ENDPOINTS, *named]
+
+    def policy_problems(self, own: Iterable[Endpoint] = ()) -> list[str]:
+        """Return one sentence for each problem of the column policy.
+
+        Args:
+            own: endpoints beside those of the catalogue.
+        """
+        return self._wrong_policy or policy_problems(self.column_policy, [*KNOWN_ENDPOINTS, *own])
 
     @property
     def problems(self) -> list[str]:

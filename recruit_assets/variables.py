@@ -16,7 +16,7 @@ from recruit_assets.catalogue import DeletionPolicy, Rolling
 from recruit_assets.column_policy import read_policy
 from recruit_assets.environment import ACCOUNTS, PREFIX, account_names, prefix_of
 from recruit_assets.errors import BadSetting
-from recruit_assets.setting_fields import SettingFields, about_field
+from recruit_assets.setting_fields import MORE_NAMES, SettingFields, about_field
 
 MIN_SECRET = 8  # characters; shorter ones are parts of ordinary words
 _LIKE_A_KEY = re.compile(r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{16,}")
@@ -132,7 +132,7 @@ def parsed(variable: Variable, text: str) -> Any:
     """Return the value of a variable, or what is wrong with it."""
     if variable.field == "column_policy":
         return _parsed_policy(variable, text)
-    listed = variable.field == "owners"
+    listed = variable.field in ("owners", "more_endpoints")
     parts = [each.strip() for each in text.split(",") if each.strip()]
     value: Any = parts if listed else text
     if variable.field in ("requests_per_10s", "concurrency"):
@@ -150,6 +150,7 @@ def parsed(variable: Variable, text: str) -> Any:
         "deleted_rows": f"set it to one of {policies}",
         "rolling": f"set it to one of {ways}",
         "read_copy_personal": "set it to true or false",
+        "more_endpoints": f"name some of {', '.join(MORE_NAMES)}, separated by commas",
         "owners": "write an e-mail address or team:name, or several separated by commas",
     }
     rest = advice.get(variable.field, f"set it to a whole number, such as {variable.default}")

@@ -34,6 +34,7 @@ from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.walk import Walk
 from recruit_assets.load.connection import connection
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 from recruit_assets.options import Options
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.result import SyncResult
@@ -55,7 +56,7 @@ hypothesis.settings.load_profile("rings")
 pytest_plugins = ["recruit_assets_tests.dagster_dev"]
 
 KEY = "k3y-nobody-may-see"
-BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+BY_NAME = {endpoint.name: endpoint for endpoint in KNOWN_ENDPOINTS}
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from recruit_assets.cli.sync_forecast import SyncForecast
 from recruit_assets.column_policy import limits_of, under_policy
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.environment import account_names
 from recruit_assets.errors import BadSetting, DatabaseProblem, RecruitError, naming_settings
 from recruit_assets.extract.access import ApiSettings
@@ -134,7 +133,9 @@ def examine(
         accept_unavailable=accept_unavailable,
     )
     if not found.setting_problems:
-        found.limited = limits_of(under_policy(each, settings.column_policy) for each in ENDPOINTS)
+        found.limited = limits_of(
+            under_policy(each, settings.column_policy) for each in settings.endpoints
+        )
     if any(misplaced_secrets(account)):
         found.database_problem = "It was not examined, as messages show its path."
     else:
@@ -151,7 +152,7 @@ def setting_problems(settings: Settings, account: str) -> list[str]:
     found = [
         *settings.problems,
         *misplaced_secrets(account),
-        *settings.policy_problems(ENDPOINTS),
+        *settings.policy_problems(),
     ]
     try:
         _api_settings(settings)
@@ -168,16 +169,17 @@ def misplaced_secrets(account: str) -> Iterator[str]:
 
 
 def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], None]) -> None:
+    endpoints = settings.endpoints
     try:
         with closing(Client(_api_settings(settings))) as client:
             found.support = {name: each.at(client.identity) for name, each in found.support.items()}
             found.states = {name: each.at(client.identity) for name, each in found.states.items()}
-            for each in probe_all(client, ENDPOINTS):
+            for each in probe_all(client, endpoints):
                 found.probes.append(each)
                 tell(each)
     except RecruitError as error:
         found.api_problem = str(error)
-    found.probes.sort(key=lambda each: ENDPOINTS.index(each.endpoint))
+    found.probes.sort(key=lambda each: endpoints.index(each.endpoint))
 
 
 def _api_settings(settings: Settings) -> ApiSettings:
@@ -223,9 +225,9 @@ def _examine_database(found: Diagnosis, settings: Settings) -> None:
         with naming_settings(settings.names):
             if found.database_made:
                 with reading(path, WAIT_SECONDS) as database:
-                    found.tables = overview(database, ENDPOINTS)
-                    found.support = change_support(database, ENDPOINTS)
-                    found.states = states(database, ENDPOINTS)
+                    found.tables = overview(database, settings.endpoints)
+                    found.support = change_support(database, settings.endpoints)
+                    found.states = states(database, settings.endpoints)
                     rows, kept = rows_in_file(database)
                     found.is_bloated = kept > max(2 * rows, FEW_ROWS)
             check_writable(path, WAIT_SECONDS)

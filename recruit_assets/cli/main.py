@@ -15,7 +15,6 @@ from typing import Any
 from recruit_assets.cli import display, doctor_report, status_report
 from recruit_assets.cli.doctor import Readiness, examine, misplaced_secrets
 from recruit_assets.cli.person import person
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.environment import chosen_account, load_env_file
 from recruit_assets.errors import BadSetting, DatabaseProblem
 from recruit_assets.load.column_policies import limited_columns
@@ -147,7 +146,8 @@ def _add_person_arguments(persons: argparse.ArgumentParser) -> None:
 def doctor(chosen: argparse.Namespace, from_file: Collection[str]) -> Readiness:
     """Print what a sync would find; `from_file` holds the names that `.env` sets."""
     with display.progress() as progress:
-        task = progress.add_task("Asking", total=len(ENDPOINTS), name="")
+        total = len(Settings.from_environment(chosen.account).endpoints)
+        task = progress.add_task("Asking", total=total, name="")
         found = examine(
             chosen.account,
             from_file,
@@ -176,7 +176,7 @@ def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
     try:
         if misplaced := list(misplaced_secrets(chosen.account)):
             raise BadSetting(*misplaced)
-        stored = _stored(path, settings.read_copy)
+        stored = _stored(settings)
     except (BadSetting, DatabaseProblem) as error:
         if chosen.json:
             display.print_json({"problem": str(error)})
@@ -208,12 +208,13 @@ def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
     return Readiness.GOOD if good else Readiness.RESTRICTED
 
 
-def _stored(path: str, copy: str) -> Stored:
+def _stored(settings: Settings) -> Stored:
+    path, copy = settings.database, settings.read_copy
     if not is_made(path):
-        return Stored([TableStatus(each.name) for each in ENDPOINTS])
+        return Stored([TableStatus(each.name) for each in settings.endpoints])
     with reading(path, WAIT_SECONDS) as database:
         return Stored(
-            overview(database, ENDPOINTS),
+            overview(database, settings.endpoints),
             pending(database),
             limited_columns(database),
             count_forgotten(database),

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from recruit_assets.cli import display
 from recruit_assets.cli.doctor import Readiness, misplaced_secrets
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting, DatabaseProblem, PersonUnclear
 from recruit_assets.load.persons import Match
 from recruit_assets.load.read_copy import publish
 from recruit_assets.marts.build import published_columns
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 from recruit_assets.person import (
     BY_HAND,
     File,
@@ -46,7 +46,7 @@ def person(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
 
 
 def _answer(screen: Console, file: File, chosen: argparse.Namespace) -> None:
-    found = find(file, ENDPOINTS, chosen.person)
+    found = find(file, KNOWN_ENDPOINTS, chosen.person)
     if chosen.remember:
         screen.print(remember(file, found[0].id if len(found) == 1 else chosen.person))
         return
@@ -54,14 +54,14 @@ def _answer(screen: Console, file: File, chosen: argparse.Namespace) -> None:
         _show(screen, found)
     match = only(found)
     if chosen.export:
-        tables = export(file, ENDPOINTS, match, Path(chosen.export))
+        tables = export(file, KNOWN_ENDPOINTS, match, Path(chosen.export))
         screen.print(f"{rows_written(tables)} to {one_line(chosen.export)}.")
         if match.erased:
             screen.print(LEFT)
     elif chosen.forget:
         if not chosen.yes:
             _confirm(match)
-        screen.print(forget(file, ENDPOINTS, match, BY_HAND))
+        screen.print(forget(file, KNOWN_ENDPOINTS, match, BY_HAND))
         _publish(screen, file, chosen.account)
 
 
@@ -74,7 +74,7 @@ def _publish(screen: Console, file: File, account: str) -> None:
     settings, problems = Settings.from_environment(account), list(clashes(account))
     if not (settings.read_copy or problems):
         return
-    columns = None if settings.read_copy_personal else published_columns(ENDPOINTS)
+    columns = None if settings.read_copy_personal else published_columns(settings.endpoints)
     try:
         if problems:
             raise BadSetting(*problems)

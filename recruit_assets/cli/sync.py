@@ -23,10 +23,10 @@ from recruit_assets.cli import display
 from recruit_assets.cli.doctor import setting_problems
 from recruit_assets.cli.sync_report import FailedCheck, SyncRun, TableSync, show_run
 from recruit_assets.definitions import defs
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import BadSetting
 from recruit_assets.mart_assets import REPORT
 from recruit_assets.metadata import ELSEWHERE
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 from recruit_assets.resources import INTERRUPT
 from recruit_assets.schedules import FULL_SYNC, SYNC
 from recruit_assets.sensors import first_cause
@@ -127,7 +127,7 @@ def check_settings(plan: Plan, account: Account) -> None:
     Raises:
         BadSetting: it has a sentence for each.
     """
-    reads = {account.op(each.name) for each in ENDPOINTS}.intersection(plan.steps)
+    reads = {account.op(each.name) for each in KNOWN_ENDPOINTS}.intersection(plan.steps)
     settings = Settings.from_environment(account.name)
     if reads and (problems := setting_problems(settings, account.name)):
         raise BadSetting(*problems)

@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.extract.jsonapi import Record
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 
 
 def type_of_another(endpoint: Endpoint, types: Iterable[Any]) -> str | None:
@@ -71,4 +71,4 @@ def _plain(type_: str) -> str:
     return "".join(filter(str.isalnum, type_.casefold())).removesuffix("s")
 
 
-_KNOWN = frozenset(_plain(endpoint.path) for endpoint in ENDPOINTS)
+_KNOWN = frozenset(_plain(endpoint.path) for endpoint in KNOWN_ENDPOINTS)

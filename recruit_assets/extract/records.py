@@ -22,6 +22,7 @@ from recruit_assets.extract.arrow import ARROW_TYPES, Values, as_column, as_json
 from recruit_assets.extract.columns import Places, Shape, shape_of
 from recruit_assets.extract.jsonapi import Linkage, Record, members
 from recruit_assets.extract.privacy import Privacy
+from recruit_assets.extract.typed import Typed
 
 _MEMBERS = {"id", "type"}  # members of a key
 _OBJECTS = ("attributes", "relationships", "links")  # members of a record that must be objects
@@ -55,7 +56,7 @@ class RecordTable:
             each.name: None if each.polymorphic else each.targets[0]
             for each in endpoint.relationships
         }
-        self._places = Places(endpoint)
+        self._places, self._typed = Places(endpoint), Typed(endpoint)
         self._privacy = Privacy(endpoint, salt)
         self._known = self._places.known | {TYPE, META, MORE, UNPARSED}
         self._room = MAX_UNKNOWN - len(self.columns.keys() - self._known)
@@ -164,7 +165,9 @@ class RecordTable:
         attributes = [members(record.attributes) for record in records]
         for name in shape.attributes:
             source = f"attributes/{name}"
-            yield source, places[source], None, [each[name] for each in attributes]
+            values = [each[name] for each in attributes]
+            for column, kept in self._typed.columns(name, places[source], values, attributes):
+                yield source, column, None, kept
         links = [members(record.links) for record in records]
         for name in shape.links:
             if name != "self":

@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from recruit_assets.sandbox.faults import JSON_API, Document, Fault, Plan, altered
 from recruit_assets.sandbox.paging import Slice
-from recruit_assets.sandbox.problems import Problem, bad_version, no_path, no_record
+from recruit_assets.sandbox.problems import Problem, bad_version, no_path, no_record, too_long
 from recruit_assets.sandbox.query import Query, Reader
 from recruit_assets.sandbox.render import Renderer
 from recruit_assets.sandbox.rules import RateLimiter, Rules
@@ -131,6 +131,8 @@ class Api:
             raise no_path(call.path)
         reader = Reader(RESOURCES[type_], self.rules, self.world.extra)
         query = reader.read(call.parameters)
+        if not id_ and type_ in self.rules.too_long and not query.filters:
+            raise too_long()
         return self._one(call, type_, id_, query) if id_ else self._list(call, type_, query)
 
     def _one(self, call: Call, type_: str, id_: str, query: Query) -> Document:

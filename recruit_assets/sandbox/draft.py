@@ -18,6 +18,21 @@ _FIRST_IDS = {
 }  # fmt: skip
 
 
+_UUID = "-b8ea-11e9-a2a3-2a2ae2dbcce4"  # the end of ids that are UUIDs, not numbers
+
+
+def id_of(type_: str, number: int) -> str:
+    """Return an id: a number, but the results of partners have UUIDs."""
+    return f"{number:08x}{_UUID}" if type_ == "partner-results" else str(number)
+
+
+def number_of(id_: str) -> int:
+    """Return the number in an id; 0 if it has none."""
+    if id_.endswith(_UUID):
+        return int(id_.removesuffix(_UUID), 16)
+    return int(id_) if id_.isdecimal() else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """Describe a job that has taken applications: when it opened, and its stages in order."""
@@ -42,7 +57,7 @@ class Draft:
     def new(self, type_: str, attributes: dict[str, Any], **relationships: Any) -> Ref:
         """Add a record; underscores in relationship names stand for hyphens."""
         table = self.tables[type_]
-        id_ = str(_FIRST_IDS.get(type_, 1) + len(table))
+        id_ = id_of(type_, _FIRST_IDS.get(type_, 1) + len(table))
         attributes_blank, related_blank = self._blank(type_)
         related = {name.replace("_", "-"): value for name, value in relationships.items()}
         table[id_] = {

@@ -1,4 +1,4 @@
-"""Generation of the whole company: `company` and then `people` fill one draft.
+"""Generation of the whole company: `company`, `people` and then `around` fill one draft.
 
 Turns a size and a seed into finished tables, which `world` takes over.
 """
@@ -6,6 +6,7 @@ Turns a size and a seed into finished tables, which `world` takes over.
 from datetime import datetime
 from random import Random
 
+from recruit_assets.sandbox.around import build_around
 from recruit_assets.sandbox.company import build_company
 from recruit_assets.sandbox.draft import Draft, Tables
 from recruit_assets.sandbox.people import build_people
@@ -17,4 +18,5 @@ def build(candidates: int, seed: int, now: datetime = NOW) -> Tables:
     draft = Draft(Random(seed), in_ms(now))
     build_company(draft, candidates)
     build_people(draft, candidates)
+    build_around(draft, Random(f"{seed} around"))
     return draft.tables

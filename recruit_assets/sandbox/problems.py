@@ -28,6 +28,11 @@ def unknown_type(type_: str) -> Problem:
     return _bad("101", "Invalid resource", f"{type_} is not a valid resource.")
 
 
+def too_long() -> Problem:
+    """Return the error for a list that the API cannot make without a filter."""
+    return _bad("502", "Bad gateway", "The list took too long.", status=502)
+
+
 def refused_filter(name: str) -> Problem:
     """Return the error for a filter that the endpoint does not know."""
     return _bad("102", "Filter not allowed", f"{name} is not allowed.")

@@ -13,7 +13,7 @@ from recruit_assets.sandbox.schema import attribute_names, relationship_names
 from recruit_assets.sandbox.words import DOMAIN
 from recruit_assets.sandbox.world import World, refs_of
 
-_SIGNED = ("resume", "original-resume")
+_SIGNED = {"candidates": ("resume", "original-resume"), "uploads": ("url",)}
 _JOB_PAGES = {
     "careersite-job-url": "",
     "careersite-job-apply-url": "/applications/new",
@@ -98,8 +98,7 @@ class Renderer:
             label = renamed.get(name, name)
             if label is not None and (fields is None or label in fields):
                 shown[label] = value
-        if type_ == "candidates":
-            for name in _SIGNED:
-                if shown.get(name):
-                    shown[name] = f"{shown[name]}?signature={self.sign()}"
+        for name in _SIGNED.get(type_, ()):
+            if shown.get(name):
+                shown[name] = f"{shown[name]}?signature={self.sign()}"
         return shown

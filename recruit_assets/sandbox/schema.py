@@ -165,6 +165,49 @@ _LISTED = (
         attributes="reason rejected-by-company:flag",
         many="job-applications@reject-reason",
     ),
+    resource("stage-types", attributes="name"),
+    resource(
+        "requisitions",
+        attributes="job-title job-description country min-salary:whole max-salary:whole currency"
+        " salary-time-unit number-of-openings:whole custom-form-answers:object"
+        " requisition-status hired-count:whole created-at:time",
+        one="location>locations department>departments role>roles recruiter>users user>users",
+        many="jobs@requisition",
+    ),
+    resource(
+        "custom-field-options",
+        attributes="value",
+        one="custom-field>custom-fields",
+        filters="custom-field",
+    ),
+    # One account refused every filter of it.
+    resource(
+        "uploads",
+        attributes="url file-name internal:flag created-at:time updated-at:time",
+        one="candidate>candidates job>jobs answer>answers",
+        sorts="updated-at",
+    ),
+    resource(
+        "partner-results",
+        attributes="assessment-score:whole attachments:list created-at:time details partner-name"
+        " status summary url",
+        one="candidate>candidates job>jobs",
+        filters="candidate",
+    ),
+    resource(
+        "custom-field-values",
+        attributes="field-type value",
+        one="custom-field>custom-fields owner>candidates|jobs",
+        filters="custom-field field-type",
+    ),
+    # Large accounts have no list of it without a filter; see `Rules.too_long`.
+    resource(
+        "answers",
+        attributes="boolean choices:list date number:number question-type range:whole text"
+        " updated-at:time video-token",
+        one="candidate>candidates question>questions picked-question>picked-questions",
+        filters="candidate question",
+    ),
 )
 
 # Types that have no list here, but can be included.
@@ -174,43 +217,17 @@ _UNLISTED = (
         attributes="code created-at:time data",
         one="candidate>candidates job>jobs user>users",
     ),
-    resource(
-        "answers",
-        attributes="text question-type updated-at:time",
-        one="candidate>candidates question>questions",
-    ),
-    resource(
-        "custom-field-values",
-        attributes="field-type value",
-        one="custom-field>custom-fields owner>candidates|jobs",
-    ),
     resource("divisions", attributes="name", scope="public"),
     resource("form-answers"),
     resource("notification-settings", attributes="mention:flag daily-digest:flag"),
     resource("onboardings"),
-    resource(
-        "partner-results",
-        attributes="assessment-score:whole created-at:time partner-name status",
-        one="candidate>candidates",
-    ),
     resource(
         "picked-questions",
         attributes="mandatory:flag",
         one="question>questions",
         scope="public",
     ),
-    resource(
-        "requisitions",
-        attributes="job-title number-of-openings:whole requisition-status",
-        one="department>departments",
-    ),
-    resource("stage-types", attributes="name"),
     resource("triggers", attributes="trigger-type", one="stage>stages"),
-    resource(
-        "uploads",
-        attributes="file-name internal:flag created-at:time",
-        one="candidate>candidates",
-    ),
 )
 
 RESOURCES: dict[str, Resource] = {found.type: found for found in _LISTED + _UNLISTED}

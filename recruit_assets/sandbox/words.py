@@ -54,6 +54,8 @@ FIELDS = (
     ("Hours aloft", "Number"), ("Favourite cloud", "Select"), ("Languages", "MultiSelect"),
     ("Cost centre", "Text"),
 )  # fmt: skip
+CLOUDS = ("Cumulus", "Cirrus", "Stratus", "Nimbus")
+LANGUAGES = ("Swedish", "English", "Dutch", "Semaphore", "Whistling")
 QUESTIONS = (
     ("Do you like heights?", "Boolean"), ("Which cloud suits you?", "Choice"),
     ("Why airships?", "Text"), ("How many knots can you tie?", "Range"),

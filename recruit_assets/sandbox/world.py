@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
-from recruit_assets.sandbox.draft import Record, Ref, Tables
+from recruit_assets.sandbox.draft import Record, Ref, Tables, id_of, number_of
 from recruit_assets.sandbox.resource import Resource
 from recruit_assets.sandbox.schema import ENDPOINTS, FOLLOWED, RESOURCES
 from recruit_assets.sandbox.times import wire
@@ -66,8 +66,7 @@ class World:
         self._tables = tables
         self.clock = clock or (lambda: datetime.now(UTC))
         self._last = {
-            type_: max((numeric(id_)[1] for id_ in table), default=0)
-            for type_, table in tables.items()
+            type_: max(map(number_of, table), default=0) for type_, table in tables.items()
         }
         # Attributes outside the schema that tests have added, by type.
         self.extra: dict[str, set[str]] = {type_: set() for type_ in RESOURCES}
@@ -111,7 +110,7 @@ class World:
         with self.lock:
             table = self.table(type_)
             resource = RESOURCES[type_]
-            id_ = str(self._last[type_] + 1) if id is None else id
+            id_ = id_of(type_, self._last[type_] + 1) if id is None else id
             if id_ in table:
                 raise ValueError(f"{type_} {id_} is there already")
             now = wire(self.clock())
@@ -121,7 +120,7 @@ class World:
             record = {"id": id_, "attributes": defaults, "relationships": resource.unrelated()}
             in_order = not table or numeric(next(reversed(table))) < numeric(id_)
             self._replace(type_, record, attributes or {}, relationships or {})
-            self._last[type_] = max(self._last[type_], numeric(id_)[1])
+            self._last[type_] = max(self._last[type_], number_of(id_))
             if not in_order:
                 self._tables[type_] = dict(sorted(table.items(), key=lambda each: numeric(each[0])))
             return id_

@@ -25,6 +25,7 @@ from recruit_assets.cli.main import main
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection
 from recruit_assets.load.quality import rows_in_file
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS, MORE_ENDPOINTS
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.sandbox.faults import Document
 from recruit_assets.variables import variables
@@ -155,6 +156,25 @@ def test_the_estimate_of_requests_is_what_the_sync_makes(run: Run, project: Proj
     assert told["hourly_sync"] == total
 
 
+@pytest.mark.ring(2)
+def test_endpoints_that_the_account_names_are_forecast_and_others_not_asked(
+    run: Run, project: Project
+) -> None:
+    run("doctor")
+    assert set(asked(project.sandbox)) == {each.path for each in ENDPOINTS}
+    more = [each.name for each in MORE_ENDPOINTS]
+    named = {"RECRUIT_MORE_ENDPOINTS": ",".join(more)}
+    told = json.loads(run("doctor", "--json", **named)[1])
+    by_name = {each["endpoint"]: each for each in told["endpoints"]}
+    assert list(by_name) == [each.name for each in KNOWN_ENDPOINTS]
+    in_fact = requests_of(project, more)
+    assert {name: by_name[name]["requests"] for name in more} == in_fact
+    _, hourly = forecast(run)
+    assert_true(hourly, requests_of(project, more))
+    project.sandbox.rules.without = {each.path: 403 for each in MORE_ENDPOINTS}
+    assert run("doctor", "--accept-unavailable")[0] == 0
+
+
 @pytest.mark.ring(3)
 def test_the_estimate_for_lists_that_refuse_or_lack_something(run: Run, project: Project) -> None:
     sandbox = project.sandbox
@@ -212,6 +232,7 @@ def test_no_endpoint_is_asked_more_than_twice(run: Run, sandbox: Sandbox) -> Non
         ({"RECRUIT_API_KEY": "another"}, "The API rejects the key. Check RECRUIT_API_KEY"),
         ({"RECRUIT_API_KEY": ""}, "RECRUIT_API_KEY"),
         ({"RECRUIT_API_REQUESTS_PER_10S": "many"}, "set it to a whole number"),
+        ({"RECRUIT_MORE_ENDPOINTS": "files"}, "name some of stage_types, requisitions,"),
         ({"RECRUIT_OWNERS": "somebody"}, "write an e-mail address or team:name"),
         ({"RECRUIT_API_BASE_URL": "http://example.com/v1/"}, "https"),
     ],

@@ -16,7 +16,6 @@ from typing import Self
 
 import duckdb
 
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.column_policies import FOLLOWED
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.cover import COVER
@@ -31,6 +30,7 @@ from recruit_assets.load.tables import ensure
 from recruit_assets.load.unfinished import KEPT
 from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 
 ROOT, FOLDER = Path(__file__).parents[2], Path(__file__).parent
 CHANGELOG = ROOT / "CHANGELOG.md"
@@ -126,7 +126,7 @@ def made() -> dict[str, str]:
     """Return the columns of the tables that the code makes, without a sync."""
     with duckdb.connect() as database:
         with transaction(database):
-            for endpoint in ENDPOINTS:
+            for endpoint in KNOWN_ENDPOINTS:
                 prepare(database, endpoint, {})
                 present = columns_of(database, endpoint)
                 write_history(database, endpoint, "run", [], present, whole=False)

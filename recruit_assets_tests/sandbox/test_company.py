@@ -44,12 +44,12 @@ def test_another_seed_gives_another_company() -> None:
     assert build(40, 7) != build(40, 8)
 
 
-def test_about_eleven_thousand_records(world: World) -> None:
+def test_about_fourteen_thousand_records(world: World) -> None:
     counts = world.counts()
     assert list(counts) == list(ENDPOINTS)
     assert counts["candidates"] == 2000
     assert 2400 <= counts["job-applications"] <= 2800
-    assert 9_500 <= sum(counts.values()) <= 12_500
+    assert 13_000 <= sum(counts.values()) <= 16_000
     assert all(counts.values())
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from recruit_assets.sandbox.draft import number_of
 from recruit_assets.sandbox.schema import ENDPOINTS
 from recruit_assets.sandbox.times import instant
 from recruit_assets.sandbox.world import refs_of
@@ -167,9 +168,9 @@ def test_applications_by_the_name_of_their_stages_type(api: Client, kind: str) -
 
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_every_list_sorts_by_id_as_a_number(api: Client, path: str) -> None:
-    ids = [int(id_) for id_ in api.ids(path, sort="id")]
+    ids = list(map(number_of, api.ids(path, sort="id")))
     assert ids == sorted(ids)
-    ids = [int(id_) for id_ in api.ids(path, sort="-id")]
+    ids = list(map(number_of, api.ids(path, sort="-id")))
     assert ids == sorted(ids, reverse=True)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from recruit_assets.sandbox import Sandbox, World
+from recruit_assets.sandbox.draft import number_of
 from recruit_assets.sandbox.schema import ENDPOINTS
 
 CLOCK = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
@@ -27,7 +28,7 @@ def test_a_bare_add_works_for_every_type(world: World, type_: str) -> None:
     before = [each["id"] for each in world.records(type_)]
     id_ = world.add(type_)
     assert [each["id"] for each in world.records(type_)] == [*before, id_]
-    assert int(id_) > int(before[-1] if before else 0)
+    assert number_of(id_) > (number_of(before[-1]) if before else 0)
 
 
 def test_an_added_record_keeps_its_place_in_the_order(world: World) -> None:

@@ -1,0 +1,132 @@
+"""The endpoints that an account must name to sync them, as one table, and all endpoints together.
+
+To add one, add one entry to `MORE_ENDPOINTS`. `endpoints` has those that are always synced. Most
+tables here hold what candidates and users wrote: every text is personal, and so is every value that
+may be an answer, unless its attribute is a `label`.
+"""
+
+from functools import partial
+
+from recruit_assets.catalogue import Attribute, ColumnPolicy, Endpoint, Kind
+from recruit_assets.endpoints import (
+    CREATED,
+    ENDPOINTS,
+    UPDATED,
+    boolean,
+    integer,
+    number,
+    one,
+)
+from recruit_assets.endpoints import text as label
+
+text = partial(Attribute, kind=Kind.TEXT, personal=True)
+json = partial(Attribute, kind=Kind.JSON, personal=True)
+
+MORE_ENDPOINTS = (
+    Endpoint(
+        # The target of `stages.stage_type_id`. No response of the list is known, so what it has
+        # besides a name becomes columns.
+        "stage_types",
+        group="hiring",
+        description="Types of stages, such as Inbox or Hired.",
+        attributes=(label("name", "Name of the type"),),
+    ),
+    Endpoint(
+        # The target of `jobs.requisition_id`. Documentation and client libraries disagree on the
+        # name of the status, and on underscores in two names.
+        "requisitions",
+        group="hiring",
+        description="Requests to open a position. The account needs requisitions.",
+        attributes=(
+            text("job-title", "Title of the position"),
+            text("job-description", "Description of the position"),
+            label("country", "Country of the position"),
+            integer("min-salary", "Lower end of the salary"),
+            integer("max-salary", "Upper end of the salary"),
+            label("currency", "Currency of the salary"),
+            label("salary-time-unit", "Period that the salary is paid for"),
+            integer("number-of-openings", "How many people are to be hired"),
+            json("custom-form-answers", "Answers to the company's own form, by question"),
+            label("requisition-status", "Status of the requisition, such as pending"),
+            label("status", "Status of the requisition; older examples"),
+            integer("hired-count", "How many people have been hired"),
+            CREATED,
+        ),
+        relationships=(
+            one("location", "locations"),
+            one("department", "departments"),
+            one("role", "roles"),
+            one("recruiter", "users"),
+            one("user", "users"),
+        ),
+    ),
+    Endpoint(
+        "custom_field_options",
+        group="forms",
+        description="Options of custom fields to choose from.",
+        attributes=(label("value", "The option"),),
+        relationships=(one("custom-field", "custom-fields"),),
+    ),
+    Endpoint(
+        # Owners are candidates and jobs; the API includes `owner`, and refuses `candidate`.
+        "custom_field_values",
+        group="forms",
+        description="Values of custom fields, of candidates and jobs.",
+        attributes=(
+            label("field-type", "CustomField::Text, ::Date, ::Checkbox, ::Select and so on"),
+            text(
+                "value",
+                "The value; each is in the column of its type, and a text here",
+                kinds_by="field-type",
+                kinds={
+                    "CustomField::Checkbox": Kind.BOOLEAN,
+                    "CustomField::Date": Kind.DATE,
+                    "CustomField::Number": Kind.NUMBER,
+                    "CustomField::MultiSelect": Kind.TEXTS,
+                },
+            ),
+        ),
+        relationships=(
+            one("custom-field", "custom-fields"),
+            one("owner", "candidates", "jobs"),
+        ),
+    ),
+    Endpoint(
+        # A link opens the file for whoever has it, so it is never stored, and no file is read. One
+        # account refused every filter of this list, but sorted it by updated-at.
+        "uploads",
+        group="talent",
+        description="Files of candidates: names and times only, neither links nor content.",
+        attributes=(
+            text("url", "Signed link to the file"),
+            text("file-name", "Name of the file"),
+            boolean("internal", "Uploaded by a user, not by the candidate"),
+            CREATED,
+            UPDATED,
+        ),
+        relationships=(
+            one("candidate", "candidates"),
+            one("job", "jobs"),
+            one("answer", "answers"),
+        ),
+        policy={"url": ColumnPolicy.drop},
+    ),
+    Endpoint(
+        "partner_results",
+        group="talent",
+        description="Results of assessments by partners. Ids are UUIDs.",
+        attributes=(
+            number("assessment-score", "The score", personal=True),
+            json("attachments", "Descriptions and links of attachments"),
+            CREATED,
+            text("details", "Further results, JSON as text"),
+            label("partner-name", "The partner"),
+            label("status", "Status of the assessment"),
+            text("summary", "The result in words"),
+            text("url", "Page of the result at the partner"),
+        ),
+        relationships=(one("candidate", "candidates"), one("job", "jobs")),
+    ),
+)
+
+KNOWN_ENDPOINTS = (*ENDPOINTS, *MORE_ENDPOINTS)
