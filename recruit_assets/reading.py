@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import RequestFailed
+from recruit_assets.extract.by_parent import WalkByParent
 from recruit_assets.extract.counted import CountedWalk
 from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.forgotten import LeftOut
@@ -68,8 +69,10 @@ class Reading:
         forgotten = self.state.forgotten
         self.left_out = LeftOut(self.endpoint, forgotten.persons, forgotten.salt)
 
-    def _planned(self) -> Walk | CountedWalk | RollingWalk:
+    def _planned(self) -> Walk | WalkByParent | CountedWalk | RollingWalk:
         """Return what to read: everything, or changes or a part and, if possible, what is gone."""
+        if self.endpoint.filtered_by:
+            return WalkByParent(self.source)
         if rolling := self._rolling():
             return rolling
         known, mode = self.state.known, self.options.mode
@@ -197,6 +200,8 @@ class Reading:
     @property
     def cover(self) -> Cover | None:
         """Return since when each id is known after a reading; None if it does not show that."""
+        if isinstance(self._walk, WalkByParent):
+            return None
         if not isinstance(self._walk, Walk) and self._walk.cover:
             return self._walk.cover
         report, query = self.report, self.query
@@ -214,7 +219,7 @@ class Reading:
     @property
     def missing(self) -> list[str]:
         """Return the known ids that an incremental reading found missing in the list."""
-        return [] if isinstance(self._walk, Walk) else self._walk.missing
+        return [] if isinstance(self._walk, Walk | WalkByParent) else self._walk.missing
 
     @property
     def unparsed(self) -> dict[str, int]:

@@ -6,6 +6,7 @@ decides which page to request.
 
 import logging
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from itertools import count
 from threading import Event, Lock
@@ -81,6 +82,12 @@ class Source:
     def __exit__(self, *_: object) -> None:
         """Send nothing more: end the waits for the rate limit and for retries."""
         self.stopped.set()
+
+    def of(self, endpoint: Endpoint) -> "Source":
+        """Return a source of another list, whose requests count as this one's."""
+        other = copy(self)
+        other.endpoint = endpoint
+        return other
 
     @property
     def api(self) -> str:
