@@ -85,9 +85,8 @@ class Attribute:
 
     `volatile` attributes change without the record changing (signed URLs, counters): they are
     stored, but a change in them alone does not rewrite the row. `personal` marks data about a
-    person. `target` is the resource type that a key refers to, if no relationship says so. If
-    another attribute, `kinds_by`, names the type of the value, `kinds` has the kind of each type
-    that differs from `kind`, and each of these kinds has a column.
+    person. `target` is the resource type that a key refers to, if no relationship says so. `kinds`
+    has other kinds of values, each with a column, by the type that the attribute `kinds_by` names.
     """
 
     name: str
@@ -154,8 +153,9 @@ class ForeignKey:
 class Endpoint:
     """Describe one endpoint of the API; `name` is also the name of its asset and its table.
 
-    `filters` are the query parameters without which the API hides records. `history` names the
-    columns whose earlier values are kept (SCD type 2): neither personal, nor free text, nor
+    `filters` are the query parameters without which the API hides records. `filtered_by` names the
+    relationship by which the API must filter the list, if it cannot show it whole. `history` names
+    the columns whose earlier values are kept (SCD type 2): neither personal, nor free text, nor
     volatile. `policy` names the columns that are hashed or dropped, and `UNKNOWN_COLUMNS` if those
     that the catalogue does not know are dropped; an entry itself drops what nobody may store.
     """
@@ -166,6 +166,7 @@ class Endpoint:
     attributes: tuple[Attribute, ...] = ()
     relationships: tuple[Relationship, ...] = ()
     filters: Mapping[str, str] = field(default_factory=dict)
+    filtered_by: str = ""
     history: tuple[str, ...] = ()
     policy: Mapping[str, ColumnPolicy] = field(default_factory=dict)
 
@@ -176,8 +177,10 @@ class Endpoint:
 
     @property
     def dated(self) -> bool:
-        """Return whether its records have `updated-at`, which an incremental read needs."""
-        return any(attribute.name == "updated-at" for attribute in self.attributes)
+        """Return whether its list can be asked for changes: its records have `updated-at`."""
+        return not self.filtered_by and any(
+            attribute.name == "updated-at" for attribute in self.attributes
+        )
 
     @property
     def hashes(self) -> bool:
@@ -192,8 +195,7 @@ class Endpoint:
         yield Column("id", Kind.KEY, "Id of the record, unique in this table")
         for attribute in self.attributes:
             for name, kind in attribute.columns().items():
-                policy = self.policy.get(name, ColumnPolicy.keep)
-                if policy is not ColumnPolicy.drop:
+                if (policy := self.policy.get(name)) is not ColumnPolicy.drop:
                     hashed = " (salted hash)" if policy is ColumnPolicy.hash else ""
                     meaning = attribute.meaning + hashed
                     yield Column(name, kind, meaning, attribute.volatile, attribute.personal)
@@ -213,15 +215,12 @@ class Endpoint:
                 yield ForeignKey(column, table, attribute.kind is Kind.KEYS)
         for relationship in self.relationships:
             name = snake_case(relationship.name)
+            column = f"{name}_ids" if relationship.many else f"{name}_id"
             for target in relationship.targets:
                 if relationship.polymorphic:
-                    typed = f"{name}_id", table_of(target), False, f"{name}_type", target
-                    yield ForeignKey(*typed)
+                    yield ForeignKey(f"{name}_id", table_of(target), False, f"{name}_type", target)
                 else:
-                    many = relationship.many
-                    yield ForeignKey(
-                        f"{name}_ids" if many else f"{name}_id", table_of(target), many
-                    )
+                    yield ForeignKey(column, table_of(target), relationship.many)
 
 
 def table_of(path: str) -> str:

@@ -16,10 +16,10 @@ from contextlib import AbstractContextManager, contextmanager
 import duckdb
 
 from recruit_assets.errors import ConfirmationRequired, RequestFailed
+from recruit_assets.extract.by_parent import walk_whole
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.source import Page
 from recruit_assets.extract.unfinished import Part
-from recruit_assets.extract.walk import Walk
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.endpoint_table import columns_of_the_api, prepare
 from recruit_assets.load.guards import Compared, doubts
@@ -116,7 +116,7 @@ class Deletions:
 
     def _missed_again(self, missing: Sequence[str]) -> list[str]:
         """Return the missing ids that a second complete read does not return either."""
-        second = Walk(self._source)
+        second = walk_whole(self._source)
         try:
             self._add(second)
             unproven = "" if second.report.verdict is Verdict.COMPLETE else second.report.reason

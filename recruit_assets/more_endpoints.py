@@ -13,6 +13,7 @@ from recruit_assets.endpoints import (
     ENDPOINTS,
     UPDATED,
     boolean,
+    date,
     integer,
     number,
     one,
@@ -90,6 +91,32 @@ MORE_ENDPOINTS = (
             one("custom-field", "custom-fields"),
             one("owner", "candidates", "jobs"),
         ),
+    ),
+    Endpoint(
+        # Large accounts answer 502 unless the list is filtered. That it can be filtered by question
+        # is inferred from other lists: if it cannot, the sync reads it whole. A video is open to
+        # whoever has its token.
+        "answers",
+        group="forms",
+        description="Candidates' answers to questions.",
+        attributes=(
+            boolean("boolean", "The answer, if it is yes or no", personal=True),
+            json("choices", "The answer, if it is a choice: positions of alternatives"),
+            date("date", "The answer, if it is a date", personal=True),
+            number("number", "The answer, if it is a number", personal=True),
+            label("question-type", "Type of the question, such as text"),
+            integer("range", "The answer, if it is on a scale", personal=True),
+            text("text", "The answer, if it is a text"),
+            UPDATED,
+            text("video-token", "Key to the answer, if it is a video"),
+        ),
+        relationships=(
+            one("candidate", "candidates"),
+            one("question", "questions"),
+            one("picked-question", "picked-questions"),
+        ),
+        filtered_by="question",
+        policy={"video_token": ColumnPolicy.drop},
     ),
     Endpoint(
         # A link opens the file for whoever has it, so it is never stored, and no file is read. One

@@ -7,6 +7,7 @@ be, and how old a reading; `reading` iterates what is chosen.
 from datetime import datetime, timedelta
 from functools import partial
 
+from recruit_assets.extract.by_parent import WalkByParent
 from recruit_assets.extract.counted import CountedWalk
 from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.rolling import AUDITS, KEY_PARTS, SYNCS, Covered, RollingWalk
@@ -22,7 +23,7 @@ MAX_PAUSE = timedelta(days=7)  # older parts are dear to bring up to date
 
 def plan(
     source: Source, state: SyncState, options: Options, now: datetime
-) -> Walk | CountedWalk | RollingWalk:
+) -> Walk | WalkByParent | CountedWalk | RollingWalk:
     """Return what to read: everything, or changes or a part and, if possible, what is gone.
 
     Args:
@@ -32,15 +33,14 @@ def plan(
         now: when the reading begins.
     """
     endpoint, size = source.endpoint, source.page_size
+    if endpoint.filtered_by:
+        return WalkByParent(source)
     known, covered = state.known, covered_list(state)
-    if state.rekeyed:
-        long = reads_in_parts(options, state, size)
-        if covered is None or not long or state.rest is not None:
-            return Walk(source)  # no part of the list could confirm what is known
+    is_short = options.mode is Mode.auto and known and len(known.ids) < size
+    if is_short or (state.rekeyed and not _confirms_key(state, options, size)):
+        return Walk(source)  # of one page, or no part of the list could confirm what is known
     if covered and rolls(endpoint, options, state, now, size):
         return RollingWalk(source, covered, OVERLAP, KEY_PARTS if state.rekeyed else SYNCS)
-    if options.mode is Mode.auto and known and len(known.ids) < size:
-        return Walk(source)  # one request, where changes and deletions take two
     start = since(endpoint, options, state, now, size)
     if start is None:
         return Walk(source, unfinished=_unfinished(source, state, options, now))
@@ -65,6 +65,12 @@ def covered_list(state: SyncState) -> Covered | None:
     if known and stored and cover:
         return Covered(known.ids, known.settled, cover, stored.listed)
     return None
+
+
+def _confirms_key(state: SyncState, options: Options, size: int) -> bool:
+    """Return whether a part of a list can confirm that a new key shows what is known of it."""
+    long = reads_in_parts(options, state, size)
+    return long and covered_list(state) is not None and state.rest is None
 
 
 def _unfinished(

@@ -15,6 +15,7 @@ import pyarrow as pa
 from recruit_assets.catalogue import Kind
 from recruit_assets.errors import RequestFailed
 from recruit_assets.extract.background import BackgroundPages
+from recruit_assets.extract.by_parent import WalkByParent
 from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.forgotten import LeftOut
 from recruit_assets.extract.query import Query
@@ -176,6 +177,8 @@ class Reading:
     @property
     def cover(self) -> Cover | None:
         """Return since when each id is known after a reading; None if it does not show that."""
+        if isinstance(self._walk, WalkByParent):
+            return None
         if not isinstance(self._walk, Walk) and self._walk.cover:
             return self._walk.cover
         report, query = self.report, self.query
@@ -193,7 +196,7 @@ class Reading:
     @property
     def missing(self) -> list[str]:
         """Return the known ids that an incremental reading found missing in the list."""
-        return [] if isinstance(self._walk, Walk) else self._walk.missing
+        return [] if isinstance(self._walk, Walk | WalkByParent) else self._walk.missing
 
     @property
     def unparsed(self) -> dict[str, int]:

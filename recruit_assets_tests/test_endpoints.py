@@ -89,6 +89,7 @@ def test_each_text_of_those_that_must_be_named_is_personal_but_for_these() -> No
         "requisitions.status",
         "custom_field_options.value",
         "custom_field_values.field-type",
+        "answers.question-type",
         "partner_results.partner-name",
         "partner_results.status",
     }

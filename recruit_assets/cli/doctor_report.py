@@ -125,7 +125,8 @@ def _show_probes(screen: Console, found: Diagnosis) -> None:
         grid.add_row(
             each.endpoint.name,
             each.state.value,
-            *(number(count) for count in (each.records, each.pages, each.requests)),
+            *(number(count) for count in (each.records, each.pages)),
+            f"{'at least ' if each.at_least else ''}{number(each.requests)}",
             _takes_filter(each),
             since(complete.get(each.endpoint.name), now),
             style=None if each.state is ProbeState.READABLE and not each.refused else "yellow",
@@ -178,16 +179,20 @@ def _explanation(found: Diagnosis) -> str:
         else "time: depends on the API, as no rate limit is set.",
         "hourly and nightly: if nothing has changed.",
     ]
+    filtered = [each.endpoint.name for each in found.probes if each.at_least]
     unknown = [
         each.endpoint.name
         for each in found.probes
-        if not (_is_exact(forecast.hourly_of(each)) or forecast.reads_part(each))
+        if not (each.at_least or _is_exact(forecast.hourly_of(each)) or forecast.reads_part(each))
     ]
     parts = [
         each.endpoint.name
         for each in found.probes
-        if not _is_exact(forecast.nightly_of(each)) and each.endpoint.name not in unknown
+        if not (each.at_least or _is_exact(forecast.nightly_of(each)))
+        and each.endpoint.name not in unknown
     ]
+    if filtered:
+        lines.append(f"at least: the requests of {', '.join(filtered)}, a list for each filter.")
     if unknown:
         lines.append(
             f"at least: two requests do not show how the API lists changes of {', '.join(unknown)}."
@@ -238,6 +243,7 @@ def _probe_as_json(found: Probe, tables: dict[str, TableStatus]) -> dict[str, An
         "records": found.records,
         "pages": found.pages,
         "requests": found.requests,
+        "requests_at_least": found.at_least,
         "refused": found.refused,
         "takes_updated_at_filter": found.takes_filter,
         "last_complete": iso(known.complete_at) if known else None,

@@ -40,8 +40,8 @@ class SyncForecast:
     @cached_property
     def full(self) -> Estimate | None:
         """Return the requests of a full sync; None if those of any endpoint are unknown."""
-        known = [each.requests for each in self.probes if each.requests is not None]
-        return Estimate(sum(known)) if known and len(known) == len(self.probes) else None
+        known = list(filter(None, map(_whole, self.probes)))
+        return sum(known, Estimate(0)) if known and len(known) == len(self.probes) else None
 
     @cached_property
     def hourly(self) -> Estimate | None:
@@ -62,7 +62,7 @@ class SyncForecast:
         if rolling := self._rolling(probe):
             return rolling
         if probe.costs is None:
-            return None if probe.requests is None else Estimate(probe.requests)
+            return _whole(probe)
         known = self.support.get(probe.endpoint.name, ChangeSupport())
         # A refusal that is remembered is not tried again.
         is_known = known.filters is False or probe.takes_filter is None
@@ -78,7 +78,7 @@ class SyncForecast:
         if probe.requests is None or hourly is None or self.reads_part(probe):
             return hourly
         part = self._audit(probe.endpoint) if probe.costs else None
-        return hourly + part if part else Estimate(probe.requests)
+        return hourly + part if part else _whole(probe)
 
     def reads_part(self, probe: Probe) -> bool:
         """Return whether an hourly sync reads a part of the list, as it cannot ask for changes."""
@@ -127,3 +127,8 @@ class SyncForecast:
             return None
         known = Covered(range(1, rows + 1), rows, Cover.whole(datetime.now(UTC)))
         return Estimate(requests_at_rest(known, PAGE_SIZE, syncs), exact=False)
+
+
+def _whole(probe: Probe) -> Estimate | None:
+    """Return the requests that read a list whole; None if unknown."""
+    return None if probe.requests is None else Estimate(probe.requests, not probe.at_least)

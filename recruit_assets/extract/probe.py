@@ -23,6 +23,7 @@ from recruit_assets.errors import (
     Unavailable,
 )
 from recruit_assets.extract import http_errors
+from recruit_assets.extract.by_parent import filtered, parents_of
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.forecast import Costs, costs, requests_for
 from recruit_assets.extract.query import WINDOW, Query
@@ -55,6 +56,7 @@ class Probe:
     records: int | None = None  # by the API's count
     pages: int | None = None
     requests: int | None = None  # of a full sync
+    at_least: bool = False  # whether these may be more
     costs: Costs | None = None  # of an incremental sync; None if every sync is full
     refusals: int = 0  # requests that every sync repeats, as the account refuses them
     refused: list[str] = field(default_factory=list)  # optional parameters, one sentence each
@@ -86,13 +88,27 @@ def probe(source: Source) -> Probe:
     found = Probe(source.endpoint)
     try:
         with source:
-            _ask(found, source)
+            ask = _ask_by_filter if source.endpoint.filtered_by else _ask
+            ask(found, source)
     except Unavailable as error:
         found.state, found.error = ProbeState.UNAVAILABLE, error
         found.requests = source.stats.requests + 1  # a sync also requests another list
     except RequestFailed as error:
         found.state, found.error = ProbeState.FAILING, error
     return found
+
+
+def _ask_by_filter(found: Probe, source: Source) -> None:
+    """Ask for the other list and for one filtered list, each of which takes a request or more."""
+    parents = source.of(parents_of(source.endpoint))
+    first = parents.page(Query.everything(parents.endpoint, source.page_size), 1)
+    listed, count = requests_for(first, source.page_size), first.document.record_count
+    found.requests = None if listed is None or count is None else listed + count
+    found.at_least = True
+    for record in first.records[:1]:
+        one = source.of(filtered(source.endpoint, str(record.id)))
+        one.page(Query.everything(one.endpoint, source.page_size), 1)
+    found.state = ProbeState.READABLE
 
 
 def _ask(found: Probe, source: Source) -> None:

@@ -6,6 +6,7 @@ decides which page to request.
 
 import logging
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from itertools import count
 from threading import Event, Lock
@@ -86,6 +87,12 @@ class Source:
         """Stop another source of the endpoint, and count its requests with those of this one."""
         other.stopped.set()
         self.stats, self._counting = other.stats, other._counting
+
+    def of(self, endpoint: Endpoint) -> "Source":
+        """Return a source of another list, whose requests count as this one's."""
+        other = copy(self)
+        other.endpoint = endpoint
+        return other
 
     @property
     def api(self) -> str:

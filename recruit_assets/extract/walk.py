@@ -6,6 +6,7 @@ with the parameters of `query`; `lanes` explains why no record slips through bet
 """
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import cast
@@ -50,6 +51,7 @@ class Walk:
         rows: the number of known rows of the list; None if its changes cannot be read that way,
             because a record has no time of its last change.
         unfinished: a reading of the whole list to go on with, if its parameters are the same.
+        begin: the parameters that the account accepts of a list of the same kind.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Walk:
         filtered: bool = True,
         rows: int | None = None,
         unfinished: Unfinished | None = None,
+        begin: Query | None = None,
     ) -> None:
         self.report = WalkReport(datetime.now(UTC))
         self._unfinished, self._ordered = unfinished, cast("Ordered | None", None)
@@ -68,6 +71,8 @@ class Walk:
         query = Query.everything(
             source.endpoint, source.page_size, since, filtered=filtered, rows=rows
         )
+        if begin:
+            query = replace(begin, endpoint=source.endpoint)
         self._pager = Pager(source, query, self.report)
         self._doubts = self._pager.doubts
         self._begun = self._logged_at = monotonic()

@@ -151,7 +151,7 @@ def read_state(
     Raises:
         DatabaseProblem: a sync of the account could not write to the database.
     """
-    if not exists() and (dry_run or not endpoint.hashes):
+    if not exists() and (dry_run or not endpoint.policy):
         return SyncState(account=account, salt=new_salt() if endpoint.hashes else b"")
     with opened() as database:
         check_layout(database, account)

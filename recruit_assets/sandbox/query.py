@@ -118,7 +118,8 @@ class Reader:
             if name not in allowed or self._refuses(parameter, value):
                 raise problems.refused_filter(name)
             _check_value(name, bound, value)
-            found.append(Filter(name, bound, value))
+            if name not in self.rules.ignored.get(self.resource.type, ()):
+                found.append(Filter(name, bound, value))
         return found
 
     def _sort(self, value: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ class Rules:
     cursor_paging: set[str] = field(default_factory=set)
     no_counts: set[str] = field(default_factory=set)
     no_date: bool = False  # whether responses have no `Date`
+    ignored: dict[str, set[str]] = field(default_factory=dict)  # filters without effect
     too_long: set[str] = field(default_factory=set)  # lists that fail unless they are filtered
     newest_first: set[str] = field(default_factory=set)  # unless the request has a sort
     control: bool = False

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from starlette.requests import Request
 
+from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.sandbox import Rules, World
 from recruit_assets.sandbox.api import Api
 from recruit_assets.sandbox.invent import build
@@ -172,7 +173,7 @@ class Server:
             "refused": self.refused,
             "seconds": self.last - self.first,
             "busy": process_time() - self.busy,
-            "records": sum(self.world.counts().values()),
+            "records": sum(self.world.count(each.path) for each in ENDPOINTS),
         }
 
 
