@@ -8,6 +8,8 @@ INSTALL := $(BIN)/python $(PIP) -c constraints.txt
 # Each worker starts with neighbours, which share what is slow to make, and helps the others later.
 PYTEST := -m pytest -n auto --dist worksteal
 export DAGSTER_HOME := $(CURDIR)/dagster_home
+# Each process would compile all anew, and pytest rewrite each assertion: half the time of a start.
+export PYTHONDONTWRITEBYTECODE :=
 # The invented company has a folder of its own, so that it never mixes with real data.
 DEMO := DAGSTER_HOME="$(CURDIR)/demo" $(BIN)/python -m recruit_assets.demo
 

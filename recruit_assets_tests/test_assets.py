@@ -240,13 +240,13 @@ def test_an_endpoint_that_was_never_available_has_an_empty_table(project: Projec
 
 
 @pytest.mark.ring(2)
-@pytest.mark.parametrize("kind", ["html", "empty", "list", "null-data", "truncated", "no-id"])
-def test_a_bad_answer_leaves_the_table_as_it_was(project: Project, kind: str) -> None:
+def test_a_bad_answer_leaves_the_table_as_it_was(project: Project) -> None:
+    """`test_complete` shows it of every kind of fault, without a run."""
     project.sync("candidates")
     before = sorted(project.query("FROM recruit.candidates"))
     first = project.sandbox.world.records("candidates")[0]["id"]
     project.sandbox.world.change("candidates", first, {"first-name": "Changed"})
-    project.sandbox.fail("candidates", kind=kind, page=2, times=None)
+    project.sandbox.fail("candidates", kind="list", page=2, times=None)
     said = project.failure("candidates", mode=Mode.full)
     assert said.startswith("candidates, page 2: ")
     assert "The table is unchanged" in said

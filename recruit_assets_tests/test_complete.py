@@ -17,7 +17,9 @@ from recruit_assets.sandbox import Rules, Sandbox, World
 from recruit_assets_tests.conftest import KEY, Project, metadata, served
 from recruit_assets_tests.rings import FULL
 
-FAULTS = ["status", "html", "empty", "truncated", "reset", "garbage", "null-data", "no-id"]
+FAULTS = [
+    "status", "html", "empty", "truncated", "reset", "garbage", "list", "null-data", "no-id",
+]  # fmt: skip
 
 
 def fill(project: Project, path: str, count: int) -> None:

@@ -87,7 +87,7 @@ def test_erased_values_are_gone_from_the_bytes_after_the_run(
     for each in (home, temporary, tmp_path / "data"):
         each.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    rows = sized(200, 500, 30_000)
+    rows = sized(200, 500, 10_000)
     rules = Rules(key=KEY)
     with (
         served(Sandbox(candidates=rows, rules=rules)) as sandbox,

@@ -35,8 +35,8 @@ from recruit_assets_tests.syncing import ASSETS, resources
 
 pytestmark = pytest.mark.ring(2)
 
-KILLS = sized(2, 8, 50)  # an even number
-TABLES = {each.name: each.path for each in ENDPOINTS[:: sized(3, 3, 1)]}
+KILLS = sized(2, 6, 24)  # an even number
+TABLES = {each.name: each.path for each in ENDPOINTS[:: sized(4, 4, 1)]}
 SYNCED = [each for each in ASSETS if each.key.path[-1] in TABLES]
 
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 import duckdb
 import pytest
 
-from recruit_assets import parts
+from recruit_assets import parts, reading
 from recruit_assets.errors import RequestFailed
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
@@ -42,9 +42,12 @@ from recruit_assets_tests.syncing import sync
 
 pytestmark = pytest.mark.ring(2)
 
-RECORDS = 310 * SIZE  # a little more than what is read in one transaction
+LONG = 100  # pages; shorter lists are stored in one transaction
+PAGES = LONG + 10
+RECORDS = PAGES * SIZE
+READ = 70  # pages before the interruption
 LANES = 4
-KILLS = sized(2, 3, 10)
+KILLS = sized(2, 3, 6)
 
 
 def grow(world: World, records: int) -> None:
@@ -55,11 +58,12 @@ def grow(world: World, records: int) -> None:
 
 
 @pytest.fixture
-def broken(project: Project) -> Project:
+def broken(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose first sync of many candidates ended after two thirds of the pages."""
+    monkeypatch.setattr(reading, "MIN_PAGES_TO_DIVIDE", LONG)
     project.settings["concurrency"] = LANES
     grow(project.sandbox.world, RECORDS)
-    interrupt(project, 200)
+    interrupt(project, READ)
     return project
 
 
@@ -88,11 +92,11 @@ def test_what_was_read_before_an_outage_is_stored_and_not_read_again(
     broken: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
     stored = len(current(broken))
-    assert 150 * SIZE < stored < RECORDS
+    assert 50 * SIZE < stored < RECORDS
     assert verdicts(broken) == ["partial", "failed"]
     ((reason,),) = broken.query("SELECT reason FROM recruit_meta.latest")
     assert re.search(
-        r" The next sync goes on: \d\d% since .+ UTC, \d,\d\d\d of 9,300 records\.", reason
+        r" The next sync goes on: \d\d% since .+ UTC, \d,\d\d\d of 3,300 records\.", reason
     )
     with caplog.at_level(logging.INFO):
         result = broken.sync(NAME)
@@ -110,7 +114,7 @@ def test_rows_deleted_before_and_after_the_interruption_are_found(broken: Projec
     broken.sync(NAME)
     world, random = broken.sandbox.world, Random(1)
     remove(world, random.sample(ids(world), 40))
-    interrupt(broken, 200, mode=Mode.full)
+    interrupt(broken, READ, mode=Mode.full)
     before = set(ids(world))
     remove(world, random.sample(ids(world), 40))
     for _ in range(20):
@@ -165,7 +169,7 @@ def test_a_reading_that_no_longer_fits_begins_again_and_says_why(
     assert said in caplog.text
     assert result.report.verdict is Verdict.COMPLETE
     assert current(broken) == listed(broken)
-    assert requests(broken)[0] >= RECORDS / SIZE
+    assert requests(broken)[0] >= PAGES
 
 
 def test_a_sync_that_is_stored_between_two_parts_is_not_undone(broken: Project) -> None:
@@ -178,7 +182,7 @@ def test_a_sync_that_is_stored_between_two_parts_is_not_undone(broken: Project) 
         broken.sync(NAME, mode=Mode.full)
 
     broken.sandbox.before(NAME, sync_all_the_same, page=20)
-    with patch.object(parts, "PART_ROWS", 100 * SIZE):
+    with patch.object(parts, "PART_ROWS", 35 * SIZE):
         result = broken.sync(NAME, mode=Mode.full)
     assert result.report.verdict is Verdict.COMPLETE
     assert current(broken) == listed(broken)
@@ -194,12 +198,12 @@ def test_a_table_that_is_changed_between_two_parts_is_read_again(
 
     broken.sync(NAME)
     broken.sandbox.before(NAME, spoil, page=20)
-    with patch.object(parts, "PART_ROWS", 100 * SIZE):
+    with patch.object(parts, "PART_ROWS", 35 * SIZE):
         result = broken.sync(NAME, mode=Mode.full)
     assert result.report.verdict is Verdict.COMPLETE
     assert current(broken) == listed(broken)
     ((sent,),) = broken.query("SELECT sum(requests) FROM recruit_meta.syncs")
-    before = 201 + LANES  # that were cleared, at most
+    before = READ + 1 + LANES  # that were cleared, at most
     assert len(broken.sandbox.requests) < sent <= len(broken.sandbox.requests) + before
 
 
@@ -207,7 +211,7 @@ def test_values_that_do_not_fit_are_counted_over_all_parts(broken: Project) -> N
     world = broken.sandbox.world
     for id_ in ids(world):
         world.change(NAME, id_, {"connected": "maybe"})
-    with patch.object(parts, "PART_ROWS", 100 * SIZE):
+    with patch.object(parts, "PART_ROWS", 35 * SIZE):
         broken.sync(NAME, mode=Mode.full, refresh_volatile=True)
     ((found,),) = broken.query(
         "SELECT sum(unparsed) FROM recruit_meta.syncs WHERE verdict IN ('partial', 'complete')"
@@ -227,7 +231,7 @@ def read_all(settings: dict[str, Any], database: str, rows: int) -> None:
 
 
 def test_kills_cost_only_what_was_read_since_the_last_part(project: Project) -> None:
-    records, part = sized(12_000, 12_000, 200_000), sized(1_000, 1_000, 5_000)
+    records, part = sized(12_000, 12_000, 60_000), sized(1_000, 1_000, 2_500)
     world, sandbox, random = project.sandbox.world, project.sandbox, Random(2)
     grow(world, records)
     processes = multiprocessing.get_context("forkserver")

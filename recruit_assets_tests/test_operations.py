@@ -7,15 +7,13 @@ import sys
 from configparser import ConfigParser
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import click
 import dagster as dg
 import pytest
 import yaml  # type: ignore[import-untyped]
-from dagster._cli import create_dagster_cli
-from dagster._daemon.cli import create_dagster_daemon_cli
-from dagster_webserver.cli import create_dagster_webserver_cli
 
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import Sandbox
@@ -28,17 +26,18 @@ BLOCKS = dict(re.findall(r"```\w+ ([\w.-]+)\n(.+?)```", PAGE, re.DOTALL))
 UNITS = [name for name in BLOCKS if name.endswith(".service")]
 FOLDER = "/srv/recruit-assets"
 NAMES = ("candidates", "departments", "job_applications")
-PROGRAMS: dict[str, Any] = {
-    "dagster": create_dagster_cli,
-    "dagster-daemon": create_dagster_daemon_cli,
-    "dagster-webserver": create_dagster_webserver_cli,
+# Where they are; the webserver takes a second to import, so only where it is needed.
+PROGRAMS = {
+    "dagster": "dagster._cli:create_dagster_cli",
+    "dagster-daemon": "dagster._daemon.cli:create_dagster_daemon_cli",
+    "dagster-webserver": "dagster_webserver.cli:create_dagster_webserver_cli",
 }
 
 
 def options(command: str) -> dict[str, Any]:
     """The options of a command, as Dagster parses them."""
     program, *words = shlex.split(command)
-    found: Any = PROGRAMS[program]()
+    found: Any = resolve_name(PROGRAMS[program])()
     while isinstance(found, click.Group):
         name, *words = words
         found = found.commands[name]

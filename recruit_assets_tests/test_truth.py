@@ -32,7 +32,7 @@ from recruit_assets_tests.conftest import BY_NAME, KEY, settings_for
 from recruit_assets_tests.rings import sized
 from recruit_assets_tests.syncing import sync
 
-WORLDS, PARTS = sized(4, 32, 1_000), sized(1, 2, 8)  # parts can run side by side
+WORLDS, PARTS = sized(4, 20, 400), sized(1, 2, 8)  # parts can run side by side
 ENDPOINT = BY_NAME["job_applications"]
 PATH = ENDPOINT.path
 LOG = logging.getLogger("truth")

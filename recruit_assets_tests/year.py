@@ -31,7 +31,7 @@ from recruit_assets_tests.rings import sized
 from recruit_assets_tests.syncing import sync
 
 KEY = "k3y-of-the-year"
-WEEKS = sized(12, 12, 52)  # after the last, all lists are read whole
+WEEKS = sized(8, 8, 52)  # after the last, all lists are read whole
 EVENTS = 140  # a week
 WEEKLY = ("jobs", "stages", "job_applications", "job_offers")  # all others in the last week
 EVERYTHING = tuple(endpoint.name for endpoint in ENDPOINTS)

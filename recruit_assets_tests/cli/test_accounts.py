@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from recruit_assets.cli.main import main
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.environment import account_names, account_problems
@@ -24,10 +25,10 @@ Typed = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def typed(sandbox: Sandbox, tmp_path: Path) -> Iterator[Typed]:
-    """Runs the command on two accounts, each in front of an API of its own."""
+def accounts(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two accounts in the environment, each in front of an API of its own."""
     with served(Sandbox(5, rules=Rules(key=OTHER))) as other:
-        env = environment(
+        exported = environment(
             sandbox,
             tmp_path,
             RECRUIT_API_KEY="",
@@ -37,21 +38,41 @@ def typed(sandbox: Sandbox, tmp_path: Path) -> Iterator[Typed]:
             RECRUIT_GLOBEX_API_KEY=OTHER,
             RECRUIT_GLOBEX_API_BASE_URL=other.base_url,
         )
+        for name in os.environ.keys() - exported.keys():
+            monkeypatch.delenv(name)
+        for name, value in exported.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        yield
 
-        def run(*words: str, account: str = "", **variables: str) -> tuple[int, str]:
-            ended = subprocess.run(
-                [COMMAND, *words, *(["--account", account] if account else [])],
-                cwd=tmp_path,
-                env=env | variables,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            said = ended.stdout + ended.stderr
-            assert KEY not in said
-            return ended.returncode, " ".join(said.split())
 
-        yield run
+@pytest.fixture
+def typed(accounts: None, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Runs the command for an account."""
+
+    def run(*words: str, account: str = "") -> tuple[int, str]:
+        try:
+            code = main([*words, *(["--account", account] if account else [])])
+        except SystemExit as refused:
+            code = int(refused.code or 0)
+        said = "".join(capsys.readouterr())
+        assert KEY not in said
+        return code, " ".join(said.split())
+
+    return run
+
+
+def synced(select: str) -> tuple[int, str]:
+    """Sync assets of acme, in a process that loads the definitions of these accounts."""
+    ended = subprocess.run(
+        [COMMAND, "sync", "--select", select, "--account", "acme"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = ended.stdout + ended.stderr
+    assert KEY not in said
+    return ended.returncode, " ".join(said.split())
 
 
 def tables(path: Path) -> list[str]:
@@ -63,7 +84,9 @@ def tables(path: Path) -> list[str]:
 
 
 @pytest.mark.ring(2)
-def test_the_commands_take_an_account(typed: Typed, tmp_path: Path) -> None:
+def test_the_commands_take_an_account(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, said = typed("sync")
     assert code == 2
     assert "There are several accounts: choose with --account one of acme, globex." in said
@@ -71,18 +94,19 @@ def test_the_commands_take_an_account(typed: Typed, tmp_path: Path) -> None:
     assert code == 2
     assert "RECRUIT_ACCOUNTS does not name the account initech: it names acme, globex." in said
 
-    code, said = typed("sync", "--select", "jobs, acme/users,group:forms", account="acme")
+    code, said = synced("jobs, acme/users,group:forms")
     assert (code, said[:5]) == (0, "table")
     forms = {each.name for each in ENDPOINTS if each.group == "forms"}
     assert set(tables(tmp_path / "acme.duckdb")) == {"jobs", "users", *forms} != {"jobs", "users"}
-    code, said = typed("sync", "--select", "globex/jobs", account="acme")
+    code, said = synced("globex/jobs")
     assert code == 1
     assert "--select globex/jobs: globex/jobs matches no asset of the account" in said
     assert not (tmp_path / "globex.duckdb").exists()
 
     code, said = typed("status", account="globex")
     assert "There is no globex.duckdb yet" in said
-    code, said = typed("doctor", account="globex", RECRUIT_GLOBEX_API_KEI="x")
+    monkeypatch.setenv("RECRUIT_GLOBEX_API_KEI", "x")
+    code, said = typed("doctor", account="globex")
     assert code == 1
     assert "RECRUIT_GLOBEX_API_KEI is not a setting" in said
     assert "did you mean RECRUIT_GLOBEX_API_KEY?" in said

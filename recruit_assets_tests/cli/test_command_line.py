@@ -105,44 +105,19 @@ def test_what_a_command_loads(
     assert last.endswith(f"The tables are in {tmp_path / 'cli.duckdb'}.")
 
 
+@FULL  # `test_build` shows the sentences, without a process
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"RECRUIT_API_KEY": ""}, "RECRUIT_API_KEY is empty: export it or set it in .env"),
-        pytest.param(
-            {"RECRUIT_API_KEY": "wrong"},
-            "The API rejects the key. Check RECRUIT_API_KEY",
-            marks=FULL,
-        ),
-        pytest.param(
-            {"RECRUIT_API_CONCURRENCY": "many"},
-            "RECRUIT_API_CONCURRENCY is 'many': set it to",
-            marks=FULL,
-        ),
-        pytest.param({"RECRUIT_API_KEY": " "}, "RECRUIT_API_KEY is empty", marks=FULL),
-        pytest.param(
-            {"RECRUIT_API_VERSION": "20200101"},
-            "set RECRUIT_API_VERSION to one that it names",
-            marks=FULL,
-        ),
-        pytest.param(
-            {"RECRUIT_API_BASE_URL": "http://api.example.com/v1/"},
-            "be sent unencrypted",
-            marks=FULL,
-        ),
-        pytest.param(
-            {"RECRUIT_API_BASE_URL": "http://127.0.0.1:9/v1/"},
-            "could not reach 127.0.0.1:9",
-            marks=FULL,
-        ),
-        pytest.param(
-            {"RECRUIT_API_AUTH_HEADER": "x-key"},
-            "RECRUIT_API_AUTH_HEADER and RECRUIT_API_AUTH",
-            marks=FULL,
-        ),
-        pytest.param(
-            {"RECRUIT_DATABASE": "no/such/folder/x.duckdb"}, "There is no folder", marks=FULL
-        ),
+        ({"RECRUIT_API_KEY": "wrong"}, "The API rejects the key. Check RECRUIT_API_KEY"),
+        ({"RECRUIT_API_CONCURRENCY": "many"}, "RECRUIT_API_CONCURRENCY is 'many': set it to"),
+        ({"RECRUIT_API_KEY": " "}, "RECRUIT_API_KEY is empty"),
+        ({"RECRUIT_API_VERSION": "20200101"}, "set RECRUIT_API_VERSION to one that it names"),
+        ({"RECRUIT_API_BASE_URL": "http://api.example.com/v1/"}, "be sent unencrypted"),
+        ({"RECRUIT_API_BASE_URL": "http://127.0.0.1:9/v1/"}, "could not reach 127.0.0.1:9"),
+        ({"RECRUIT_API_AUTH_HEADER": "x-key"}, "RECRUIT_API_AUTH_HEADER and RECRUIT_API_AUTH"),
+        ({"RECRUIT_DATABASE": "no/such/folder/x.duckdb"}, "There is no folder"),
     ],
 )
 def test_a_bad_setting_is_a_sentence_and_writes_nothing(

@@ -194,7 +194,8 @@ class SimulatedSource:
         since = round((query.since - BEGINNING).total_seconds()) if query.since else 0
         size = query.size or self.page_size
         ids, total = world.page(number, size, since)
-        records = [Record(str(id_), {"updated-at": time_of(world.changed[id_])}) for id_ in ids]
+        changed = world.changed
+        records = [Record(str(id_), {"updated-at": time_of(changed[id_])}) for id_ in ids]
         meta = {"record-count": total, "page-count": -(-total // size)}
         more = {"next": f"?page[number]={number + 1}"} if number * size < total else {}
         self.clocks.compare()

@@ -162,8 +162,10 @@ class LivingList:
 
     def page(self, number: int, size: int, since: int) -> tuple[list[int], int]:
         """Return the ids on a page, and how many records the whole list has."""
-        found = {i: changed for i, changed in self.versions().items() if changed >= since}
-        ids = sorted(found, key=lambda id_: (found[id_] if since else 0, id_))
+        found = self.versions()
+        ids = sorted(found)
+        if since:
+            ids = sorted((i for i in ids if found[i] >= since), key=found.__getitem__)
         is_torn = self.random.random() < self.nature.torn
         counted = self._counts.get(since, len(ids)) if is_torn else len(ids)
         self._counts[since] = len(ids)

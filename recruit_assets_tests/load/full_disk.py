@@ -1,17 +1,21 @@
-"""What happens on a full disk: a program for `test_full_disk`, which has mounted a small one.
+"""What happens on a full disk: a program for `test_full_disk`, in a namespace where it may mount.
 
-Its arguments are the name of a phase, the folder of the disk, the database, and the settings of
-the API in JSON. It prints what it found, a line of JSON each.
+Its arguments are a folder, the settings of the API and, by phase, which of its folders is a small
+disk, both in JSON. It prints what it found, a line of JSON each. Each phase has a fork of its own,
+with a disk of its own, because to import this project takes longer than a phase.
 """
 
 import json
 import logging
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any
@@ -31,6 +35,7 @@ from recruit_assets.marts.report import write
 from recruit_assets.options import Mode, Options
 from recruit_assets_tests.syncing import sync
 
+MOUNT = ("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs")
 PLAIN = {"force_compression": "uncompressed"}
 STEP = 128 << 10  # bytes
 
@@ -192,7 +197,23 @@ PHASES: dict[str, Callable[[Disk], Iterator[Found]]] = {
 }
 
 
+def happen(phase: str, full: str, folder: Path, api: dict[str, Any]) -> None:
+    """Let a phase happen in a folder, of which a part is a small disk."""
+    parts = {name: folder / phase / name for name in ("database", "temporary")}
+    for part in parts.values():
+        part.mkdir(parents=True)
+    subprocess.run([*MOUNT, parts[full]], check=True)
+    os.environ["TMPDIR"], tempfile.tempdir = str(parts["temporary"]), None
+    for found in PHASES[phase](Disk(parts[full], parts["database"] / "x.duckdb", api)):
+        sys.stdout.write(json.dumps([phase, asdict(found)]) + "\n")
+
+
 if __name__ == "__main__":
-    phase, folder, database, api = sys.argv[1:]
-    for found in PHASES[phase](Disk(Path(folder), Path(database), json.loads(api))):
-        sys.stdout.write(json.dumps(asdict(found)) + "\n")
+    folder, api, disks = sys.argv[1:]
+    for phase, full in json.loads(disks).items():
+        arguments = phase, full, Path(folder), json.loads(api)
+        process = get_context("fork").Process(target=happen, args=arguments)
+        process.start()
+        process.join()
+        if process.exitcode:
+            sys.exit(phase)

@@ -15,7 +15,7 @@ from typing import Any
 
 from recruit_assets.sandbox import Rules, Sandbox, World
 from recruit_assets.sandbox.times import NOW
-from recruit_assets_tests.year import EVERYTHING, KEY, Year, sync_all
+from recruit_assets_tests.year import EVERYTHING, KEY, WEEKLY, Year, sync_all
 
 WEEKS = 6
 TYPES = ("Inbox", "In process", "In process", "In process", "Hired")
@@ -237,5 +237,6 @@ def live_cases(path: Path) -> Year:
         for number, happen in enumerate(cases.weeks):
             happen()
             cases.at(7 * number)
-            log += sync_all(cases.sandbox, path, number, cases.now, EVERYTHING)
+            names = WEEKLY if number < WEEKS else EVERYTHING
+            log += sync_all(cases.sandbox, path, number, cases.now, names)
     return Year(path, log)
