@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Self
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -72,6 +73,11 @@ class SettingFields(BaseModel):
         "What to keep of a row whose record was deleted: `erase` its personal columns, `keep` all, "
         "or `drop` the row",
     )
+    time_zone: str = _setting(
+        "TIME_ZONE",
+        "UTC",
+        "Time zone of the months and days in the marts and the report, such as `Europe/Stockholm`",
+    )
     column_policy: dict[str, Any] = _setting(
         "COLUMN_POLICY",
         {},
@@ -107,6 +113,13 @@ class SettingFields(BaseModel):
         if number < 0:
             raise ValueError("write a whole number of 0 or more")
         return number
+
+    @field_validator("time_zone")
+    @classmethod
+    def _check_time_zone(cls, name: str) -> str:
+        if name not in available_timezones() - {"localtime"}:  # which is not the same everywhere
+            raise ValueError("write the name of a time zone, such as Europe/Stockholm")
+        return name
 
     @field_validator("owners")
     @classmethod

@@ -71,6 +71,12 @@ class Settings(SettingFields):
         """Return the address for failures from the environment; empty if it is not set."""
         return os.environ.get(self.failure_webhook_variable, "").strip()
 
+    @property
+    def time_zone_problems(self) -> list[str]:
+        """Return a sentence if the time zone of the environment could not be used."""
+        name = self._names.get("time_zone")
+        return [each for each in self._wrong if name and each.startswith(f"{name} is ")]
+
     def policy_problems(self, endpoints: Iterable[Endpoint]) -> list[str]:
         """Return one sentence for each problem of the column policy, given all endpoints."""
         return self._wrong_policy or policy_problems(self.column_policy, endpoints)

@@ -25,7 +25,7 @@
 --   SELECT date_trunc('month', day)::DATE AS label, sum(active) AS value
 --   FROM recruit_marts.pipeline_daily WHERE day = last_day(day) GROUP BY day ORDER BY day
 -- Columns:
---   day: The day, from midnight to midnight (UTC)
+--   day: The day, from midnight to midnight in the time zone of RECRUIT_TIME_ZONE
 --   department_id: Id in recruit.departments of the department of the stage's job
 --   department: Its name; No department, or Not known, as in recruit_marts.applications
 --   stage_group: Group of the stages, as in recruit_marts.stage_spells, but not Hired; null for
