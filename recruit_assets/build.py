@@ -154,6 +154,8 @@ def _resources(
         database=settings.database,
         account=account.name,
         setting_names=settings.names,
+        time_zone=settings.time_zone,
+        time_zone_problems=settings.time_zone_problems,
         read_copy=settings.read_copy,
         read_copy_personal=settings.read_copy_personal,
         read_copy_columns=published if settings.read_copy else {},

@@ -5,13 +5,17 @@ is wrong, none is replaced.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from recruit_assets.account import Account
+from recruit_assets.errors import BadSetting
 from recruit_assets.load.layout import check_layout
 from recruit_assets.load.schema import SCHEMA
+from recruit_assets.load.sql import literal
 from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
 from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
 from recruit_assets.marts.mart import MARTS, Mart, marts_of
@@ -113,14 +117,13 @@ def _build_marts(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         """Build the chosen marts; if one of them is wrong, replace none."""
-        duckdb: RecruitDatabase = getattr(context.resources, account.database)
+        resource: RecruitDatabase = getattr(context.resources, account.database)
         chosen = {key: mart for key, mart in by_key.items() if key in context.selected_asset_keys}
         checks = context.selected_asset_check_keys
         asked = {key.asset_key for key in checks} - chosen.keys()
-        with as_dagster_failure(), duckdb.get_connection() as database:
-            check_layout(database, duckdb.account)
+        with as_dagster_failure(), _opened(resource) as database:
             inspected = {key: inspect(database, by_key[key]) for key in asked}
-            rules = read_rules(rules_path(duckdb.database))
+            rules = read_rules(rules_path(resource.database))
             built = dict(zip(chosen, build(database, chosen.values(), rules), strict=True))
             wrong = [each for each in built.values() if each.wrong]
             charts = {k: query_chart(database, m) for k, m in chosen.items() if not wrong}
@@ -139,18 +142,32 @@ def _build_report(account: Account, spec: dg.AssetSpec) -> dg.AssetsDefinition:
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         """Write the page next to the database; replace the old page once the new is complete."""
-        duckdb: RecruitDatabase = getattr(context.resources, account.database)
-        with as_dagster_failure(), duckdb.get_connection() as database:
-            check_layout(database, duckdb.account)
+        resource: RecruitDatabase = getattr(context.resources, account.database)
+        with as_dagster_failure(), _opened(resource) as database:
             contents = gather(database)
         with as_dagster_failure():
-            path = write(render(contents), report_path(duckdb.database))
+            path = write(render(contents), report_path(resource.database))
         context.log.info(f"The hiring report is in {path}.")
         return dg.MaterializeResult(
             metadata={"path": dg.MetadataValue.path(path), "size_bytes": path.stat().st_size}
         )
 
     return report
+
+
+@contextmanager
+def _opened(resource: RecruitDatabase) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the account's database for marts, with days in its time zone.
+
+    Raises:
+        BadSetting: the time zone is not known.
+    """
+    if resource.time_zone_problems:
+        raise BadSetting(*resource.time_zone_problems)
+    with resource.get_connection() as database:
+        check_layout(database, resource.account)
+        database.execute(f"SET TimeZone = {literal(resource.time_zone)}")
+        yield database
 
 
 def check_results(

@@ -164,6 +164,10 @@ class RecruitDatabase(DuckDBResource):
     setting_names: dict[str, str] = Field(
         default={}, description="Names of settings in messages, by environment variable"
     )
+    time_zone: str = _setting("time_zone")
+    time_zone_problems: list[str] = Field(
+        default=[], description="Why that is not the time zone that was set; any fails the marts"
+    )
     read_copy: str = _setting("read_copy")
     read_copy_personal: bool = _setting("read_copy_personal")
     read_copy_columns: dict[str, list[str]] = Field(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Self
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -82,6 +83,11 @@ class SettingFields(BaseModel):
         "What to keep of a row whose record was deleted: `erase` its personal columns, `keep` all, "
         "or `drop` the row",
     )
+    time_zone: str = _setting(
+        "TIME_ZONE",
+        "UTC",
+        "Time zone of the months and days in the marts and the report, such as `Europe/Stockholm`",
+    )
     column_policy: dict[str, Any] = _setting(
         "COLUMN_POLICY",
         {},
@@ -124,6 +130,13 @@ class SettingFields(BaseModel):
         if not set(names) <= set(MORE_NAMES):
             raise ValueError(f"write a list of some of {', '.join(MORE_NAMES)}")
         return list(dict.fromkeys(names))
+
+    @field_validator("time_zone")
+    @classmethod
+    def _check_time_zone(cls, name: str) -> str:
+        if name not in available_timezones() - {"localtime"}:  # which is not the same everywhere
+            raise ValueError("write the name of a time zone, such as Europe/Stockholm")
+        return name
 
     @field_validator("owners")
     @classmethod

@@ -79,6 +79,12 @@ class Settings(SettingFields):
         named = [each for each in MORE_ENDPOINTS if each.name in self.more_endpoints]
         return [*ENDPOINTS, *named]
 
+    @property
+    def time_zone_problems(self) -> list[str]:
+        """Return a sentence if the time zone of the environment could not be used."""
+        name = self._names.get("time_zone")
+        return [each for each in self._wrong if name and each.startswith(f"{name} is ")]
+
     def policy_problems(self, own: Iterable[Endpoint] = ()) -> list[str]:
         """Return one sentence for each problem of the column policy.
 

@@ -138,6 +138,8 @@ def parsed(variable: Variable, text: str) -> Any:
     if variable.field in ("requests_per_10s", "concurrency"):
         # Pydantic would also accept 4.0 and 1_000.
         value = text.strip() if re.fullmatch(r"[0-9]+", text.strip()) else None
+    elif variable.field == "time_zone":
+        value = text.strip()
     elif variable.field in ("deleted_rows", "read_copy_personal", "rolling"):
         value = text.strip().lower()
     try:
@@ -151,6 +153,7 @@ def parsed(variable: Variable, text: str) -> Any:
         "rolling": f"set it to one of {ways}",
         "read_copy_personal": "set it to true or false",
         "more_endpoints": f"name some of {', '.join(MORE_NAMES)}, separated by commas",
+        "time_zone": "set it to the name of a time zone, such as Europe/Stockholm",
         "owners": "write an e-mail address or team:name, or several separated by commas",
     }
     rest = advice.get(variable.field, f"set it to a whole number, such as {variable.default}")

@@ -395,6 +395,7 @@ WRONG = {
     "RECRUIT_API_REQUESTS_PER_10S": ("-1", "RECRUIT_API_REQUESTS_PER_10S is '-1': set it to"),
     "RECRUIT_DELETED_ROWS": ("burn", "RECRUIT_DELETED_ROWS is 'burn': set it to one of erase,"),
     "RECRUIT_MORE_ENDPOINTS": ("files", "RECRUIT_MORE_ENDPOINTS is 'files': name some of"),
+    "RECRUIT_TIME_ZONE": ("Sweden", "RECRUIT_TIME_ZONE is 'Sweden': set it to the name of a time"),
     "RECRUIT_OWNERS": ("bad", "RECRUIT_OWNERS is 'bad': write an e-mail address or team:name"),
     "RECRUIT_API_KEY": ("", "RECRUIT_API_KEY is empty: export it or set it in .env"),
     "RECRUIT_API_BASE_URL": ("", "RECRUIT_API_BASE_URL is empty: set it to"),
@@ -418,6 +419,32 @@ def test_a_wrong_setting_loads_and_fails_the_run_in_one_sentence(
     assert sentence in str(raised.value.__cause__)
     assert sandbox.requests == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.ring(2)
+def test_marts_are_not_built_in_another_time_zone_than_was_meant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECRUIT_TIME_ZONE", "Europe/Atlantis")
+    said = failure(build_defs(), "build_marts")
+    advice = "set it to the name of a time zone, such as Europe/Stockholm."
+    assert said == f"RECRUIT_TIME_ZONE is 'Europe/Atlantis': {advice}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_account_has_its_own_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECRUIT_ACCOUNTS", "acme,globex,initech")
+    monkeypatch.setenv("RECRUIT_TIME_ZONE", "Europe/Stockholm")
+    monkeypatch.setenv("RECRUIT_ACME_TIME_ZONE", " America/St_Johns ")
+    monkeypatch.setenv("RECRUIT_INITECH_TIME_ZONE", "here")
+    acme, globex, initech = map(Settings.from_environment, ("acme", "globex", "initech"))
+    assert (acme.time_zone, globex.time_zone) == ("America/St_Johns", "Europe/Stockholm")
+    database = (build_defs(acme).resources or {})["recruit_database"]
+    assert isinstance(database, RecruitDatabase)
+    assert database.time_zone == "America/St_Johns"
+    (problem,) = initech.time_zone_problems
+    assert problem.startswith("RECRUIT_INITECH_TIME_ZONE is 'here': set it to the name")
 
 
 UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {  # what a sync of fields says of each

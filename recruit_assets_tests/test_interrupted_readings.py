@@ -47,7 +47,7 @@ PAGES = LONG + 10
 RECORDS = PAGES * SIZE
 READ = 70  # pages before the interruption
 LANES = 4
-KILLS = sized(2, 3, 6)
+KILLS = sized(2, 3, 10)
 
 
 def grow(world: World, records: int) -> None:
@@ -231,7 +231,7 @@ def read_all(settings: dict[str, Any], database: str, rows: int) -> None:
 
 
 def test_kills_cost_only_what_was_read_since_the_last_part(project: Project) -> None:
-    records, part = sized(12_000, 12_000, 60_000), sized(1_000, 1_000, 2_500)
+    records, part = sized(12_000, 12_000, 200_000), sized(1_000, 1_000, 5_000)
     world, sandbox, random = project.sandbox.world, project.sandbox, Random(2)
     grow(world, records)
     processes = multiprocessing.get_context("forkserver")

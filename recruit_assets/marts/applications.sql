@@ -7,6 +7,7 @@
 -- added them), internal (an employee applied), career site or job board (they came from the
 -- company's site, or another one), direct. `source` is the site that the application names, else the
 -- one that the candidate names; all spellings of a site are one.
+-- Months and days in all marts are those of the time zone of RECRUIT_TIME_ZONE.
 -- Caveats: deleted applications stay, without personal data, so that the numbers of past months do
 -- not change when people are erased (except with RECRUIT_DELETED_ROWS=drop). A duration whose end is
 -- before its start is null, here and in the other marts. `as_of` is when the last sync that read the

@@ -17,7 +17,7 @@
 --   ORDER BY month
 -- Columns:
 --   level: What the row is for: company, month, department or stage
---   month: First day of the month of the score (UTC), if the level is month; null if not scored
+--   month: First day of the month of the score, if the level is month; null if not scored
 --   is_whole_month: Whether the month is over as of the last reading, and is not the one of the first
 --     score; null if the level is not month
 --   department: Department of the job applied for, if the level is department

@@ -26,7 +26,7 @@
 --   recruit_marts.funnel WHERE level = 'company') ORDER BY position
 -- Columns:
 --   level: What the row is for: company, month, department, job or source_type
---   month: First day of the month of applying (UTC), if the level is month; null if that is not known
+--   month: First day of the month of applying, if the level is month; null if that is not known
 --   is_whole_month: Whether the month is over as of the last reading, and is not the one of the first
 --     application; null if the level is not month
 --   department: Department, if the level is department

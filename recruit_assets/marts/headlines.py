@@ -18,6 +18,8 @@ from recruit_assets.marts.gaps import Gaps
 
 _LAST = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
 
+_ZONE = "SELECT current_setting('TimeZone') AS zone"
+
 
 @dataclass(frozen=True)
 class Period:
@@ -64,7 +66,8 @@ def gather_headlines(
             numbers[headline["title"]] = _number(
                 database, headline, period, earlier if compared else None
             )
-    return Headlines(numbers, _about(period, earlier, known))
+    zone = ask(database, _ZONE)[0]["zone"]
+    return Headlines(numbers, _about(period, earlier, known, zone))
 
 
 def _number(
@@ -102,8 +105,8 @@ def _covers(known: Mapping[str, datetime], needs: Sequence[str], period: Period)
     return all(name in known and known[name].date() <= period.since for name in needs)
 
 
-def _about(period: Period, earlier: Period, known: Mapping[str, datetime]) -> str:
-    said = f"Numbers at the top: {period.words}, whole months (UTC), unless they are of now."
+def _about(period: Period, earlier: Period, known: Mapping[str, datetime], zone: str) -> str:
+    said = f"Numbers at the top: {period.words}, whole months ({zone}), unless they are of now."
     first = known.get("job_applications")
     if first is None or first.date() <= earlier.since:
         return said

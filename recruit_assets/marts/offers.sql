@@ -23,7 +23,7 @@
 --   department: Department of the job, if the level is department
 --   job_id: Id in recruit.jobs, if the level is job
 --   job: Title of the job, if the level is job
---   month: First day of the month of sending (UTC), if the level is month; null if not sent
+--   month: First day of the month of sending, if the level is month; null if not sent
 --   offers: Offers, drafts included
 --   sent: Those that were sent, or answered
 --   accepted: Those that were accepted

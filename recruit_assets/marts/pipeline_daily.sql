@@ -25,7 +25,7 @@
 --   SELECT date_trunc('month', day)::DATE AS label, sum(active) AS value
 --   FROM recruit_marts.pipeline_daily WHERE day = last_day(day) GROUP BY day ORDER BY day
 -- Columns:
---   day: The day, from midnight to midnight (UTC)
+--   day: The day, from midnight to midnight in the time zone of RECRUIT_TIME_ZONE
 --   department_id: Id in recruit.departments of the department of the stage's job
 --   department: Its name; No department, or Not known, as in recruit_marts.applications
 --   stage_group: Group of the stages, as in recruit_marts.stage_spells, but not Hired; null for
@@ -54,14 +54,26 @@ days AS (
     FROM known
     CROSS JOIN (SELECT max(as_of)::DATE AS last_day FROM recruit_marts.applications)
 ),
-stays AS (
+stages AS (
     SELECT
-        s.*,
-        s.stage_type <> 'Hired' AS is_inside,
-        row(j.department_id, name_of('department', d.name, j.department_id, j.id), s.stage_group) AS place
-    FROM recruit_marts.stage_spells AS s
-    LEFT JOIN recruit.jobs AS j ON j.id = s.job_id
+        g.stage_id,
+        g.stage_type <> 'Hired' AS is_inside,
+        j.department_id,
+        name_of('department', d.name, j.department_id, j.id) AS department,
+        g.stage_group,
+        -- A number for each department and group of stages.
+        dense_rank() OVER (ORDER BY j.department_id, department, g.stage_group) AS place
+    FROM recruit_marts.stage_groups AS g
+    LEFT JOIN recruit.jobs AS j ON j.id = g.job_id
     LEFT JOIN recruit.departments AS d ON d.id = j.department_id
+),
+places AS (
+    SELECT DISTINCT place, department_id, department, stage_group FROM stages
+),
+stays AS (
+    SELECT s.*, g.place, g.is_inside
+    FROM recruit_marts.stage_spells AS s
+    LEFT JOIN stages AS g USING (stage_id)
     -- One that was moved after it was rejected never was in that stage of the pipeline.
     WHERE coalesce(s.left_at >= s.entered_at, true)
 ),
@@ -117,9 +129,9 @@ flows AS (
 )
 SELECT
     day,
-    place[1] AS department_id,
-    place[2] AS department,
-    place[3] AS stage_group,
+    department_id,
+    department,
+    stage_group,
     (sum(entered - left_forward - left_otherwise - rejected - gone - hired) OVER (
         PARTITION BY place ORDER BY day
     ))::BIGINT AS active,
@@ -130,5 +142,6 @@ SELECT
     gone,
     hired
 FROM flows
+JOIN places USING (place)
 QUALIFY day > first_day
 ORDER BY ALL

@@ -23,7 +23,7 @@
 --     type, in a month)
 --   source_type: Type of source, as defined in recruit_marts.applications; null if that is not known
 --   source: The site, if the level is not source_type; null for applications without one
---   month: First day of the month of applying (UTC), if the level is month; null if that is not known
+--   month: First day of the month of applying, if the level is month; null if that is not known
 --   is_whole_month: Whether the month is over as of the last reading, and is not the one of the first
 --     application; null if the level is not month
 --   applications: Applications from there

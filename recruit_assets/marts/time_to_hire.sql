@@ -18,7 +18,7 @@
 --   department: Department, if the level is department
 --   job_id: Id in recruit.jobs, if the level is job
 --   job: Title of the job, if the level is job
---   month: First day of the month of the hire (UTC), if the level is month
+--   month: First day of the month of the hire, if the level is month
 --   is_whole_month: Whether the month is over as of the last reading, and is not the one in which the
 --     first application was made; null if the level is not month
 --   hires: Applications that are hired

@@ -49,11 +49,14 @@ class Answers:
         return self.query(f"FROM recruit_marts.{name}")
 
 
-def answer(path: Path, instance: dg.DagsterInstance, *, raises: bool = True) -> Answers:
+def answer(
+    path: Path, instance: dg.DagsterInstance, *, raises: bool = True, time_zone: str = "UTC"
+) -> Answers:
     """Make the marts and the report of a database, in a real run."""
+    database = RecruitDatabase(database=str(path), wait_seconds=0.1, time_zone=time_zone)
     result = dg.materialize(
         MART_ASSETS,
-        resources=resources(RecruitDatabase(database=str(path), wait_seconds=0.1)),
+        resources=resources(database),
         instance=instance,
         raise_on_error=raises,
     )

@@ -1,15 +1,20 @@
 """Each mart equals what plain Python makes of the log of a simulated company, to the number.
 
-There are two: one lives a year by chance, and the other six weeks of what could mislead.
+There are two: one lives a year by chance, and the other six weeks of what could mislead. The first
+is also counted in the days of another time zone.
 """
 
 from collections.abc import Callable
+from pathlib import Path
+from shutil import copy
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import dagster as dg
 import pytest
 
-from recruit_assets_tests.marts import truths
-from recruit_assets_tests.marts.conftest import Answers
+from recruit_assets_tests.marts import truths, truths_of_stages
+from recruit_assets_tests.marts.conftest import Answers, answer
 from recruit_assets_tests.marts.truth import Company, Record
 from recruit_assets_tests.year import Year
 
@@ -17,15 +22,16 @@ pytestmark = pytest.mark.ring(2)
 
 
 TRUTHS = (
-    truths.applications, truths.stage_groups, truths.stage_spells, truths.funnel,
-    truths.time_to_hire, truths.source_of_hire, truths.rejections, truths.offers,
-    truths.candidate_nps, truths.stuck_applications, truths.recruiter_load, truths.pipeline_daily,
-    truths.job_health,
+    truths.applications, truths.time_to_hire, truths.source_of_hire, truths.rejections,
+    truths.offers, truths.candidate_nps, truths.stuck_applications, truths.recruiter_load,
+    truths.job_health, truths_of_stages.stage_groups, truths_of_stages.stage_spells,
+    truths_of_stages.funnel, truths_of_stages.pipeline_daily,
 )  # fmt: skip
+ELSEWHERE = "America/St_Johns"
 Known = tuple[Company, Answers]
 
 
-@pytest.fixture(scope="module", params=["year", "cases"])
+@pytest.fixture(scope="module", params=["year", "cases", "elsewhere"])
 def known(request: pytest.FixtureRequest) -> Known:
     """What is true of a company, and what is answered."""
     found: Known = request.getfixturevalue(f"known_{request.param}")
@@ -40,6 +46,18 @@ def known_year(year: Year, answers: Answers) -> Known:
 @pytest.fixture(scope="module")
 def known_cases(cases: Year, case_answers: Answers) -> Known:
     return Company(cases), case_answers
+
+
+@pytest.fixture(scope="module")
+def known_elsewhere(
+    year: Year,
+    answers: Answers,
+    instance: dg.DagsterInstance,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Known:
+    """The year where it begins half a day earlier, and the clocks do not stay as they are."""
+    path = Path(copy(answers.path, tmp_path_factory.mktemp("elsewhere")))
+    return Company(year, ZoneInfo(ELSEWHERE)), answer(path, instance, time_zone=ELSEWHERE)
 
 
 def near(value: Any) -> Any:

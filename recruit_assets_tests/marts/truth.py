@@ -6,7 +6,7 @@ headers, and computed again here: no SQL, none of the project's code. `truths` h
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, tzinfo
 from math import inf
 from statistics import median
 from typing import Any
@@ -54,10 +54,6 @@ def ninetieth(values: Iterable[float | None]) -> float | None:
     return found[below] + (found[above] - found[below]) * (place - below) if found else None
 
 
-def month(moment: datetime | None) -> Any:
-    return moment.date().replace(day=1) if moment else None
-
-
 def target(record: Record, name: str) -> Any:
     related = record["relationships"][name]
     return related["id"] if related else None
@@ -99,7 +95,8 @@ def end(stay: Record, after: Record | None) -> None:
 class Company:
     """The log, read as the marts' headers say it is to be read."""
 
-    def __init__(self, year: Year) -> None:
+    def __init__(self, year: Year, zone: tzinfo = UTC) -> None:
+        self.zone = zone
         # What is gone stays known as it was seen last.
         self.records = {
             name.replace("_", "-"): {
@@ -113,7 +110,7 @@ class Company:
         }
         readings = year.syncs("job_applications")
         self.known_since = next(seen.at for seen in readings if seen.complete)
-        self.as_of = self.today = year.end
+        self.as_of = year.end
         self.deleted_at = self._deleted_at(year)
         gone = self.records["job-applications"].keys() - self.current["job-applications"]
         assert self.deleted_at.keys() == gone != set()
@@ -149,6 +146,14 @@ class Company:
             for stay, after in zip(stays, [*stays[1:], None], strict=True):
                 end(stay, after)
         return spells
+
+    def day(self, moment: datetime) -> date:
+        """The day of a moment where the company is."""
+        return moment.astimezone(self.zone).date()
+
+    def month(self, moment: datetime | None) -> Any:
+        """The first day of its month there."""
+        return self.day(moment).replace(day=1) if moment else None
 
     def type_of(self, stage: str) -> str:
         return str(self.records["stages"][stage]["attributes"]["legacy-stage-type-name"])
