@@ -111,7 +111,7 @@ def test_no_ten_seconds_hold_more_than_the_limit_and_no_wait_is_longer_than_need
         sent.append(clock.now)
     budget.close()
     for first, last in zip(sent, sent[limit:], strict=False):
-        assert last - first >= WINDOW_SECONDS
+        assert last - first > WINDOW_SECONDS - 1e-6
 
 
 @given(
