@@ -10,7 +10,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from recruit_assets.account import Account
 from recruit_assets.catalogue import Endpoint
@@ -169,7 +169,8 @@ def _later(
     for name in steps[steps.index(step.step.key) + 1 :]:
         if name in by_op:
             config = step.resolved_run_config.ops[name].config
-            yield by_op[name], SyncConfig(**config).options()
+            with suppress(ValidationError):  # its own step says what is wrong
+                yield by_op[name], SyncConfig(**config).options()
 
 
 def _plan(

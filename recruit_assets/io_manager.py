@@ -211,7 +211,7 @@ def _log_upsert(context: dg.OutputContext, target: Target, result: UpsertResult)
 
 def _left_to_another(log: OneLineLog, reading: Reading) -> dict[str, Any]:
     """Say that another sync of the endpoint goes on; return the metadata of this one."""
-    reason = f"Another sync of {reading.endpoint.name} is running, so this one has read nothing."
+    reason = f"Another sync of {reading.endpoint.name} is running, so this one has stored nothing."
     log.warning(reason)
     return {"verdict": ELSEWHERE, "reason": reason}
 

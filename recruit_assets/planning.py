@@ -10,7 +10,7 @@ from functools import partial
 from recruit_assets.extract.by_parent import WalkByParent
 from recruit_assets.extract.counted import CountedWalk
 from recruit_assets.extract.cover import Cover
-from recruit_assets.extract.rolling import AUDITS, KEY_PARTS, SYNCS, Covered, RollingWalk
+from recruit_assets.extract.rolling import AUDITS, SYNCS, Covered, RollingWalk
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.unfinished import Unfinished
 from recruit_assets.extract.walk import Walk
@@ -40,7 +40,7 @@ def plan(
     if is_short or (state.rekeyed and not _confirms_key(state, options, size)):
         return Walk(source)  # of one page, or no part of the list could confirm what is known
     if covered and rolls(endpoint, options, state, now, size):
-        return RollingWalk(source, covered, OVERLAP, KEY_PARTS if state.rekeyed else SYNCS)
+        return RollingWalk(source, covered, OVERLAP, SYNCS, sample=state.rekeyed)
     start = since(endpoint, options, state, now, size)
     if start is None:
         return Walk(source, unfinished=_unfinished(source, state, options, now))
@@ -55,7 +55,7 @@ def plan(
         return changes()
     parts = AUDITS if is_audit(options, state, now, size) else None
     covered = covered or Covered(known.ids, known.settled, Cover.whole(start))
-    return CountedWalk(source, changes, covered, OVERLAP, KEY_PARTS if state.rekeyed else parts)
+    return CountedWalk(source, changes, covered, OVERLAP, parts, sample=state.rekeyed)
 
 
 def covered_list(state: SyncState) -> Covered | None:

@@ -72,8 +72,8 @@ class Reading:
         self.started = datetime.now(UTC)
         self.followers: Followers | None = None
         self._walk = plan(source, self.state, options, self.started)
-        if self.state.rekeyed and isinstance(self._walk, Walk):
-            self._distrust("no part of the list could confirm what is known")
+        if self.state.rekeyed and isinstance(self._walk, Walk | WalkByParent):
+            self._distrust()
             self._walk = plan(source, self.state, options, self.started)
         self._background: BackgroundPages | None = None
         columns = dict(state.columns)
@@ -108,13 +108,15 @@ class Reading:
         yield from self.convert(self._background or self._walk)
         available = self.report.verdict is not Verdict.UNAVAILABLE
         if self.state.rekeyed and (self.mode is Mode.full or not available):
-            self._distrust("the new one does not show what is known")
+            self._distrust()
         if self.followers:
             self.followers.begin()
 
-    def _distrust(self, why: str) -> None:
+    def _distrust(self) -> None:
         """Let nothing count that another key has shown."""
-        self.source.log.info(f"{self.endpoint.name}: the key was replaced, and {why}")
+        self.source.log.info(
+            f"{self.endpoint.name}: the key was replaced, so what the old one showed does not count"
+        )
         self.state = self.state.voided()
 
     def begin(self) -> None:

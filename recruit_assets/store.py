@@ -127,8 +127,8 @@ class Store:
             newer = self._written_since(database, now)
             stage.flush()
             repaired[SCHEMA] = prepare(database, endpoint, stage.columns, stage.sql)
-            if repaired[SCHEMA] and self._goes_on:  # rows of earlier parts lack their values
-                raise DatabaseChanged("Something else changed the table between two parts.")
+            if repaired[SCHEMA] and (self._goes_on or self._reading.mode is not Mode.full):
+                raise DatabaseChanged("Something else has removed columns of the table.")
             result.merged = merge(
                 database,
                 endpoint,
@@ -210,7 +210,8 @@ class Store:
         self._set_verdict(database, result, now, newer)
         if result.report.proof is Proof.READ:
             note_complete(database, self._endpoint)
-        if result.mode is Mode.full and result.report.verdict is not Verdict.UNAVAILABLE:
+        available = result.report.verdict is not Verdict.UNAVAILABLE
+        if self._reading.state.void or (result.mode is Mode.full and available):
             drop(database, [self._endpoint.name])
 
     def _sweep(

@@ -19,7 +19,7 @@ from recruit_assets.load.obstacles import with_translated_errors
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import read_state
-from recruit_assets.new_key import contradiction
+from recruit_assets.new_key import KeyContradicted, confirm
 from recruit_assets.options import Mode
 from recruit_assets.parts import Parts
 from recruit_assets.reading import Reading
@@ -77,6 +77,12 @@ class Sync:
             except DatabaseChanged as changed:
                 self._log.warning(f"{self._endpoint.name}: {changed} Reading it again.")
                 reading = self._planned_again()
+            except KeyContradicted as why:
+                self._log.warning(
+                    f"{self._endpoint.name}: the key was replaced, and {why}: the whole list is "
+                    "read."
+                )
+                reading = reading.planned_from(reading.state.voided())
         return self._attempt(reading)
 
     def _planned_again(self) -> Reading:
@@ -108,11 +114,8 @@ class Sync:
         for batch in parts.before_more(reading.batches()):
             stage.add(batch.rows, batch.columns, batch.positions)
         self._compare_clocks()
-        if reading.state.rekeyed and (why := contradiction(reading, stage, self._opened)):
-            self._log.warning(
-                f"{self._endpoint.name}: the key was replaced, and {why}: the whole list is read."
-            )
-            return self._attempt(reading.planned_from(reading.state.voided()))
+        if reading.state.rekeyed:
+            confirm(reading, stage, self._opened)
         result = SyncResult(reading)
         deletions = Deletions(reading, self._opened, stage, reading.part())
         searched = reading.mode is Mode.full or reading.missing

@@ -109,6 +109,19 @@ def test_what_was_read_before_an_outage_is_stored_and_not_read_again(
     assert not broken.query("FROM recruit_meta.unfinished")
 
 
+def test_what_the_old_key_has_read_of_a_list_does_not_count_with_a_new_one(
+    broken: Project,
+) -> None:
+    broken.sandbox.rules.key = "rotated"
+    broken.settings = {"key": "rotated"}
+    broken.sandbox.rules.without = {NAME: 403}
+    assert broken.sync(NAME).report.verdict is Verdict.UNAVAILABLE
+    broken.sandbox.rules.without = {}
+    broken.sandbox.clear_requests()
+    assert broken.sync(NAME).report.verdict is Verdict.COMPLETE
+    assert requests(broken)[0] >= RECORDS / SIZE
+
+
 def test_rows_deleted_before_and_after_the_interruption_are_found(broken: Project) -> None:
     """A full sync that is interrupted, with deletions in what was read and what was not."""
     broken.sync(NAME)
@@ -268,7 +281,7 @@ def test_a_sync_that_meets_another_one_says_so_and_ends_well(
     assert not broken.sandbox.requests
     said = metadata(result, NAME)
     assert said["verdict"] == "running elsewhere"
-    expected = "Another sync of candidates is running, so this one has read nothing."
+    expected = "Another sync of candidates is running, so this one has stored nothing."
     assert said["reason"] == expected
     assert metadata(broken.materialize(NAME), NAME)["verdict"] == "complete"
     assert current(broken) == listed(broken)

@@ -480,3 +480,19 @@ def described(project: Project, columns: str) -> list[str]:
     (endpoint,) = [each for each in ENDPOINTS if each.name == NAME]
     known = [column.name for column in endpoint.columns()]
     return [f'"{name}"' for name in (*known, "_deleted_at", "_unparsed")]
+
+
+def test_a_column_that_is_lost_during_an_incremental_reading_is_filled_again(
+    project: Project,
+) -> None:
+    project.sync(NAME)
+    filled = f"SELECT count(cover_letter) FROM recruit.{NAME}"
+    before = project.query(filled)
+
+    def lose(_: World) -> None:
+        with duckdb.connect(str(project.path)) as database:
+            database.execute(f"ALTER TABLE recruit.{NAME} DROP COLUMN cover_letter")
+
+    project.sandbox.before("job-applications", lose)
+    assert project.sync(NAME, mode=Mode.incremental).mode is Mode.full
+    assert project.query(filled) == before > [(0,)]

@@ -173,7 +173,10 @@ def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], N
     try:
         with closing(Client(_api_settings(settings))) as client:
             found.support = {name: each.at(client.identity) for name, each in found.support.items()}
-            found.states = {name: each.at(client.identity) for name, each in found.states.items()}
+            states = {name: each.at(client.identity) for name, each in found.states.items()}
+            found.states = {
+                name: each.voided() if each.rekeyed else each for name, each in states.items()
+            }
             for each in probe_all(client, endpoints):
                 found.probes.append(each)
                 tell(each)

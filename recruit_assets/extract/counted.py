@@ -44,6 +44,7 @@ class CountedWalk:
         overlap: how long after its creation a record may become visible.
         audits: how many syncs read the whole list, if this one reads a part of it; then `cover` has
             the ranges as they are afterwards.
+        sample: whether this one reads single pages all over the list instead.
     """
 
     def __init__(
@@ -53,10 +54,13 @@ class CountedWalk:
         known: Covered,
         overlap: timedelta,
         audits: int | None = None,
+        *,
+        sample: bool = False,
     ) -> None:
         self.missing: list[str] = []  # known ids that the list did not show
         self.cover: Cover | None = None
         self._covered, self._overlap, self._audits = known, overlap, audits
+        self._sample = sample
         self._source, self._changes = source, changes
         self._known, self._settled = known.ids, known.settled
         self._walk = changes()
@@ -122,7 +126,9 @@ class CountedWalk:
         """
         report = WalkReport(datetime.now(UTC))
         known = replace(self._covered, ids=self._known)
-        rolling = self._rolling = Rolling(known, self._source.page_size, self._audits)
+        rolling = self._rolling = Rolling(
+            known, self._source.page_size, self._audits, sample=self._sample
+        )
         try:
             return (yield from ListSearch(self._source, report).run(rolling.search()))
         finally:

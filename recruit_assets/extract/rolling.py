@@ -29,7 +29,7 @@ from recruit_assets.extract.walk import Walk
 
 SYNCS = 24  # in which each record is read once
 AUDITS = 30  # the same where a sync asks for changes, and reads a part to audit what that showed
-KEY_PARTS = 10  # one of so many parts of the list is read again with a new key
+SAMPLES = 10  # one of so many pages is read to see whether a list is still the known one
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,16 @@ class Rolling:
         known: what is known of the list.
         size: the number of records on a full page.
         syncs: how many syncs read the whole list; None if only the search is wanted.
+        sample: whether to read single pages all over the list instead, which prove its ranges no
+            newer.
     """
 
-    def __init__(self, known: Covered, size: int, syncs: int | None = SYNCS) -> None:
+    def __init__(
+        self, known: Covered, size: int, syncs: int | None = SYNCS, *, sample: bool = False
+    ) -> None:
         self.parts: list[tuple[int, int, float]] = []  # that were read again: low, high, and when
-        self._ids, self._known, self._syncs = known.ids, known, syncs
+        self._ids, self._known, self._syncs, self._size = known.ids, known, syncs, size
+        self._sample = sample
         self._rank = Rank(known.ids, size, known.settled)
 
     def search(self) -> Generator[int, Listed, Found]:
@@ -67,7 +72,9 @@ class Rolling:
             TooManyGone: reading the whole list takes fewer requests.
         """
         yield from self._rank.search()
-        for low, high in self._parts():
+        for low, high in self._samples() if self._sample else ():
+            yield from self._rank.read(low, high)
+        for low, high in () if self._sample else self._parts():
             moment = monotonic()
             yield from self._rank.read(low, high)
             self.parts.append((low, high, moment))
@@ -85,6 +92,13 @@ class Rolling:
         for low, high, moment in self.parts:
             cover = cover.read(low, high, clocks.earliest(moment))
         return cover
+
+    def _samples(self) -> Iterator[tuple[int, int]]:
+        """Yield the ranges of ids that every so many pages had when they were known."""
+        pages = range(0, bisect_right(self._ids, self._known.settled), self._size)
+        for start in pages[::-SAMPLES] or pages:
+            ids = self._ids[max(0, start - 1) : start + self._size]
+            yield ids[0] if start else -1, min(ids[-1], self._known.settled)
 
     def _parts(self) -> Iterator[tuple[int, int]]:
         """Yield the ranges of ids to read, those that were read longest ago first."""
@@ -124,16 +138,23 @@ class RollingWalk:
         known: what is known of the list.
         overlap: how long after its creation a record may become visible.
         syncs: how many syncs read the whole list.
+        sample: whether to read single pages all over the list instead.
     """
 
     def __init__(
-        self, source: Source, known: Covered, overlap: timedelta, syncs: int = SYNCS
+        self,
+        source: Source,
+        known: Covered,
+        overlap: timedelta,
+        syncs: int = SYNCS,
+        *,
+        sample: bool = False,
     ) -> None:
         self.missing: list[str] = []  # known ids that the list did not show
         self.cover: Cover | None = None
         self.report = WalkReport(datetime.now(UTC))
         self._source, self._known, self._overlap = source, known, overlap
-        self._rolling = Rolling(known, source.page_size, syncs)
+        self._rolling = Rolling(known, source.page_size, syncs, sample=sample)
         self._search = ListSearch(source, self.report)
         self._whole: Walk | None = None
 

@@ -1,14 +1,13 @@
 """Rows that were read again, compared with those of the table.
 
-Scope: the count of those that differ although the API says they were not changed. What follows
-from them is decided elsewhere.
+Scope: the count of those that contradict it. What follows from them is decided elsewhere.
 """
 
 import duckdb
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.digest import digest
-from recruit_assets.load.schema import columns_of, count, table_name
+from recruit_assets.load.schema import columns_of, table_name
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.sweep import CURRENT
 
@@ -16,10 +15,10 @@ from recruit_assets.load.sweep import CURRENT
 def count_reread(
     database: duckdb.DuckDBPyConnection, endpoint: Endpoint, stage: Stage
 ) -> tuple[int, int]:
-    """Return how many staged records have a current row, and how many of these differ from it.
+    """Return how many staged records have a current row, and how many of these contradict it.
 
-    A record whose time of the last change differs was changed, and does not count as different.
-    Volatile values are not compared.
+    A record that has other values does, unless the time of its last change is a later one. Volatile
+    values are not compared.
 
     Args:
         database: open, with the table as the last sync left it.
@@ -29,11 +28,12 @@ def count_reread(
     if not stage.files:
         return 0, 0
     row_hash = digest(stage.columns, {each.name for each in endpoint.columns() if each.volatile})
-    pairs = (
-        f"(SELECT *, {row_hash} AS digest FROM {stage.sql}) AS s "
-        f"JOIN {table_name(database, endpoint.name)} AS t USING (id) WHERE t.{CURRENT}"
-    )
     differs = "s.digest IS DISTINCT FROM t._row_hash"
     if "updated_at" in stage.columns and "updated_at" in columns_of(database, endpoint):
-        differs += " AND s.updated_at IS NOT DISTINCT FROM t.updated_at"
-    return count(database, pairs), count(database, f"{pairs} AND {differs}")
+        differs += " AND (s.updated_at > t.updated_at) IS NOT TRUE"
+    ((compared, contradicting),) = database.execute(
+        f"SELECT count(DISTINCT id), count(DISTINCT id) FILTER ({differs}) "
+        f"FROM (SELECT *, {row_hash} AS digest FROM {stage.sql}) AS s "
+        f"JOIN {table_name(database, endpoint.name)} AS t USING (id) WHERE t.{CURRENT}"
+    ).fetchall()
+    return compared, contradicting
