@@ -179,7 +179,7 @@ def _explanation(found: Diagnosis) -> str:
         else "time: depends on the API, as no rate limit is set.",
         "hourly and nightly: if nothing has changed.",
     ]
-    filtered = [each.endpoint.name for each in found.probes if each.at_least]
+    filtered = [each.endpoint for each in found.probes if each.at_least]
     unknown = [
         each.endpoint.name
         for each in found.probes
@@ -191,8 +191,7 @@ def _explanation(found: Diagnosis) -> str:
         if not (each.at_least or _is_exact(forecast.nightly_of(each)))
         and each.endpoint.name not in unknown
     ]
-    if filtered:
-        lines.append(f"at least: the requests of {', '.join(filtered)}, a list for each filter.")
+    lines += [f"at least: {each.name}: one list for each {each.filtered_by}." for each in filtered]
     if unknown:
         lines.append(
             f"at least: two requests do not show how the API lists changes of {', '.join(unknown)}."
