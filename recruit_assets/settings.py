@@ -80,6 +80,11 @@ class Settings(SettingFields):
         return [*ENDPOINTS, *named]
 
     @property
+    def unnamed(self) -> list[Endpoint]:
+        """Return the endpoints that the account could name and does not."""
+        return [each for each in MORE_ENDPOINTS if each.name not in self.more_endpoints]
+
+    @property
     def time_zone_problems(self) -> list[str]:
         """Return a sentence if the time zone of the environment could not be used."""
         name = self._names.get("time_zone")

@@ -18,7 +18,7 @@ from recruit_assets.cli.display import (
     table,
 )
 from recruit_assets.cli.doctor import Diagnosis, Readiness
-from recruit_assets.cli.status_report import read_copy_as_json, show_read_copy
+from recruit_assets.cli.status_report import read_copy_as_json, show_left_over, show_read_copy
 from recruit_assets.extract.forecast import Estimate
 from recruit_assets.extract.probe import Probe, ProbeState
 from recruit_assets.extract.rate_limit import WINDOW_SECONDS
@@ -62,6 +62,7 @@ def show_diagnosis(screen: Console, found: Diagnosis) -> None:
         _show_forecast(screen, found)
     heading(screen, "Database")
     paragraph(screen, found.database_problem or _database(found))
+    show_left_over(screen, found.left_over)
     show_read_copy(screen, found.read_copy)
     screen.print(f"\n{_result(found)}", style="bold")
 
