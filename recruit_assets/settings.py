@@ -29,7 +29,7 @@ class Settings(SettingFields):
     def from_environment(cls, account: str = "") -> Self:
         """Return the settings of an account in the environment variables; see `variables`.
 
-        Blank counts as unset. A wrong value is replaced by the default and named in `problems`, so
+        A wrong value is replaced by the default and named in `problems`, so
         that a code location always loads.
         """
         given: dict[str, Any] = {}

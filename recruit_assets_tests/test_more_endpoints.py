@@ -82,6 +82,8 @@ def test_none_is_synced_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     assert tables(build_defs(Settings(), endpoints=["jobs", "uploads"])) == ["jobs", "uploads"]
     monkeypatch.setenv("RECRUIT_MORE_ENDPOINTS", " uploads, requisitions,uploads,")
     assert tables(build_defs()) == [*ORDINARY, *named]
+    monkeypatch.setenv("RECRUIT_ACME_MORE_ENDPOINTS", "")
+    assert Settings.from_environment("acme").more_endpoints == []
     monkeypatch.setenv("RECRUIT_ACME_MORE_ENDPOINTS", "stage_types")
     assert Settings.from_environment("acme").more_endpoints == ["stage_types"]
     assert Settings.from_environment("globex").more_endpoints == ["uploads", "requisitions"]
