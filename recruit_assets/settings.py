@@ -29,8 +29,8 @@ class Settings(SettingFields):
     def from_environment(cls, account: str = "") -> Self:
         """Return the settings of an account in the environment variables; see `variables`.
 
-        A wrong value is replaced by the default and named in `problems`, so
-        that a code location always loads.
+        A wrong value is replaced by the default and named in `problems`, so that a code location
+        always loads.
         """
         given: dict[str, Any] = {}
         wrong, wrong_policy, names = account_problems(), list[str](), {}

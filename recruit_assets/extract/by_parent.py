@@ -106,7 +106,9 @@ class WalkByParent:
             if counted is not None:
                 return ""
         key = self._source.endpoint.filtered_by
-        return f"the whole list cannot be counted, and those of a deleted {key} are not read: {why}"
+        return (
+            f"the whole list cannot be counted, so those of a deleted {key} may be missing: {why}"
+        )
 
     def _read_uncovered(self) -> Generator[Page, None, str]:
         """Yield the pages of the whole list, which has others than the filtered lists.
@@ -120,7 +122,7 @@ class WalkByParent:
         if counted > read:
             why += f": those of a deleted {key} are in none"
         try:
-            yield from self._read_whole(f"{self._name}: {why}.")
+            yield from self._read_whole(f"{self._name}: {why}.", self._source.impatient())
         except RequestFailed as error:
             self.report = report
             return f"{why}, and the whole list cannot be read: {error.happened}"
@@ -173,10 +175,10 @@ class WalkByParent:
         counts = (report.record_count, one.record_count)
         report.record_count = None if None in counts else sum(filter(None, counts))
 
-    def _read_whole(self, why: str) -> Iterator[Page]:
-        """Yield the pages of the whole list."""
+    def _read_whole(self, why: str, source: Source | None = None) -> Iterator[Page]:
+        """Yield the pages of the whole list, from another source of it if one is given."""
         self._source.log.warning(f"{why} The whole list is read.")
-        walk = Walk(self._source)
+        walk = Walk(source or self._source)
         self.report = walk.report
         yield from walk
         self._query = walk.query

@@ -7,7 +7,7 @@ decides which page to request.
 import logging
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from threading import Event, Lock
 from typing import Any, Self
@@ -92,6 +92,12 @@ class Source:
         """Return a source of another list, whose requests count as this one's."""
         other = copy(self)
         other.endpoint = endpoint
+        return other
+
+    def impatient(self) -> "Source":
+        """Return a source of this list that retries, but does not wait for an API that is down."""
+        other = self.of(self.endpoint)
+        other._limits = replace(self._limits, outage=0.0)
         return other
 
     @property
