@@ -7,7 +7,7 @@ may be an answer, unless its attribute is a `label`.
 
 from functools import partial
 
-from recruit_assets.catalogue import Attribute, ColumnPolicy, Endpoint, Kind
+from recruit_assets.catalogue import UNKNOWN_COLUMNS, Attribute, ColumnPolicy, Endpoint, Kind
 from recruit_assets.endpoints import (
     CREATED,
     ENDPOINTS,
@@ -119,8 +119,9 @@ MORE_ENDPOINTS = (
         policy={"video_token": ColumnPolicy.drop},
     ),
     Endpoint(
-        # A link opens the file for whoever has it, so it is never stored, and no file is read. One
-        # account refused every filter of this list, but sorted it by updated-at.
+        # A link opens the file for whoever has it, so it is never stored, and no file is read. An
+        # attribute that is not known may be one more link. One account refused every filter of
+        # this list, but sorted it by updated-at.
         "uploads",
         group="talent",
         description="Files of candidates: names and times only, neither links nor content.",
@@ -136,7 +137,7 @@ MORE_ENDPOINTS = (
             one("job", "jobs"),
             one("answer", "answers"),
         ),
-        policy={"url": ColumnPolicy.drop},
+        policy={"url": ColumnPolicy.drop, UNKNOWN_COLUMNS: ColumnPolicy.drop},
     ),
     Endpoint(
         "partner_results",

@@ -29,8 +29,8 @@ class Settings(SettingFields):
     def from_environment(cls, account: str = "") -> Self:
         """Return the settings of an account in the environment variables; see `variables`.
 
-        Blank counts as unset. A wrong value is replaced by the default and named in `problems`, so
-        that a code location always loads.
+        A wrong value is replaced by the default and named in `problems`, so that a code location
+        always loads.
         """
         given: dict[str, Any] = {}
         wrong, wrong_policy, names = account_problems(), list[str](), {}
@@ -78,6 +78,11 @@ class Settings(SettingFields):
         """Return the endpoints to sync: those that always are, and those that the account names."""
         named = [each for each in MORE_ENDPOINTS if each.name in self.more_endpoints]
         return [*ENDPOINTS, *named]
+
+    @property
+    def unnamed(self) -> list[Endpoint]:
+        """Return the endpoints that the account could name and does not."""
+        return [each for each in MORE_ENDPOINTS if each.name not in self.more_endpoints]
 
     @property
     def time_zone_problems(self) -> list[str]:

@@ -52,6 +52,7 @@ def variables(account: str = "") -> list[Variable]:
 
     Those of the account `acme` begin with `RECRUIT_ACME_`. Where one is not set, the variable
     without the account's name counts, except for the key, the webhook, the database and its copy.
+    A blank one counts as not set, except that it names no more endpoints.
     """
     return [_variable(account, name) for name in SettingFields.model_fields]
 
@@ -63,7 +64,8 @@ def _variable(account: str, field: str) -> Variable:
     if account and field == "database":
         default = f"{account}.duckdb"
     name, shared = prefix_of(account) + about["variable"], PREFIX + about["variable"]
-    if not (secret or is_own or os.environ.get(name, "").strip()):
+    given = os.environ.get(name, "").strip() or (field == "more_endpoints" and name in os.environ)
+    if not (secret or is_own or given):
         name = shared if os.environ.get(shared, "").strip() else name
     return Variable(name, field, about["meaning"], default, about.get("needed", False), secret)
 

@@ -20,7 +20,7 @@ from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.probe import Probe, ProbeState, probe_all
 from recruit_assets.load.change_support import ChangeSupport, change_support
-from recruit_assets.load.overview import TableStatus, overview
+from recruit_assets.load.overview import TableStatus, left_over, overview
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.load.read_copy import CopyStatus, check_target, published_at
 from recruit_assets.load.reading import check_writable, is_made, reading
@@ -66,6 +66,7 @@ class Diagnosis:
     database_problem: str = ""
     database_made: bool = False
     tables: list[TableStatus] = field(default_factory=list)  # empty if they could not be read
+    left_over: list[TableStatus] = field(default_factory=list)  # tables that are not synced
     support: Mapping[str, ChangeSupport] = field(default_factory=dict)  # of endpoints synced before
     read_copy: CopyStatus | None = None  # None if there is to be none
     is_bloated: bool = False  # whether replaced rows take more space than current ones
@@ -229,6 +230,7 @@ def _examine_database(found: Diagnosis, settings: Settings) -> None:
             if found.database_made:
                 with reading(path, WAIT_SECONDS) as database:
                     found.tables = overview(database, settings.endpoints)
+                    found.left_over = left_over(database, settings.unnamed)
                     found.support = change_support(database, settings.endpoints)
                     found.states = states(database, settings.endpoints)
                     rows, kept = rows_in_file(database)

@@ -18,7 +18,7 @@ from recruit_assets.cli.display import (
     table,
 )
 from recruit_assets.cli.doctor import Diagnosis, Readiness
-from recruit_assets.cli.status_report import read_copy_as_json, show_read_copy
+from recruit_assets.cli.status_report import read_copy_as_json, show_left_over, show_read_copy
 from recruit_assets.extract.forecast import Estimate
 from recruit_assets.extract.probe import Probe, ProbeState
 from recruit_assets.extract.rate_limit import WINDOW_SECONDS
@@ -62,6 +62,7 @@ def show_diagnosis(screen: Console, found: Diagnosis) -> None:
         _show_forecast(screen, found)
     heading(screen, "Database")
     paragraph(screen, found.database_problem or _database(found))
+    show_left_over(screen, found.left_over)
     show_read_copy(screen, found.read_copy)
     screen.print(f"\n{_result(found)}", style="bold")
 
@@ -179,7 +180,7 @@ def _explanation(found: Diagnosis) -> str:
         else "time: depends on the API, as no rate limit is set.",
         "hourly and nightly: if nothing has changed.",
     ]
-    filtered = [each.endpoint.name for each in found.probes if each.at_least]
+    filtered = [each.endpoint for each in found.probes if each.at_least]
     unknown = [
         each.endpoint.name
         for each in found.probes
@@ -191,8 +192,7 @@ def _explanation(found: Diagnosis) -> str:
         if not (each.at_least or _is_exact(forecast.nightly_of(each)))
         and each.endpoint.name not in unknown
     ]
-    if filtered:
-        lines.append(f"at least: the requests of {', '.join(filtered)}, a list for each filter.")
+    lines += [f"at least: {each.name}: one list for each {each.filtered_by}." for each in filtered]
     if unknown:
         lines.append(
             f"at least: two requests do not show how the API lists changes of {', '.join(unknown)}."

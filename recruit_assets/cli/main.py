@@ -20,7 +20,7 @@ from recruit_assets.errors import BadSetting, DatabaseProblem
 from recruit_assets.load.column_policies import limited_columns
 from recruit_assets.load.erasure import Pending, pending
 from recruit_assets.load.forgotten import ForgottenCount, count_forgotten
-from recruit_assets.load.overview import TableStatus, overview
+from recruit_assets.load.overview import TableStatus, left_over, overview
 from recruit_assets.load.read_copy import CopyStatus, copy_status
 from recruit_assets.load.reading import is_made, reading
 from recruit_assets.settings import Settings
@@ -41,6 +41,7 @@ class Stored:
     limited: Mapping[str, Sequence[str]] = field(default_factory=dict)  # columns by policy
     forgotten: ForgottenCount = field(default_factory=ForgottenCount)
     copy: CopyStatus | None = None  # None if there is to be no read copy
+    left_over: Sequence[TableStatus] = ()  # tables that are not synced any more
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -188,6 +189,7 @@ def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
         found: dict[str, Any] = {
             "database": path,
             "tables": status_report.tables_as_json(stored.tables, now),
+            "not_synced": status_report.tables_as_json(stored.left_over, now),
             "erasure_pending": status_report.erasure_as_json(stored.erased),
             "column_policy": stored.limited,
             "forgotten": status_report.forgotten_as_json(stored.forgotten),
@@ -195,6 +197,7 @@ def status(chosen: argparse.Namespace, _: Collection[str]) -> Readiness:
         display.print_json(found | status_report.read_copy_as_json(stored.copy))
     elif is_made(path):
         status_report.show_tables(screen, stored.tables, now)
+        status_report.show_left_over(screen, stored.left_over)
         status_report.show_policy(screen, stored.limited)
         status_report.show_erasure(screen, stored.erased)
         status_report.show_forgotten(screen, stored.forgotten)
@@ -219,4 +222,5 @@ def _stored(settings: Settings) -> Stored:
             limited_columns(database),
             count_forgotten(database),
             copy_status(database, copy, WAIT_SECONDS) if copy else None,
+            left_over(database, settings.unnamed),
         )

@@ -74,6 +74,18 @@ def tables_as_json(tables: Sequence[TableStatus], now: datetime) -> list[dict[st
     ]
 
 
+def show_left_over(screen: Console, tables: Sequence[TableStatus]) -> None:
+    """Print which tables have rows and are not synced any more, if there are any."""
+    notes(
+        screen,
+        [
+            f"{each.table}: not synced any more, as RECRUIT_MORE_ENDPOINTS does not name it; the "
+            f"last sync (UTC): {_ended(each)}. Its rows stay until you drop the table."
+            for each in tables
+        ],
+    )
+
+
 def show_policy(screen: Console, limited: Mapping[str, Sequence[str]]) -> None:
     """Print which columns the tables have hashed, or do not have, if there are any."""
     paragraph(screen, policy_line(limited))

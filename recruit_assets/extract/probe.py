@@ -99,11 +99,15 @@ def probe(source: Source) -> Probe:
 
 
 def _ask_by_filter(found: Probe, source: Source) -> None:
-    """Ask for the other list and for one filtered list, each of which takes a request or more."""
+    """Ask for the other list and for one filtered list, each of which takes a request or more.
+
+    A sync reads the other list twice, unless it is empty, and also counts the whole list.
+    """
     parents = source.of(parents_of(source.endpoint))
     first = parents.page(Query.everything(parents.endpoint, source.page_size), 1)
     listed, count = requests_for(first, source.page_size), first.document.record_count
-    found.requests = None if listed is None or count is None else listed + count
+    if listed is not None and count is not None:
+        found.requests = listed * (2 if count else 1) + count + 1
     found.at_least = True
     for record in first.records[:1]:
         one = source.of(filtered(source.endpoint, str(record.id)))

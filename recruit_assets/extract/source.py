@@ -7,7 +7,7 @@ decides which page to request.
 import logging
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from threading import Event, Lock
 from typing import Any, Self
@@ -94,6 +94,12 @@ class Source:
         other.endpoint = endpoint
         return other
 
+    def impatient(self) -> "Source":
+        """Return a source of this list that retries, but does not wait for an API that is down."""
+        other = self.of(self.endpoint)
+        other._limits = replace(self._limits, outage=0.0)
+        return other
+
     @property
     def api(self) -> str:
         """Return what identifies the API, version and key."""
@@ -108,13 +114,13 @@ class Source:
         """Return a pool for as many concurrent requests as the client may send."""
         return InFlight(self.concurrency)
 
-    def page(self, query: Query, number: int) -> Page:
-        """Return one page of the list.
+    def page(self, query: Query, number: int, limits: RetryLimits | None = None) -> Page:
+        """Return one page of the list, with retries within `limits`, or else those of the source.
 
         Raises:
             RequestFailed: the page cannot be read.
         """
-        return self._page(self.endpoint.path, query.page(number), number)
+        return self._page(self.endpoint.path, query.page(number), number, limits)
 
     def linked(self, link: str, number: int) -> Page:
         """Return the page that a link of the API points to; `number` is for messages.
@@ -189,9 +195,9 @@ class Source:
         except (ParameterRefused, Rejected):
             return  # it refused something, but the address exists
 
-    def _page(self, url: str, query: str, number: int) -> Page:
+    def _page(self, url: str, query: str, number: int, limits: RetryLimits | None = None) -> Page:
         subject = f"{self.endpoint.name}, page {number}"
-        document = self._get(url, query, subject, Document)
+        document = self._get(url, query, subject, Document, limits)
         if other := type_of_another(self.endpoint, (each.type for each in document.data)):
             raise http_errors.another_type(subject, other, self.endpoint.path)
         if twice := one_id_twice(document.data):

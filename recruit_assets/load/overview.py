@@ -46,6 +46,17 @@ def overview(
     ]
 
 
+def left_over(
+    database: duckdb.DuckDBPyConnection, endpoints: Iterable[Endpoint]
+) -> list[TableStatus]:
+    """Return what is known of the tables of endpoints that are not synced, of those with rows.
+
+    Raises:
+        DatabaseProblem: the file is from a later version of this project.
+    """
+    return [each for each in overview(database, endpoints) if each.rows or each.deleted]
+
+
 def _rows(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> tuple[int, int]:
     if not table_exists(database, endpoint.name):
         return 0, 0

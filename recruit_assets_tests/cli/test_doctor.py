@@ -23,6 +23,7 @@ from recruit_assets.cli.doctor import examine
 from recruit_assets.cli.doctor_report import show_diagnosis
 from recruit_assets.cli.main import main
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.extract.report import Verdict
 from recruit_assets.load.connection import connection
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.more_endpoints import KNOWN_ENDPOINTS, MORE_ENDPOINTS
@@ -173,6 +174,26 @@ def test_endpoints_that_the_account_names_are_forecast_and_others_not_asked(
     assert_true(hourly, requests_of(project, more))
     project.sandbox.rules.without = {each.path: 403 for each in MORE_ENDPOINTS}
     assert run("doctor", "--accept-unavailable")[0] == 0
+
+
+def test_a_table_that_is_not_synced_any_more_is_listed(run: Run, project: Project) -> None:
+    project.sync("uploads")
+    named = {"RECRUIT_MORE_ENDPOINTS": "uploads"}
+    assert "not synced any more" not in run("status", **named)[1] + run("doctor")[1]
+    named["RECRUIT_MORE_ENDPOINTS"] = "answers"
+    ((at,),) = project.query("SELECT strftime(finished, '%Y-%m-%d %H:%M') FROM recruit_meta.latest")
+    line = f"it; the last sync (UTC): {at}. Its rows stay until you drop the table."
+    for command in ("status", "doctor"):
+        told = run(command, **named)[1]
+        assert (
+            f"uploads: not synced any more, as RECRUIT_MORE_ENDPOINTS does not name {line}" in told
+        )
+    ((told),) = json.loads(run("status", "--json")[1])["not_synced"]
+    assert (told["table"], told["rows"]) == ("uploads", project.sandbox.world.count("uploads"))
+    with duckdb.connect(str(project.path)) as database:
+        database.execute("DROP VIEW recruit_now.uploads; DROP TABLE recruit.uploads;")
+    assert "not synced any more" not in run("status")[1] + run("doctor")[1]
+    assert project.sync("uploads").report.verdict is Verdict.COMPLETE
 
 
 @pytest.mark.ring(3)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from recruit_assets.extract.retries import ONCE, RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import Sandbox
+from recruit_assets.sandbox.world import World
 from recruit_assets_tests.conftest import BY_NAME, Project, settings_for
 
 LIMITS = RetryLimits(first_wait=0, default_wait=0)
@@ -39,10 +41,9 @@ def asked(sandbox: Sandbox) -> list[tuple[str, str | None]]:
     return [(each.path, each.query.get(BY_QUESTION)) for each in sandbox.requests]
 
 
-def test_filtered_lists_are_the_whole_list_where_that_cannot_be_read(
+def test_filtered_lists_are_the_whole_list_if_the_api_counts_as_many(
     sandbox: Sandbox, source: Callable[[RetryLimits], Source]
 ) -> None:
-    sandbox.rules.too_long = {"answers"}
     world = sandbox.world
     first = min(world.table("questions"), key=int)
     for _ in range(70):  # so that one has several pages
@@ -52,8 +53,100 @@ def test_filtered_lists_are_the_whole_list_where_that_cannot_be_read(
     report = walk.report
     assert (report.verdict, report.proof, report.reason) == (Verdict.COMPLETE, Proof.READ, "")
     assert report.record_count == world.count("answers")
-    filtered = {question for path, question in asked(sandbox) if path == "answers"}
-    assert filtered == set(world.table("questions"))
+    filtered = [question for path, question in asked(sandbox) if path == "answers"]
+    assert set(filtered) - {None} == set(world.table("questions"))
+    assert filtered.count(None) == 1
+    assert sandbox.requests[-1].query["page[size]"] == "1"
+
+
+def with_orphans(sandbox: Sandbox) -> tuple[int, int]:
+    """Delete a question that has an answer, and add one without any; count all, and the others."""
+    world = sandbox.world
+    question = min(world.table("questions"), key=int)
+    world.add("answers", {}, {"question": question})
+    world.remove("questions", question)
+    world.add("answers", {}, {})
+    owners = [each["relationships"].get("question") for each in world.table("answers").values()]
+    return len(owners), len([each for each in owners if each and each["id"] != question])
+
+
+def test_the_whole_list_is_read_if_the_api_counts_more(
+    sandbox: Sandbox, source: Callable[[RetryLimits], Source], caplog: pytest.LogCaptureFixture
+) -> None:
+    counted, listed = with_orphans(sandbox)
+    walk = WalkByParent(source(LIMITS))
+    assert ids(walk) == set(sandbox.world.table("answers"))
+    assert (walk.report.verdict, walk.report.record_count) == (Verdict.COMPLETE, counted)
+    assert (
+        f"answers: the API counts {counted} answers, and its lists for each question have "
+        f"{listed}: those of a deleted question are in none. The whole list is read."
+    ) in caplog.messages
+
+
+def test_nothing_is_proven_if_the_whole_list_is_longer_and_cannot_be_read(
+    sandbox: Sandbox, source: Callable[[RetryLimits], Source]
+) -> None:
+    for question in list(sandbox.world.table("questions"))[-2:]:
+        for _ in range(20):  # so that only the whole list has two pages
+            sandbox.world.add("answers", {}, {"question": question})
+    counted, listed = with_orphans(sandbox)
+    sandbox.fail("answers", page=2, status=502, times=None)
+    walk = WalkByParent(source(replace(LIMITS, outage=1e9)))  # which would never end
+    assert len(ids(walk)) >= listed
+    assert (walk.report.verdict, walk.report.record_count) == (Verdict.INCOMPLETE, counted)
+    assert walk.report.reason.startswith(f"the API counts {counted} answers, and its lists for ")
+    assert "the whole list cannot be read: the API returned HTTP 502" in walk.report.reason
+
+
+def test_nothing_is_proven_if_the_api_does_not_count_the_whole_list(
+    sandbox: Sandbox, source: Callable[[RetryLimits], Source]
+) -> None:
+    sandbox.rules.too_long = {"answers"}
+    walk = WalkByParent(source(LIMITS))
+    assert ids(walk) == set(sandbox.world.table("answers"))
+    assert (walk.report.verdict, walk.report.record_count) == (Verdict.INCOMPLETE, None)
+    assert walk.report.reason.startswith(
+        "the whole list cannot be counted, so those of a deleted question may be missing: "
+        "the API returned HTTP 502"
+    )
+    assert len([each for each in sandbox.requests if each.status == 502]) == 1
+
+
+def test_an_answer_that_moves_to_a_new_question_is_read(
+    sandbox: Sandbox, source: Callable[[RetryLimits], Source]
+) -> None:
+    moved = list(sandbox.world.table("answers"))[-1]
+
+    def move(world: World) -> None:
+        world.change("answers", moved, {}, {"question": world.add("questions", {})})
+
+    sandbox.before("answers", move)
+    walk = WalkByParent(source(LIMITS))
+    assert ids(walk) == set(sandbox.world.table("answers"))
+    assert walk.report.verdict is Verdict.COMPLETE
+
+
+def test_questions_that_are_new_each_time_prove_nothing(
+    sandbox: Sandbox, source: Callable[[RetryLimits], Source]
+) -> None:
+    sandbox.before("questions", lambda world: world.add("questions", {}), times=None)
+    walk = WalkByParent(source(LIMITS))
+    assert ids(walk) == set(sandbox.world.table("answers"))
+    assert walk.report.verdict is Verdict.INCOMPLETE
+    assert walk.report.reason == "there were new questions each time that these were read"
+
+
+@pytest.mark.parametrize("status", [None, 403])
+def test_without_questions_the_whole_list_is_read(
+    sandbox: Sandbox, source: Callable[[RetryLimits], Source], status: int | None
+) -> None:
+    world = sandbox.world
+    for question in list(world.table("questions")):
+        world.remove("questions", question)
+    sandbox.rules.without = {"answers": status} if status else {}
+    walk = WalkByParent(source(LIMITS))
+    assert ids(walk) == (set() if status else set(world.table("answers")))
+    assert walk.report.verdict is (Verdict.UNAVAILABLE if status else Verdict.COMPLETE)
 
 
 def test_one_that_is_not_proven_proves_nothing(
