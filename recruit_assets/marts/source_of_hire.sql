@@ -16,7 +16,8 @@
 -- Picture: Hires by type of source
 -- Bars:
 --   SELECT coalesce(source_type, 'not known') AS label, hires AS value FROM
---   recruit_marts.source_of_hire WHERE level = 'source_type' AND hires IS NOT NULL
+--   recruit_marts.source_of_hire WHERE level = 'source_type' AND (SELECT count(*) = count(hires) FROM
+--   recruit_marts.source_of_hire WHERE level = 'source_type')
 --   ORDER BY hires DESC, applications DESC, label
 -- Columns:
 --   level: What the row is for: source_type, source (a site within a type), or month (a site within a

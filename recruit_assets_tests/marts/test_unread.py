@@ -1,14 +1,43 @@
 """What is said where tables could not be read, or not lately: no figure that may be untrue."""
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
+from recruit_assets.load.connection import connection
 from recruit_assets.mart_assets import ENOUGH
+from recruit_assets.marts.build import build
+from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.report import gather, render, report_path, write
 from recruit_assets.sandbox.times import NOW
 from recruit_assets_tests.marts.cases import Story
 from recruit_assets_tests.marts.conftest import Answering, Answers
 
 pytestmark = pytest.mark.ring(2)
+
+
+def rebuild(answers: Answers, folder: Path, *sql: str) -> Answers:
+    """What is answered from a copy of the file, after these statements."""
+    path = Path(shutil.copy(answers.path, folder / "rebuilt.duckdb"))
+    with connection(str(path), {}, 0.1) as database:
+        for each in sql:
+            database.execute(each)
+        assert not [each for each in build(database, MARTS) if each.wrong]
+        write(render(gather(database)), report_path(str(path)))
+    return replace(answers, path=path)
+
+
+def lose_stages(table: str, source_type: str) -> str:
+    """SQL that forgets the stages of three active applications of a type of source."""
+    return f"""
+        UPDATE {table}.job_applications SET stage_id = 'lost' WHERE id IN (
+            SELECT application_id FROM recruit_marts.applications
+            WHERE outcome = 'active' AND source_type = '{source_type}' ORDER BY 1 LIMIT 3
+        )
+    """
 
 
 def outcomes(answers: Answers) -> dict[str, int]:
@@ -86,3 +115,23 @@ def test_offers_that_could_not_be_read_are_not_said_to_be_none(answering: Answer
     sources = answers.mart("source_of_hire")
     assert {row["offers"] for row in sources} == {None}
     assert {row["hires"] for row in sources} != {None}
+
+
+def test_no_source_is_the_largest_while_the_hires_of_one_are_not_known(
+    answers: Answers, tmp_path: Path
+) -> None:
+    rows = [row for row in answers.mart("source_of_hire") if row["level"] == "source_type"]
+    most, total = max(row["hires"] for row in rows), sum(row["hires"] for row in rows)
+    assert f"The largest source of hires is job boards: {most} of {total}." in answers.page
+    assert "Hires by type of source" in answers.page
+
+    lost = [lose_stages(table, "job board") for table in ("recruit", "recruit_history")]
+    found = rebuild(answers, tmp_path, *lost)
+    by_type = {
+        row["source_type"]: row
+        for row in found.mart("source_of_hire")
+        if row["level"] == "source_type"
+    }
+    assert [name for name, row in by_type.items() if row["hires"] is None] == ["job board"]
+    assert "largest source of hires is not known" in found.page
+    assert "Hires by type of source" not in found.page
