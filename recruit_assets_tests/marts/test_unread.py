@@ -117,6 +117,25 @@ def test_offers_that_could_not_be_read_are_not_said_to_be_none(answering: Answer
     assert {row["hires"] for row in sources} != {None}
 
 
+def test_without_applications_a_job_is_not_said_to_have_none(answering: Answering) -> None:
+    jobs = answering(0, refused=("job-applications",)).mart("job_health")
+    names = (
+        "applications",
+        "unknown",
+        "active",
+        "in_interview",
+        "hires",
+        "hires_undone",
+        "is_aging",
+    )
+    assert {tuple(row[name] for name in names) for row in jobs} == {(None,) * len(names)}
+    later = [row["is_open"] for row in jobs if row["opened_at"] > NOW]
+    assert later
+    assert not any(later)
+    assert {row["is_open"] for row in jobs} == {True, False}
+    assert all((row["days_open"] is None) == (not row["is_open"]) for row in jobs)
+
+
 def test_no_source_is_the_largest_while_the_hires_of_one_are_not_known(
     answers: Answers, tmp_path: Path
 ) -> None:
