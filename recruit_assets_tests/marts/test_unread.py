@@ -1,33 +1,16 @@
 """What is said where tables could not be read, or not lately: no figure that may be untrue."""
 
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from recruit_assets.load.connection import connection
 from recruit_assets.mart_assets import ENOUGH
-from recruit_assets.marts.build import build
-from recruit_assets.marts.mart import MARTS
-from recruit_assets.marts.report import gather, render, report_path, write
 from recruit_assets.sandbox.times import NOW
 from recruit_assets_tests.marts.cases import Story
-from recruit_assets_tests.marts.conftest import Answering, Answers
+from recruit_assets_tests.marts.conftest import Answering, Answers, rebuild
 
 pytestmark = pytest.mark.ring(2)
-
-
-def rebuild(answers: Answers, folder: Path, *sql: str) -> Answers:
-    """What is answered from a copy of the file, after these statements."""
-    path = Path(shutil.copy(answers.path, folder / "rebuilt.duckdb"))
-    with connection(str(path), {}, 0.1) as database:
-        for each in sql:
-            database.execute(each)
-        assert not [each for each in build(database, MARTS) if each.wrong]
-        write(render(gather(database)), report_path(str(path)))
-    return replace(answers, path=path)
 
 
 def lose_stages(table: str, source_type: str) -> str:
