@@ -122,8 +122,8 @@ facts AS (
         CASE WHEN r.offers_known THEN coalesce(o.open, 0) END AS open_offers,
         if_known(coalesce(c.hires, 0), unknown, applications) AS hires,
         if_known(coalesce(c.hires_undone, 0), unknown, applications) AS hires_undone,
-        c.first_hire_at,
-        days_between(j.opened_at, c.first_hire_at) AS days_to_first_hire,
+        if_known(c.first_hire_at, unknown, applications) AS first_hire_at,
+        days_between(j.opened_at, if_known(c.first_hire_at, unknown, applications)) AS days_to_first_hire,
         c.last_application_at
     FROM jobs AS j
     FULL JOIN counted AS c ON c.job_id = j.job_id

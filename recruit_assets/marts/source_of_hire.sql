@@ -102,8 +102,8 @@ SELECT
         AS interview_rate,
     CASE WHEN concluded > 0 THEN hires / concluded END AS hire_rate,
     CASE WHEN concluded > 0 THEN rejected / concluded END AS rejection_rate,
-    median(days_to_hire) AS median_days_to_hire,
-    count(days_to_hire) AS with_days_to_hire
+    if_known(median(days_to_hire), unknown, applications) AS median_days_to_hire,
+    if_known(count(days_to_hire), unknown, applications) AS with_days_to_hire
 FROM facts
 GROUP BY GROUPING SETS ((source_type), (source_type, source), (source_type, source, month))
 ORDER BY level, hires DESC, applications DESC, source_type, source, month

@@ -13,14 +13,17 @@ from recruit_assets_tests.marts.conftest import Answering, Answers, rebuild
 pytestmark = pytest.mark.ring(2)
 
 
-def lose_stages(table: str, source_type: str) -> str:
-    """SQL that forgets the stages of three active applications of a type of source."""
-    return f"""
-        UPDATE {table}.job_applications SET stage_id = 'lost' WHERE id IN (
+def lose_stages(which: str, limit: int) -> list[str]:
+    """SQL that forgets the stages of some active applications."""
+    return [
+        f"""
+        UPDATE {schema}.job_applications SET stage_id = 'lost' WHERE id IN (
             SELECT application_id FROM recruit_marts.applications
-            WHERE outcome = 'active' AND source_type = '{source_type}' ORDER BY 1 LIMIT 3
+            WHERE outcome = 'active' AND {which} ORDER BY 1 LIMIT {limit}
         )
-    """
+        """
+        for schema in ("recruit", "recruit_history")
+    ]
 
 
 def outcomes(answers: Answers) -> dict[str, int]:
@@ -127,13 +130,27 @@ def test_no_source_is_the_largest_while_the_hires_of_one_are_not_known(
     assert f"The largest source of hires is job boards: {most} of {total}." in answers.page
     assert "Hires by type of source" in answers.page
 
-    lost = [lose_stages(table, "job board") for table in ("recruit", "recruit_history")]
-    found = rebuild(answers, tmp_path, *lost)
+    found = rebuild(answers, tmp_path, *lose_stages("source_type = 'job board'", 3))
     by_type = {
         row["source_type"]: row
         for row in found.mart("source_of_hire")
         if row["level"] == "source_type"
     }
     assert [name for name, row in by_type.items() if row["hires"] is None] == ["job board"]
+    boards = by_type["job board"]
+    assert (boards["with_days_to_hire"], boards["median_days_to_hire"]) == (None, None)
     assert "largest source of hires is not known" in found.page
     assert "Hires by type of source" not in found.page
+
+
+def test_no_hire_is_dated_while_too_many_stages_are_not_known(
+    answers: Answers, tmp_path: Path
+) -> None:
+    assert answers.mart("pipeline_daily")
+    found = rebuild(answers, tmp_path, *lose_stages("true", 50))
+    assert found.mart("pipeline_daily") == found.mart("time_to_hire") == []
+    hiring = {row["job_id"] for row in found.mart("applications") if row["hired_at"]}
+    partly = [row for row in found.mart("job_health") if row["hires"] is None]
+    assert hiring & {row["job_id"] for row in partly}
+    for name in ("first_hire_at", "days_to_first_hire"):
+        assert {row[name] for row in partly} == {None}
