@@ -68,6 +68,13 @@ def test_it_says_what_the_marts_say(answers: Answers) -> None:
     applications = answers.mart("applications")
     hired = [each for each in applications if each["outcome"] == "hired"]
     assert f"Half of {len(hired)} hires took" in page
+    (inbox,) = [
+        row
+        for row in answers.mart("funnel")
+        if (row["level"], row["stage_group"]) == ("company", "Inbox")
+    ]
+    past = f"{100 * inbox['passed'] / inbox['decided']:.0f}%"
+    assert f"Of {inbox['decided']} applications decided in the inbox, {past} got past it" in page
     stuck = len(answers.mart("stuck_applications"))
     assert f"{stuck:,} active applications for open jobs have not moved" in page
     for endpoint in ENDPOINTS:
