@@ -2,7 +2,7 @@
 -- applying, department, job and type of source.
 --
 -- All figures are of a cohort: the applications made there, whatever has become of them since; only
--- still_there is of now. An application that reached a group counts in all groups that its job has
+-- still_there is current. An application that reached a group counts in all groups that its job has
 -- before that, seen there or not. The last step is being hired: a hire that was undone counts in the
 -- groups before it, and has not passed the last of them.
 -- The rate is of the decided ones: those that passed the group, were rejected or were deleted, not those

@@ -1,7 +1,8 @@
--- Every job: since when it is open, how many applications it has, how far they are, and whether it ages.
+-- Every job: how long it has been open, how many applications it has, how far they have got, and whether
+-- it has been open too long.
 --
--- A job opens when its advertisement starts, or when it was created if that has no start. It ages if it
--- has been open for more than 60 days and nobody has been hired for it.
+-- A job opens when its advertisement starts, or when it was created if that has no start. It is aging
+-- if it has been open for more than 60 days and nobody is hired for it.
 -- The days open and the current figures are a snapshot as of the last reading of the applications, or of
 -- the jobs if there are no applications; all others are of all time. What depends on who is hired or
 -- active is null where more than 1 % of the job's stages are not known. Figures of applications and
@@ -17,8 +18,8 @@
 --   in_interview > active OR days_open < 0 OR days_to_first_hire < 0) = 0
 -- Picture: Open jobs by whether somebody was hired
 -- Bars:
---   SELECT CASE WHEN is_aging THEN 'Nobody yet, ages' WHEN hires = 0 THEN 'Nobody yet' WHEN hires > 0
---   THEN 'Somebody hired' ELSE 'Not known' END AS label, count(*) AS value
+--   SELECT CASE WHEN is_aging THEN 'No hire yet, open over 60 days' WHEN hires = 0 THEN 'No hire yet'
+--   WHEN hires > 0 THEN 'Somebody hired' ELSE 'Not known' END AS label, count(*) AS value
 --   FROM recruit_marts.job_health WHERE is_open GROUP BY label ORDER BY label
 -- Columns:
 --   job_id: Id in recruit.jobs

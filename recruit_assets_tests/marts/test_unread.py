@@ -141,6 +141,7 @@ def test_no_source_is_the_largest_while_the_hires_of_one_are_not_known(
     assert (boards["with_days_to_hire"], boards["median_days_to_hire"]) == (None, None)
     assert "largest source of hires is not known" in found.page
     assert "Hires by type of source" not in found.page
+    assert "How far they got is not known of 3 applications." in found.page
 
 
 def test_no_hire_is_dated_while_too_many_stages_are_not_known(
