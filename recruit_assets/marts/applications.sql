@@ -33,7 +33,7 @@
 --   job: Title of the job
 --   job_status: Status of the job: open, draft, archived, unlisted or temp
 --   job_human_status: The same in words: published, scheduled, expired and so on
---   job_is_open: Whether the job is published or unlisted, has begun and has not ended
+--   job_is_open: Whether the job is published or unlisted, has begun, has not ended and is not deleted
 --   recruiter_id: Id in recruit.users of the job's recruiter
 --   department_id: Id in recruit.departments of the job's department
 --   department: Department of the job; No department if it has none, Not known if it was not read
@@ -126,7 +126,7 @@ facts AS (
         coalesce(nullif(trim(j.title), ''), 'Job ' || a.job_id) AS job,
         j.status AS job_status,
         j.human_status AS job_human_status,
-        is_open(j.status, j.human_status, j.start_date, j.end_date, s.as_of) AS job_is_open,
+        j._deleted_at IS NULL AND is_open(j.status, j.human_status, j.start_date, j.end_date, s.as_of) AS job_is_open,
         j.user_id AS recruiter_id,
         j.department_id,
         name_of('department', d.name, j.department_id, j.id) AS department,

@@ -12,13 +12,21 @@ from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.connection import transaction
 from recruit_assets.load.layout import check_version
 from recruit_assets.load.read_copy import public_columns
-from recruit_assets.load.schema import columns_found, count, schema_name, table_exists, table_name
+from recruit_assets.load.schema import (
+    columns_found,
+    count,
+    is_table,
+    schema_name,
+    table_exists,
+    table_name,
+)
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.marts.mart import MARTS, Mart
 from recruit_assets.marts.stage_rules import StageRule
 from recruit_assets.marts.views import known_columns
 
 MARTS_SCHEMA = "recruit_marts"
+REPLACED = ("hiring_funnel", "source_quality", "stage_visits")  # marts of 0.1.0
 Row = dict[str, Any]
 
 
@@ -50,6 +58,8 @@ def build(
 ) -> list[Built]:
     """Replace the tables of marts in one transaction: all of them, or none if one is wrong.
 
+    The tables of marts that a later version replaced are dropped in it.
+
     Args:
         database: open for writing.
         marts: in order of dependency.
@@ -64,6 +74,7 @@ def build(
         built += [_build(database, mart) for mart in marts]
         if any(each.wrong for each in built):
             raise _Wrong
+        _drop_replaced(database)
     return built
 
 
@@ -102,6 +113,12 @@ def _build(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
     for name, meaning in mart.columns.items():
         database.execute(f"COMMENT ON COLUMN {table}.{quoted(name)} IS {literal(meaning)}")
     return _inspect(database, mart, table)
+
+
+def _drop_replaced(database: duckdb.DuckDBPyConnection) -> None:
+    for name in REPLACED:
+        if is_table(database, name, MARTS_SCHEMA):
+            database.execute(f"DROP TABLE {table_name(database, name, MARTS_SCHEMA)}")
 
 
 def _inspect(database: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> Built:

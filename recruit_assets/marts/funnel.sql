@@ -2,10 +2,10 @@
 -- applying, department, job and type of source.
 --
 -- All figures are of a cohort: the applications made there, whatever has become of them since; only
--- still_there is of now. An application that reached a group counts in all groups that its job has
+-- still_there is current. An application that reached a group counts in all groups that its job has
 -- before that, seen there or not. The last step is being hired: a hire that was undone counts in the
 -- groups before it, and has not passed the last of them.
--- The rate is of the concluded ones: those that passed on, were rejected or were deleted, not those
+-- The rate is of the decided ones: those that passed the group, were rejected or were deleted, not those
 -- that may still pass on. One whose stage is not known counts in Inbox only, and where there are more
 -- than 1 % of them, what depends on it is null.
 -- Caveats: a group has the applications for jobs with such a stage, so a later group may have more than
@@ -17,8 +17,8 @@
 --   recruit.job_applications)
 -- Check: count(*) FILTER (stage_group = 'Hired' AND level = 'company' AND entered <> (SELECT count(*)
 --   FROM recruit_marts.applications WHERE outcome = 'hired')) = 0
--- Check: count(*) FILTER (entered <> concluded + still_there + if(stage_group = 'Inbox', unknown, 0)
---   OR concluded <> passed + rejected + gone OR entered > applications) = 0
+-- Check: count(*) FILTER (entered <> decided + still_there + if(stage_group = 'Inbox', unknown, 0)
+--   OR decided <> passed + rejected + gone OR entered > applications) = 0
 -- Picture: Applications that reached each group of stages
 -- Bars:
 --   SELECT coalesce(stage_group, 'Other stages') AS label, entered AS value FROM
@@ -44,9 +44,9 @@
 --   passed: Those that have reached a later stage than those of this group; null for Hired, the last
 --   rejected: Those that have entered and were rejected before they passed
 --   gone: Those that have entered and were deleted before they passed
---   concluded: Those that passed, were rejected or are gone; for Hired, those that are hired
+--   decided: Those that passed, were rejected or are gone; for Hired, those that are hired
 --   still_there: Those that have entered, have not passed and are active now
---   pass_rate: passed as a share of concluded; null for Hired
+--   pass_rate: passed as a share of decided; null for Hired
 --   median_days_moved: Median of the days of stays in stages of this group that ended by a move; null
 --     for Hired, where nobody waits
 --   stays_moved: Stays that the median is of
@@ -138,7 +138,7 @@ counted AS (
             AS passed,
         if_known(count(*) FILTER (has_stayed AND outcome = 'rejected'), unknown, applications) AS rejected,
         if_known(count(*) FILTER (has_stayed AND outcome = 'gone'), unknown, applications) AS gone,
-        if_known(count(*) FILTER (has_passed OR has_stayed AND outcome <> 'active'), unknown, applications) AS concluded,
+        if_known(count(*) FILTER (has_passed OR has_stayed AND outcome <> 'active'), unknown, applications) AS decided,
         if_known(count(*) FILTER (has_stayed AND outcome = 'active'), unknown, applications) AS still_there
     FROM facts
     GROUP BY GROUPING SETS (
@@ -191,9 +191,9 @@ SELECT
     c.passed,
     c.rejected,
     c.gone,
-    c.concluded,
+    c.decided,
     c.still_there,
-    CASE WHEN c.concluded > 0 THEN c.passed / c.concluded END AS pass_rate,
+    CASE WHEN c.decided > 0 THEN c.passed / c.decided END AS pass_rate,
     m.median_days AS median_days_moved,
     coalesce(m.stays, 0) AS stays_moved
 FROM counted AS c

@@ -106,7 +106,7 @@ def _covers(known: Mapping[str, datetime], needs: Sequence[str], period: Period)
 
 
 def _about(period: Period, earlier: Period, known: Mapping[str, datetime], zone: str) -> str:
-    said = f"Numbers at the top: {period.words}, whole months ({zone}), unless they are of now."
+    said = f"Numbers at the top: {period.words}, whole months ({zone}), unless marked as current."
     first = known.get("job_applications")
     if first is None or first.date() <= earlier.since:
         return said

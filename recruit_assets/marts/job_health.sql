@@ -1,10 +1,12 @@
--- Every job: since when it is open, how many applications it has, how far they are, and whether it ages.
+-- Every job: how long it has been open, how many applications it has, how far they have got, and whether
+-- it has been open too long.
 --
--- A job opens when its advertisement starts, or when it was created if that has no start. It ages if it
--- has been open for more than 60 days and nobody has been hired for it.
--- The days open and the figures that are said to be of now are a snapshot as of the last reading of the
--- applications; all others are of all time. What depends on who is hired or active is null where more
--- than 1 % of the job's stages are not known, and offers are null if they were never read.
+-- A job opens when its advertisement starts, or when it was created if that has no start. It is aging
+-- if it has been open for more than 60 days and nobody is hired for it.
+-- The days open and the current figures are a snapshot as of the last reading of the applications, or of
+-- the jobs if there are no applications; all others are of all time. What depends on who is hired or
+-- active is null where more than 1 % of the job's stages are not known. Figures of applications and
+-- offers are null if those were never read.
 -- Caveats: a job that was advertised again opens again. A deleted job is not open. When a job was closed,
 -- and how many openings it has, is not known.
 --
@@ -16,8 +18,8 @@
 --   in_interview > active OR days_open < 0 OR days_to_first_hire < 0) = 0
 -- Picture: Open jobs by whether somebody was hired
 -- Bars:
---   SELECT CASE WHEN is_aging THEN 'Nobody yet, ages' WHEN hires = 0 THEN 'Nobody yet' WHEN hires > 0
---   THEN 'Somebody hired' ELSE 'Not known' END AS label, count(*) AS value
+--   SELECT CASE WHEN is_aging THEN 'No hire yet, open over 60 days' WHEN hires = 0 THEN 'No hire yet'
+--   WHEN hires > 0 THEN 'Somebody hired' ELSE 'Not known' END AS label, count(*) AS value
 --   FROM recruit_marts.job_health WHERE is_open GROUP BY label ORDER BY label
 -- Columns:
 --   job_id: Id in recruit.jobs
@@ -48,7 +50,11 @@
 --   is_aging: Whether it is open, has been for more than 60 days, and nobody is hired
 
 WITH read AS (
-    SELECT count(read_number) > 0 AS offers_known FROM recruit_meta.latest WHERE endpoint = 'job_offers'
+    SELECT
+        count(read_number) FILTER (endpoint = 'job_offers') > 0 AS offers_known,
+        if(count(read_number) FILTER (endpoint = 'job_applications') > 0, 0, NULL) AS no_applications,
+        max(read_from) FILTER (endpoint = 'jobs') AS jobs_read_from
+    FROM recruit_meta.latest
 ),
 offers AS (
     SELECT job_id, open FROM recruit_marts.offers WHERE level = 'job'
@@ -87,7 +93,10 @@ jobs AS (
             AS opened_known_from,
         r.as_of
     FROM recruit.jobs AS j
-    CROSS JOIN (SELECT max(as_of) AS as_of FROM recruit_marts.applications) AS r
+    CROSS JOIN (
+        SELECT coalesce((SELECT max(as_of) FROM recruit_marts.applications), jobs_read_from) AS as_of
+        FROM read
+    ) AS r
 ),
 facts AS (
     SELECT
@@ -106,16 +115,16 @@ facts AS (
         j.opened_at,
         j.opened_known_from,
         CASE WHEN j.is_open THEN days_between(j.opened_at, j.as_of) END AS days_open,
-        coalesce(c.n, 0) AS applications,
-        coalesce(c.without_stage, 0) AS unknown,
+        coalesce(c.n, r.no_applications) AS applications,
+        coalesce(c.without_stage, r.no_applications) AS unknown,
         if_known(coalesce(c.active, 0), unknown, applications) AS active,
         CASE WHEN i.has_interview THEN if_known(coalesce(c.in_interview, 0), unknown, applications) END
             AS in_interview,
         CASE WHEN r.offers_known THEN coalesce(o.open, 0) END AS open_offers,
         if_known(coalesce(c.hires, 0), unknown, applications) AS hires,
         if_known(coalesce(c.hires_undone, 0), unknown, applications) AS hires_undone,
-        c.first_hire_at,
-        days_between(j.opened_at, c.first_hire_at) AS days_to_first_hire,
+        if_known(c.first_hire_at, unknown, applications) AS first_hire_at,
+        days_between(j.opened_at, if_known(c.first_hire_at, unknown, applications)) AS days_to_first_hire,
         c.last_application_at
     FROM jobs AS j
     FULL JOIN counted AS c ON c.job_id = j.job_id

@@ -5,9 +5,10 @@
 -- An application is in the pipeline while it is in a stage of type Inbox or In process and neither
 -- rejected nor deleted. A move between two stages of one group is no event. One that is hired leaves;
 -- if the hire is undone, it enters again, and so does one whose rejection is undone.
--- Caveats: the days are whole ones, from the day after the first complete sync on: earlier, only those
--- are known that were left by then. What began and ended between two syncs is not seen. A job counts
--- for the department that it has now, and a stage for its present group.
+-- Caveats: the days are whole ones. The first is the one after the later of the first complete sync and
+-- the beginning of the history: of earlier days, only those that were left by then are known. What began
+-- and ended between two syncs is not seen. A job counts for the department that it has now, and a stage
+-- for its present group. There are no rows if more than 1 % of the stages are not known.
 --
 -- Grain: day, department_id, department, stage_group
 -- Check: count(*) = (SELECT count(*) FROM (SELECT active - lag(active) OVER (PARTITION BY
@@ -47,7 +48,9 @@ WITH known AS (
         UNION ALL
         SELECT min(seen_at) FROM recruit_history.job_applications
     )
-    HAVING count(since) = 2
+    HAVING count(since) = 2 AND (
+        SELECT if_known(true, count(*) FILTER (outcome = 'unknown'), count(*)) FROM recruit_marts.applications
+    )
 ),
 days AS (
     SELECT first_day, unnest(generate_series(first_day, last_day - 1, INTERVAL 1 DAY))::DATE AS day

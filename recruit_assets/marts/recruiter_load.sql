@@ -20,7 +20,7 @@
 --   LIMIT 8
 -- Columns:
 --   user_id: Id in recruit.users; null for items of nobody
---   open_jobs: Jobs that are published or unlisted, have begun and have not ended
+--   open_jobs: Jobs that are published or unlisted, have begun, have not ended and are not deleted
 --   active_applications: Active applications for the user's jobs
 --   stuck_applications: Those in recruit_marts.stuck_applications
 --   open_todos: Todos that are not completed

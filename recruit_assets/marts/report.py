@@ -42,13 +42,17 @@ _STAGES = (
 
 @dataclass(frozen=True)
 class Answer:
-    """Hold a section of the page; without a sentence, `nothing` says why there is none."""
+    """Hold a section of the page; without a sentence, `nothing` says why there is none.
+
+    `note` says what to know of the table, if anything.
+    """
 
     section: Mapping[str, Any]
     sentence: str | None
     nothing: str
     chart: ChartData
     table: list[Row]
+    note: str
 
 
 @dataclass(frozen=True)
@@ -82,14 +86,19 @@ def gather(database: duckdb.DuckDBPyConnection) -> Contents:
 
 def _answer(database: duckdb.DuckDBPyConnection, section: Mapping[str, Any], gaps: Gaps) -> Answer:
     unknown = gaps.reason(section["needs"])
-    said = _first(ask(database, section["say"])).get("sentence") if not unknown else None
+    said = _sentence(database, section["say"]) if not unknown else ""
     return Answer(
         {"wide": False, **section},
-        one_line(said or "") or None,
+        said or None,
         unknown or section["nothing"],
         query_chart(database, _MARTS[section["mart"]]),
         ask(database, section["table"]),
+        _sentence(database, section["note"]) if "note" in section else "",
     )
+
+
+def _sentence(database: duckdb.DuckDBPyConnection, sql: str) -> str:
+    return one_line(_first(ask(database, sql)).get("sentence") or "")
 
 
 def render(contents: Contents) -> str:

@@ -16,7 +16,8 @@
 -- Picture: Hires by type of source
 -- Bars:
 --   SELECT coalesce(source_type, 'not known') AS label, hires AS value FROM
---   recruit_marts.source_of_hire WHERE level = 'source_type' AND hires IS NOT NULL
+--   recruit_marts.source_of_hire WHERE level = 'source_type' AND (SELECT count(*) = count(hires) FROM
+--   recruit_marts.source_of_hire WHERE level = 'source_type')
 --   ORDER BY hires DESC, applications DESC, label
 -- Columns:
 --   level: What the row is for: source_type, source (a site within a type), or month (a site within a
@@ -101,8 +102,8 @@ SELECT
         AS interview_rate,
     CASE WHEN concluded > 0 THEN hires / concluded END AS hire_rate,
     CASE WHEN concluded > 0 THEN rejected / concluded END AS rejection_rate,
-    median(days_to_hire) AS median_days_to_hire,
-    count(days_to_hire) AS with_days_to_hire
+    if_known(median(days_to_hire), unknown, applications) AS median_days_to_hire,
+    if_known(count(days_to_hire), unknown, applications) AS with_days_to_hire
 FROM facts
 GROUP BY GROUPING SETS ((source_type), (source_type, source), (source_type, source, month))
 ORDER BY level, hires DESC, applications DESC, source_type, source, month

@@ -2,7 +2,7 @@
 --
 -- How long is 14 days, or what the user's file of stages says of their stage. There are no names: look
 -- the application up by its id.
--- Caveats: applications for jobs that are archived, expired or not open yet are not among them.
+-- Caveats: applications for jobs that are archived, expired, deleted or not open yet are not among them.
 --
 -- Grain: application_id
 -- Check: count(*) = (SELECT count(*) FROM recruit_marts.applications WHERE outcome = 'active' AND

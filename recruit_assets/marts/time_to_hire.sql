@@ -2,12 +2,14 @@
 --
 -- Caveats: a hire counts in the month in which it was made. The time to fill starts with the job's
 -- advertisement, also for later hires of the same job. If the job was advertised again after a hire,
--- the time to fill of that hire is not known.
+-- the time to fill of that hire is not known. There are no rows if more than 1 % of the stages are not
+-- known.
 --
 -- Grain: level, department, job_id, month
 -- Check: coalesce(sum(hires) FILTER (level = 'company'), 0) = (SELECT count(*) FROM
 --   recruit.job_applications AS a JOIN recruit.stages AS s ON s.id = a.stage_id WHERE
---   a.rejected_at IS NULL AND lower(coalesce(s.legacy_stage_type_name, s.stage_type)) = 'hired')
+--   a.rejected_at IS NULL AND lower(coalesce(s.legacy_stage_type_name, s.stage_type)) = 'hired') OR
+--   (SELECT count(*) FILTER (outcome = 'unknown') > 0.01 * count(*) FROM recruit_marts.applications)
 -- Check: coalesce(sum(hires), 0) = 4 * coalesce(sum(hires) FILTER (level = 'company'), 0)
 -- Picture: Median days from application to hire, by month of the hire
 -- Months:
@@ -59,4 +61,7 @@ SELECT
     median(days_to_fill) AS median_days_to_fill
 FROM hired
 GROUP BY GROUPING SETS ((), (department), (job_id), (month))
+HAVING (
+    SELECT if_known(true, count(*) FILTER (outcome = 'unknown'), count(*)) FROM recruit_marts.applications
+)
 ORDER BY ALL

@@ -48,7 +48,7 @@ _MACROS = {
         coalesce(
             lower(human_status) IN ('published', 'unlisted'), status IN ('open', 'unlisted'), false
         )
-        AND coalesce(begins <= moment, true) AND coalesce(ends > moment, true)
+        AND (begins IS NULL OR begins <= moment) AND (ends IS NULL OR ends > moment)
     """,
     # Of a thing that each job may have, such as a department, and that may not have been read.
     "name_of(thing, name, id, job_id)": """

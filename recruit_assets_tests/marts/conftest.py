@@ -1,7 +1,7 @@
 """The answers of the simulated year, and what was seen in it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from shutil import copy
@@ -12,7 +12,10 @@ import duckdb
 import pytest
 import time_machine
 
+from recruit_assets.load.connection import connection
+from recruit_assets.marts.build import build
 from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.report import gather, render, report_path, write
 from recruit_assets.resources import RecruitDatabase
 from recruit_assets.sandbox.times import NOW
 from recruit_assets_tests.marts.cases import Story, live_cases
@@ -61,6 +64,17 @@ def answer(
         raise_on_error=raises,
     )
     return Answers(path, result)
+
+
+def rebuild(answers: Answers, folder: Path, *sql: str) -> Answers:
+    """What is answered from a copy of the file, after these statements."""
+    path = Path(copy(answers.path, folder / "rebuilt.duckdb"))
+    with connection(str(path), {}, 0.1) as database:
+        for each in sql:
+            database.execute(each)
+        assert not [each for each in build(database, MARTS) if each.wrong]
+        write(render(gather(database)), report_path(str(path)))
+    return replace(answers, path=path)
 
 
 @pytest.fixture(scope="package")

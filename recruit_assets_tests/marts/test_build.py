@@ -12,7 +12,7 @@ import pytest
 
 from recruit_assets.load.connection import connection
 from recruit_assets.mart_assets import CHECK
-from recruit_assets.marts.build import build, inspect
+from recruit_assets.marts.build import REPLACED, build, inspect
 from recruit_assets.marts.mart import MARTS, Mart, read_marts
 from recruit_assets.resources import RecruitDatabase
 from recruit_assets_tests.conftest import metadata
@@ -229,3 +229,19 @@ def test_nothing_personal_and_no_free_text(answers: Answers) -> None:
     for each in answers.result.get_asset_materialization_events():
         assert PLANTED not in str(each.materialization.metadata)
     assert PLANTED not in answers.page
+
+
+def test_marts_that_were_replaced_are_dropped_once_the_new_ones_are_right(copy: Copy) -> None:
+    def left() -> set[str]:
+        found = copy.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'recruit_marts'"
+        ).fetchall()
+        return {name for (name,) in found if name not in NAMES}
+
+    for name in (*REPLACED, "mine"):
+        copy.execute(f"CREATE TABLE recruit_marts.{name} AS SELECT 1 AS job_id")
+    wrong = replace(MARTS[0], sql=f"SELECT * FROM ({MARTS[0].sql}) LIMIT 1")
+    build(copy, [wrong])
+    assert left() == {*REPLACED, "mine"}
+    build(copy, MARTS)
+    assert left() == {"mine"}

@@ -12,7 +12,7 @@ from recruit_assets.marts.charts import query_chart
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.views import known_columns
 from recruit_assets.sandbox.times import NOW
-from recruit_assets_tests.marts.conftest import Answering, Answers
+from recruit_assets_tests.marts.conftest import Answering, Answers, rebuild
 from recruit_assets_tests.marts.truth import Record
 
 pytestmark = pytest.mark.ring(2)
@@ -173,6 +173,17 @@ def test_only_open_jobs_are_open_and_have_stuck_applications(case_answers: Answe
     stuck = case_answers.mart("stuck_applications")
     assert {row["job_human_status"] for row in stuck} == {"published"}
     assert "Jobs that are not open have 4 more." in case_answers.page
+
+
+def test_nothing_is_stuck_in_a_job_that_was_deleted(case_answers: Answers, tmp_path: Path) -> None:
+    job = case_answers.mart("stuck_applications")[0]["job_id"]
+    found = rebuild(
+        case_answers, tmp_path, f"UPDATE recruit.jobs SET _deleted_at = now() WHERE id = '{job}'"
+    )
+    assert job not in {row["job_id"] for row in found.mart("stuck_applications")}
+    (health,) = [row for row in found.mart("job_health") if row["job_id"] == job]
+    of_job = [row["job_is_open"] for row in found.mart("applications") if row["job_id"] == job]
+    assert set(of_job) == {health["is_open"]} == {False}
 
 
 def test_a_job_ages_that_is_open_for_long_and_has_hired_nobody(case_answers: Answers) -> None:

@@ -68,6 +68,17 @@ def test_it_says_what_the_marts_say(answers: Answers) -> None:
     applications = answers.mart("applications")
     hired = [each for each in applications if each["outcome"] == "hired"]
     assert f"Half of {len(hired)} hires took" in page
+    company = [row for row in answers.mart("funnel") if row["level"] == "company"]
+    funnel = {row["stage_group"]: row for row in company}
+    inbox, talks = funnel["Inbox"], funnel["Interview"]["applications"]
+    offers = funnel["Offer"]["applications"]
+    past = f"{100 * inbox['passed'] / inbox['decided']:.0f}%"
+    assert f"Of {inbox['decided']} applications decided in the inbox, {past} got past it" in page
+    assert (
+        f"counted in the {talks} applications for jobs with such a stage, offers in {offers}."
+        in page
+    )
+    assert "How far they got is not known" not in page
     stuck = len(answers.mart("stuck_applications"))
     assert f"{stuck:,} active applications for open jobs have not moved" in page
     for endpoint in ENDPOINTS:

@@ -1,14 +1,29 @@
 """What is said where tables could not be read, or not lately: no figure that may be untrue."""
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
 from recruit_assets.mart_assets import ENOUGH
 from recruit_assets.sandbox.times import NOW
 from recruit_assets_tests.marts.cases import Story
-from recruit_assets_tests.marts.conftest import Answering, Answers
+from recruit_assets_tests.marts.conftest import Answering, Answers, rebuild
 
 pytestmark = pytest.mark.ring(2)
+
+
+def lose_stages(which: str, limit: int) -> list[str]:
+    """SQL that forgets the stages of some active applications."""
+    return [
+        f"""
+        UPDATE {schema}.job_applications SET stage_id = 'lost' WHERE id IN (
+            SELECT application_id FROM recruit_marts.applications
+            WHERE outcome = 'active' AND {which} ORDER BY 1 LIMIT {limit}
+        )
+        """
+        for schema in ("recruit", "recruit_history")
+    ]
 
 
 def outcomes(answers: Answers) -> dict[str, int]:
@@ -86,3 +101,57 @@ def test_offers_that_could_not_be_read_are_not_said_to_be_none(answering: Answer
     sources = answers.mart("source_of_hire")
     assert {row["offers"] for row in sources} == {None}
     assert {row["hires"] for row in sources} != {None}
+
+
+def test_without_applications_a_job_is_not_said_to_have_none(answering: Answering) -> None:
+    jobs = answering(0, refused=("job-applications",)).mart("job_health")
+    names = (
+        "applications",
+        "unknown",
+        "active",
+        "in_interview",
+        "hires",
+        "hires_undone",
+        "is_aging",
+    )
+    assert {tuple(row[name] for name in names) for row in jobs} == {(None,) * len(names)}
+    later = [row["is_open"] for row in jobs if row["opened_at"] > NOW]
+    assert later
+    assert not any(later)
+    assert {row["is_open"] for row in jobs} == {True, False}
+    assert all((row["days_open"] is None) == (not row["is_open"]) for row in jobs)
+
+
+def test_no_source_is_the_largest_while_the_hires_of_one_are_not_known(
+    answers: Answers, tmp_path: Path
+) -> None:
+    rows = [row for row in answers.mart("source_of_hire") if row["level"] == "source_type"]
+    most, total = max(row["hires"] for row in rows), sum(row["hires"] for row in rows)
+    assert f"The largest source of hires is job boards: {most} of {total}." in answers.page
+    assert "Hires by type of source" in answers.page
+
+    found = rebuild(answers, tmp_path, *lose_stages("source_type = 'job board'", 3))
+    by_type = {
+        row["source_type"]: row
+        for row in found.mart("source_of_hire")
+        if row["level"] == "source_type"
+    }
+    assert [name for name, row in by_type.items() if row["hires"] is None] == ["job board"]
+    boards = by_type["job board"]
+    assert (boards["with_days_to_hire"], boards["median_days_to_hire"]) == (None, None)
+    assert "largest source of hires is not known" in found.page
+    assert "Hires by type of source" not in found.page
+    assert "How far they got is not known of 3 applications." in found.page
+
+
+def test_no_hire_is_dated_while_too_many_stages_are_not_known(
+    answers: Answers, tmp_path: Path
+) -> None:
+    assert answers.mart("pipeline_daily")
+    found = rebuild(answers, tmp_path, *lose_stages("true", 50))
+    assert found.mart("pipeline_daily") == found.mart("time_to_hire") == []
+    hiring = {row["job_id"] for row in found.mart("applications") if row["hired_at"]}
+    partly = [row for row in found.mart("job_health") if row["hires"] is None]
+    assert hiring & {row["job_id"] for row in partly}
+    for name in ("first_hire_at", "days_to_first_hire"):
+        assert {row[name] for row in partly} == {None}

@@ -218,7 +218,8 @@ class Company:
         attributes = job["attributes"]
         begins, ends = instant(attributes["start-date"]), instant(attributes["end-date"])
         return (
-            attributes["human-status"] in ("published", "unlisted")
+            job["id"] in self.current["jobs"]
+            and attributes["human-status"] in ("published", "unlisted")
             and (begins is None or begins <= self.as_of)
             and (ends is None or ends > self.as_of)
         )

@@ -289,7 +289,7 @@ def job_health(company: Company) -> list[Record]:
         active = [each for each in group if each["outcome"] == "active"]
         hired = [each["hired_at"] for each in group if each["outcome"] == "hired"]
         start, created = instant(attributes["start-date"]), instant(attributes["created-at"])
-        is_open = company.is_open(job) and id_ in company.current["jobs"]
+        is_open = company.is_open(job)
         open_for = days(start or created, company.as_of) if is_open else None
         talks = sum(each["stage_group"] == "Interview" for each in active)
         rows.append(

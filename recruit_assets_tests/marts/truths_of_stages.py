@@ -110,7 +110,7 @@ def got_through(
         for stay in company.spells[each["application_id"]]
         if stay["ended"] == "moved" and company.group_of(stay["stage"]) == name != "Hired"
     )
-    concluded = len(entered) - stayed.count("active")
+    decided = len(entered) - stayed.count("active")
     is_last = name == "Hired"
     return {
         "applications": len(asked),
@@ -120,9 +120,9 @@ def got_through(
         "passed": None if is_last else len(passed),
         "rejected": stayed.count("rejected"),
         "gone": stayed.count("gone"),
-        "concluded": concluded,
+        "decided": decided,
         "still_there": stayed.count("active"),
-        "pass_rate": None if is_last or not concluded else len(passed) / concluded,
+        "pass_rate": None if is_last or not decided else len(passed) / decided,
         "median_days_moved": middle(moved),
         "stays_moved": len(moved),
     }
