@@ -5,8 +5,9 @@
 --
 -- Grain: user_id
 -- Check: coalesce(sum(open_jobs), 0) = (SELECT count(*) FROM recruit.jobs WHERE
---   _deleted_at IS NULL AND is_open(status, human_status, start_date, end_date, (SELECT max(as_of)
---   FROM recruit_marts.applications)))
+--   _deleted_at IS NULL AND is_open(status, human_status, start_date, end_date, coalesce((SELECT
+--   max(as_of) FROM recruit_marts.applications), (SELECT max(read_from) FROM recruit_meta.latest WHERE
+--   endpoint = 'jobs'))))
 -- Check: coalesce(sum(open_todos), 0) = (SELECT count(*) FROM recruit.todos WHERE completed_at
 --   IS NULL AND _deleted_at IS NULL)
 -- Check: coalesce(sum(active_applications), 0) = (SELECT count(*) FROM
@@ -29,7 +30,11 @@
 WITH desk AS (
     SELECT user_id, 'job' AS what, false AS late
     FROM recruit.jobs
-    CROSS JOIN (SELECT max(as_of) AS as_of FROM recruit_marts.applications)
+    CROSS JOIN (
+        SELECT coalesce((SELECT max(as_of) FROM recruit_marts.applications), max(read_from)) AS as_of
+        FROM recruit_meta.latest
+        WHERE endpoint = 'jobs'
+    )
     WHERE _deleted_at IS NULL AND is_open(status, human_status, start_date, end_date, as_of)
     UNION ALL
     SELECT a.recruiter_id, 'application', s.application_id IS NOT NULL

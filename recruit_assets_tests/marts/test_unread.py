@@ -104,7 +104,8 @@ def test_offers_that_could_not_be_read_are_not_said_to_be_none(answering: Answer
 
 
 def test_without_applications_a_job_is_not_said_to_have_none(answering: Answering) -> None:
-    jobs = answering(0, refused=("job-applications",)).mart("job_health")
+    answers = answering(0, refused=("job-applications",))
+    jobs = answers.mart("job_health")
     names = (
         "applications",
         "unknown",
@@ -119,6 +120,8 @@ def test_without_applications_a_job_is_not_said_to_have_none(answering: Answerin
     assert later
     assert not any(later)
     assert {row["is_open"] for row in jobs} == {True, False}
+    load = sum(row["open_jobs"] for row in answers.mart("recruiter_load"))
+    assert load == sum(row["is_open"] for row in jobs)
     assert all((row["days_open"] is None) == (not row["is_open"]) for row in jobs)
 
 
