@@ -94,8 +94,8 @@ MORE_ENDPOINTS = (
     ),
     Endpoint(
         # Large accounts answer 502 unless the list is filtered. That it can be filtered by question
-        # is inferred from other lists: if it cannot, the sync reads it whole. A video is open to
-        # whoever has its token.
+        # is inferred from other lists: if it cannot, the sync reads it whole. Anyone with the
+        # token can watch the video.
         "answers",
         group="forms",
         description="Candidates' answers to questions.",
@@ -119,7 +119,7 @@ MORE_ENDPOINTS = (
         policy={"video_token": ColumnPolicy.drop},
     ),
     Endpoint(
-        # A link opens the file for whoever has it, so it is never stored, and no file is read. An
+        # Anyone with the link can open the file, so it is never stored, and no file is read. An
         # attribute that is not known may be one more link. One account refused every filter of
         # this list, but sorted it by updated-at.
         "uploads",

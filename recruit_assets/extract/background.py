@@ -1,4 +1,4 @@
-"""Pages requested in the background, a few ahead of whoever uses them.
+"""Pages requested in the background, a few ahead of their use.
 
 Scope: the thread that iterates a walk, and the bound on the pages it holds. `read_ahead` decides
 which endpoint is read in the background.

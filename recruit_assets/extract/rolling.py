@@ -29,7 +29,7 @@ from recruit_assets.extract.walk import Walk
 
 SYNCS = 24  # in which each record is read once
 AUDITS = 30  # the same where a sync asks for changes, and reads a part to audit what that showed
-SAMPLES = 10  # one of so many pages is read to see whether a list is still the known one
+SAMPLES = 10  # every tenth page is read to check that a list is still the one we know
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Rolling:
         return cover
 
     def _samples(self) -> Iterator[tuple[int, int]]:
-        """Yield the ranges of ids that every so many pages had when they were known."""
+        """Yield the ranges of known ids that fill every tenth page."""
         pages = range(0, bisect_right(self._ids, self._known.settled), self._size)
         for start in pages[::-SAMPLES] or pages:
             ids = self._ids[max(0, start - 1) : start + self._size]
