@@ -12,6 +12,7 @@ import dagster as dg
 import duckdb
 
 from recruit_assets.account import Account
+from recruit_assets.dagster_failure import as_dagster_failure
 from recruit_assets.errors import BadSetting
 from recruit_assets.load.layout import check_layout
 from recruit_assets.load.schema import SCHEMA
@@ -21,7 +22,7 @@ from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
 from recruit_assets.marts.mart import MARTS, Mart, marts_of
 from recruit_assets.marts.report import gather, render, report_path, write
 from recruit_assets.marts.stage_rules import read_rules, rules_path
-from recruit_assets.resources import RecruitDatabase, as_dagster_failure
+from recruit_assets.resources import RecruitDatabase
 
 GROUP, REPORT = "marts", "report"
 ABOUT_REPORT = (

@@ -19,7 +19,7 @@ from recruit_assets.reading import Batch, Reading
 from recruit_assets.result import SyncResult
 from recruit_assets.store import Store
 
-PART_ROWS, PART_SECONDS = 50_000, 60.0  # a part is stored when either is reached
+PART_ROWS, PART_SECONDS = 100_000, 60.0  # a part is stored when either is reached
 
 
 class Parts:

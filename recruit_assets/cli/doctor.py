@@ -24,7 +24,8 @@ from recruit_assets.load.overview import TableStatus, left_over, overview
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.load.read_copy import CopyStatus, check_target, published_at
 from recruit_assets.load.reading import check_writable, is_made, reading
-from recruit_assets.load.state import SyncState, states
+from recruit_assets.load.state import states
+from recruit_assets.load.sync_state import SyncState
 from recruit_assets.options import Options
 from recruit_assets.settings import Settings
 from recruit_assets.variables import Variable, holds_a_secret, unknown_variables, variables
