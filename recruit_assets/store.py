@@ -156,11 +156,11 @@ class Store:
             row = self._rows.row() | self._rows.merged(result, part)
             row |= {"rows": rows(database, endpoint)}
             repaired[META] = remember(database, endpoint, row, self._account)
-            state = recall(database, endpoint)
+            if part:
+                now = recall(database, endpoint).at(self._source.api)
         if not options.dry_run:
-            self._state = state.at(self._source.api)
+            self._state, self._left = now, part.unfinished if part else None
             self._rows.stored()
-            self._left = part.unfinished if part else None
             self._warn(repaired)
 
     @property
