@@ -92,7 +92,8 @@ class Parts:
     def _store_part(self, part: Part) -> None:
         """Store what is staged, and unstage it."""
         reading, stage = self._reading, self._stage
-        if self._left is None and not reading.report.resumed:  # refuses values that are lost
+        begins = self._left is None and not reading.report.resumed
+        if begins and reading.state.columns:  # refuses values that are lost
             Deletions(reading, self._opened, stage, part).missing()
         result, rows = SyncResult(reading, unparsed=reading.unparsed), stage.rows
         self._store.write(stage, result, part)
