@@ -6,6 +6,7 @@ is wrong, none is replaced.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -16,14 +17,15 @@ from recruit_assets.errors import BadSetting
 from recruit_assets.load.layout import check_layout
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.load.sql import literal
-from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
+from recruit_assets.marts.build import Built, inspect
 from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
-from recruit_assets.marts.mart import MARTS, Mart, marts_of
-from recruit_assets.marts.report import gather, render, report_path, write
+from recruit_assets.marts.mart import MARTS, MARTS_SCHEMA, Mart, marts_of
+from recruit_assets.marts.refresh import REPORT, refresh_marts, refresh_report
+from recruit_assets.marts.report import report_path
 from recruit_assets.marts.stage_rules import read_rules, rules_path
 from recruit_assets.resources import RecruitDatabase, as_dagster_failure
 
-GROUP, REPORT = "marts", "report"
+GROUP = "marts"
 ABOUT_REPORT = (
     "One page that answers the questions of hiring: funnel, time to hire, sources, offers, "
     "what candidates say, what is stuck, and how fresh the tables are. It needs no network."
@@ -122,14 +124,18 @@ def _build_marts(
         checks = context.selected_asset_check_keys
         asked = {key.asset_key for key in checks} - chosen.keys()
         with as_dagster_failure(), _opened(resource) as database:
-            inspected = {key: inspect(database, by_key[key]) for key in asked}
+            inspected = dict(
+                zip(asked, inspect(database, [by_key[key] for key in asked]), strict=True)
+            )
             rules = read_rules(rules_path(resource.database))
-            built = dict(zip(chosen, build(database, chosen.values(), rules), strict=True))
+            built = dict(zip(chosen, refresh_marts(database, chosen.values(), rules), strict=True))
             wrong = [each for each in built.values() if each.wrong]
             charts = {k: query_chart(database, m) for k, m in chosen.items() if not wrong}
         yield from check_results(inspected | built, checks)
         if wrong:
             raise dg.Failure(explanation(wrong), allow_retries=False)
+        if kept := next((each.kept_since for each in built.values()), None):
+            context.log.info(f"The marts were not built again: {unchanged(kept)}")
         for key, each in built.items():
             yield dg.MaterializeResult(asset_key=key, metadata=metadata(each, charts[key]))
 
@@ -143,13 +149,19 @@ def _build_report(account: Account, spec: dg.AssetSpec) -> dg.AssetsDefinition:
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         """Write the page next to the database; replace the old page once the new is complete."""
         resource: RecruitDatabase = getattr(context.resources, account.database)
+        path = report_path(resource.database)
         with as_dagster_failure(), _opened(resource) as database:
-            contents = gather(database)
-        with as_dagster_failure():
-            path = write(render(contents), report_path(resource.database))
-        context.log.info(f"The hiring report is in {path}.")
+            kept = refresh_report(database, path)
+        context.log.info(
+            f"The hiring report is in {path}."
+            + (f" It was not written again: {unchanged(kept)}" if kept else "")
+        )
         return dg.MaterializeResult(
-            metadata={"path": dg.MetadataValue.path(path), "size_bytes": path.stat().st_size}
+            metadata={
+                "path": dg.MetadataValue.path(path),
+                "size_bytes": path.stat().st_size,
+                **_kept(kept),
+            }
         )
 
     return report
@@ -210,4 +222,15 @@ def metadata(built: Built, chart: ChartData) -> dict[str, Any]:
         "picture": dg.MetadataValue.md(as_markdown(chart)),
         "dagster/row_count": built.rows,
         "dagster/column_schema": dg.TableSchema(columns),
+        **_kept(built.kept_since),
     }
+
+
+def unchanged(since: datetime) -> str:
+    """Return a sentence about what was built before, and would be the same now."""
+    return f"nothing has changed since {since.astimezone(UTC):%-d %B %Y, %H:%M} UTC."
+
+
+def _kept(since: datetime | None) -> dict[str, Any]:
+    """Return the metadata of what was not built again."""
+    return {"unchanged_since": dg.MetadataValue.timestamp(since)} if since else {}
