@@ -77,6 +77,9 @@ class SettingFields(BaseModel):
         False,
         "Whether that copy has everything: personal columns, and tables of your own",
     )
+    parquet_folder: str = _setting(
+        "PARQUET_FOLDER", "", "A folder for a Parquet file of each mart; none if empty"
+    )
     deleted_rows: DeletionPolicy = _setting(
         "DELETED_ROWS",
         DeletionPolicy.erase,

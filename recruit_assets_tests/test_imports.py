@@ -137,6 +137,7 @@ DAGSTER = {  # the files named after its concepts, the names of all of them, and
     "component.py",
     "dagster_event_log.py",
     "definitions.py",
+    "file_assets.py",
     "io_manager.py",
     "mart_assets.py",
     "metadata.py",

@@ -250,6 +250,10 @@ CHANGES: list[Change] = [
 ]  # fmt: skip
 
 
+# If no reading counts, because all of them are in the future, marts are as of their building.
+LASTING = [each for each in KEEPS + CHANGES if each is not the_clock_goes_back]
+
+
 @pytest.mark.parametrize("change", KEEPS + CHANGES)
 def test_it_is_seen_what_changes_marts(company: Company, change: Change) -> None:
     change(company)
@@ -267,8 +271,8 @@ def test_what_is_kept_is_shown_as_it_is(company: Company) -> None:
 
 
 @pytest.mark.ring(3)
-@settings(max_examples=30)
-@given(changes=st.lists(st.sampled_from(KEEPS + CHANGES), min_size=2, max_size=12))
+@settings(max_examples=12)
+@given(changes=st.lists(st.sampled_from(LASTING), min_size=2, max_size=8))
 def test_what_is_kept_is_what_would_be_built(
     tmp_path_factory: pytest.TempPathFactory, changes: list[Change]
 ) -> None:
