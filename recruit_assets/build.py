@@ -158,6 +158,7 @@ def _resources(
         setting_names=settings.names,
         time_zone=settings.time_zone,
         time_zone_problems=settings.time_zone_problems,
+        private_fields=settings.private_fields,
         parquet_folder=settings.parquet_folder,
         read_copy=settings.read_copy,
         read_copy_personal=settings.read_copy_personal,

@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from recruit_assets.account import Account
+from recruit_assets.errors import DatabaseProblem
 from recruit_assets.file_assets import (
     build_file_assets,
     file_specs,
@@ -20,6 +22,7 @@ from recruit_assets.file_assets import (
 from recruit_assets.load.schema import SCHEMA
 from recruit_assets.marts.build import Built, inspect
 from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
+from recruit_assets.marts.custom_fields import ensure_custom_views
 from recruit_assets.marts.mart import MARTS, MARTS_SCHEMA, Mart, marts_of
 from recruit_assets.marts.refresh import refresh_marts
 from recruit_assets.marts.stage_rules import read_rules, rules_path
@@ -123,6 +126,7 @@ def _build_marts(
             inspected = dict(
                 zip(asked, inspect(database, [by_key[key] for key in asked]), strict=True)
             )
+            _make_custom_views(context.log, database, private=resource.private_fields)
             rules = read_rules(rules_path(resource.database))
             built = dict(zip(chosen, refresh_marts(database, chosen.values(), rules), strict=True))
             wrong = [each for each in built.values() if each.wrong]
@@ -136,6 +140,16 @@ def _build_marts(
             yield dg.MaterializeResult(asset_key=key, metadata=metadata(each, charts[key]))
 
     return marts
+
+
+def _make_custom_views(
+    log: dg.DagsterLogManager, database: duckdb.DuckDBPyConnection, *, private: bool
+) -> None:
+    """Create the views of custom fields; the marts do not need them, so a problem is a warning."""
+    try:
+        ensure_custom_views(database, private=private)
+    except DatabaseProblem as problem:
+        log.warning(f"The views of custom fields were not made: {problem}")
 
 
 def check_results(

@@ -91,6 +91,11 @@ class SettingFields(BaseModel):
         "UTC",
         "Time zone of the months and days in the marts and the report, such as `Europe/Stockholm`",
     )
+    private_fields: bool = _setting(
+        "PRIVATE_FIELDS",
+        False,
+        "Whether the views of custom fields have those that only some users may see",
+    )
     column_policy: dict[str, Any] = _setting(
         "COLUMN_POLICY",
         {},

@@ -143,7 +143,7 @@ def parsed(variable: Variable, text: str) -> Any:
         value = text.strip() if re.fullmatch(r"[0-9]+", text.strip()) else None
     elif variable.field == "time_zone":
         value = text.strip()
-    elif variable.field in ("deleted_rows", "read_copy_personal", "rolling"):
+    elif variable.field in ("deleted_rows", "read_copy_personal", "private_fields", "rolling"):
         value = text.strip().lower()
     try:
         return getattr(SettingFields.model_validate({variable.field: value}), variable.field)
@@ -155,6 +155,7 @@ def parsed(variable: Variable, text: str) -> Any:
         "deleted_rows": f"set it to one of {policies}",
         "rolling": f"set it to one of {ways}",
         "read_copy_personal": "set it to true or false",
+        "private_fields": "set it to true or false",
         "more_endpoints": f"name some of {', '.join(MORE_NAMES)}, separated by commas",
         "time_zone": "set it to the name of a time zone, such as Europe/Stockholm",
         "owners": "write an e-mail address or team:name, or several separated by commas",
