@@ -147,6 +147,8 @@ class RecruitDatabase(DuckDBResource):
     time_zone_problems: list[str] = Field(
         default=[], description="Why that is not the time zone that was set; any fails the marts"
     )
+    private_fields: bool = _setting("private_fields")
+    parquet_folder: str = _setting("parquet_folder")
     read_copy: str = _setting("read_copy")
     read_copy_personal: bool = _setting("read_copy_personal")
     read_copy_columns: dict[str, list[str]] = Field(

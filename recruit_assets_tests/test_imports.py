@@ -141,6 +141,7 @@ DAGSTER = {  # the files named after its concepts, the names of all of them, and
     "dagster_event_log.py",
     "dagster_failure.py",
     "definitions.py",
+    "file_assets.py",
     "io_manager.py",
     "mart_assets.py",
     "metadata.py",
