@@ -115,7 +115,7 @@ def page(answers: Answers, browser: Browser, screen: str, scheme: str) -> Iterat
     opened = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
     asked: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
-    path = answers.path.with_name(f"{answers.path.stem}-report.html")
+    path = answers.report
     opened.goto(path.as_uri())
     assert asked == [path.as_uri()]  # and nobody else
     yield opened
