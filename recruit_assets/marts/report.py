@@ -177,6 +177,7 @@ def _rolls(row: Row) -> bool:
 
 
 def _freshness(found: Mapping[str, Row]) -> list[Row]:
+    """Return how fresh and complete each table is, with those that only some accounts sync."""
     never: Row = dict.fromkeys(("read_at", "complete_at", "rows", "values_as_of", "proven_at"))
     never["verdict"] = "never synced"
     return [
@@ -186,7 +187,8 @@ def _freshness(found: Mapping[str, Row]) -> list[Row]:
             "Last read": row["read_at"],
             "State": _state(row),
         }
-        for name, row in ((each.name, found.get(each.name, never)) for each in ENDPOINTS)
+        for name in dict.fromkeys([*(each.name for each in ENDPOINTS), *sorted(found)])
+        for row in [found.get(name, never)]
     ]
 
 

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection
 from recruit_assets.marts.report import gather, render, report_path, write
-from recruit_assets_tests.marts.conftest import Answers
+from recruit_assets_tests.marts.conftest import Answers, rebuild
+from recruit_assets_tests.marts.test_unread import lose_stages
 
 pytestmark = pytest.mark.ring(2)
 
@@ -94,6 +95,28 @@ def test_names_are_aligned_as_text_and_numbers_are_not(answers: Answers) -> None
     assert not any(re.match(r"[-+\d]", text) for text in as_text)
     assert any(text.endswith("%") for text in as_numbers)
     assert not any(re.match(r"Job|Talk", text) for text in as_numbers)
+
+
+def test_tables_that_only_some_accounts_sync_are_shown_once_they_are(
+    answers: Answers, tmp_path: Path
+) -> None:
+    assert ">uploads</th>" not in answers.page
+    read = (
+        "INSERT INTO recruit_meta.syncs SELECT * REPLACE ('uploads' AS endpoint, 1_234 AS rows) "
+        "FROM recruit_meta.syncs WHERE endpoint = 'notes'"
+    )
+    assert re.search(r">uploads</th>\s*<td>1,234</td>", rebuild(answers, tmp_path, read).page)
+
+
+def test_a_site_whose_hires_are_not_known_is_shown_first(answers: Answers, tmp_path: Path) -> None:
+    lost = lose_stages("source_type = 'referral' AND source IS NULL", 1)
+    found = rebuild(answers, tmp_path, *lost)
+    sites = [row for row in found.mart("source_of_hire") if row["level"] == "source"]
+    assert [row["source_type"] for row in sites if row["hires"] is None] == ["referral"]
+    (_, table) = found.page.split("Which sources bring hires?</h2>")
+    first = re.sub(r"\s*<[^>]+>\s*", "|", table.split("<tbody>")[1].split("</tr>")[0])
+    assert re.fullmatch(r"\|+referral\|+–\|+\d+\|+–\|+\d+%\|+–\|+–\|+", first)
+    assert f"{len(sites) - 12} more sites are not shown." in found.page
 
 
 @pytest.fixture(params=["wide", "phone"])
