@@ -47,7 +47,7 @@ def _step(number: str) -> str:
 # Each is a table for the next ones, and for _TABLES.
 _PREPARED = {
     "page_since": f"""
-        SELECT CASE WHEN count(*) > {MAX_WHOLE}
+        SELECT CASE WHEN count(*) > $max_whole
             THEN date_trunc('month', max(as_of)) - INTERVAL {WINDOW} MONTH END AS since
         FROM recruit_marts.applications
     """,
@@ -192,6 +192,7 @@ _SCOPE = f"""
         {_month("(FROM page_since)")} AS since,
         {_month("max(as_of)")} AS now,
         {_month("min(applied_at)")} AS first,
+        count(*) AS total,
         (
             SELECT [coalesce(12 * year(min(month)) + month(min(month)) - 1, 0),
                 coalesce(12 * year(max(month)) + month(max(month)) - 1, 0)]
@@ -215,13 +216,19 @@ _LINK = r"""
 """
 
 
-def carry(database: duckdb.DuckDBPyConnection, about: Mapping[str, Any]) -> str:
-    """Return the rows, packed, with `about` in their header; nothing if there are none."""
+def carry(
+    database: duckdb.DuckDBPyConnection, about: Mapping[str, Any], max_whole: int = MAX_WHOLE
+) -> str:
+    """Return the rows, packed, with `about` in their header; nothing if there are none.
+
+    Of more than `max_whole` applications, only those of the last months are among them.
+    """
     if not ask(database, "FROM recruit_marts.applications LIMIT 1"):
         return ""
     with known_columns(database):
         for name, sql in _PREPARED.items():
-            database.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+            values = {"max_whole": max_whole} if "$max_whole" in sql else None
+            database.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}", values)
         tables = {name: database.sql(sql).to_arrow_table() for name, sql in _TABLES.items()}
         header = {**about, **_header(database)}
         for name in ("application", "candidate"):

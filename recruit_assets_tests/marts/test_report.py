@@ -115,7 +115,9 @@ def test_a_site_whose_hires_are_not_known_is_shown_first(answers: Answers, tmp_p
     assert [row["source_type"] for row in sites if row["hires"] is None] == ["referral"]
     (_, table) = found.page.split("Which sources bring hires?</h2>")
     first = re.sub(r"\s*<[^>]+>\s*", "|", table.split("<tbody>")[1].split("</tr>")[0])
-    assert re.fullmatch(r"\|+referral\|+–\|+\d+\|+–\|+\d+%\|+–\|+–\|+", first)
+    none = "\N{EN DASH}"
+    cells = [cell for cell in first.split("|") if cell]
+    assert (cells[0], cells[1], cells[3], *cells[5:]) == ("referral", *4 * [none])
     assert f"{len(sites) - 12} more sites are not shown." in found.page
 
 

@@ -128,7 +128,10 @@ async function start() {
   form.hidden = false
   for (const each of document.querySelectorAll('.of')) each.hidden = false
   const about = document.querySelector('.about')
-  about.textContent = about.dataset.filtered
+  const some = `${fixed(data.tables.applications.rows)} of ${fixed(data.total)} applications`
+  about.textContent = about.dataset.filtered + (data.since
+    ? ` To stay small, the page carries only what happened since ${monthName(data.since)}, and what is active: ${some}.`
+    : '')
   form.addEventListener('change', event => {
     if (event.target === chosen.department) offerJobs()
     show()
