@@ -80,6 +80,7 @@ class Contents:
 def gather(database: duckdb.DuckDBPyConnection) -> Contents:
     """Query the marts, and the record of the syncs."""
     headlines, sections = read_content()
+    define_words(database)
     tables = {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)}")}
     gaps = Gaps(tables, **_first(ask(database, _STAGES)))
     numbers = gather_headlines(database, headlines, gaps)
@@ -97,6 +98,14 @@ def read_content() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the definitions of the numbers at the top, and of the sections."""
     content = tomllib.loads((HERE / "report.toml").read_text())
     return content["headlines"], content["sections"]
+
+
+def define_words(database: duckdb.DuckDBPyConnection) -> None:
+    """Let the content use `counted`, which says how many there are of a thing."""
+    database.execute(
+        "CREATE OR REPLACE TEMP MACRO counted(number, noun) AS "
+        "format('{:,} {}{}', number::BIGINT, noun, if(number = 1, '', 's'))"
+    )
 
 
 def answer(database: duckdb.DuckDBPyConnection, section: Mapping[str, Any], gaps: Gaps) -> Answer:

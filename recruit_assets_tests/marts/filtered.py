@@ -20,7 +20,7 @@ from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.gaps import Gaps
 from recruit_assets.marts.headlines import Period, count_headline
 from recruit_assets.marts.mart import MARTS
-from recruit_assets.marts.report import Answer, answer, read_content
+from recruit_assets.marts.report import Answer, answer, define_words, read_content
 from recruit_assets.marts.views import known_columns
 
 SQL = {mart.name: mart.sql for mart in MARTS}
@@ -52,6 +52,7 @@ class Filtered:
 
     def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
         self.database = database
+        define_words(database)
         database.execute("CREATE SCHEMA whole")
         database.execute("CREATE TABLE whole.applications AS FROM recruit_marts.applications")
         self.tables = {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)}")}

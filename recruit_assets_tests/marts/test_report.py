@@ -74,7 +74,7 @@ def test_it_says_what_the_marts_say(answers: Answers) -> None:
     inbox, talks = funnel["Inbox"], funnel["Interview"]["applications"]
     offers = funnel["Offer"]["applications"]
     past = f"{100 * inbox['passed'] / inbox['decided']:.0f}%"
-    assert f"Of {inbox['decided']:,} applications decided in the inbox, {past} got past it" in page
+    assert f"Of {inbox['decided']:,} applications decided in the inbox, {past} got past it." in page
     assert (
         f"counted in the {talks:,} applications for jobs with such a stage, offers in {offers:,}."
         in page

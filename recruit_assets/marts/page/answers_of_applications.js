@@ -19,7 +19,7 @@ const TYPES = {
 /** Return the answers by the name of their mart, each a function of what picks rows. */
 function answersOfApplications(data, counting) {
   const { applications } = data.tables
-  const { is, counted, countedIf, count, isKnown, valueOf, byDepartment } = counting
+  const { is, cellOf, cellIf, count, isKnown, valueOf, byDepartment } = counting
 
   /** Return how many came to each group of stages, and how many went on, by position. */
   function steps(rows) {
@@ -42,8 +42,8 @@ function answersOfApplications(data, counting) {
       }
     }
     for (const step of found.values()) {
-      step.entered = countedIf(ifKnown(true, step.unsure, step.all), step.entered)
-      step.undone = countedIf(ifKnown(true, step.unknown, step.all), step.undone)
+      step.entered = cellIf(ifKnown(true, step.unsure, step.all), step.entered)
+      step.undone = cellIf(ifKnown(true, step.unknown, step.all), step.undone)
       step.decided = ifKnown(step.decided, step.unknown, step.all)
     }
     return found
@@ -58,8 +58,8 @@ function answersOfApplications(data, counting) {
     const all = position => fixed(company.get(position)?.all ?? 0)
     return {
       sentence: inbox?.decided > 0
-        ? `Of ${fixed(inbox.decided)} applications decided in the inbox, ${percent(inbox.passed / inbox.decided)} ` +
-          `got past it; ${fixed(company.get(7).entered.value)} applications are hired.`
+        ? `Of ${counted(inbox.decided, 'application')} decided in the inbox, ${percent(inbox.passed / inbox.decided)} ` +
+          `got past it. Hired: ${counted(company.get(7).entered.value, 'application')}.`
         : null,
       chart: inOrderOfStages.every(([, step]) => step.entered)
         ? inOrderOfStages.map(([position, step]) => ({ label: GROUPS[position], value: step.entered.value }))
@@ -89,16 +89,18 @@ function answersOfApplications(data, counting) {
       sentence: !rows.length
         ? null
         : !found.length
-          ? `${fixed(rows.length)} hires were made; how long they took is not known.`
-          : `Half of ${fixed(found.length)} hires took ${fixed(median(found))} days or less from the application, ` +
-            `nine of ten took ${fixed(quantile(found, 0.9))} at most.`,
+          ? `Hired: ${counted(rows.length, 'application')}. How long it took is not known.`
+          : found.length === 1
+            ? `The one hire took ${fixed(found[0])} days from the application.`
+            : `Half of ${fixed(found.length)} hires took ${fixed(median(found))} days or less from the application, ` +
+              `nine of ten took ${fixed(quantile(found, 0.9))} at most.`,
       chart: lastMonths(
         inOrder([...months], ([month]) => month)
           .filter(([month]) => month > data.first && month < data.now)
           .map(([month, its]) => ({ month, value: median(toHire(its)), n: toHire(its).length })),
       ),
       table: byDepartment(applications, rows, 'Hires', its => ({
-        Hires: counted(its),
+        Hires: cellOf(its),
         'Median days to hire': median(toHire(its)),
         'Nine of ten within': quantile(toHire(its), 0.9),
         'Median days to fill': median(toFill(its)),
@@ -114,14 +116,14 @@ function answersOfApplications(data, counting) {
     const whole = Array.from({ length: Math.max(0, until - from) }, (_, place) => from + place)
     return {
       sentence: rows.length
-        ? `${fixed(rows.length)} applications were received, and ${fixed(rows.filter(is(ACTIVE)).length)} of them are active now.`
+        ? `Received: ${counted(rows.length, 'application')}. Active now: ${fixed(rows.filter(is(ACTIVE)).length)}.`
         : null,
       chart: rows.length
         ? lastMonths(whole.map(month => ({ month, value: months.get(month)?.length ?? 0 })))
         : [],
       table: inOrder([...months], ([month]) => month ? -month : null).map(([month, its]) => ({
         Month: month ? monthName(month) : null,
-        Applications: counted(its),
+        Applications: cellOf(its),
         Active: count(its, is(ACTIVE)),
         Rejected: count(its, is(REJECTED)),
         Hired: count(its, is(HIRED)),
@@ -131,7 +133,7 @@ function answersOfApplications(data, counting) {
 
   function source_of_hire(pick) {
     const rows = pick(applications, 'applied')
-    const hires = its => countedIf(isKnown(its), its.filter(is(HIRED)))
+    const hires = its => cellIf(isKnown(its), its.filter(is(HIRED)))
     const types = [...grouped(rows, row => data.sources[applications.source[row]][0])].map(
       ([type, its]) => ({ type, all: its.length, hires: hires(its) }),
     )
@@ -143,12 +145,12 @@ function answersOfApplications(data, counting) {
     const allKnown = types.every(({ hires }) => hires)
     const sites = [...grouped(rows, row => applications.source[row])].map(([source, its]) => {
       const [type, site] = data.sources[source]
-      const concluded = countedIf(isKnown(its), its.filter(row => [HIRED, REJECTED, GONE].includes(applications.outcome[row])))
+      const concluded = cellIf(isKnown(its), its.filter(row => [HIRED, REJECTED, GONE].includes(applications.outcome[row])))
       const seen = its.filter(row => applications.interviewed[row] && !is(ACTIVE)(row) && !is(UNKNOWN)(row))
       const row = {
         Type: type ?? 'not known',
         Site: site === null ? NONE : cut(site, 60),
-        Applications: counted(its),
+        Applications: cellOf(its),
         Concluded: concluded,
         Interviewed: percent(ratio(seen.filter(row => applications.interviewed[row] === 2).length, seen.length)),
         Hired: hires(its),
@@ -183,16 +185,19 @@ function answersOfApplications(data, counting) {
       [...grouped(rows, row => data.reasons[applications.reason[row]][0])],
       ([, its]) => -its.length, ([name]) => name,
     )
+    const first = names.filter(([, its]) => its.length === names[0][1].length)
     return {
       sentence: rows.length
-        ? `${fixed(rows.length)} applications were rejected; the most common reason: ${cut(names[0][0], 60)}.`
+        ? `Rejected: ${counted(rows.length, 'application')}. ` + (first.length === 1
+          ? `The most common reason: ${cut(first[0][0], 60)}.`
+          : `${fixed(first.length)} reasons are the most common, with ${fixed(first[0][1].length)} each.`)
         : null,
       chart: names.slice(0, BARS).map(([label, its]) => ({ label, value: its.length })),
       table: inOrder(reasons, ([, its]) => -its.length, ([reason]) => data.reasons[reason][0])
         .map(([reason, its]) => ({
           Reason: data.reasons[reason][0],
           'Decided by': data.reasons[reason][1] ?? 'not known',
-          Rejections: counted(its),
+          Rejections: cellOf(its),
           Share: percent(its.length / rows.length),
         })).slice(0, TOP),
     }

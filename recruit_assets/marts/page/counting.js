@@ -14,9 +14,9 @@ function countingOf(data) {
   const { applications } = data.tables
   const departmentOf = (table, row) => data.departments[data.jobs.department[table.job[row]]]
   const is = outcome => row => applications.outcome[row] === outcome
-  const counted = rows => ({ value: rows.length, rows })
-  const countedIf = (isKnown, rows) => isKnown ? counted(rows) : null
-  const count = (rows, test) => counted(rows.filter(test))
+  const cellOf = rows => ({ value: rows.length, rows })
+  const cellIf = (isKnown, rows) => isKnown ? cellOf(rows) : null
+  const count = (rows, test) => cellOf(rows.filter(test))
   const isKnown = rows => ifKnown(true, rows.filter(is(UNKNOWN)).length, rows.length) !== null
   const valueOf = cell => cell?.value ?? null
   const least = cell => cell === null ? null : -cell.value // puts the most first
@@ -30,7 +30,7 @@ function countingOf(data) {
     ).slice(0, TOP)
   }
 
-  return { departmentOf, is, counted, countedIf, count, isKnown, valueOf, byDepartment }
+  return { departmentOf, is, cellOf, cellIf, count, isKnown, valueOf, byDepartment }
 }
 
 /** Return the net promoter score, which five answers are needed for. */

@@ -121,7 +121,7 @@ async function start() {
     for (const other of [chosen.from, chosen.to]) other.closest('label').hidden = chosen.period.value !== 'Other months'
     const names = ['department', 'source', 'job'].map(name => chosen[name].selectedOptions[0].textContent)
     const scope = [periodInWords(now), ...names].join(' · ')
-    said.textContent = `${scope}: ${found.Applications.value} applications.`
+    said.textContent = `${scope}: ${counted(found.Applications.figure, 'application')}.`
   }
 
   offerJobs()

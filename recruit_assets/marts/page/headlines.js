@@ -32,7 +32,7 @@ function headlinesOf(data, { is }) {
         : null,
       'Candidate NPS': given.length
         ? { figure: score, value: score === null ? null : signed(score),
-            note: `${fixed(given.length)} scores${score === null ? '; five are needed' : ''}`,
+            note: `${counted(given.length, 'score')}${score === null ? '; five are needed' : ''}`,
             rows: given.map(row => scores.application[row]) }
         : null,
       Stuck: open.length

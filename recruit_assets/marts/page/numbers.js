@@ -22,6 +22,8 @@ function number(value) {
   return fixed(value, Math.abs(value) < 10 && value % 1 ? 1 : 0)
 }
 
+const counted = (value, noun) => `${fixed(value)} ${noun}${value === 1 ? '' : 's'}`
+
 const percent = (value, digits = 0) => value === null ? null : `${fixed(100 * value, digits)}%`
 
 /** Return the name of a month, as in `Mar 2026`; months are counted from year 0. */

@@ -15,7 +15,7 @@ function otherAnswers(data, counting) {
     const byOffer = ratio(said(sent, ACCEPTED).length, said(sent, ACCEPTED, DECLINED).length)
     return {
       sentence: sent.length
-        ? `Of ${fixed(last.length)} applications with an offer, ${fixed(accepted)} accepted the last one, ` +
+        ? `Of ${counted(last.length, 'application')} with an offer, ${fixed(accepted)} accepted the last one, ` +
           `${fixed(declined)} declined it, and ${fixed(last.length - accepted - declined)} gave no answer.` +
           (byApplication === null || byOffer === null
             ? ''
@@ -51,7 +51,7 @@ function otherAnswers(data, counting) {
       sentence: !all.length
         ? null
         : score === null
-          ? `${fixed(all.length)} of ${fixed(asked.length)} candidates asked have answered; five answers are needed for a score.`
+          ? `Answers so far: ${fixed(all.length)} to ${counted(asked.length, 'question')}. Five are needed for a score.`
           : `The net promoter score is ${signed(score)}, from ${fixed(all.length)} answers to ${fixed(asked.length)} questions; ` +
             `the mean score is ${fixed(mean(all), 1)} of 10.`,
       chart: lastMonths(
@@ -80,8 +80,8 @@ function otherAnswers(data, counting) {
     const departments = grouped(rows, row => departmentOf(stuck, row))
     return {
       sentence: rows.length
-        ? `${fixed(rows.length)} active applications for open jobs have not moved for ` +
-          `${thresholds.length === 1 ? `${thresholds[0]} days` : 'too long'}; the oldest has waited for ${fixed(oldest)} days.` +
+        ? `${counted(rows.length, 'active application')} for ${rows.length === 1 ? 'an open job has' : 'open jobs have'} ` +
+          `not moved for ${thresholds.length === 1 ? counted(thresholds[0], 'day') : 'too long'}; the oldest has waited for ${fixed(oldest)} days.` +
           (closed ? ` Jobs that are not open have ${fixed(closed)} more.` : '')
         : null,
       chart: inOrder([...departments], ([, its]) => -its.length, ([name]) => name)
