@@ -33,8 +33,10 @@
 
 WITH responses AS (
     SELECT
+        r.job_application_id AS application_id,
         CASE WHEN r.score BETWEEN 0 AND 10 THEN r.score END AS score,
         date_trunc('month', r.scored_at)::DATE AS month,
+        date_trunc('month', if(r.score IS NULL, r.sent_at, r.scored_at))::DATE AS asked_month,
         coalesce(a.department, 'Not known') AS department,
         nullif(trim(s.name), '') AS stage,
         read.as_of,

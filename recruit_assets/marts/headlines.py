@@ -23,7 +23,7 @@ _ZONE = "SELECT current_setting('TimeZone') AS zone"
 
 @dataclass(frozen=True)
 class Period:
-    """Hold a year that begins and ends with a month."""
+    """Hold whole months, from the first of one to the first of the one after the last."""
 
     since: date
     until: date
@@ -40,13 +40,25 @@ class Period:
         last = date(self.until.year - (self.until.month == 1), (self.until.month - 2) % 12 + 1, 1)
         return f"{self.since:%B %Y} to {last:%B %Y}"
 
+    @property
+    def length(self) -> str:
+        """Return how long it is in words."""
+        months = 12 * (self.until.year - self.since.year) + self.until.month - self.since.month
+        return {12: "year", 1: "month"}.get(months, f"{months} months")
+
 
 @dataclass(frozen=True)
 class Headlines:
-    """Hold the numbers by title, each with its note, and what is to know of all of them."""
+    """Hold the numbers by title, each with its note, and what is to know of all of them.
+
+    `filtered` is what is to know of them where they are filtered. `comparable` has the first month,
+    counted from year 0, of which all is known that a number is of; None if there is none yet.
+    """
 
     numbers: Mapping[str, Row]
     about: str
+    filtered: str
+    comparable: Mapping[str, int | None]
 
 
 def gather_headlines(
@@ -60,17 +72,22 @@ def gather_headlines(
     numbers = {}
     for headline in headlines:
         needs = headline["needs"]
-        numbers[headline["title"]] = {"value": None, "note": gaps.reason(needs)}
-        if not numbers[headline["title"]]["note"]:
+        if unknown := gaps.reason(needs):
+            found: Row = {"value": None, "note": unknown}
+        else:
             compared = not headline.get("now") and _covers(known, needs, earlier)
-            numbers[headline["title"]] = _number(
-                database, headline, period, earlier if compared else None
-            )
+            found = count_headline(database, headline, period, earlier if compared else None)
+        numbers[headline["title"]] = {**found, "unknown": bool(unknown)}
     zone = ask(database, _ZONE)[0]["zone"]
-    return Headlines(numbers, _about(period, earlier, known, zone))
+    return Headlines(
+        numbers,
+        _about(period, earlier, known, zone),
+        f"Months and days are those of {zone}.{_deleted(known)}",
+        {each["title"]: _whole_from(known, each["needs"]) for each in headlines},
+    )
 
 
-def _number(
+def count_headline(
     database: duckdb.DuckDBPyConnection,
     headline: Mapping[str, Any],
     period: Period,
@@ -85,9 +102,9 @@ def _number(
         return {"value": None, "note": "nothing to count in this period"}
     number = {"value": found[0]["value"], "note": found[0]["note"]}
     before = ask(database, headline["sql"], vars(earlier)) if earlier else []
-    if number["value"] and before and before[0]["value"]:
+    if earlier and number["value"] and before and before[0]["value"]:
         step = headline["difference"].format(found[0]["figure"] - before[0]["figure"])
-        number["note"] += f"; {before[0]['value']} in the year before ({step})"
+        number["note"] += f"; {before[0]['value']} in the {earlier.length} before ({step})"
     return number
 
 
@@ -105,12 +122,28 @@ def _covers(known: Mapping[str, datetime], needs: Sequence[str], period: Period)
     return all(name in known and known[name].date() <= period.since for name in needs)
 
 
+def _whole_from(known: Mapping[str, datetime], needs: Sequence[str]) -> int | None:
+    """Return the first month of which nothing can have been deleted before it was read."""
+    if any(name not in known for name in needs):
+        return None
+    last = max(known[name].date() for name in needs)
+    return 12 * last.year + last.month - (last.day == 1)
+
+
 def _about(period: Period, earlier: Period, known: Mapping[str, datetime], zone: str) -> str:
     said = f"Numbers at the top: {period.words}, whole months ({zone}), unless marked as current."
     first = known.get("job_applications")
     if first is None or first.date() <= earlier.since:
         return said
+    return f"{said}{_deleted(known)}"
+
+
+def _deleted(known: Mapping[str, datetime]) -> str:
+    """Return what is not known of the time before the first complete sync, after a space."""
+    first = known.get("job_applications")
+    if first is None:
+        return ""
     return (
-        f"{said} What was deleted before the first complete sync, on {first:%-d %B %Y}, is not "
-        "counted, so the year before is not compared."
+        f" What was deleted before the first complete sync, on {first:%-d %B %Y}, is not counted, "
+        "so no time before that is compared."
     )

@@ -55,6 +55,11 @@ class Mart:
         """Return the columns that are parts of a whole, by the suffix of their names."""
         return [name for name in self.columns if name.endswith(("_rate", "_share"))]
 
+    @property
+    def steps(self) -> str:
+        """Return the steps of its SQL before the last, which other queries can go on from."""
+        return self.sql[: self.sql.rindex("\nSELECT")]
+
 
 def read_marts(folder: Path) -> list[Mart]:
     """Return the marts of a folder, each after those that it reads.

@@ -53,6 +53,7 @@ WITH answers AS (
 ),
 offers AS (
     SELECT
+        o.job_application_id AS application_id,
         coalesce(a.department, 'Not known') AS department,
         a.job_id,
         a.job,

@@ -23,6 +23,7 @@ from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.disk import disk_problem
 from recruit_assets.load.syncs import latest
 from recruit_assets.marts.build import Row, ask
+from recruit_assets.marts.carried import carry
 from recruit_assets.marts.charts import ChartData, as_svg, number, query_chart
 from recruit_assets.marts.gaps import Gaps
 from recruit_assets.marts.headlines import Headlines, gather_headlines
@@ -32,6 +33,10 @@ from recruit_assets.text import one_line
 HERE = Path(__file__).parent
 NO_BREAK = "\N{NO-BREAK SPACE}"
 MAX_CELL = 200  # characters of a text in a table
+SCRIPTS = [  # in this order
+    "unpack", "numbers", "rows", "counting", "answers_of_applications", "other_answers",
+    "headlines", "draw", "show", "filters",
+]  # fmt: skip
 _MARTS = {mart.name: mart for mart in MARTS}
 _AS_OF = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
 _STAGES = (
@@ -44,7 +49,8 @@ _STAGES = (
 class Answer:
     """Hold a section of the page; without a sentence, `nothing` says why there is none.
 
-    `note` says what to know of the table, if anything.
+    `note` says what to know of the table, if anything. `is_unknown` says whether tables that it
+    needs could not be read.
     """
 
     section: Mapping[str, Any]
@@ -53,13 +59,14 @@ class Answer:
     chart: ChartData
     table: list[Row]
     note: str
+    is_unknown: bool
 
 
 @dataclass(frozen=True)
 class Contents:
     """Hold the contents of the page; `tables` says how fresh and complete each table is.
 
-    `warnings` say which figures may be out of date, and why.
+    `warnings` say which figures may be out of date, and why. `rows` are packed for the filters.
     """
 
     as_of: datetime | None
@@ -67,24 +74,42 @@ class Contents:
     headlines: Headlines
     answers: list[Answer]
     tables: list[Row]
+    rows: str
 
 
 def gather(database: duckdb.DuckDBPyConnection) -> Contents:
     """Query the marts, and the record of the syncs."""
-    content = tomllib.loads((HERE / "report.toml").read_text())
-    headlines, sections = content["headlines"], content["sections"]
+    headlines, sections = read_content()
+    define_words(database)
     tables = {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)}")}
     gaps = Gaps(tables, **_first(ask(database, _STAGES)))
+    numbers = gather_headlines(database, headlines, gaps)
     return Contents(
         as_of=_as_of(_first(ask(database, _AS_OF))["as_of"], tables.values()),
         warnings=gaps.warnings({name for each in headlines + sections for name in each["needs"]}),
-        headlines=gather_headlines(database, headlines, gaps),
-        answers=[_answer(database, section, gaps) for section in sections],
+        headlines=numbers,
+        answers=[answer(database, section, gaps) for section in sections],
         tables=_freshness(tables),
+        rows=carry(database, {"comparable": numbers.comparable}),
     )
 
 
-def _answer(database: duckdb.DuckDBPyConnection, section: Mapping[str, Any], gaps: Gaps) -> Answer:
+def read_content() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the definitions of the numbers at the top, and of the sections."""
+    content = tomllib.loads((HERE / "report.toml").read_text())
+    return content["headlines"], content["sections"]
+
+
+def define_words(database: duckdb.DuckDBPyConnection) -> None:
+    """Let the content use `counted`, which says how many there are of a thing."""
+    database.execute(
+        "CREATE OR REPLACE TEMP MACRO counted(number, noun) AS "
+        "format('{:,} {}{}', number::BIGINT, noun, if(number = 1, '', 's'))"
+    )
+
+
+def answer(database: duckdb.DuckDBPyConnection, section: Mapping[str, Any], gaps: Gaps) -> Answer:
+    """Return what the marts say in a section, or why they cannot."""
     unknown = gaps.reason(section["needs"])
     said = _sentence(database, section["say"]) if not unknown else ""
     return Answer(
@@ -94,6 +119,7 @@ def _answer(database: duckdb.DuckDBPyConnection, section: Mapping[str, Any], gap
         query_chart(database, _MARTS[section["mart"]]),
         ask(database, section["table"]),
         _sentence(database, section["note"]) if "note" in section else "",
+        bool(unknown),
     )
 
 
@@ -104,10 +130,11 @@ def _sentence(database: duckdb.DuckDBPyConnection, sql: str) -> str:
 def render(contents: Contents) -> str:
     """Return the page as HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"cell": _cell, "drawn": _drawn}
+    environment.filters |= {"cell": cell, "drawn": _drawn, "filtered": _filtered}
     environment.tests["wordy"] = _is_wordy
     template = environment.from_string((HERE / "report.html").read_text())
-    return template.render(contents=contents)
+    script = "\n".join((HERE / "page" / f"{name}.js").read_text() for name in SCRIPTS)
+    return template.render(contents=contents, script=Markup(script))  # noqa: S704 - our own script
 
 
 def report_path(database: str) -> Path:
@@ -159,6 +186,7 @@ def _rolls(row: Row) -> bool:
 
 
 def _freshness(found: Mapping[str, Row]) -> list[Row]:
+    """Return how fresh and complete each table is, with those that only some accounts sync."""
     never: Row = dict.fromkeys(("read_at", "complete_at", "rows", "values_as_of", "proven_at"))
     never["verdict"] = "never synced"
     return [
@@ -168,7 +196,8 @@ def _freshness(found: Mapping[str, Row]) -> list[Row]:
             "Last read": row["read_at"],
             "State": _state(row),
         }
-        for name, row in ((each.name, found.get(each.name, never)) for each in ENDPOINTS)
+        for name in dict.fromkeys([*(each.name for each in ENDPOINTS), *sorted(found)])
+        for row in [found.get(name, never)]
     ]
 
 
@@ -177,13 +206,13 @@ def _state(row: Row) -> str:
     words = {"window": "changes", "incomplete": "unproven"}
     state = words.get(row["verdict"], str(row["verdict"]))
     if row["complete_at"] and state != "complete":
-        state += f"; complete on {_cell(row['complete_at'])}"
+        state += f"; complete on {cell(row['complete_at'])}"
     if _rolls(row):
-        state += f"; values as of {_cell(row['values_as_of'])}"
+        state += f"; values as of {cell(row['values_as_of'])}"
     return state[:1].upper() + state[1:]
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """Return a value for reading."""
     if isinstance(value, datetime):
         return f"{value.day}{NO_BREAK}{value:%b %H:%M}"
@@ -198,3 +227,16 @@ def _is_wordy(value: Any) -> bool:
 def _drawn(chart: ChartData) -> Markup:
     """Return a drawing."""
     return Markup(as_svg(chart))  # noqa: S704 - our own drawing, which escapes its texts
+
+
+def _filtered(answer: Answer) -> Markup:
+    """Return what the filters need to know of a section as attributes; nothing if they leave it."""
+    section = answer.section
+    if "none" not in section or answer.is_unknown:
+        return Markup("")
+    return Markup(' data-answer="{}" data-none="{}" data-chart="{}"{}').format(
+        section["mart"],
+        section["none"],
+        answer.chart.picture.title,
+        " data-stages" if "stages" in section["needs"] else "",
+    )

@@ -1,5 +1,6 @@
 """The answers of the simulated year, and what was seen in it."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -36,8 +37,13 @@ class Answers:
 
     @property
     def page(self) -> str:
-        """The report."""
-        return self.path.with_name(f"{self.path.stem}-report.html").read_text()
+        """The report as it is without scripts."""
+        return re.sub("<script.*?</script>", "", self.report.read_text(), flags=re.DOTALL)
+
+    @property
+    def report(self) -> Path:
+        """The file of the report."""
+        return report_path(str(self.path))
 
     def query(self, sql: str) -> list[Row]:
         """Rows of the database, times in UTC."""

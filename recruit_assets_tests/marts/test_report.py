@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection
 from recruit_assets.marts.report import gather, render, report_path, write
-from recruit_assets_tests.marts.conftest import Answers
+from recruit_assets_tests.marts.conftest import Answers, rebuild
+from recruit_assets_tests.marts.test_unread import lose_stages
 
 pytestmark = pytest.mark.ring(2)
 
@@ -73,7 +74,7 @@ def test_it_says_what_the_marts_say(answers: Answers) -> None:
     inbox, talks = funnel["Inbox"], funnel["Interview"]["applications"]
     offers = funnel["Offer"]["applications"]
     past = f"{100 * inbox['passed'] / inbox['decided']:.0f}%"
-    assert f"Of {inbox['decided']:,} applications decided in the inbox, {past} got past it" in page
+    assert f"Of {inbox['decided']:,} applications decided in the inbox, {past} got past it." in page
     assert (
         f"counted in the {talks:,} applications for jobs with such a stage, offers in {offers:,}."
         in page
@@ -96,6 +97,30 @@ def test_names_are_aligned_as_text_and_numbers_are_not(answers: Answers) -> None
     assert not any(re.match(r"Job|Talk", text) for text in as_numbers)
 
 
+def test_tables_that_only_some_accounts_sync_are_shown_once_they_are(
+    answers: Answers, tmp_path: Path
+) -> None:
+    assert ">uploads</th>" not in answers.page
+    read = (
+        "INSERT INTO recruit_meta.syncs SELECT * REPLACE ('uploads' AS endpoint, 1_234 AS rows) "
+        "FROM recruit_meta.syncs WHERE endpoint = 'notes'"
+    )
+    assert re.search(r">uploads</th>\s*<td>1,234</td>", rebuild(answers, tmp_path, read).page)
+
+
+def test_a_site_whose_hires_are_not_known_is_shown_first(answers: Answers, tmp_path: Path) -> None:
+    lost = lose_stages("source_type = 'referral' AND source IS NULL", 1)
+    found = rebuild(answers, tmp_path, *lost)
+    sites = [row for row in found.mart("source_of_hire") if row["level"] == "source"]
+    assert [row["source_type"] for row in sites if row["hires"] is None] == ["referral"]
+    (_, table) = found.page.split("Which sources bring hires?</h2>")
+    first = re.sub(r"\s*<[^>]+>\s*", "|", table.split("<tbody>")[1].split("</tr>")[0])
+    none = "\N{EN DASH}"
+    cells = [cell for cell in first.split("|") if cell]
+    assert (cells[0], cells[1], cells[3], *cells[5:]) == ("referral", *4 * [none])
+    assert f"{len(sites) - 12} more sites are not shown." in found.page
+
+
 @pytest.fixture(params=["wide", "phone"])
 def screen(request: pytest.FixtureRequest) -> str:
     """A key of WIDTHS."""
@@ -115,7 +140,7 @@ def page(answers: Answers, browser: Browser, screen: str, scheme: str) -> Iterat
     opened = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
     asked: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
-    path = answers.path.with_name(f"{answers.path.stem}-report.html")
+    path = answers.report
     opened.goto(path.as_uri())
     assert asked == [path.as_uri()]  # and nobody else
     yield opened
