@@ -41,6 +41,7 @@ BUILDS = Table(
 # Of all syncs, the marts read when the first one of each verdict was.
 _FIRST_SYNCS = "(SELECT endpoint, verdict, min(finished) AS finished FROM {} GROUP BY ALL)"
 _HERE = Path(__file__).parent
+_SUFFIXES = {".html", ".js", ".py", ".sql", ".toml"}
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,8 @@ def remember_builds(
 @cache
 def sources() -> str:
     """Return a digest of the code that builds marts and report, and of what runs it."""
-    files = sorted(path for path in _HERE.iterdir() if path.is_file())
-    texts = [(path.name, path.read_bytes()) for path in files]
+    files = sorted(path for path in _HERE.rglob("*") if path.suffix in _SUFFIXES)
+    texts = [(str(path.relative_to(_HERE)), path.read_bytes()) for path in files]
     return digest(version("recruit-assets"), duckdb.__version__, texts)
 
 
