@@ -15,6 +15,7 @@ from recruit_assets.checks import CHECKS, ERRORS
 from recruit_assets.cli.main import parser
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.marts.level_views import level_views
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.more_endpoints import KNOWN_ENDPOINTS, MORE_ENDPOINTS
 from recruit_assets.variables import Variable, variables
@@ -105,6 +106,11 @@ def test_the_marts() -> None:
         for each in sorted(MARTS, key=lambda each: PAGES[page].index(f"| `{each.name}` |"))
     ]
     assert len(found) == len(MARTS)
+    assert dict(rows(page, "mart", "views")) == {
+        f"`{mart.name}`": ", ".join(f"`{name}`" for name in level_views(mart))
+        for mart in MARTS
+        if mart.levels
+    }
 
 
 def test_the_query_of_the_marts() -> None:

@@ -25,6 +25,7 @@ from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.syncs import LATEST_VIEW, SYNCS_TABLE
 from recruit_assets.load.table import Table
 from recruit_assets.load.tables import ensure
+from recruit_assets.marts.level_views import has_views
 from recruit_assets.marts.mart import MARTS, MARTS_SCHEMA, Mart
 
 BUILDS = Table(
@@ -79,13 +80,15 @@ def kept_since(
 ) -> datetime | None:
     """Return when these marts were built, if building them again would change nothing.
 
-    That is so if they, and the marts that they read, are still what was built, and would be built
-    from the same.
+    That is so if they, their views, and the marts that they read are still what was built, and
+    would be built from the same.
     """
     known, needed = builds(database), _with_those_read(marts)
     for name in needed:
         if name not in known or known[name].inputs != inputs[name]:
             return None
+    if not all(has_views(database, mart) for mart in marts):
+        return None
     for name in needed:  # only then, as this reads all marts
         if digest_content(database, name) != known[name].content:
             return None

@@ -19,6 +19,11 @@
 --   FROM recruit_marts.applications WHERE outcome = 'hired')) = 0
 -- Check: count(*) FILTER (entered <> decided + still_there + if(stage_group = 'Inbox', unknown, 0)
 --   OR decided <> passed + rejected + gone OR entered > applications) = 0
+-- Level: company
+-- Level: month: month, is_whole_month
+-- Level: department: department
+-- Level: job: job_id, job
+-- Level: source_type: source_type
 -- Picture: Applications that reached each group of stages
 -- Bars:
 --   SELECT coalesce(stage_group, 'Other stages') AS label, entered AS value FROM

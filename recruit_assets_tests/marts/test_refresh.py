@@ -212,6 +212,10 @@ def a_mart_is_dropped(company: Company) -> None:
     company.execute("DROP TABLE recruit_marts.funnel")
 
 
+def a_view_of_a_mart_is_dropped(company: Company) -> None:
+    company.execute("DROP VIEW recruit_marts.offers_month")
+
+
 def a_mart_is_edited(company: Company) -> None:
     company.execute("UPDATE recruit_marts.applications SET job = job || '!'")
 
@@ -245,8 +249,8 @@ def the_clock_goes_back(company: Company) -> None:
 KEEPS: list[Change] = [nothing, a_sync_without_news, a_full_refresh, news_that_no_mart_reads]
 CHANGES: list[Change] = [
     a_move, as_many_as_before, a_deletion, a_person_is_forgotten, a_backup_is_restored,
-    a_mart_is_dropped, a_mart_is_edited, a_table_is_edited, a_record_of_builds_is_lost,
-    the_users_file, another_time_zone, another_day, the_clock_goes_back,
+    a_mart_is_dropped, a_view_of_a_mart_is_dropped, a_mart_is_edited, a_table_is_edited,
+    a_record_of_builds_is_lost, the_users_file, another_time_zone, another_day, the_clock_goes_back,
 ]  # fmt: skip
 
 
