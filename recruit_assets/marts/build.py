@@ -25,7 +25,7 @@ from recruit_assets.load.sql import literal, quoted
 from recruit_assets.marts.changes import Build, digest_content, digest_inputs, remember_builds
 from recruit_assets.marts.level_views import create_views, level_views
 from recruit_assets.marts.mart import MARTS, MARTS_SCHEMA, Mart
-from recruit_assets.marts.stage_rules import StageRule
+from recruit_assets.marts.rules import NO_RULES, Rules
 from recruit_assets.marts.views import known_columns
 
 REPLACED = ("hiring_funnel", "source_quality", "stage_visits")  # marts of 0.1.0
@@ -58,7 +58,7 @@ class _Wrong(Exception):
 
 
 def build(
-    database: duckdb.DuckDBPyConnection, marts: Iterable[Mart], rules: Iterable[StageRule] = ()
+    database: duckdb.DuckDBPyConnection, marts: Iterable[Mart], rules: Rules = NO_RULES
 ) -> list[Built]:
     """Replace the tables of marts in one transaction: all of them, or none if one is wrong.
 
@@ -67,7 +67,7 @@ def build(
     Args:
         database: open for writing.
         marts: in order of dependency.
-        rules: the user's rules of stages.
+        rules: the user's own rules.
 
     Raises:
         DatabaseProblem: a later version of this project wrote the file.

@@ -30,14 +30,14 @@ from recruit_assets.marts.changes import (
 from recruit_assets.marts.gaps import Gaps
 from recruit_assets.marts.mart import MARTS, Mart
 from recruit_assets.marts.report import gather, render, write
-from recruit_assets.marts.stage_rules import StageRule
+from recruit_assets.marts.rules import NO_RULES, Rules
 from recruit_assets.marts.views import known_columns
 
 REPORT = "report"  # its name among the builds, and as an asset
 
 
 def refresh_marts(
-    database: duckdb.DuckDBPyConnection, marts: Collection[Mart], rules: Collection[StageRule] = ()
+    database: duckdb.DuckDBPyConnection, marts: Collection[Mart], rules: Rules = NO_RULES
 ) -> list[Built]:
     """Build marts as `build` does, unless nothing has changed since they were built.
 
@@ -46,7 +46,7 @@ def refresh_marts(
     Args:
         database: open for writing.
         marts: in order of dependency.
-        rules: the user's rules of stages.
+        rules: the user's own rules.
 
     Raises:
         DatabaseProblem: a later version of this project wrote the file.

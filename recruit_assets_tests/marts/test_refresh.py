@@ -25,7 +25,7 @@ from recruit_assets.marts.changes import digest_inputs, kept_since
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.refresh import refresh_marts, refresh_report
 from recruit_assets.marts.report import report_path
-from recruit_assets.marts.stage_rules import StageRule, read_rules, rules_path
+from recruit_assets.marts.rules import Rules, rules_path
 from recruit_assets.marts.views import known_columns
 from recruit_assets.person import File, find, forget, only
 from recruit_assets.sandbox.times import NOW
@@ -111,13 +111,13 @@ class Company:
             return refresh_report(database, report_path(str(self.path)))
 
     @contextmanager
-    def _opened(self, path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[StageRule]]]:
+    def _opened(self, path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Rules]]:
         with (
             time_machine.travel(self.now, tick=False),
             connection(str(path), {}, 0.1) as database,
         ):
             database.execute(f"SET TimeZone = '{self.zone}'")
-            yield database, read_rules(rules_path(str(self.path)))
+            yield database, Rules.read(str(self.path))
 
 
 def marts_in(path: Path) -> dict[str, list[Any]]:
@@ -229,9 +229,15 @@ def a_record_of_builds_is_lost(company: Company) -> None:
 
 
 def the_users_file(company: Company) -> None:
-    path = rules_path(str(company.path))
+    path = rules_path(str(company.path), "stages")
     days = path.read_text().count("1") if path.exists() else 0
     path.write_text(f"stage,stage_group,stuck_after_days\nScreening,Interview,{days + 1}1\n")
+
+
+def the_users_file_of_sources(company: Company) -> None:
+    path = rules_path(str(company.path), "sources")
+    lines = path.read_text() if path.exists() else "site,source,source_type\n"
+    path.write_text(f"{lines}site{len(lines)}.example,One,\n")
 
 
 def another_time_zone(company: Company) -> None:
@@ -250,7 +256,8 @@ KEEPS: list[Change] = [nothing, a_sync_without_news, a_full_refresh, news_that_n
 CHANGES: list[Change] = [
     a_move, as_many_as_before, a_deletion, a_person_is_forgotten, a_backup_is_restored,
     a_mart_is_dropped, a_view_of_a_mart_is_dropped, a_mart_is_edited, a_table_is_edited,
-    a_record_of_builds_is_lost, the_users_file, another_time_zone, another_day, the_clock_goes_back,
+    a_record_of_builds_is_lost, the_users_file, the_users_file_of_sources,
+    another_time_zone, another_day, the_clock_goes_back,
 ]  # fmt: skip
 
 
