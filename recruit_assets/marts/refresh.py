@@ -22,6 +22,7 @@ from recruit_assets.marts.changes import (
     digest,
     digest_content,
     digest_inputs,
+    digest_tables,
     kept_since,
     remember_builds,
     sources,
@@ -70,9 +71,9 @@ def refresh_report(database: duckdb.DuckDBPyConnection, path: Path) -> datetime 
     Raises:
         DatabaseProblem: it cannot be written; the old page stays.
     """
-    inputs, known = _inputs_of_report(database), builds(database).get(REPORT)
-    if known and (known.inputs, known.content) == (inputs, _digest_file(path)):
-        return known.built_at
+    inputs = digest_report_inputs(database)
+    if since := report_kept_since(database, path, inputs):
+        return since
     write(render(gather(database)), path)
     written = Build(REPORT, inputs, _digest_file(path), datetime.now(UTC))
     with transaction(database):
@@ -80,11 +81,23 @@ def refresh_report(database: duckdb.DuckDBPyConnection, path: Path) -> datetime 
     return None
 
 
-def _inputs_of_report(database: duckdb.DuckDBPyConnection) -> str:
+def report_kept_since(
+    database: duckdb.DuckDBPyConnection, path: Path, inputs: str
+) -> datetime | None:
+    """Return when the report was written, if it is as it was, and was written from the same."""
+    known = builds(database).get(REPORT)
+    is_kept = known and (known.inputs, known.content) == (inputs, _digest_file(path))
+    return known.built_at if known and is_kept else None
+
+
+def digest_report_inputs(database: duckdb.DuckDBPyConnection) -> str:
+    """Return a digest of what the report is written from."""
     syncs = {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)} ORDER BY ALL")}
     warnings = Gaps(syncs, 0, 0).warnings([each.name for each in ENDPOINTS])  # some come with time
     marts = [digest_content(database, mart.name) for mart in MARTS]
-    return digest(sources(), today(database), syncs, warnings, marts)
+    with known_columns(database):
+        tables = list(digest_tables(database))
+    return digest(sources(), today(database), syncs, warnings, marts, tables)
 
 
 def _digest_file(path: Path) -> str:

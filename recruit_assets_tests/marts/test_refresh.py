@@ -23,7 +23,12 @@ from recruit_assets.load.syncs import SYNCS, SYNCS_TABLE
 from recruit_assets.marts.build import build
 from recruit_assets.marts.changes import digest_inputs, kept_since
 from recruit_assets.marts.mart import MARTS
-from recruit_assets.marts.refresh import refresh_marts, refresh_report
+from recruit_assets.marts.refresh import (
+    digest_report_inputs,
+    refresh_marts,
+    refresh_report,
+    report_kept_since,
+)
 from recruit_assets.marts.report import report_path
 from recruit_assets.marts.rules import Rules, rules_path
 from recruit_assets.marts.views import known_columns
@@ -109,6 +114,12 @@ class Company:
         """Write the report if needed; the answer is since when it is kept."""
         with self._opened(self.path) as (database, _):
             return refresh_report(database, report_path(str(self.path)))
+
+    def report_kept_since(self) -> datetime | None:
+        """Since when the report would be kept."""
+        with self._opened(self.path) as (database, _):
+            inputs = digest_report_inputs(database)
+            return report_kept_since(database, report_path(str(self.path)), inputs)
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Rules]]:
@@ -316,28 +327,33 @@ def test_of_all_syncs_only_the_first_ones_count() -> None:
 
 def test_the_report_is_written_again_for_every_sync_and_if_it_was_changed(company: Company) -> None:
     page = report_path(str(company.path))
-
-    def written() -> bool:
-        first, again = company.refresh_report(), company.refresh_report()
-        assert again == company.now if first is None else again == first
-        return first is None
-
-    assert written()
-    page.write_text("mine")
-    assert written()
-    page.unlink()
-    assert written()
-    company.sync()
-    assert written()
-    company.execute("UPDATE recruit_marts.applications SET outcome = 'unknown'")
-    assert written()
+    assert company.refresh_report() is None
+    assert company.refresh_report() == BUILT
     company.later(hours=15)
-    assert not written()
-    company.later(hours=1)  # which is another day
-    assert written()
-    company.later(hours=9)  # so that tables were read more than a day ago
-    assert written()
-    assert not written()
+    assert company.report_kept_since() == BUILT
+    files = {path: path.read_bytes() for path in (company.path, page)}
+    for change in (
+        lambda: company.later(hours=16),  # another day
+        lambda: page.write_text("mine"),
+        page.unlink,
+        lambda: company.execute("UPDATE recruit_marts.applications SET outcome = 'unknown'"),
+        lambda: company.execute("UPDATE recruit.candidates SET profile_url = 'https://a.se/1'"),
+        lambda: company.sync(["regions"]),
+    ):
+        company.cases.now = BUILT
+        change()
+        assert company.report_kept_since() is None
+        for path, content in files.items():
+            path.write_bytes(content)
+
+
+def test_the_report_warns_in_time_of_tables_that_are_not_read_any_more(company: Company) -> None:
+    company.later(hours=16)  # another day
+    assert company.refresh_report() is None
+    company.later(hours=7)
+    assert company.report_kept_since() is not None
+    company.later(hours=2)  # a day after they were read
+    assert company.report_kept_since() is None
 
 
 def test_the_assets_say_since_when_nothing_has_changed(
