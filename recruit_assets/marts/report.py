@@ -1,15 +1,18 @@
 """The report: one self-contained HTML page, built from the marts.
 
-Gathers the data and renders the page. `report.toml` defines the content, `report.html` the layout.
+Gathers the data and renders the page. `report.toml` and `glossary.toml` define the content,
+`report.html` the layout, and the scripts in `page` what the filters do.
 """
 
 import os
 import stat
 import tomllib
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
@@ -134,7 +137,12 @@ def render(contents: Contents) -> str:
     environment.tests["wordy"] = _is_wordy
     template = environment.from_string((HERE / "report.html").read_text())
     script = "\n".join((HERE / "page" / f"{name}.js").read_text() for name in SCRIPTS)
-    return template.render(contents=contents, script=Markup(script))  # noqa: S704 - our own script
+    return template.render(
+        contents=contents,
+        words=tomllib.loads((HERE / "glossary.toml").read_text()),
+        script=Markup(script),  # noqa: S704 - our own script
+        digest=b64encode(sha256(script.encode()).digest()).decode(),
+    )
 
 
 def report_path(database: str) -> Path:
