@@ -85,7 +85,9 @@ def build_defs(
     chosen = [under_policy(each, {} if wrong else settings.column_policy) for each in chosen]
     untranslated = {each.name: endpoint_spec(each, account, settings.owners) for each in chosen}
     specs = _translated(translation, untranslated)
-    others = _translated(translation, mart_specs(account, specs) if marts else {})
+    in_parquet = bool(settings.parquet_folder)
+    of_marts = mart_specs(account, specs, parquet=in_parquet) if marts else {}
+    others = _translated(translation, of_marts)
     all_specs = [*specs.values(), *others.values()]
     _refuse_repeated("assets", [spec.key.to_user_string() for spec in all_specs])
     tables = {name: spec.key for name, spec in specs.items()}
@@ -156,6 +158,8 @@ def _resources(
         setting_names=settings.names,
         time_zone=settings.time_zone,
         time_zone_problems=settings.time_zone_problems,
+        private_fields=settings.private_fields,
+        parquet_folder=settings.parquet_folder,
         read_copy=settings.read_copy,
         read_copy_personal=settings.read_copy_personal,
         read_copy_columns=published if settings.read_copy else {},

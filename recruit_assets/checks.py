@@ -15,15 +15,16 @@ import dagster as dg
 import duckdb
 
 from recruit_assets.catalogue import UNPARSED, Endpoint
+from recruit_assets.dagster_failure import as_dagster_failure
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.erasure import pending
 from recruit_assets.load.forgotten import count_forgotten
 from recruit_assets.load.guards import MAX_DELETED_SHARE
+from recruit_assets.load.past_syncs import PastSync, last_syncs
 from recruit_assets.load.quality import flawed_ids, misfits, orphans
 from recruit_assets.load.read_copy import copy_status
 from recruit_assets.load.schema import existing_table
-from recruit_assets.load.state import PastSync, last_syncs
-from recruit_assets.resources import RecruitDatabase, as_dagster_failure
+from recruit_assets.resources import RecruitDatabase
 from recruit_assets.text import counted, markdown, one_line
 
 MAX_ID = 60  # characters of an id that are shown

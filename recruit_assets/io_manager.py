@@ -16,6 +16,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from recruit_assets.catalogue import DeletionPolicy
+from recruit_assets.dagster_failure import as_dagster_failure
 from recruit_assets.errors import BadSetting
 from recruit_assets.extract.report import Verdict
 from recruit_assets.load.connection import exists
@@ -26,7 +27,6 @@ from recruit_assets.load.upsert import Target, UpsertResult, upsert_rows
 from recruit_assets.metadata import CROWDED, ELSEWHERE, counts, facts, stored, upserted
 from recruit_assets.options import Mode
 from recruit_assets.reading import Reading
-from recruit_assets.resources import as_dagster_failure
 from recruit_assets.result import SyncResult
 from recruit_assets.settings import Settings
 from recruit_assets.sync import Sync

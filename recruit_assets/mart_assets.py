@@ -1,33 +1,35 @@
-"""The marts and the report as Dagster assets, downstream of the endpoint assets that they read.
+"""The marts as Dagster assets, downstream of the endpoint assets that they read.
 
 All marts are one step: they are built in one transaction, from one snapshot of the tables. If one
 is wrong, none is replaced.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 import duckdb
 
 from recruit_assets.account import Account
-from recruit_assets.errors import BadSetting
-from recruit_assets.load.layout import check_layout
-from recruit_assets.load.schema import SCHEMA
-from recruit_assets.load.sql import literal
-from recruit_assets.marts.build import MARTS_SCHEMA, Built, build, inspect
-from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
-from recruit_assets.marts.mart import MARTS, Mart, marts_of
-from recruit_assets.marts.report import gather, render, report_path, write
-from recruit_assets.marts.stage_rules import read_rules, rules_path
-from recruit_assets.resources import RecruitDatabase, as_dagster_failure
-
-GROUP, REPORT = "marts", "report"
-ABOUT_REPORT = (
-    "One page that answers the questions of hiring: funnel, time to hire, sources, offers, "
-    "what candidates say, what is stuck, and how fresh the tables are. It needs no network."
+from recruit_assets.dagster_failure import as_dagster_failure
+from recruit_assets.errors import DatabaseProblem
+from recruit_assets.file_assets import (
+    build_file_assets,
+    file_specs,
+    kept_metadata,
+    opened,
+    unchanged,
 )
+from recruit_assets.load.schema import SCHEMA
+from recruit_assets.marts.build import Built, inspect
+from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
+from recruit_assets.marts.custom_fields import ensure_custom_views
+from recruit_assets.marts.mart import MARTS, MARTS_SCHEMA, Mart, marts_of
+from recruit_assets.marts.refresh import refresh_marts
+from recruit_assets.marts.stage_rules import read_rules, rules_path
+from recruit_assets.resources import RecruitDatabase
+
+GROUP = "marts"
 CHECK, ENOUGH = "mart_is_correct", "enough_is_known"
 PROMISE = (
     "The grain is unique, rates are between 0 and 1, and totals agree with the endpoints' tables."
@@ -38,10 +40,17 @@ WARNING = (
 )
 
 
-def mart_specs(account: Account, endpoints: Collection[str]) -> dict[str, dg.AssetSpec]:
-    """Return the specs of the marts' assets and of the report's, by name, without dependencies.
+def mart_specs(
+    account: Account, endpoints: Collection[str], *, parquet: bool = False
+) -> dict[str, dg.AssetSpec]:
+    """Return the specs of the marts' assets and of their files, by name, without dependencies.
 
-    A mart is left out if it reads an endpoint that is not among these; the report needs all marts.
+    A mart is left out if it reads an endpoint that is not among these.
+
+    Args:
+        account: the account, which names assets and groups.
+        endpoints: the names of its endpoints.
+        parquet: whether the marts are to be Parquet files as well.
     """
     group, kept = account.named(GROUP), marts_of(endpoints)
     specs = {
@@ -57,18 +66,13 @@ def mart_specs(account: Account, endpoints: Collection[str]) -> dict[str, dg.Ass
         )
         for mart in kept
     }
-    if len(kept) < len(MARTS):
-        return specs
-    report = dg.AssetSpec(
-        account.key(REPORT), group_name=group, description=ABOUT_REPORT, kinds={"html"}
-    )
-    return specs | {REPORT: report}
+    return specs | file_specs(account, group, kept, parquet=parquet)
 
 
 def build_mart_assets(
     account: Account, specs: Mapping[str, dg.AssetSpec], tables: Mapping[str, dg.AssetKey]
 ) -> list[dg.AssetsDefinition]:
-    """Build the asset of all marts, and that of the report, as far as there are specs.
+    """Build the asset of all marts, and those of their files, as far as there are specs.
 
     Args:
         account: the account, which names ops and resources.
@@ -86,11 +90,9 @@ def build_mart_assets(
         for mart in kept
     ]
     by_key = {specs[mart.name].key: mart for mart in kept}
-    marts = [_build_marts(account, with_deps, by_key)] if kept else []
-    if REPORT not in specs:
-        return marts
-    report = specs[REPORT].merge_attributes(deps=list(by_key))
-    return [*marts, _build_report(account, report)]
+    if not kept:
+        return []
+    return [_build_marts(account, with_deps, by_key), *build_file_assets(account, specs, by_key)]
 
 
 def _build_marts(
@@ -121,53 +123,34 @@ def _build_marts(
         chosen = {key: mart for key, mart in by_key.items() if key in context.selected_asset_keys}
         checks = context.selected_asset_check_keys
         asked = {key.asset_key for key in checks} - chosen.keys()
-        with as_dagster_failure(), _opened(resource) as database:
-            inspected = {key: inspect(database, by_key[key]) for key in asked}
+        with as_dagster_failure(), opened(resource) as database:
+            inspected = dict(
+                zip(asked, inspect(database, [by_key[key] for key in asked]), strict=True)
+            )
+            _make_custom_views(context.log, database, private=resource.private_fields)
             rules = read_rules(rules_path(resource.database))
-            built = dict(zip(chosen, build(database, chosen.values(), rules), strict=True))
+            built = dict(zip(chosen, refresh_marts(database, chosen.values(), rules), strict=True))
             wrong = [each for each in built.values() if each.wrong]
             charts = {k: query_chart(database, m) for k, m in chosen.items() if not wrong}
         yield from check_results(inspected | built, checks)
         if wrong:
             raise dg.Failure(explanation(wrong), allow_retries=False)
+        if kept := next((each.kept_since for each in built.values()), None):
+            context.log.info(f"The marts were not built again: {unchanged(kept)}")
         for key, each in built.items():
             yield dg.MaterializeResult(asset_key=key, metadata=metadata(each, charts[key]))
 
     return marts
 
 
-def _build_report(account: Account, spec: dg.AssetSpec) -> dg.AssetsDefinition:
-    @dg.multi_asset(
-        name=account.op(REPORT), specs=[spec], required_resource_keys={account.database}
-    )
-    def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        """Write the page next to the database; replace the old page once the new is complete."""
-        resource: RecruitDatabase = getattr(context.resources, account.database)
-        with as_dagster_failure(), _opened(resource) as database:
-            contents = gather(database)
-        with as_dagster_failure():
-            path = write(render(contents), report_path(resource.database))
-        context.log.info(f"The hiring report is in {path}.")
-        return dg.MaterializeResult(
-            metadata={"path": dg.MetadataValue.path(path), "size_bytes": path.stat().st_size}
-        )
-
-    return report
-
-
-@contextmanager
-def _opened(resource: RecruitDatabase) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the account's database for marts, with days in its time zone.
-
-    Raises:
-        BadSetting: the time zone is not known.
-    """
-    if resource.time_zone_problems:
-        raise BadSetting(*resource.time_zone_problems)
-    with resource.get_connection() as database:
-        check_layout(database, resource.account)
-        database.execute(f"SET TimeZone = {literal(resource.time_zone)}")
-        yield database
+def _make_custom_views(
+    log: dg.DagsterLogManager, database: duckdb.DuckDBPyConnection, *, private: bool
+) -> None:
+    """Create the views of custom fields; the marts do not need them, so a problem is a warning."""
+    try:
+        ensure_custom_views(database, private=private)
+    except DatabaseProblem as problem:
+        log.warning(f"The views of custom fields were not made: {problem}")
 
 
 def check_results(
@@ -210,4 +193,5 @@ def metadata(built: Built, chart: ChartData) -> dict[str, Any]:
         "picture": dg.MetadataValue.md(as_markdown(chart)),
         "dagster/row_count": built.rows,
         "dagster/column_schema": dg.TableSchema(columns),
+        **kept_metadata(built.kept_since),
     }

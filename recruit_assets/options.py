@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from recruit_assets.catalogue import Endpoint, Rolling
-from recruit_assets.load.state import SyncState
+from recruit_assets.load.sync_state import SyncState
 
 WHOLE_PAGES = 5  # lists of up to this many pages are read whole by each sync
 WHOLE_SECONDS = 60  # and so are all lists of an account that can be read in this time

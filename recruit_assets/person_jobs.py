@@ -12,8 +12,9 @@ from pydantic import Field
 
 from recruit_assets.account import Account
 from recruit_assets.catalogue import Endpoint
+from recruit_assets.dagster_failure import as_dagster_failure
 from recruit_assets.person import File, export, find, forget, only, rows_written
-from recruit_assets.resources import RecruitDatabase, as_dagster_failure
+from recruit_assets.resources import RecruitDatabase
 from recruit_assets.schedules import EXECUTOR
 
 EXPORT_PERSON, FORGET_PERSON = "export_person", "forget_person"  # the jobs

@@ -15,7 +15,7 @@ from recruit_assets.extract.source import Source
 from recruit_assets.extract.unfinished import Unfinished
 from recruit_assets.extract.walk import Walk
 from recruit_assets.load.known import OVERLAP
-from recruit_assets.load.state import SyncState
+from recruit_assets.load.sync_state import SyncState
 from recruit_assets.options import Mode, Options, is_audit, reads_in_parts, rolls, since
 
 MAX_PAUSE = timedelta(days=7)  # older parts are dear to bring up to date

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from recruit_assets.catalogue import Endpoint
-from recruit_assets.load.state import SyncState
+from recruit_assets.load.sync_state import SyncState
 from recruit_assets.options import Options
 from recruit_assets.reading import Reading
 

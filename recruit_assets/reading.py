@@ -25,7 +25,7 @@ from recruit_assets.extract.rolling import RollingWalk
 from recruit_assets.extract.source import Page, Source
 from recruit_assets.extract.unfinished import Part
 from recruit_assets.extract.walk import Walk
-from recruit_assets.load.state import SyncState
+from recruit_assets.load.sync_state import SyncState
 from recruit_assets.options import Mode, Options
 from recruit_assets.planning import plan
 

@@ -4,11 +4,10 @@ Contains the Dagster side of settings and errors. `extract` and `load` use the s
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -17,53 +16,33 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
 from recruit_assets.catalogue import Endpoint, Rolling
+from recruit_assets.dagster_failure import as_dagster_failure
 from recruit_assets.errors import BadSetting, RecruitError, naming_settings
 from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
-from recruit_assets.interrupts import Listener, raise_if_interrupted
+from recruit_assets.interrupts import Listener
 from recruit_assets.load.compact import make_erasure_final
 from recruit_assets.load.connection import connection, exists
 from recruit_assets.load.obstacles import with_translated_errors
 from recruit_assets.load.read_copy import publish
 from recruit_assets.load.run_totals import run_totals
 from recruit_assets.load.schema import SCHEMA
-from recruit_assets.load.state import SyncState, is_current, read_state
+from recruit_assets.load.state import is_current, read_state
+from recruit_assets.load.sync_state import SyncState
 from recruit_assets.options import Options
 from recruit_assets.read_ahead import Plan, ReadAhead
 from recruit_assets.reading import Reading
+from recruit_assets.run_progress import has_ended, is_over, was_stopped
 from recruit_assets.settings import Settings
-
-INTERRUPT = "INTERRUPT"  # Dagster's error source of a failure caused by a signal
 
 
 def _setting(name: str) -> Any:
     """Return a config field with the default and the meaning of a field of `Settings`."""
     field = Settings.model_fields[name]
     return Field(default=field.default, description=field.description)
-
-
-@contextmanager
-def as_dagster_failure(names: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
-    """Turn an error of this project into a step failure that Dagster shows as a sentence.
-
-    Args:
-        names: the user's names of settings, by environment variable.
-
-    Raises:
-        dagster.Failure: the block raised an error of this project.
-        KeyboardInterrupt: the process was told to stop, before the block or during it.
-    """
-    raise_if_interrupted()
-    try:
-        with naming_settings(names):
-            yield
-    except RecruitError as error:
-        # The sentence is enough; a traceback would push it off the screen.
-        raise dg.Failure(str(error), allow_retries=error.retryable) from None
-    raise_if_interrupted()
 
 
 class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -168,6 +147,8 @@ class RecruitDatabase(DuckDBResource):
     time_zone_problems: list[str] = Field(
         default=[], description="Why that is not the time zone that was set; any fails the marts"
     )
+    private_fields: bool = _setting("private_fields")
+    parquet_folder: str = _setting("parquet_folder")
     read_copy: str = _setting("read_copy")
     read_copy_personal: bool = _setting("read_copy_personal")
     read_copy_columns: dict[str, list[str]] = Field(
@@ -253,9 +234,9 @@ class RecruitDatabase(DuckDBResource):
             self._interrupts.close()
         if not (context.run and context.instance and context.log) or _is_of_io_manager(context):
             return
-        if _was_stopped(context.run, context.instance) or _has_ended(context.run, context.instance):
+        if was_stopped(context.run, context.instance) or has_ended(context.run, context.instance):
             return
-        over, log = _is_over(context.run, context.instance), context.log
+        over, log = is_over(context.run, context.instance), context.log
         self._compact(log, within_run=not over)
         if over:
             self._log_totals(log, context.run.run_id)
@@ -308,26 +289,3 @@ class RecruitDatabase(DuckDBResource):
 def _is_of_io_manager(context: dg.InitResourceContext) -> bool:
     """Return whether a database is the IO manager's; the run has another."""
     return isinstance(context.resource_def, dg.IOManagerDefinition)
-
-
-def _was_stopped(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
-    """Return whether a termination or a signal ended a step, so that the process must end."""
-    failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
-    events = [entry.dagster_event for entry in failures if entry.dagster_event]
-    return any(event.step_failure_data.error_source.value == INTERRUPT for event in events)
-
-
-def _has_ended(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
-    """Return whether a run has ended before: Dagster's commands then set up resources once more."""
-    found = instance.get_run_by_id(run.run_id)
-    return found is not None and found.is_finished
-
-
-def _is_over(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
-    """Return whether every step of a run has ended."""
-    if run.execution_plan_snapshot_id is None:
-        return True
-    plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
-    stats = instance.get_run_step_stats(run.run_id)
-    ended = {each.step_key for each in stats if each.end_time is not None}
-    return ended.issuperset(plan.step_keys_to_execute)

@@ -14,11 +14,12 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from recruit_assets.account import Account
 from recruit_assets.assets import SyncConfig
 from recruit_assets.catalogue import Endpoint
+from recruit_assets.dagster_failure import as_dagster_failure
 from recruit_assets.load import compact as compaction
 from recruit_assets.load.connection import exists
 from recruit_assets.load.layout import check_layout
 from recruit_assets.options import Mode
-from recruit_assets.resources import RecruitDatabase, as_dagster_failure
+from recruit_assets.resources import RecruitDatabase
 
 # Jobs wait this long for an API that is down; a manual materialization does not wait. No job has a
 # retry policy, because with one, Dagster retries the step of a run that was terminated.

@@ -77,6 +77,9 @@ class SettingFields(BaseModel):
         False,
         "Whether that copy has everything: personal columns, and tables of your own",
     )
+    parquet_folder: str = _setting(
+        "PARQUET_FOLDER", "", "A folder for a Parquet file of each mart; none if empty"
+    )
     deleted_rows: DeletionPolicy = _setting(
         "DELETED_ROWS",
         DeletionPolicy.erase,
@@ -87,6 +90,11 @@ class SettingFields(BaseModel):
         "TIME_ZONE",
         "UTC",
         "Time zone of the months and days in the marts and the report, such as `Europe/Stockholm`",
+    )
+    private_fields: bool = _setting(
+        "PRIVATE_FIELDS",
+        False,
+        "Whether the views of custom fields have those that only some users may see",
     )
     column_policy: dict[str, Any] = _setting(
         "COLUMN_POLICY",

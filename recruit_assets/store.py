@@ -1,18 +1,17 @@
 """The writes of a sync in one transaction: merge, sweep, history, and a row for the sync itself.
 
-Contains their order, and what a read proves about a table that changed during the read. Each write
-is implemented in `load`.
+Contains their order. Each write is implemented in `load`; `conclusion` sets the verdict.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from datetime import datetime
 
 import duckdb
 
 from recruit_assets.catalogue import DeletionPolicy
+from recruit_assets.conclusion import conclude, earlier_cursor
 from recruit_assets.errors import (
     DatabaseBusy,
     DatabaseChanged,
@@ -36,9 +35,10 @@ from recruit_assets.load.merge import count_misfits, merge
 from recruit_assets.load.preview import preview
 from recruit_assets.load.schema import SCHEMA, columns_of
 from recruit_assets.load.stage import Stage
-from recruit_assets.load.state import SyncState, recall, remember, rows, written_since
+from recruit_assets.load.state import recall, remember, rows, written_since
 from recruit_assets.load.stood_at import ensure_macro
-from recruit_assets.load.sweep import count_current, missed, of_current, sweep
+from recruit_assets.load.sweep import count_current, missed, sweep
+from recruit_assets.load.sync_state import SyncState
 from recruit_assets.load.syncs import SYNCS_TABLE
 from recruit_assets.load.unfinished import Rest, drop, keep, missing_so_far
 from recruit_assets.options import Mode
@@ -156,11 +156,11 @@ class Store:
             row = self._rows.row() | self._rows.merged(result, part)
             row |= {"rows": rows(database, endpoint)}
             repaired[META] = remember(database, endpoint, row, self._account)
-            state = recall(database, endpoint)
+            if part:
+                now = recall(database, endpoint).at(self._source.api)
         if not options.dry_run:
-            self._state = state.at(self._source.api)
+            self._state, self._left = now, part.unfinished if part else None
             self._rows.stored()
-            self._left = part.unfinished if part else None
             self._warn(repaired)
 
     @property
@@ -197,7 +197,7 @@ class Store:
         missing.update(missed(database, self._endpoint, stage, part.stretches))
         missing -= self._reading.left_out.records.keys()
         keep(database, self._endpoint, Rest(**asdict(left), refreshes=refreshes), sorted(missing))
-        result.cursor = self._earlier_cursor(now, left.began)
+        result.cursor = earlier_cursor(self._reading, now, left.began)
 
     def _conclude(
         self,
@@ -207,7 +207,7 @@ class Store:
         newer: Sequence[str] | None,
     ) -> None:
         """Set verdict and cursor after the last rows."""
-        self._set_verdict(database, result, now, newer)
+        conclude(database, self._reading, result, now, newer)
         if result.report.proof is Proof.READ:
             note_complete(database, self._endpoint)
         available = result.report.verdict is not Verdict.UNAVAILABLE
@@ -239,64 +239,6 @@ class Store:
         if self._endpoint.history:
             ensure_macro(database)
         return defects
-
-    def _set_verdict(
-        self,
-        database: duckdb.DuckDBPyConnection,
-        result: SyncResult,
-        now: SyncState,
-        newer: Sequence[str] | None,
-    ) -> None:
-        """Set the verdict of the read, and the cursor of the next incremental read.
-
-        A proven read moves the cursor to its own start; an unproven one keeps the old cursor. If
-        the table was replaced since the read was planned, or was changed and differs from the
-        records read, nothing is proven, nothing is deleted, and the next sync is a full read.
-
-        Args:
-            database: the database after the merge.
-            result: the result to update: verdict, cursor, and the ids that are gone.
-            now: the state that the merge found.
-            newer: the runs that wrote since the read was planned; None if the table was replaced.
-        """
-        report, endpoint = result.report, self._endpoint
-        moved = newer is None or (newer and self._differs(database, result))
-        if moved and report.verdict is not Verdict.UNAVAILABLE:
-            report.verdict, report.proof = Verdict.INCOMPLETE, None
-            report.reason = (
-                "the table was replaced while this sync was reading: was a backup restored?"
-                if newer is None
-                else "another sync changed the table while this sync was reading"
-            )
-            result.gone, result.cursor = [], None
-            drop_cover(database, endpoint.name)
-            return
-        if newer and report.proof is Proof.COUNTED:  # rows of theirs were not among those counted
-            changes = self._reading.query.since is not None
-            report.verdict = Verdict.WINDOW if changes else Verdict.INCOMPLETE
-            report.proof = None
-            report.reason = "" if changes else "another sync has stored rows in the meantime"
-        if report.verdict.proven:
-            result.values_as_of = self._reading.values_as_of
-        if report.verdict.proven and not newer:  # rows of theirs may be gone by now
-            result.cover = self._reading.cover
-        if not endpoint.dated:
-            result.cursor = None
-        elif report.verdict.proven:
-            result.cursor = result.values_as_of
-        else:
-            result.cursor = self._earlier_cursor(now, report.began)
-
-    def _earlier_cursor(self, now: SyncState, began: datetime) -> datetime | None:
-        """Return the cursor of a sync that proves nothing: the one before, if it still holds."""
-        previous = None if self._reading.state.void else now.cursor
-        return min(previous, began) if previous else None
-
-    def _differs(self, database: duckdb.DuckDBPyConnection, result: SyncResult) -> bool:
-        """Return whether the table differed from the records that this sync read."""
-        merged = result.merged
-        written = merged.inserted + merged.updated + merged.undeleted + merged.superseded
-        return bool(written or of_current(database, self._endpoint, result.gone))
 
     def _warn(self, repaired: Mapping[str, Sequence[str]]) -> None:
         """Warn of the columns that were repaired, by schema of the table."""

@@ -117,7 +117,7 @@ class Sync:
         if reading.state.rekeyed:
             confirm(reading, stage, self._opened)
         result = SyncResult(reading)
-        deletions = Deletions(reading, self._opened, stage, reading.part())
+        deletions = Deletions(reading, self._opened, stage, parts.part())
         searched = reading.mode is Mode.full or reading.missing
         available = reading.report.verdict is not Verdict.UNAVAILABLE
         missing = deletions.missing() if searched and available and reading.state.columns else []

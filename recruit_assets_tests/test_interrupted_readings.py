@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -27,6 +28,7 @@ from recruit_assets.load.lease import lease
 from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import World
 from recruit_assets_tests.conftest import BY_NAME, Project, metadata, settings_for
+from recruit_assets_tests.load.test_connection import held_elsewhere
 from recruit_assets_tests.old_candidates import (
     NAME,
     OLD,
@@ -183,6 +185,32 @@ def test_a_reading_that_no_longer_fits_begins_again_and_says_why(
     assert result.report.verdict is Verdict.COMPLETE
     assert current(broken) == listed(broken)
     assert requests(broken)[0] >= PAGES
+
+
+def test_a_file_that_is_busy_when_a_part_is_due_is_written_later(
+    broken: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was missing from the part that could not be written is found by the next one."""
+    world = broken.sandbox.world
+    broken.sync(NAME, mode=Mode.full)
+    gone = [*ids(world)[:3], *ids(world)[RECORDS // 2 : RECORDS // 2 + 3], *ids(world)[-3:]]
+    remove(world, gone)
+    with ExitStack() as holders, patch.object(parts, "PART_ROWS", 20 * SIZE):
+        holds = iter(range(PAGES))
+
+        def hold_at_first(_: World) -> None:
+            number = next(holds, None)
+            if number == 0:
+                holders.enter_context(held_elsewhere(broken.path))
+            elif number == 60:
+                holders.close()
+
+        broken.sandbox.before(NAME, hold_at_first, times=None)
+        with caplog.at_level(logging.INFO):
+            result = broken.sync(NAME, mode=Mode.full)
+    assert "the file is in use elsewhere" in caplog.text
+    assert (result.report.verdict, result.deleted) == (Verdict.COMPLETE, len(gone))
+    assert current(broken) == listed(broken)
 
 
 def test_a_sync_that_is_stored_between_two_parts_is_not_undone(broken: Project) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import dagster as dg
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import Sandbox

@@ -22,7 +22,7 @@ from recruit_assets.extract.client import Client
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
-from recruit_assets.load.state import SyncState
+from recruit_assets.load.sync_state import SyncState
 from recruit_assets.options import Mode, Options
 from recruit_assets.read_ahead import MAX_AGE, READINGS_AHEAD, Plan, ReadAhead
 from recruit_assets.reading import Reading

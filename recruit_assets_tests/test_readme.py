@@ -146,7 +146,8 @@ def test_the_commands_exist(command: str) -> None:
 
 
 def test_the_commands_of_our_own_exist() -> None:
-    typed = r"(?:bin/recruit-assets |\| `)((?:sync|doctor|status|person)\b(?!\.)[^`\n|]*)"
+    names = "sync|doctor|status|person|dbt-sources"
+    typed = rf"(?:bin/recruit-assets |\| `)((?:{names})\b(?!\.)[^`\n|>]*)"
     commands = re.findall(typed, ALL)
     assert len(commands) > 8
     for command in commands:

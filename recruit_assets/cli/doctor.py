@@ -24,13 +24,22 @@ from recruit_assets.load.overview import TableStatus, left_over, overview
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.load.read_copy import CopyStatus, check_target, published_at
 from recruit_assets.load.reading import check_writable, is_made, reading
-from recruit_assets.load.state import SyncState, states
+from recruit_assets.load.state import states
+from recruit_assets.load.sync_state import SyncState
+from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.parquet import check_folder
 from recruit_assets.options import Options
 from recruit_assets.settings import Settings
 from recruit_assets.variables import Variable, holds_a_secret, unknown_variables, variables
 
 WAIT_SECONDS = 1.0  # for a database that another process is writing to
-PLACES = ("base_url", "database", "column_policy", "read_copy")  # settings that messages show
+PLACES = (
+    "base_url",
+    "database",
+    "column_policy",
+    "read_copy",
+    "parquet_folder",
+)  # settings that messages show
 FEW_ROWS = 100_000  # a file with fewer rows needs no compaction
 
 
@@ -69,6 +78,7 @@ class Diagnosis:
     left_over: list[TableStatus] = field(default_factory=list)  # tables that are not synced
     support: Mapping[str, ChangeSupport] = field(default_factory=dict)  # of endpoints synced before
     read_copy: CopyStatus | None = None  # None if there is to be none
+    parquet_problem: str = ""  # why the marts cannot become Parquet files, if they are to
     is_bloated: bool = False  # whether replaced rows take more space than current ones
     states: Mapping[str, SyncState] = field(default_factory=dict)  # of tables synced before
     options: Options = field(default_factory=Options)  # of a sync
@@ -100,7 +110,8 @@ class Diagnosis:
             else {ProbeState.READABLE}
         )
         no_copy = self.read_copy and self.read_copy.problem
-        if self.unknown or no_copy or states - good or any(each.refused for each in self.probes):
+        no_file = no_copy or self.parquet_problem
+        if self.unknown or no_file or states - good or any(each.refused for each in self.probes):
             return Readiness.RESTRICTED
         return Readiness.GOOD
 
@@ -143,6 +154,8 @@ def examine(
         _examine_database(found, settings)
         if settings.read_copy:
             found.read_copy = _examined_copy(settings)
+        if settings.parquet_folder:
+            found.parquet_problem = _parquet_problem(settings, account)
     if not found.setting_problems:
         _examine_api(found, settings, tell)
     return found
@@ -220,6 +233,15 @@ def _examined_copy(settings: Settings) -> CopyStatus:
             return CopyStatus(path, published_at(path, WAIT_SECONDS))
     except DatabaseProblem as error:
         return CopyStatus(path, problem=str(error))
+
+
+def _parquet_problem(settings: Settings, account: str) -> str:
+    try:
+        with naming_settings(settings.names):
+            check_folder(Path(settings.parquet_folder), MARTS, account)
+    except DatabaseProblem as error:
+        return str(error)
+    return ""
 
 
 def _examine_database(found: Diagnosis, settings: Settings) -> None:

@@ -64,6 +64,7 @@ def show_diagnosis(screen: Console, found: Diagnosis) -> None:
     paragraph(screen, found.database_problem or _database(found))
     show_left_over(screen, found.left_over)
     show_read_copy(screen, found.read_copy)
+    notes(screen, [found.parquet_problem] if found.parquet_problem else [])
     screen.print(f"\n{_result(found)}", style="bold")
 
 
@@ -98,6 +99,7 @@ def diagnosis_as_json(found: Diagnosis) -> dict[str, Any]:
             "problem": found.database_problem or None,
         },
         **read_copy_as_json(found.read_copy),
+        "parquet_problem": found.parquet_problem or None,
     }
 
 

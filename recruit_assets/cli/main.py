@@ -1,4 +1,4 @@
-"""The command `recruit-assets`: `doctor` before a sync, `sync`, `status` after it, and `person`.
+"""The command `recruit-assets`: `doctor` before a sync, `sync`, `status` after it, and others.
 
 Contains arguments and exit codes. `sync` is imported only when it runs, as Dagster takes seconds.
 """
@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from recruit_assets.cli import display, doctor_report, status_report
+from recruit_assets.cli.dbt_sources import dbt_sources
 from recruit_assets.cli.doctor import Readiness, examine, misplaced_secrets
 from recruit_assets.cli.person import person
 from recruit_assets.environment import chosen_account, load_env_file
@@ -71,7 +72,9 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument(
         "--version", action="version", version=f"recruit-assets {version('recruit-assets')}"
     )
-    commands = whole.add_subparsers(required=True, metavar="{doctor,sync,status,person}")
+    commands = whole.add_subparsers(
+        required=True, metavar="{doctor,sync,status,person,dbt-sources}"
+    )
 
     def command(name: str, about: str, codes: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=about, description=about, epilog=codes)
@@ -110,6 +113,10 @@ def parser() -> argparse.ArgumentParser:
     persons = command("person", about, f"{codes}the database cannot be used.")
     _add_person_arguments(persons)
     persons.set_defaults(run=person)
+
+    about = "Print the tables as sources of a dbt project (1.10 or later), in YAML."
+    sources = command("dbt-sources", about, "Exit code: 0 done, 1 a setting is wrong.")
+    sources.set_defaults(run=dbt_sources)
     return whole
 
 

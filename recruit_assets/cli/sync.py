@@ -24,10 +24,10 @@ from recruit_assets.cli.doctor import setting_problems
 from recruit_assets.cli.sync_report import FailedCheck, SyncRun, TableSync, show_run
 from recruit_assets.definitions import defs
 from recruit_assets.errors import BadSetting
-from recruit_assets.mart_assets import REPORT
+from recruit_assets.marts.refresh import REPORT
 from recruit_assets.metadata import ELSEWHERE
 from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
-from recruit_assets.resources import INTERRUPT
+from recruit_assets.run_progress import INTERRUPT
 from recruit_assets.schedules import FULL_SYNC, SYNC
 from recruit_assets.sensors import first_cause
 from recruit_assets.settings import Settings

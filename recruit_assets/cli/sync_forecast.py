@@ -16,7 +16,7 @@ from recruit_assets.extract.probe import Probe
 from recruit_assets.extract.query import PAGE_SIZE
 from recruit_assets.extract.rolling import AUDITS, SYNCS, Covered, requests_at_rest
 from recruit_assets.load.change_support import ChangeSupport
-from recruit_assets.load.state import SyncState
+from recruit_assets.load.sync_state import SyncState
 from recruit_assets.options import Mode, Options, is_audit, is_long, rolls
 from recruit_assets.planning import covered_list
 

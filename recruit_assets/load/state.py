@@ -1,130 +1,31 @@
 """State of an endpoint: what its earlier syncs have left, and whether that still holds.
 
 Scope: the queries on the syncs that `syncs` stores. The last stored sync holds the watermark
-(cursor), written in the transaction that merged what was read up to it.
+(cursor), written in the transaction that merged what was read up to it. `sync_state` says what a
+state means.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 import duckdb
 
-from recruit_assets.api_identity import is_other_key
-from recruit_assets.catalogue import Endpoint, Kind
+from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.column_policies import follow
-from recruit_assets.load.cover import StoredCover, stored_cover
+from recruit_assets.load.cover import stored_cover
 from recruit_assets.load.endpoint_table import is_damaged
-from recruit_assets.load.forgotten import Forgotten, listed
-from recruit_assets.load.known import OVERLAP, KnownIds, count_dated, known_ids
+from recruit_assets.load.forgotten import listed
+from recruit_assets.load.known import OVERLAP, count_dated, known_ids
 from recruit_assets.load.layout import check_layout
 from recruit_assets.load.obstacles import check_names
 from recruit_assets.load.salt import new_salt
 from recruit_assets.load.schema import columns_of, count, table_exists, table_name
+from recruit_assets.load.sync_state import SyncState
 from recruit_assets.load.syncs import add_sync, latest, numbered, prepare_syncs
-from recruit_assets.load.unfinished import Rest, rest_of
+from recruit_assets.load.unfinished import rest_of
 from recruit_assets.text import one_line
-
-
-@dataclass(frozen=True)
-class SyncState:
-    """Hold what earlier syncs of an endpoint have left.
-
-    `stored` is the number and the run of the last stored sync; `last_api` is the identity of the
-    API that it read, None before the first sync; `columns` are the kinds of the table's columns;
-    `known` are the ids of its current rows, if an incremental sync can search for those that are
-    gone; `rest` is left of a reading of the whole list that was interrupted;
-    `cover` is since when they are known, if a sync can read a part of the list;
-    `account` is the account that syncs, empty if it has no name; `salt` is the key of hashes, empty
-    if the column policy has none; `rewritten` is the number of rows that a changed policy has
-    changed, and `note` a sentence about it; `forgotten` are the records to leave out. `rekeyed`
-    says that all this is known from another key of the same API.
-    """
-
-    cursor: datetime | None = None
-    complete_at: datetime | None = None  # when the last complete sync began
-    whole_at: datetime | None = None  # when the last one began that read the whole list
-    filter_refused: bool = False
-    sort_refused: bool = False
-    dated_rows: int | None = None  # current rows; None if one of them has no updated_at
-    void: bool = False  # whether the stored state does not match the table
-    rekeyed: bool = False
-    api: str = ""  # identity of the API at the last good sync
-    stored: tuple[int, str] | None = None
-    last_api: str | None = None
-    columns: Mapping[str, Kind] = field(default_factory=dict)
-    account: str = ""
-    salt: bytes = field(default=b"", repr=False)
-    rewritten: int = 0
-    note: str = ""
-    forgotten: Forgotten = field(default_factory=Forgotten)
-    known: KnownIds | None = None
-    rest: Rest | None = None
-    cover: StoredCover | None = None
-
-    @property
-    def since(self) -> datetime | None:
-        """Return the start of an incremental read, which overlaps with the last one."""
-        # Whole seconds, because the API may truncate the times that it compares.
-        return (self.cursor - OVERLAP).replace(microsecond=0) if self.cursor else None
-
-    @property
-    def sorts_changes(self) -> bool:
-        """Return whether changes can be read from the end of the list, sorted by updated-at."""
-        return not self.sort_refused and self.dated_rows is not None
-
-    def lists_changes(self, endpoint: Endpoint) -> bool:
-        """Return whether the list can be asked for its changes, as far as is known."""
-        return endpoint.dated and (self.sorts_changes or not self.filter_refused)
-
-    def at(self, api: str) -> "SyncState":
-        """Return the state as it counts for an API: void if the rows are of another."""
-        if self.last_api in (None, api):
-            return self
-        if not self.void and self.last_api and is_other_key(self.last_api, api):
-            return replace(self, rekeyed=True)
-        return self.voided()
-
-    def voided(self) -> "SyncState":
-        """Return a state from which everything is read."""
-        void = SyncState(void=True, api=self.api, stored=self.stored, last_api=self.last_api)
-        return replace(
-            void,
-            columns=self.columns,
-            account=self.account,
-            salt=self.salt,
-            rewritten=self.rewritten,
-            forgotten=self.forgotten,
-            rest=self.rest,
-        )
-
-
-@dataclass(frozen=True)
-class PastSync:
-    """Hold what is stored of one sync that did not fail."""
-
-    verdict: str
-    reason: str
-    current_rows: int
-    run_id: str
-    forgotten: int = 0  # current rows that were erased before the next sync
-
-
-def last_syncs(
-    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, number: int
-) -> list[PastSync]:
-    """Return at most `number` syncs of an endpoint that did not fail, the last first."""
-    found = database.execute(
-        f"SELECT verdict, coalesce(reason, ''), current_rows, coalesce(run_id, ''), "
-        "coalesce(forgotten, 0) "
-        f"FROM {numbered(database)} "
-        "WHERE endpoint = ? AND current_rows IS NOT NULL AND verdict IS NOT NULL "
-        "ORDER BY place DESC LIMIT ?",
-        [endpoint.name, number],
-    ).fetchall()
-    return [PastSync(*each) for each in found]
 
 
 def read_state(

@@ -1,8 +1,9 @@
 """Build the tables of `recruit_marts` from their SQL, and check them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -21,11 +22,11 @@ from recruit_assets.load.schema import (
     table_name,
 )
 from recruit_assets.load.sql import literal, quoted
-from recruit_assets.marts.mart import MARTS, Mart
+from recruit_assets.marts.changes import Build, digest_content, digest_inputs, remember_builds
+from recruit_assets.marts.mart import MARTS, MARTS_SCHEMA, Mart
 from recruit_assets.marts.stage_rules import StageRule
 from recruit_assets.marts.views import known_columns
 
-MARTS_SCHEMA = "recruit_marts"
 REPLACED = ("hiring_funnel", "source_quality", "stage_visits")  # marts of 0.1.0
 Row = dict[str, Any]
 
@@ -34,7 +35,8 @@ Row = dict[str, Any]
 class Built:
     """Hold a built mart: its rows, the types of its columns, and its faults by kind.
 
-    `unmet` are the expectations that it does not meet, which do not make it wrong.
+    `unmet` are the expectations that it does not meet, which do not make it wrong. `kept_since` is
+    when it was built, if it was not built again.
     """
 
     mart: Mart
@@ -42,6 +44,7 @@ class Built:
     types: dict[str, str]
     faults: dict[str, list[str]]
     unmet: list[str]
+    kept_since: datetime | None = None
 
     @property
     def wrong(self) -> bool:
@@ -75,19 +78,32 @@ def build(
         if any(each.wrong for each in built):
             raise _Wrong
         _drop_replaced(database)
+        _remember(database, [each.mart for each in built])
     return built
 
 
-def inspect(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
-    """Return what a mart's table is now.
+def inspect(database: duckdb.DuckDBPyConnection, marts: Iterable[Mart]) -> list[Built]:
+    """Return what the tables of marts are now.
+
+    Raises:
+        DatabaseProblem: one was never built.
+    """
+    with known_columns(database):
+        return [inspect_known(database, mart) for mart in marts]
+
+
+def inspect_known(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
+    """Return what the table of a mart is now, within `known_columns`.
 
     Raises:
         DatabaseProblem: it was never built.
     """
     if not table_exists(database, mart.name, MARTS_SCHEMA):
         raise DatabaseProblem(f"There is no {MARTS_SCHEMA}.{mart.name} yet: materialize it first.")
-    with known_columns(database):
-        return _inspect(database, mart, table_name(database, mart.name, MARTS_SCHEMA))
+    table = table_name(database, mart.name, MARTS_SCHEMA)
+    types = dict(columns_found(database, mart.name, MARTS_SCHEMA))
+    unmet = [sql for sql in mart.expected if not _holds(database, table, sql)]
+    return Built(mart, count(database, table), types, _faults(database, mart, table), unmet)
 
 
 def ask(
@@ -112,19 +128,23 @@ def _build(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
     database.execute(f"COMMENT ON TABLE {table} IS {literal(mart.description)}")
     for name, meaning in mart.columns.items():
         database.execute(f"COMMENT ON COLUMN {table}.{quoted(name)} IS {literal(meaning)}")
-    return _inspect(database, mart, table)
+    return inspect_known(database, mart)
+
+
+def _remember(database: duckdb.DuckDBPyConnection, marts: Collection[Mart]) -> None:
+    """Store what the marts were built from; of others, nothing is known any more."""
+    inputs, now = digest_inputs(database, marts), datetime.now(UTC)
+    built = [
+        Build(mart.name, inputs[mart.name], digest_content(database, mart.name), now)
+        for mart in marts
+    ]
+    remember_builds(database, built, replaced=[mart.name for mart in MARTS])
 
 
 def _drop_replaced(database: duckdb.DuckDBPyConnection) -> None:
     for name in REPLACED:
         if is_table(database, name, MARTS_SCHEMA):
             database.execute(f"DROP TABLE {table_name(database, name, MARTS_SCHEMA)}")
-
-
-def _inspect(database: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> Built:
-    types = dict(columns_found(database, mart.name, MARTS_SCHEMA))
-    unmet = [sql for sql in mart.expected if not _holds(database, table, sql)]
-    return Built(mart, count(database, table), types, _faults(database, mart, table), unmet)
 
 
 def _faults(database: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+MARTS_SCHEMA = "recruit_marts"
 _READS = """
     SELECT DISTINCT value->>'schema_name', value->>'table_name'
     FROM json_tree(json_serialize_sql(?))
@@ -137,7 +138,7 @@ def marts_of(endpoints: Collection[str]) -> list[Mart]:
     kept: list[Mart] = []
     for mart in MARTS:
         read = {name for schema, name in mart.reads if schema in ("recruit", "recruit_history")}
-        built = {name for schema, name in mart.reads if schema == "recruit_marts"}
+        built = {name for schema, name in mart.reads if schema == MARTS_SCHEMA}
         if read <= set(endpoints) and built <= {each.name for each in kept}:
             kept.append(mart)
     return kept

@@ -384,6 +384,14 @@ def test_a_database_that_may_not_be_written(
     assert "A sync would fail" in said
 
 
+def test_a_folder_for_parquet_files_that_is_not_there(run: Run, tmp_path: Path) -> None:
+    code, said = run("doctor", RECRUIT_PARQUET_FOLDER="none")
+    assert code == 1
+    assert "There is no folder none, or it is not accessible: create it, or set RECRUIT_PAR" in said
+    (tmp_path / "none").mkdir()
+    assert run("doctor")[0] == 0
+
+
 @pytest.mark.ring(2)
 def test_a_file_full_of_replaced_rows(run: Run, project: Project) -> None:
     project.materialize("regions")

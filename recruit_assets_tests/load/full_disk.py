@@ -31,6 +31,8 @@ from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.read_copy import publish
 from recruit_assets.load.state import rows
+from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.parquet import write_files
 from recruit_assets.marts.report import write
 from recruit_assets.options import Mode, Options
 from recruit_assets_tests.syncing import sync
@@ -181,6 +183,26 @@ def report(disk: Disk) -> Iterator[Found]:
     assert not list(disk.folder.glob(f".{page.name}*"))
 
 
+def parquet(disk: Disk) -> Iterator[Found]:
+    """Write a mart as a file; the old one stays."""
+    disk.sync()
+    (mart,) = [each for each in MARTS if each.name == "offers"]
+    disk.run("CREATE SCHEMA recruit_marts")
+    disk.run("CREATE TABLE recruit_marts.offers AS SELECT 'old' AS said")
+    folder = disk.folder / "files"
+    folder.mkdir()
+
+    def export() -> None:
+        with connection(str(disk.database), {}, 0) as database:
+            write_files(database, [mart], folder, "")
+
+    export()
+    old = {each.name: each.read_bytes() for each in folder.iterdir()}
+    disk.run("INSERT INTO recruit_marts.offers SELECT uuid() FROM range(40_000)")
+    yield disk.refused(export, left=STEP)
+    assert {each.name: each.read_bytes() for each in folder.iterdir()} == old
+
+
 PHASES: dict[str, Callable[[Disk], Iterator[Found]]] = {
     each.__name__: each
     for each in (
@@ -191,6 +213,7 @@ PHASES: dict[str, Callable[[Disk], Iterator[Found]]] = {
         copy,
         read_copy,
         report,
+        parquet,
         staging,
         counting,
     )

@@ -28,6 +28,7 @@ TOLD = {
     "copy": ("database", {AS_BEFORE, UNDONE}),
     "read_copy": ("database", {KEPT}),
     "report": ("database", {KEPT}),
+    "parquet": ("database", {KEPT}),
     "counting": ("temporary", {UNSENT}),
     "staging": ("temporary", {UNDONE}),
     "spill": ("temporary", {UNDONE}),

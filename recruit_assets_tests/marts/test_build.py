@@ -189,7 +189,8 @@ def test_nothing_is_left_of_what_it_was_built_with(copy: Copy) -> None:
 def test_two_threads_can_inspect_one_file(answers: Answers) -> None:
     def faults(mart: Mart) -> dict[str, list[str]]:
         with connection(str(answers.path), {}, 0.1) as database:
-            return inspect(database, mart).faults
+            (built,) = inspect(database, [mart])
+            return built.faults
 
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(faults, MARTS))

@@ -10,8 +10,8 @@ from recruit_assets.checks import CheckContext, complete
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.connection import connection
+from recruit_assets.load.past_syncs import last_syncs
 from recruit_assets.load.reading import reading
-from recruit_assets.load.state import last_syncs
 from recruit_assets.options import Mode
 from recruit_assets.person import File, find, only
 from recruit_assets_tests.conftest import BY_NAME, Project
