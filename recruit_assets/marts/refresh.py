@@ -59,10 +59,17 @@ def refresh_marts(
     return build(database, marts, rules)
 
 
-def refresh_report(database: duckdb.DuckDBPyConnection, path: Path) -> datetime | None:
+def refresh_report(
+    database: duckdb.DuckDBPyConnection, path: Path, *, names: bool = False
+) -> datetime | None:
     """Write the report, unless it is there and nothing has changed since it was written.
 
     It shows when each table was last read, so each sync changes it.
+
+    Args:
+        database: open for writing.
+        path: the file of the report.
+        names: whether it shows the names of employees.
 
     Returns:
         When it was written, if it is kept.
@@ -70,21 +77,21 @@ def refresh_report(database: duckdb.DuckDBPyConnection, path: Path) -> datetime 
     Raises:
         DatabaseProblem: it cannot be written; the old page stays.
     """
-    inputs, known = _inputs_of_report(database), builds(database).get(REPORT)
+    inputs, known = _inputs_of_report(database, names=names), builds(database).get(REPORT)
     if known and (known.inputs, known.content) == (inputs, _digest_file(path)):
         return known.built_at
-    write(render(gather(database)), path)
+    write(render(gather(database, names=names)), path)
     written = Build(REPORT, inputs, _digest_file(path), datetime.now(UTC))
     with transaction(database):
         remember_builds(database, [written], replaced=[REPORT])
     return None
 
 
-def _inputs_of_report(database: duckdb.DuckDBPyConnection) -> str:
+def _inputs_of_report(database: duckdb.DuckDBPyConnection, *, names: bool) -> str:
     syncs = {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)} ORDER BY ALL")}
     warnings = Gaps(syncs, 0, 0).warnings([each.name for each in ENDPOINTS])  # some come with time
     marts = [digest_content(database, mart.name) for mart in MARTS]
-    return digest(sources(), today(database), syncs, warnings, marts)
+    return digest(sources(), today(database), syncs, warnings, marts, names)
 
 
 def _digest_file(path: Path) -> str:
