@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection
@@ -142,6 +142,7 @@ def page(answers: Answers, browser: Browser, screen: str, scheme: str) -> Iterat
     opened.on("request", lambda request: asked.append(request.url))
     path = answers.report
     opened.goto(path.as_uri())
+    expect(opened.locator("#filters")).to_be_visible()
     assert asked == [path.as_uri()]  # and nobody else
     yield opened
     opened.close()
