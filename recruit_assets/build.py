@@ -159,6 +159,7 @@ def _resources(
         time_zone=settings.time_zone,
         time_zone_problems=settings.time_zone_problems,
         private_fields=settings.private_fields,
+        report_names=settings.report_names,
         parquet_folder=settings.parquet_folder,
         read_copy=settings.read_copy,
         read_copy_personal=settings.read_copy_personal,

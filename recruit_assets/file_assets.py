@@ -88,7 +88,7 @@ def _write_report(
     log: dg.DagsterLogManager,
 ) -> dict[str, Any]:
     path = report_path(resource.database)
-    kept = refresh_report(database, path)
+    kept = refresh_report(database, path, names=resource.report_names)
     log.info(
         f"The hiring report is in {path}."
         + (f" It was not written again: {unchanged(kept)}" if kept else "")

@@ -148,6 +148,7 @@ class RecruitDatabase(DuckDBResource):
         default=[], description="Why that is not the time zone that was set; any fails the marts"
     )
     private_fields: bool = _setting("private_fields")
+    report_names: bool = _setting("report_names")
     parquet_folder: str = _setting("parquet_folder")
     read_copy: str = _setting("read_copy")
     read_copy_personal: bool = _setting("read_copy_personal")

@@ -91,6 +91,11 @@ class SettingFields(BaseModel):
         "UTC",
         "Time zone of the months and days in the marts and the report, such as `Europe/Stockholm`",
     )
+    report_names: bool = _setting(
+        "REPORT_NAMES",
+        False,
+        "Whether the report shows the names of employees beside their ids, never of candidates",
+    )
     private_fields: bool = _setting(
         "PRIVATE_FIELDS",
         False,

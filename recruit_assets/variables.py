@@ -18,6 +18,7 @@ from recruit_assets.environment import ACCOUNTS, PREFIX, account_names, prefix_o
 from recruit_assets.errors import BadSetting
 from recruit_assets.setting_fields import MORE_NAMES, SettingFields, about_field
 
+_SWITCHES = ("read_copy_personal", "private_fields", "report_names")
 OWN = ("database", "read_copy", "parquet_folder")  # paths that no other account shares
 MIN_SECRET = 8  # characters; shorter ones are parts of ordinary words
 _LIKE_A_KEY = re.compile(r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{16,}")
@@ -143,7 +144,7 @@ def parsed(variable: Variable, text: str) -> Any:
         value = text.strip() if re.fullmatch(r"[0-9]+", text.strip()) else None
     elif variable.field == "time_zone":
         value = text.strip()
-    elif variable.field in ("deleted_rows", "read_copy_personal", "private_fields", "rolling"):
+    elif variable.field in ("deleted_rows", "rolling", *_SWITCHES):
         value = text.strip().lower()
     try:
         return getattr(SettingFields.model_validate({variable.field: value}), variable.field)
@@ -154,8 +155,7 @@ def parsed(variable: Variable, text: str) -> Any:
     advice = {
         "deleted_rows": f"set it to one of {policies}",
         "rolling": f"set it to one of {ways}",
-        "read_copy_personal": "set it to true or false",
-        "private_fields": "set it to true or false",
+        **dict.fromkeys(_SWITCHES, "set it to true or false"),
         "more_endpoints": f"name some of {', '.join(MORE_NAMES)}, separated by commas",
         "time_zone": "set it to the name of a time zone, such as Europe/Stockholm",
         "owners": "write an e-mail address or team:name, or several separated by commas",

@@ -60,10 +60,17 @@ def refresh_marts(
     return build(database, marts, rules)
 
 
-def refresh_report(database: duckdb.DuckDBPyConnection, path: Path) -> datetime | None:
+def refresh_report(
+    database: duckdb.DuckDBPyConnection, path: Path, *, names: bool = False
+) -> datetime | None:
     """Write the report, unless it is there and nothing has changed since it was written.
 
     It shows when each table was last read, so each sync changes it.
+
+    Args:
+        database: open for writing.
+        path: the file of the report.
+        names: whether it shows the names of employees.
 
     Returns:
         When it was written, if it is kept.
@@ -71,10 +78,10 @@ def refresh_report(database: duckdb.DuckDBPyConnection, path: Path) -> datetime 
     Raises:
         DatabaseProblem: it cannot be written; the old page stays.
     """
-    inputs = digest_report_inputs(database)
+    inputs = digest_report_inputs(database, names=names)
     if since := report_kept_since(database, path, inputs):
         return since
-    write(render(gather(database)), path)
+    write(render(gather(database, names=names)), path)
     written = Build(REPORT, inputs, _digest_file(path), datetime.now(UTC))
     with transaction(database):
         remember_builds(database, [written], replaced=[REPORT])
@@ -90,14 +97,14 @@ def report_kept_since(
     return known.built_at if known and is_kept else None
 
 
-def digest_report_inputs(database: duckdb.DuckDBPyConnection) -> str:
+def digest_report_inputs(database: duckdb.DuckDBPyConnection, *, names: bool = False) -> str:
     """Return a digest of what the report is written from."""
     syncs = {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)} ORDER BY ALL")}
     warnings = Gaps(syncs, 0, 0).warnings([each.name for each in ENDPOINTS])  # some come with time
     marts = [digest_content(database, mart.name) for mart in MARTS]
     with known_columns(database):
         tables = list(digest_tables(database))
-    return digest(sources(), today(database), syncs, warnings, marts, tables)
+    return digest(sources(), today(database), syncs, warnings, marts, tables, names)
 
 
 def _digest_file(path: Path) -> str:

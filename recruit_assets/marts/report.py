@@ -1,15 +1,18 @@
 """The report: one self-contained HTML page, built from the marts.
 
-Gathers the data and renders the page. `report.toml` defines the content, `report.html` the layout.
+Gathers the data and renders the page. `report.toml` and `glossary.toml` define the content,
+`report.html` the layout, and the scripts in `page` what the filters do.
 """
 
 import os
 import stat
 import tomllib
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
@@ -28,6 +31,7 @@ from recruit_assets.marts.charts import ChartData, as_svg, number, query_chart
 from recruit_assets.marts.gaps import Gaps
 from recruit_assets.marts.headlines import Headlines, gather_headlines
 from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.views import known_columns
 from recruit_assets.text import one_line
 
 HERE = Path(__file__).parent
@@ -75,12 +79,14 @@ class Contents:
     answers: list[Answer]
     tables: list[Row]
     rows: str
+    has_names: bool
 
 
-def gather(database: duckdb.DuckDBPyConnection) -> Contents:
-    """Query the marts, and the record of the syncs."""
+def gather(database: duckdb.DuckDBPyConnection, *, names: bool = False) -> Contents:
+    """Query the marts, and the record of the syncs; `names` adds the names of employees."""
     headlines, sections = read_content()
     define_words(database)
+    name_users(database, names=names)
     tables = {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)}")}
     gaps = Gaps(tables, **_first(ask(database, _STAGES)))
     numbers = gather_headlines(database, headlines, gaps)
@@ -91,6 +97,7 @@ def gather(database: duckdb.DuckDBPyConnection) -> Contents:
         answers=[answer(database, section, gaps) for section in sections],
         tables=_freshness(tables),
         rows=carry(database, {"comparable": numbers.comparable}),
+        has_names=names,
     )
 
 
@@ -108,15 +115,30 @@ def define_words(database: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def name_users(database: duckdb.DuckDBPyConnection, *, names: bool) -> None:
+    """Let the content use `user_name`, which says who a user is: by id, or by name and id."""
+    with known_columns(database):
+        database.execute(
+            "CREATE OR REPLACE TEMP TABLE page_users AS SELECT id, trim(name) AS name "
+            "FROM recruit.users WHERE $names AND trim(name) <> ''",
+            {"names": names},
+        )
+    database.execute(
+        "CREATE OR REPLACE TEMP MACRO user_name(user_id) AS coalesce("
+        "(SELECT format('{} ({})', name, id) FROM page_users WHERE id = user_id), user_id)"
+    )
+
+
 def answer(database: duckdb.DuckDBPyConnection, section: Mapping[str, Any], gaps: Gaps) -> Answer:
     """Return what the marts say in a section, or why they cannot."""
-    unknown = gaps.reason(section["needs"])
+    unknown, mart = gaps.reason(section["needs"]), _MARTS[section["mart"]]
+    picture = replace(mart.picture, sql=section.get("bars", mart.picture.sql))
     said = _sentence(database, section["say"]) if not unknown else ""
     return Answer(
         {"wide": False, **section},
         said or None,
         unknown or section["nothing"],
-        query_chart(database, _MARTS[section["mart"]]),
+        query_chart(database, replace(mart, picture=picture)),
         ask(database, section["table"]),
         _sentence(database, section["note"]) if "note" in section else "",
         bool(unknown),
@@ -134,7 +156,12 @@ def render(contents: Contents) -> str:
     environment.tests["wordy"] = _is_wordy
     template = environment.from_string((HERE / "report.html").read_text())
     script = "\n".join((HERE / "page" / f"{name}.js").read_text() for name in SCRIPTS)
-    return template.render(contents=contents, script=Markup(script))  # noqa: S704 - our own script
+    return template.render(
+        contents=contents,
+        words=tomllib.loads((HERE / "glossary.toml").read_text()),
+        script=Markup(script),  # noqa: S704 - our own script
+        digest=b64encode(sha256(script.encode()).digest()).decode(),
+    )
 
 
 def report_path(database: str) -> Path:

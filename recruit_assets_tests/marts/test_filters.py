@@ -41,7 +41,7 @@ SHOWN = """
         {
             sentence: each.querySelector('.answer > p').textContent,
             chart: each.querySelector('figure')?.getAttribute('aria-label') ?? null,
-            note: each.querySelector('.answer > p.quiet')?.textContent ?? '',
+            note: each.querySelector('.answer .note')?.textContent ?? '',
             table: [...each.querySelectorAll('tr')].map(
                 row => [...row.children].map(cell => cell.textContent)),
         },

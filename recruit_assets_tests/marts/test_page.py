@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,10 @@ from recruit_assets.load.history import HISTORY
 from recruit_assets.marts.build import build
 from recruit_assets.marts.carried import carry
 from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.refresh import refresh_report
 from recruit_assets.marts.report import gather, render, report_path, write
 from recruit_assets_tests.benchmarks.marts import generate
+from recruit_assets_tests.life import PLANTED
 from recruit_assets_tests.marts.conftest import Answers, rebuild
 from recruit_assets_tests.marts.test_filters import SHOWN
 
@@ -101,6 +104,30 @@ def test_an_address_that_is_more_than_an_id_is_no_link(answers: Answers, tmp_pat
             "'https://ats.example/?mail=a@b.example/' || id",
         ):
             assert link(odd) == ""
+
+
+def test_employees_are_named_only_if_asked_for_and_candidates_never(
+    answers: Answers, tmp_path: Path
+) -> None:
+    path = copy(answers.path, tmp_path / "named.duckdb")
+    page = report_path(str(path))
+    people = answers.query(
+        "SELECT first_name || ' ' || last_name AS name, email FROM recruit.candidates"
+    )
+    hidden = {text for person in people for text in person.values() if text}
+    users = answers.query("SELECT id, name, email FROM recruit.users")
+    with connection(str(path), {}, 0.1) as database:
+        refresh_report(database, page)
+        ids_only = page.read_text()
+        (rows,) = re.findall(r'id="rows">([^<]+)<', ids_only)
+        everything = ids_only + decompress(b64decode(rows)).decode("latin-1")
+        assert PLANTED not in everything + str([answers.mart(mart.name) for mart in MARTS])
+        assert not [user for user in users if user["name"] in everything]
+        assert refresh_report(database, page, names=True) is None  # it is written again
+    text = page.read_text()
+    shown = [user for user in users if f">{user['name']} ({user['id']})</" in text]
+    assert len(shown) == len([row for row in answers.mart("recruiter_load") if row["user_id"]])
+    assert not [each for each in hidden | {user["email"] for user in users} if each in text]
 
 
 def test_texts_stay_texts(answers: Answers, browser: Browser, tmp_path: Path) -> None:

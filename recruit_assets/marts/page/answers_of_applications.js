@@ -68,8 +68,8 @@ function answersOfApplications(data, counting) {
         const found = steps(its)
         return {
           Applied: found.get(1)?.entered ?? null,
-          'Reached an interview': found.get(4)?.entered ?? null,
-          'Reached an offer': found.get(6)?.entered ?? null,
+          Interview: found.get(4)?.entered ?? null,
+          Offer: found.get(6)?.entered ?? null,
           Hired: found.get(7)?.entered ?? null,
           Undone: found.get(7)?.undone ?? null,
         }

@@ -126,7 +126,7 @@ async function start() {
 
   offerJobs()
   form.hidden = false
-  for (const each of document.querySelectorAll('.of')) each.hidden = false
+  for (const each of document.querySelectorAll('.of, .hint')) each.hidden = false
   const about = document.querySelector('.about')
   const some = `${fixed(data.tables.applications.rows)} of ${fixed(data.total)} applications`
   about.textContent = about.dataset.filtered + (data.since

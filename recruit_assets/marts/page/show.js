@@ -22,15 +22,14 @@ function answerNodes(section, answer, behind) {
     shown.append(figure)
   }
   if (answer.table.length) {
-    const table = tableNode(answer.table, section.querySelector('h2').textContent, behind)
-    if (section.classList.contains('wide')) shown.append(table)
-    else {
-      const open = section.querySelector('details')?.open ?? false
-      shown.append(element('details', { open }, element('summary', {}, 'Show the numbers'), table))
-    }
+    const numbers = [tableNode(answer.table, section.querySelector('h2').textContent, behind)]
+    if (answer.note) numbers.push(element('p', { className: 'note quiet' }, answer.note))
+    const open = section.querySelector('details')?.open ?? false
+    shown.append(section.classList.contains('wide')
+      ? element('div', {}, ...numbers)
+      : element('details', { open }, element('summary', {}, 'Show the numbers'), ...numbers))
   }
-  const note = answer.note ? [element('p', { className: 'quiet' }, answer.note)] : []
-  return [element('p', {}, answer.sentence), shown, ...note]
+  return [element('p', {}, answer.sentence), shown]
 }
 
 /** Return a table in a region that can be scrolled. */
