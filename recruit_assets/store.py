@@ -150,7 +150,8 @@ class Store:
                 drop_cover(database, endpoint.name)
             if result.cover:
                 store_cover(database, endpoint, result.cover.ranges, self._reading.query.listed)
-            result.read_as_of = oldest(database, endpoint)
+            if not endpoint.nested_in or result.report.verdict.proven:
+                result.read_as_of = oldest(database, endpoint)
             whole = result.mode is Mode.full and part is None
             repaired[HISTORY] = self._sweep(database, result, whole=whole)
             row = self._rows.row() | self._rows.merged(result, part)
@@ -278,7 +279,8 @@ class Store:
             report.reason = "" if changes else "another sync has stored rows in the meantime"
         if report.verdict.proven:
             result.values_as_of = self._reading.values_as_of
-        if report.verdict.proven and not newer:  # rows of theirs may be gone by now
+        holds = report.verdict.proven or endpoint.nested_in  # of each nested list that was read
+        if holds and not newer:  # rows of theirs may be gone by now
             result.cover = self._reading.cover
         if not endpoint.dated:
             result.cursor = None
