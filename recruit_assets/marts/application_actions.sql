@@ -1,5 +1,6 @@
 -- What was done with each application, as the API's activities tell it: moves, rejections, notes,
--- meetings and so on. There are no rows unless the account syncs `activities`.
+-- meetings and so on. There are no rows unless the account syncs `activities`, and has read all of them
+-- completely once: with some of them, what happened first would not be known.
 --
 -- An activity names a job and a candidate. It belongs to the application of that candidate for that
 -- job; if they have several, nobody can say to which, and none of theirs is here. Deleted activities
@@ -10,7 +11,8 @@
 -- Grain: activity_id
 -- Check: count(*) = (SELECT count(*) FROM recruit.activities JOIN (SELECT job_id, candidate_id FROM
 --   recruit.job_applications GROUP BY ALL HAVING count(*) = 1) USING (job_id, candidate_id) WHERE
---   created_at IS NOT NULL)
+--   created_at IS NOT NULL AND EXISTS (SELECT 1 FROM recruit_meta.latest WHERE endpoint = 'activities'
+--   AND complete_at IS NOT NULL))
 -- Check: count(*) FILTER (is_response AND is_automatic) = 0
 -- Expect: count(*) FILTER (NOT leads_to_stage) <= 0.01 * count(leads_to_stage)
 -- Picture: What is done with applications
@@ -63,4 +65,5 @@ SELECT
 FROM recruit.activities AS a
 JOIN owners AS o USING (job_id, candidate_id)
 WHERE a.created_at IS NOT NULL
+    AND EXISTS (SELECT 1 FROM recruit_meta.latest WHERE endpoint = 'activities' AND complete_at IS NOT NULL)
 ORDER BY o.application_id, acted_at, length(a.id), a.id

@@ -56,7 +56,8 @@ WITH told AS (
         t.application_id,
         min(t.acted_at) FILTER (t.is_response AND t.acted_at > a.applied_at - INTERVAL 1 MINUTE) AS acted_at,
         bool_and(t.leads_to_stage) AS leads_to_stage,
-        bool_or(t.code = 'rejected') AS is_rejected
+        bool_or(t.code = 'rejected') AS is_rejected,
+        bool_or(t.code IN ('created', 'sourced')) AS is_made
     FROM recruit_marts.application_actions AS t
     JOIN recruit_marts.applications AS a USING (application_id)
     GROUP BY t.application_id
@@ -71,9 +72,10 @@ facts AS (
         -- Without a move, it must be where it was since it was made.
         coalesce(
             coalesce(t.leads_to_stage, abs(epoch(r.changed_stage_at) - epoch(a.applied_at)) <= 60)
-                AND (a.rejected_at IS NULL OR t.is_rejected),
+                AND (a.rejected_at IS NULL OR t.is_rejected)
+                AND t.is_made,
             false
-        ) AND t.application_id IS NOT NULL AS is_told,
+        ) AS is_told,
         coalesce(is_told OR abs(epoch(s.entered_at) - epoch(a.applied_at)) <= 60, false)
             AND a.applied_at IS NOT NULL
             AND a.outcome <> 'unknown' AS is_known,

@@ -7,7 +7,8 @@
 -- are told by the moves in recruit_marts.application_actions. Moves count only if they lead, one after
 -- the other, from the stay that was seen before, or from applying, to the next one that was seen, at
 -- the time that the API gives for it, and if nobody rejected the application in between. Otherwise the
--- application has the stays that syncs saw, and no others.
+-- application has the stays that syncs saw, and no others. The first stay is told only if an activity
+-- tells that the application was made.
 -- Caveats: without activities, what began and ended between two syncs is not seen. Days are null where
 -- the end is before the start, as of an application that was moved after it was rejected.
 --
@@ -109,6 +110,12 @@ begun AS (
         max(coalesce(moved_at, seen_from)) OVER (PARTITION BY id ORDER BY spell) AS entered_at
     FROM moves
 ),
+made AS (
+    SELECT application_id AS id, min(acted_at) AS made_at
+    FROM recruit_marts.application_actions
+    WHERE code IN ('created', 'sourced')
+    GROUP BY application_id
+),
 told AS (
     -- Moves and rejections, each with the next stay that was seen to begin by a move.
     SELECT a.*, b.spell
@@ -168,7 +175,8 @@ filled AS (
     SELECT w.id, w.spell, 0, w.from_stage_id, least(a.created_at, w.acted_at, w.entered_at), a.created_at, NULL, NULL, false,
         'activity'
     FROM ways AS w
-    JOIN recruit.job_applications AS a USING (id)
+    JOIN made AS m ON m.id = w.id AND m.made_at <= w.acted_at + INTERVAL 1 MINUTE
+    JOIN recruit.job_applications AS a ON a.id = w.id
     WHERE w.step = 1 AND w.spell = 1 AND w.from_stage_id IS NOT NULL AND a.created_at IS NOT NULL
 ),
 ends AS (

@@ -158,10 +158,13 @@ def test_stays_before_the_first_sync_are_told(company: Before, answers: Answers)
     assert answers.mart("pipeline_daily") == []  # who was deleted by then is not known
 
 
+@pytest.mark.parametrize("lost", [True, False])
 def test_without_activities_they_are_not_known(
-    company: Before, answers: Answers, tmp_path: Path
+    company: Before, answers: Answers, tmp_path: Path, lost: bool
 ) -> None:
     sql = "DROP VIEW recruit_now.activities; DROP TABLE recruit.activities"
+    if not lost:  # there are some, but never all of them were read
+        sql = "UPDATE recruit_meta.syncs SET verdict = 'window' WHERE endpoint = 'activities'"
     found = changed(answers, tmp_path, sql)
     assert way(found, company.of["plain"]) == [("Interview", "there", -70, "record")]
     acted = one(found, "responsiveness", level="job", job_id=company.job_of("plain"))
@@ -199,6 +202,11 @@ def test_moves_that_do_not_lead_there_are_not_believed(
     assert way(found, company.of["moved"]) == other
     gap = f"UPDATE recruit.activities SET from_stage_id = '1' WHERE to_stage_id = '{stages[2]}'"
     assert way(changed(answers, tmp_path, gap), company.of["plain"]) == whole[-1:]
+    unmade = f"DELETE FROM recruit.activities WHERE job_id = '{job}' AND code = 'created'"
+    found = changed(answers, tmp_path, unmade)
+    assert way(found, company.of["plain"]) == whole[1:]  # where it was before is not told
+    acted = one(found, "responsiveness", level="job", job_id=job)
+    assert (acted["unknown"], acted["answered"]) == (1, 0)
     late = (
         "UPDATE recruit.activities SET created_at = created_at + INTERVAL 2 MINUTE "
         f"WHERE job_id = '{job}'"

@@ -122,7 +122,8 @@ def fill(stays: list[Record], actions: list[Record], applied: datetime) -> list[
         before = stays[number - 1] if number else None
         way = ways[number]
         if way and leads(way, before, stay):
-            if before is None:
+            made = [each["at"] for each in actions if each["code"] in ("created", "sourced")]
+            if before is None and made and min(made) <= way[0]["at"] + MINUTE:
                 start = min(applied, way[0]["at"], stay["entered"])
                 filled.append(only_told(way[0]["from"], start))
             for step in way[:-1]:

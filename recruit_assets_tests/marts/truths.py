@@ -360,7 +360,8 @@ def first_action(company: Company, application: Record) -> Record:
     places = [each["to"] for each in actions if each["code"] == "stage"]
     agrees = places[-1] == target(record, "stage") if places else is_same(moved, applied)
     refused = not application["rejected_at"] or "rejected" in [each["code"] for each in actions]
-    if actions and agrees and refused:
+    made = {"created", "sourced"}.intersection(each["code"] for each in actions)
+    if made and agrees and refused:
         done = [
             each["at"]
             for each in actions
