@@ -36,7 +36,8 @@ PROMISE = (
 )
 WARNING = (
     "Warns if the stage of more than 1 % of the applications is not known, so that nobody can say "
-    "who is hired. The report shows none of the figures that depend on it then."
+    "who is hired, or if the last moves of more than 1 % do not lead to where they are. The report "
+    "shows none of the figures that depend on an unknown stage."
 )
 
 
@@ -84,7 +85,9 @@ def build_mart_assets(
     with_deps = [
         specs[mart.name].merge_attributes(
             deps=sorted(
-                keys[name] for schema, name in mart.reads if schema in {MARTS_SCHEMA, SCHEMA}
+                keys[name]
+                for schema, name in mart.reads
+                if schema in {MARTS_SCHEMA, SCHEMA} and name in keys
             )
         )
         for mart in kept

@@ -9,8 +9,8 @@
 -- that may still pass on. One whose stage is not known counts in Inbox only, and where there are more
 -- than 1 % of them, what depends on it is null.
 -- Caveats: a group has the applications for jobs with such a stage, so a later group may have more than
--- an earlier one. A stage entered and left between two syncs is not seen. The days are known only for
--- stays that ended since the first sync.
+-- an earlier one. Without activities, a stage entered and left between two syncs is not seen, and the days
+-- are known only for stays that ended since the first sync.
 --
 -- Grain: level, month, department, job_id, source_type, stage_group
 -- Check: coalesce(sum(entered) FILTER (stage_group = 'Inbox'), 0) = 5 * (SELECT count(*) FROM

@@ -16,7 +16,10 @@ from pathlib import Path
 
 import duckdb
 
+from recruit_assets.more_endpoints import MORE_ENDPOINTS
+
 MARTS_SCHEMA = "recruit_marts"
+OPTIONAL = {each.name for each in MORE_ENDPOINTS}  # a mart can do without them, and says how
 _READS = """
     SELECT DISTINCT value->>'schema_name', value->>'table_name'
     FROM json_tree(json_serialize_sql(?))
@@ -143,12 +146,13 @@ MARTS = read_marts(Path(__file__).parent)
 def marts_of(endpoints: Collection[str]) -> list[Mart]:
     """Return the marts that read no other endpoints than these, in order of dependency.
 
-    Without an endpoint, a mart would show numbers as 0 that are not known.
+    Without an endpoint, a mart would show numbers as 0 that are not known. Only those that an
+    account must name may be missing.
     """
     kept: list[Mart] = []
     for mart in MARTS:
         read = {name for schema, name in mart.reads if schema in ("recruit", "recruit_history")}
         built = {name for schema, name in mart.reads if schema == MARTS_SCHEMA}
-        if read <= set(endpoints) and built <= {each.name for each in kept}:
+        if read <= {*endpoints, *OPTIONAL} and built <= {each.name for each in kept}:
             kept.append(mart)
     return kept

@@ -30,7 +30,7 @@ from recruit_assets.marts.changes import (
 )
 from recruit_assets.marts.gaps import Gaps
 from recruit_assets.marts.mart import MARTS, Mart
-from recruit_assets.marts.report import gather, render, write
+from recruit_assets.marts.report import gather, name_users, render, write
 from recruit_assets.marts.rules import NO_RULES, Rules
 from recruit_assets.marts.views import known_columns
 
@@ -104,7 +104,9 @@ def digest_report_inputs(database: duckdb.DuckDBPyConnection, *, names: bool = F
     marts = [digest_content(database, mart.name) for mart in MARTS]
     with known_columns(database):
         tables = list(digest_tables(database))
-    return digest(sources(), today(database), syncs, warnings, marts, tables, names)
+    name_users(database, names=names)
+    users = ask(database, "FROM page_users ORDER BY ALL")
+    return digest(sources(), today(database), syncs, warnings, marts, tables, names, users)
 
 
 def _digest_file(path: Path) -> str:

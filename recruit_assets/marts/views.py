@@ -12,25 +12,25 @@ from itertools import count
 
 import duckdb
 
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.history import HISTORY, SPAN
 from recruit_assets.load.layout import META
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, columns_found, table_name
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.syncs import LATEST_VIEW, SYNCS, SYNCS_TABLE, latest
 from recruit_assets.marts.rules import NO_RULES, Rules
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 
 _KNOWN: dict[tuple[str, str], Mapping[str, str]] = {  # SQL type by column, by schema and table
     **{
         (SCHEMA, each.name): {column.name: column.kind.sql for column in each.columns()}
         | {name: sql_type for name, (sql_type, _) in BOOKKEEPING.items()}
-        for each in ENDPOINTS
+        for each in KNOWN_ENDPOINTS
     },
     (META, SYNCS_TABLE): {name: sql_type for name, (sql_type, _) in SYNCS.items()},
     **{
         (HISTORY, each.name): {column.name: column.kind.sql for column in each.tracked()}
         | {name: sql_type for name, (sql_type, _) in SPAN.items()}
-        for each in ENDPOINTS
+        for each in KNOWN_ENDPOINTS
         if each.history
     },
 }
