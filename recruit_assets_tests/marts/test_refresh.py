@@ -307,6 +307,7 @@ def test_what_is_kept_is_what_would_be_built(
             assert marts_in(company.path) == company.forced(kept)
 
 
+@pytest.mark.ring(3)
 def test_a_mart_that_was_built_alone_is_not_taken_for_one_of_the_others(company: Company) -> None:
     assert company.refresh("offers") == BUILT
     a_move(company)
