@@ -119,8 +119,7 @@ _TABLES = {
             list_position({OUTCOMES}, outcome) - 1 AS outcome,
             coalesce(hire_undone, false)::BIGINT AS undone,
             coalesce(interviewed::BIGINT + 1, 0) AS interviewed,
-            coalesce(if(isinf(reached), {_HIRED}, least(reached, {_HIRED} - 1))::BIGINT + 2, 0)
-                AS reached,
+            if(reached IS NULL, 0, least(reached, {_HIRED})::BIGINT + 2) AS reached,
             coalesce(reason_code, 0) AS reason,
             {_exact("days_to_hire")} AS hire,
             {_exact("days_to_fill")} AS fill

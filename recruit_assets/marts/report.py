@@ -39,7 +39,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 MAX_CELL = 200  # characters of a text in a table
 SCRIPTS = [  # in this order
     "unpack", "numbers", "rows", "counting", "answers_of_applications", "other_answers",
-    "headlines", "draw", "show", "filters",
+    "headlines", "draw", "show", "filters", "page",
 ]  # fmt: skip
 _MARTS = {mart.name: mart for mart in MARTS}
 _AS_OF = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
