@@ -80,6 +80,21 @@ _SQL_TYPES = {
 
 
 @dataclass(frozen=True)
+class Member:
+    """Describe a member of an object, which is stored if another attribute has the value `of`.
+
+    Without `of`, it is stored in any case. A key is checked against no table, because a log may
+    refer to what was gone before the first sync.
+    """
+
+    name: str
+    column: str
+    meaning: str
+    kind: Kind
+    of: str = ""
+
+
+@dataclass(frozen=True)
 class Attribute:
     """Describe one attribute of a record, spelled as in the API.
 
@@ -87,6 +102,7 @@ class Attribute:
     stored, but a change in them alone does not rewrite the row. `personal` marks data about a
     person. `target` is the resource type that a key refers to, if no relationship says so. `kinds`
     has other kinds of values, each with a column, by the type that the attribute `kinds_by` names.
+    Of an object with `members`, only these are stored, some only by that type.
     """
 
     name: str
@@ -97,11 +113,19 @@ class Attribute:
     target: str = ""
     kinds_by: str = ""
     kinds: Mapping[str, Kind] = field(default_factory=dict, hash=False)
+    members: tuple[Member, ...] = ()
 
     def columns(self) -> dict[str, Kind]:
         """Return the kind of its column, and of those for other kinds of values, by name."""
+        if self.members:
+            return {each.column: each.kind for each in self.members}
         name = snake_case(self.name)
         return {name: self.kind} | {f"{name}_{kind.value}": kind for kind in self.kinds.values()}
+
+    def meaning_of(self, column: str) -> str:
+        """Return the meaning of one of its columns."""
+        meanings = {each.column: each.meaning for each in self.members}
+        return meanings.get(column, self.meaning)
 
 
 @dataclass(frozen=True)
@@ -154,8 +178,10 @@ class Endpoint:
     """Describe one endpoint of the API; `name` is also the name of its asset and its table.
 
     `filters` are the query parameters without which the API hides records. `filtered_by` names the
-    relationship by which the API must filter the list, if it cannot show it whole. `history` names
-    the columns whose earlier values are kept (SCD type 2): neither personal, nor free text, nor
+    relationship by which the API must filter the list, if it cannot show it whole. `nested_in`
+    names the relationship whose records have the only lists of it, and `within` is the path of one
+    of these records, followed by a slash, where only its list is meant. `history` names the columns
+    whose earlier values are kept (SCD type 2): neither personal, nor free text, nor
     volatile. `policy` names the columns that are hashed or dropped, and `UNKNOWN_COLUMNS` if those
     that the catalogue does not know are dropped; an entry itself drops what nobody may store.
     """
@@ -167,18 +193,30 @@ class Endpoint:
     relationships: tuple[Relationship, ...] = ()
     filters: Mapping[str, str] = field(default_factory=dict)
     filtered_by: str = ""
+    nested_in: str = ""
+    within: str = ""
     history: tuple[str, ...] = ()
     policy: Mapping[str, ColumnPolicy] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
-        """Return the path below the base URL, which is also the JSON:API resource type."""
+        """Return the path of its records below the base URL, also the JSON:API resource type."""
         return self.name.replace("_", "-")
+
+    @property
+    def address(self) -> str:
+        """Return the path of its list below the base URL."""
+        return self.within + self.path
+
+    @property
+    def parent(self) -> str:
+        """Return the relationship by whose records it is read, if it is not one list."""
+        return self.filtered_by or self.nested_in
 
     @property
     def dated(self) -> bool:
         """Return whether its list can be asked for changes: its records have `updated-at`."""
-        return not self.filtered_by and any(
+        return not self.parent and any(
             attribute.name == "updated-at" for attribute in self.attributes
         )
 
@@ -197,7 +235,7 @@ class Endpoint:
             for name, kind in attribute.columns().items():
                 if (policy := self.policy.get(name)) is not ColumnPolicy.drop:
                     hashed = " (salted hash)" if policy is ColumnPolicy.hash else ""
-                    meaning = attribute.meaning + hashed
+                    meaning = attribute.meaning_of(name) + hashed
                     yield Column(name, kind, meaning, attribute.volatile, attribute.personal)
         for relationship in self.relationships:
             yield from relationship_columns(relationship)

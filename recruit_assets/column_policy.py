@@ -31,7 +31,8 @@ from recruit_assets.text import one_line
 PERSONAL = "personal"  # in a policy: all columns that are personal
 GROUPS = (PERSONAL, UNKNOWN_COLUMNS)
 TEXTUAL = (Kind.TEXT, Kind.TEXTS, Kind.JSON)
-READ_BY_MARTS = {  # columns whose texts the marts show, or recognize sites by, by endpoint
+READ_BY_MARTS = {  # columns whose texts the marts show, or recognize things by, by endpoint
+    "activities": ("code",),
     "candidates": ("referring_site",),
     "departments": ("name",),
     "job_applications": ("referring_site",),

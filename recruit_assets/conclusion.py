@@ -55,7 +55,8 @@ def conclude(
         report.reason = "" if changes else "another sync has stored rows in the meantime"
     if report.verdict.proven:
         result.values_as_of = reading.values_as_of
-    if report.verdict.proven and not newer:  # rows of theirs may be gone by now
+    holds = report.verdict.proven or endpoint.nested_in  # of each nested list that was read
+    if holds and not newer:  # rows of theirs may be gone by now
         result.cover = reading.cover
     if not endpoint.dated:
         result.cursor = None

@@ -26,7 +26,7 @@ from recruit_assets.marts.charts import ChartData, as_markdown, query_chart
 from recruit_assets.marts.custom_fields import ensure_custom_views
 from recruit_assets.marts.mart import MARTS, MARTS_SCHEMA, Mart, marts_of
 from recruit_assets.marts.refresh import refresh_marts
-from recruit_assets.marts.stage_rules import read_rules, rules_path
+from recruit_assets.marts.rules import Rules
 from recruit_assets.resources import RecruitDatabase
 
 GROUP = "marts"
@@ -36,7 +36,8 @@ PROMISE = (
 )
 WARNING = (
     "Warns if the stage of more than 1 % of the applications is not known, so that nobody can say "
-    "who is hired. The report shows none of the figures that depend on it then."
+    "who is hired, or if the last moves of more than 1 % do not lead to where they are. The report "
+    "shows none of the figures that depend on an unknown stage."
 )
 
 
@@ -84,7 +85,9 @@ def build_mart_assets(
     with_deps = [
         specs[mart.name].merge_attributes(
             deps=sorted(
-                keys[name] for schema, name in mart.reads if schema in {MARTS_SCHEMA, SCHEMA}
+                keys[name]
+                for schema, name in mart.reads
+                if schema in {MARTS_SCHEMA, SCHEMA} and name in keys
             )
         )
         for mart in kept
@@ -128,7 +131,7 @@ def _build_marts(
                 zip(asked, inspect(database, [by_key[key] for key in asked]), strict=True)
             )
             _make_custom_views(context.log, database, private=resource.private_fields)
-            rules = read_rules(rules_path(resource.database))
+            rules = Rules.read(resource.database)
             built = dict(zip(chosen, refresh_marts(database, chosen.values(), rules), strict=True))
             wrong = [each for each in built.values() if each.wrong]
             charts = {k: query_chart(database, m) for k, m in chosen.items() if not wrong}

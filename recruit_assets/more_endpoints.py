@@ -7,7 +7,14 @@ may be an answer, unless its attribute is a `label`.
 
 from functools import partial
 
-from recruit_assets.catalogue import UNKNOWN_COLUMNS, Attribute, ColumnPolicy, Endpoint, Kind
+from recruit_assets.catalogue import (
+    UNKNOWN_COLUMNS,
+    Attribute,
+    ColumnPolicy,
+    Endpoint,
+    Kind,
+    Member,
+)
 from recruit_assets.endpoints import (
     CREATED,
     ENDPOINTS,
@@ -154,6 +161,49 @@ MORE_ENDPOINTS = (
             text("url", "Page of the result at the partner"),
         ),
         relationships=(one("candidate", "candidates"), one("job", "jobs")),
+    ),
+    Endpoint(
+        # Documented without a list since 2020; one client reads it below a candidate, with counts
+        # and pages, and shows what `data` has. That of a message has addresses as `from` and `to`,
+        # and that of a note its text, so nothing else is stored, and no unknown attribute.
+        "activities",
+        group="hiring",
+        description="What happened in each job: applications, moves, rejections; no texts.",
+        attributes=(
+            label("code", "What happened: created, stage (a move), rejected, note and so on"),
+            CREATED,
+            Attribute(
+                "data",
+                "Details, of which only these are stored",
+                Kind.JSON,
+                kinds_by="code",
+                members=(
+                    Member(
+                        "from",
+                        "from_stage_id",
+                        "Id of the stage that a move left",
+                        Kind.KEY,
+                        of="stage",
+                    ),
+                    Member(
+                        "to",
+                        "to_stage_id",
+                        "Id of the stage that a move led to",
+                        Kind.KEY,
+                        of="stage",
+                    ),
+                    Member(
+                        "from_trigger",
+                        "from_trigger",
+                        "Whether a trigger of the account did it; null if that is not said",
+                        Kind.BOOLEAN,
+                    ),
+                ),
+            ),
+        ),
+        relationships=(one("candidate", "candidates"), one("job", "jobs")),
+        nested_in="job",
+        policy={UNKNOWN_COLUMNS: ColumnPolicy.drop},
     ),
 )
 

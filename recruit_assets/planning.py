@@ -10,6 +10,7 @@ from functools import partial
 from recruit_assets.extract.by_parent import WalkByParent
 from recruit_assets.extract.counted import CountedWalk
 from recruit_assets.extract.cover import Cover
+from recruit_assets.extract.nested import KnownLists, NestedWalk
 from recruit_assets.extract.rolling import AUDITS, SYNCS, Covered, RollingWalk
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.unfinished import Unfinished
@@ -23,7 +24,7 @@ MAX_PAUSE = timedelta(days=7)  # older parts are dear to bring up to date
 
 def plan(
     source: Source, state: SyncState, options: Options, now: datetime
-) -> Walk | WalkByParent | CountedWalk | RollingWalk:
+) -> Walk | WalkByParent | NestedWalk | CountedWalk | RollingWalk:
     """Return what to read: everything, or changes or a part and, if possible, what is gone.
 
     Args:
@@ -33,8 +34,9 @@ def plan(
         now: when the reading begins.
     """
     endpoint, size = source.endpoint, source.page_size
-    if endpoint.filtered_by:
-        return WalkByParent(source)
+    if endpoint.parent:
+        known_lists = _known_lists(state, options, now)
+        return NestedWalk(source, known_lists) if endpoint.nested_in else WalkByParent(source)
     known, covered = state.known, covered_list(state)
     is_short = options.mode is Mode.auto and known and len(known.ids) < size
     if is_short or (state.rekeyed and not _confirms_key(state, options, size)):
@@ -56,6 +58,18 @@ def plan(
     parts = AUDITS if is_audit(options, state, now, size) else None
     covered = covered or Covered(known.ids, known.settled, Cover.whole(start))
     return CountedWalk(source, changes, covered, OVERLAP, parts, sample=state.rekeyed)
+
+
+def _known_lists(state: SyncState, options: Options, now: datetime) -> KnownLists:
+    """Return the nested lists that are known; none if all are to be read, whatever is known."""
+    cover, longest = state.cover, timedelta(hours=options.full_after_hours)
+    is_late = state.whole_at is not None and now - state.whole_at > longest
+    by_age = options.mode is Mode.auto
+    if cover is None or options.whole or options.mode is Mode.audit or (by_age and is_late):
+        return KnownLists()
+    stale = now - longest if by_age else None
+    since = {str(high): moment for _, high, moment in cover.ranges}
+    return KnownLists(since, stale, OVERLAP, cover.listed)
 
 
 def covered_list(state: SyncState) -> Covered | None:

@@ -16,8 +16,10 @@ from recruit_assets.catalogue import Kind
 from recruit_assets.errors import RequestFailed
 from recruit_assets.extract.background import BackgroundPages
 from recruit_assets.extract.by_parent import WalkByParent
+from recruit_assets.extract.counted import CountedWalk
 from recruit_assets.extract.cover import Cover
 from recruit_assets.extract.forgotten import LeftOut
+from recruit_assets.extract.nested import NestedWalk
 from recruit_assets.extract.query import Query
 from recruit_assets.extract.records import RecordTable
 from recruit_assets.extract.report import Proof, Verdict, WalkReport
@@ -72,7 +74,7 @@ class Reading:
         self.started = datetime.now(UTC)
         self.followers: Followers | None = None
         self._walk = plan(source, self.state, options, self.started)
-        if self.state.rekeyed and isinstance(self._walk, Walk | WalkByParent):
+        if self.state.rekeyed and isinstance(self._walk, Walk | WalkByParent | NestedWalk):
             self._distrust()
             self._walk = plan(source, self.state, options, self.started)
         self._background: BackgroundPages | None = None
@@ -172,7 +174,7 @@ class Reading:
     @property
     def mode(self) -> Mode:
         """Return whether everything was read, or only what had changed or a part."""
-        if isinstance(self._walk, RollingWalk) and not self._walk.whole:
+        if isinstance(self._walk, RollingWalk | NestedWalk) and not self._walk.whole:
             return Mode.incremental
         return Mode.incremental if self.query.since else Mode.full
 
@@ -181,6 +183,8 @@ class Reading:
         """Return since when each id is known after a reading; None if it does not show that."""
         if isinstance(self._walk, WalkByParent):
             return None
+        if isinstance(self._walk, NestedWalk):
+            return self._walk.cover
         if not isinstance(self._walk, Walk) and self._walk.cover:
             return self._walk.cover
         report, query = self.report, self.query
@@ -193,12 +197,15 @@ class Reading:
         """Return a moment that all values are at least as new as; None if that is not proven."""
         if isinstance(self._walk, RollingWalk) and self._walk.cover:
             return self._walk.cover.oldest
+        if isinstance(self._walk, NestedWalk) and self.report.verdict.proven:
+            return self._walk.known_since
         return self.report.began if self.report.verdict.proven else None
 
     @property
     def missing(self) -> list[str]:
         """Return the known ids that an incremental reading found missing in the list."""
-        return [] if isinstance(self._walk, Walk | WalkByParent) else self._walk.missing
+        found = self._walk
+        return found.missing if isinstance(found, CountedWalk | RollingWalk) else []
 
     @property
     def unparsed(self) -> dict[str, int]:

@@ -150,7 +150,8 @@ class Store:
                 drop_cover(database, endpoint.name)
             if result.cover:
                 store_cover(database, endpoint, result.cover.ranges, self._reading.query.listed)
-            result.read_as_of = oldest(database, endpoint)
+            if not endpoint.nested_in or result.report.verdict.proven:
+                result.read_as_of = oldest(database, endpoint)
             whole = result.mode is Mode.full and part is None
             repaired[HISTORY] = self._sweep(database, result, whole=whole)
             row = self._rows.row() | self._rows.merged(result, part)

@@ -28,6 +28,7 @@ OWN = {  # what a place may import of this package
         "recruit_assets.endpoints",
         "recruit_assets.load",
         "recruit_assets.marts",
+        "recruit_assets.more_endpoints",
     },
     "sandbox": {"recruit_assets.sandbox"},
     "sync.py": {

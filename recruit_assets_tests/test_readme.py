@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -15,9 +16,14 @@ from recruit_assets.checks import CHECKS, ERRORS
 from recruit_assets.cli.main import parser
 from recruit_assets.definitions import defs
 from recruit_assets.endpoints import ENDPOINTS
+from recruit_assets.load.connection import connection
+from recruit_assets.load.read_copy import publish
+from recruit_assets.marts.build import build, published_columns
+from recruit_assets.marts.level_views import level_views
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.more_endpoints import KNOWN_ENDPOINTS, MORE_ENDPOINTS
 from recruit_assets.variables import Variable, variables
+from recruit_assets_tests import reference
 
 ROOT = Path(__file__).parents[1]
 README, CHANGELOG = "README.md", "CHANGELOG.md"
@@ -105,6 +111,39 @@ def test_the_marts() -> None:
         for each in sorted(MARTS, key=lambda each: PAGES[page].index(f"| `{each.name}` |"))
     ]
     assert len(found) == len(MARTS)
+    assert dict(rows(page, "mart", "views")) == {
+        f"`{mart.name}`": ", ".join(f"`{name}`" for name in level_views(mart))
+        for mart in MARTS
+        if mart.levels
+    }
+
+
+def test_the_columns_of_the_marts() -> None:
+    assert PAGES["docs/mart-columns.md"] == reference.page(), (
+        "run python -m recruit_assets_tests.reference"
+    )
+
+
+@pytest.mark.ring(2)
+def test_the_cell_of_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cell,) = re.findall(r"```python\n(.+?)```", PAGES["docs/readers.md"], re.DOTALL)
+    file, columns = str(tmp_path / "made.duckdb"), published_columns(ENDPOINTS)
+    with connection(file, {}, 0.1) as database:
+        build(database, MARTS)
+        ((as_of,),) = database.execute("SELECT TIMESTAMPTZ '2026-09-01 00:00:00+00'").fetchall()
+        database.execute(
+            "INSERT INTO recruit_marts.time_to_hire BY NAME SELECT 'month' AS level, "
+            "?::DATE AS month, true AS is_whole_month, 3 AS hires, 20 AS median_days_to_hire",
+            [as_of],
+        )
+    publish(file, str(tmp_path / "hiring.duckdb"), 0.1, {}, columns)
+    monkeypatch.chdir(tmp_path)
+    *before, shown = cell.strip().splitlines()
+    names: dict[str, Any] = {}
+    exec("\n".join(before), names)
+    found = eval(shown, names)
+    names["hiring"].close()
+    assert found.rows() == [(as_of.date(), 3, 20.0, None, None)]
 
 
 def test_the_query_of_the_marts() -> None:

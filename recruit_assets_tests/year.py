@@ -7,11 +7,12 @@ happens between the syncs is in `life`. The fixture `year` shares one run among 
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
+from shutil import copy
 from typing import Any
 
 import time_machine
@@ -23,6 +24,7 @@ from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.load.connection import connection
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.sandbox.times import NOW
@@ -34,6 +36,7 @@ KEY = "k3y-of-the-year"
 WEEKS = sized(8, 8, 52)  # after the last, all lists are read whole
 EVENTS = 140  # a week
 WEEKLY = ("jobs", "stages", "job_applications", "job_offers")  # all others in the last week
+TOLD = ("requisitions", "activities")  # what an account may name, and marts use
 EVERYTHING = tuple(endpoint.name for endpoint in ENDPOINTS)
 WINDOWED = "job_applications"  # is asked for changes; the others are read whole
 WHOLE_EVERY = 4  # weeks, also of that one
@@ -59,11 +62,13 @@ class Seen:
 class Year:
     """The database after the year, and the log.
 
-    The file may be read; who wants to write takes a copy of it.
+    The file may be read; who wants to write takes a copy of it. `told` is the same year in the
+    database of an account that also syncs what the marts can do without.
     """
 
     path: Path
     log: list[Seen]
+    told: "Year | None" = None
 
     @property
     def end(self) -> datetime:
@@ -121,7 +126,14 @@ def live(path: Path) -> Year:
             life.now = at
             names = WEEKLY if number < WEEKS else EVERYTHING
             log += sync_all(sandbox, path, number, at, names)
-    return Year(path, log)
+        return with_all_told(Year(path, log), sandbox)
+
+
+def with_all_told(year: Year, sandbox: Sandbox) -> Year:
+    """The year, and a copy of its database with what the marts can do without, read at the end."""
+    path = Path(copy(year.path, year.path.with_stem(f"{year.path.stem}-told")))
+    more = sync_all(sandbox, path, year.log[-1].number, year.end, TOLD)
+    return replace(year, told=Year(path, [*year.log, *more]))
 
 
 def sync_all(
@@ -133,7 +145,7 @@ def sync_all(
     log = []
     with time_machine.travel(at, tick=False):
         client = Client(settings)
-        for endpoint in ENDPOINTS:
+        for endpoint in KNOWN_ENDPOINTS:
             if endpoint.name not in names:
                 continue
             whole = endpoint.name != WINDOWED or number % WHOLE_EVERY == 0

@@ -7,7 +7,7 @@ renders the texts as Jinja, so what looks like it is quoted.
 import argparse
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -20,6 +20,7 @@ from recruit_assets.load.history import HISTORY, SPAN
 from recruit_assets.load.layout import META
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA
 from recruit_assets.load.syncs import LATEST, LATEST_VIEW, SYNCS, SYNCS_TABLE
+from recruit_assets.marts.level_views import level_views
 from recruit_assets.marts.mart import MARTS_SCHEMA, Mart, marts_of
 from recruit_assets.settings import Settings
 
@@ -54,7 +55,7 @@ def _sources(account: str, endpoints: Collection[Endpoint]) -> Iterator[Entry]:
     raw = [_table(each, database) for each in endpoints]
     current = [_view(each, database) for each in endpoints]
     histories = [_history(each) for each in endpoints if each.history]
-    figures = [_mart(each, database) for each in marts]
+    figures = [entry for each in marts for entry in _mart(each, database)]
     for schema, description, tables in (
         (SCHEMA, "What the API sends, deleted rows included", raw),
         (NOW, "The current rows of each table", current),
@@ -88,12 +89,19 @@ def _history(endpoint: Endpoint) -> Entry:
     return _entry(endpoint.name, description, columns, grain=["id", "valid_from"])
 
 
-def _mart(mart: Mart, database: str) -> Entry:
-    columns = [
-        {"name": name, "description": _text(meaning)} for name, meaning in mart.columns.items()
-    ]
+def _mart(mart: Mart, database: str) -> Iterator[Entry]:
+    """Yield the table of a mart, and the views of its levels."""
     loaded = f"SELECT coalesce(max(as_of), {NEVER}) FROM {database}.{MARTS_SCHEMA}.applications"
-    return _entry(mart.name, mart.description, columns, grain=mart.grain, loaded=loaded)
+    columns = _described(mart, mart.columns)
+    yield _entry(mart.name, mart.description, columns, grain=mart.grain, loaded=loaded)
+    for name, shown in level_views(mart).items():
+        about = f"The rows of one level of {MARTS_SCHEMA}.{mart.name}"
+        grain = [each for each in mart.grain if each in shown]
+        yield _entry(name, about, _described(mart, shown), grain=grain, loaded=loaded)
+
+
+def _described(mart: Mart, names: Iterable[str]) -> list[Entry]:
+    return [{"name": name, "description": _text(mart.columns[name])} for name in names]
 
 
 def _bookkeeping() -> list[Entry]:

@@ -194,7 +194,7 @@ def _explanation(found: Diagnosis) -> str:
         if not (each.at_least or _is_exact(forecast.nightly_of(each)))
         and each.endpoint.name not in unknown
     ]
-    lines += [f"at least: {each.name}: one list for each {each.filtered_by}." for each in filtered]
+    lines += [f"at least: {each.name}: one list for each {each.parent}." for each in filtered]
     if unknown:
         lines.append(
             f"at least: two requests do not show how the API lists changes of {', '.join(unknown)}."

@@ -61,6 +61,8 @@ class SyncForecast:
         """Return the requests of an hourly sync of an endpoint; None if unknown."""
         if rolling := self._rolling(probe):
             return rolling
+        if probe.at_rest is not None:
+            return Estimate(probe.at_rest, exact=False)
         if probe.costs is None:
             return _whole(probe)
         known = self.support.get(probe.endpoint.name, ChangeSupport())

@@ -15,7 +15,7 @@ from time import monotonic
 
 from recruit_assets.catalogue import Endpoint, table_of
 from recruit_assets.errors import ParameterRefused, RequestFailed
-from recruit_assets.extract.jsonapi import Linkage, Record, members
+from recruit_assets.extract.nested import NestedWalk, parent_of
 from recruit_assets.extract.query import FILTER_REFUSED, Query
 from recruit_assets.extract.report import Proof, Verdict, WalkReport
 from recruit_assets.extract.retries import RetryLimits
@@ -184,8 +184,10 @@ class WalkByParent:
         self._query = walk.query
 
 
-def walk_whole(source: Source) -> Walk | WalkByParent:
+def walk_whole(source: Source) -> Walk | WalkByParent | NestedWalk:
     """Return a reading of the whole list of an endpoint."""
+    if source.endpoint.nested_in:
+        return NestedWalk(source)
     return WalkByParent(source) if source.endpoint.filtered_by else Walk(source)
 
 
@@ -198,10 +200,3 @@ def parents_of(endpoint: Endpoint) -> Endpoint:
 def filtered(endpoint: Endpoint, id_: str) -> Endpoint:
     """Return the endpoint with the filter for one record of the other list."""
     return replace(endpoint, filters={**endpoint.filters, f"filter[{endpoint.filtered_by}]": id_})
-
-
-def parent_of(record: Record, key: str) -> str | None:
-    """Return the id in a key of a record; None if it was not included."""
-    linkage = members(record.relationships).get(key)
-    data = linkage.data if isinstance(linkage, Linkage) else None
-    return str(data["id"]) if isinstance(data, dict) and "id" in data else None

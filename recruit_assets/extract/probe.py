@@ -26,6 +26,8 @@ from recruit_assets.extract import http_errors
 from recruit_assets.extract.by_parent import filtered, parents_of
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.forecast import Costs, costs, requests_for
+from recruit_assets.extract.nested import nested
+from recruit_assets.extract.nested import parents_of as holders_of
 from recruit_assets.extract.query import WINDOW, Query
 from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.extract.retries import ONCE, RetryLimits
@@ -58,6 +60,7 @@ class Probe:
     requests: int | None = None  # of a full sync
     at_least: bool = False  # whether these may be more
     costs: Costs | None = None  # of an incremental sync; None if every sync is full
+    at_rest: int | None = None  # requests of an incremental sync of nested lists
     refusals: int = 0  # requests that every sync repeats, as the account refuses them
     refused: list[str] = field(default_factory=list)  # optional parameters, one sentence each
     takes_filter: bool | None = None  # whether it accepts the filter; None if unknown
@@ -88,7 +91,7 @@ def probe(source: Source) -> Probe:
     found = Probe(source.endpoint)
     try:
         with source:
-            ask = _ask_by_filter if source.endpoint.filtered_by else _ask
+            ask = _ask_by_parent if source.endpoint.parent else _ask
             ask(found, source)
     except Unavailable as error:
         found.state, found.error = ProbeState.UNAVAILABLE, error
@@ -98,20 +101,25 @@ def probe(source: Source) -> Probe:
     return found
 
 
-def _ask_by_filter(found: Probe, source: Source) -> None:
-    """Ask for the other list and for one filtered list, each of which takes a request or more.
+def _ask_by_parent(found: Probe, source: Source) -> None:
+    """Ask for the other list and for one filtered or nested list, each at least a request.
 
-    A sync reads the other list twice, unless it is empty, and also counts the whole list.
+    A sync reads the other list twice, unless it is empty. Of filtered lists it also counts the
+    whole; if no nested list has changed, it asks for the other list, and what has changed.
     """
-    parents = source.of(parents_of(source.endpoint))
+    endpoint = source.endpoint
+    parents = source.of(holders_of(endpoint) if endpoint.nested_in else parents_of(endpoint))
     first = parents.page(Query.everything(parents.endpoint, source.page_size), 1)
     listed, count = requests_for(first, source.page_size), first.document.record_count
     if listed is not None and count is not None:
-        found.requests = listed * (2 if count else 1) + count + 1
+        more = 0 if endpoint.nested_in else 1
+        found.requests = listed * (2 if count else 1) + count + more
+        found.at_rest = listed + 1 if endpoint.nested_in else None
     found.at_least = True
     for record in first.records[:1]:
-        one = source.of(filtered(source.endpoint, str(record.id)))
-        one.page(Query.everything(one.endpoint, source.page_size), 1)
+        one = nested if endpoint.nested_in else filtered
+        other = source.of(one(endpoint, str(record.id)))
+        other.page(Query.everything(other.endpoint, source.page_size), 1)
     found.state = ProbeState.READABLE
 
 

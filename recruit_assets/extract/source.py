@@ -108,7 +108,7 @@ class Source:
     @property
     def url(self) -> str:
         """Return the address of the list."""
-        return self._client.base_url + self.endpoint.path
+        return self._client.base_url + self.endpoint.address
 
     def in_flight(self) -> InFlight[Any, Page]:
         """Return a pool for as many concurrent requests as the client may send."""
@@ -120,7 +120,7 @@ class Source:
         Raises:
             RequestFailed: the page cannot be read.
         """
-        return self._page(self.endpoint.path, query.page(number), number, limits)
+        return self._page(self.endpoint.address, query.page(number), number, limits)
 
     def linked(self, link: str, number: int) -> Page:
         """Return the page that a link of the API points to; `number` is for messages.
@@ -129,7 +129,8 @@ class Source:
             RequestFailed: the page cannot be read.
         """
         # A link that is only a query belongs to the list.
-        return self._page(self.endpoint.path + link if link.startswith("?") else link, "", number)
+        address = self.endpoint.address
+        return self._page(address + link if link.startswith("?") else link, "", number)
 
     def find(self, ids: Iterable[str], query: Query) -> Iterator[tuple[str, Page | None]]:
         """Yield each id with a page that holds only its record, or None if the record is gone.
@@ -196,7 +197,8 @@ class Source:
             return  # it refused something, but the address exists
 
     def _page(self, url: str, query: str, number: int, limits: RetryLimits | None = None) -> Page:
-        subject = f"{self.endpoint.name}, page {number}"
+        within = f" of {self.endpoint.within[:-1]}" if self.endpoint.within else ""
+        subject = f"{self.endpoint.name}{within}, page {number}"
         document = self._get(url, query, subject, Document, limits)
         if other := type_of_another(self.endpoint, (each.type for each in document.data)):
             raise http_errors.another_type(subject, other, self.endpoint.path)

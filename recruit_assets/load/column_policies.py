@@ -3,7 +3,8 @@
 A changed policy is applied to the stored rows before anything is read: values are hashed or
 emptied, and dropped columns leave the table. What cannot be computed from the table (the values of
 a column that was dropped or hashed) comes back with the next complete read. So a changed policy is
-stored as incomplete, and until a complete read every sync of the endpoint reads the whole list.
+stored as incomplete, and until a complete read every sync of the endpoint reads the whole list. A
+table that does not exist yet lacks nothing.
 """
 
 from collections.abc import Collection, Mapping
@@ -88,7 +89,7 @@ def follow(
         if not changed:
             return Followed(key, complete=_is_complete(database, endpoint))
         rows, note = 0, ""
-        if table_exists(database, endpoint.name):
+        if is_stored := table_exists(database, endpoint.name):
             if dry_run:
                 raise DatabaseProblem(
                     f"The column policy of {endpoint.name} has changed, which a dry run cannot "
@@ -101,7 +102,7 @@ def follow(
                 f"{counted(rows, 'row')} {were(rows)} rewritten, and this sync reads the whole "
                 "list."
             )
-        _store(database, endpoint, rules)
+        _store(database, endpoint, rules, complete=not is_stored)  # of no rows, none is missing
     return Followed(key, complete=False, rewritten=rows, note=note)
 
 
@@ -167,15 +168,19 @@ def _is_complete(database: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> boo
 
 
 def _store(
-    database: duckdb.DuckDBPyConnection, endpoint: Endpoint, rules: Mapping[str, Rule]
+    database: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    rules: Mapping[str, Rule],
+    *,
+    complete: bool,
 ) -> None:
     table = table_name(database, COLUMN_POLICIES, META)
     database.execute(f"DELETE FROM {table} WHERE endpoint = ?", [endpoint.name])
     for name, rule in rules.items():
         database.execute(
             f"INSERT INTO {table} (endpoint, column_name, policy, salt, complete) "
-            "VALUES (?, ?, ?, nullif(?, ''), false)",
-            [endpoint.name, name, rule.policy, rule.salt],
+            "VALUES (?, ?, ?, nullif(?, ''), ?)",
+            [endpoint.name, name, rule.policy, rule.salt, complete],
         )
 
 

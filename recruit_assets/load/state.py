@@ -86,7 +86,7 @@ def with_rows(
         state = replace(state, dated_rows=count_dated(database, endpoint))
     cover = None if state.void else stored_cover(database, endpoint)
     before = state.since if state.lists_changes(endpoint) else cover and cover.top - OVERLAP
-    known = known_ids(database, endpoint, before) if before else None
+    known = known_ids(database, endpoint, before) if before and not endpoint.nested_in else None
     return replace(state, known=known, cover=cover)
 
 

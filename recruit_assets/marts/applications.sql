@@ -6,7 +6,8 @@
 -- is the first that applies: referral (an employee recommended the candidate), sourced (a recruiter
 -- added them), internal (an employee applied), career site or job board (they came from the
 -- company's site, or another one), direct. `source` is the site that the application names, else the
--- one that the candidate names; all spellings of a site are one.
+-- one that the candidate names; all spellings of a site are one. The user's file of sources may call
+-- a site otherwise, and say which type it is, unless the application is a referral, sourced or internal.
 -- Months and days in all marts are those of the time zone of RECRUIT_TIME_ZONE.
 -- Caveats: deleted applications stay, without personal data, so that the numbers of past months do
 -- not change when people are erased (except with RECRUIT_DELETED_ROWS=drop). A duration whose end is
@@ -42,7 +43,8 @@
 --   role_id: Id in recruit.roles of the job's role
 --   source_type: referral, sourced, internal, career site, job board or direct; null if the candidate
 --     is not known
---   source: The site that it came from, as linkedin.com; null without one
+--   source: The site that it came from, as linkedin.com, or what the user's file of sources calls it;
+--     null without one
 --   is_internal: Whether the candidate works for the company; null if the candidate is not known
 --   stage_id: Id in recruit.stages of its current or last stage
 --   stage: Name of that stage
@@ -111,6 +113,15 @@ names AS (
     GROUP BY name
     HAVING count(*) = 1
 ),
+source_rules AS (
+    SELECT
+        coalesce(n.site, site_of(r.site)) AS site,
+        arg_max(r.source, r.site) AS source,
+        arg_max(r.source_type, r.site) AS source_type
+    FROM recruit_meta.source_rules AS r
+    LEFT JOIN names AS n ON n.name = site_of(r.site)
+    GROUP BY ALL
+),
 career_sites AS (
     SELECT DISTINCT site_of(careersite_job_url) FROM recruit.jobs WHERE careersite_job_url IS NOT NULL
 ),
@@ -133,14 +144,16 @@ facts AS (
         j.place_id AS location_id,
         name_of('location', p.location, j.place_id, j.id) AS location,
         j.role_id,
-        coalesce(n.site, site_of(a.referring_site), site_of(c.referring_site)) AS source,
+        coalesce(n.site, site_of(a.referring_site), site_of(c.referring_site)) AS came_from,
+        coalesce(u.source, came_from) AS source,
         CASE
             WHEN c.id IS NULL THEN NULL
             WHEN c.referred THEN 'referral'
             WHEN a.sourced OR c.sourced THEN 'sourced'
             WHEN c.internal THEN 'internal'
-            WHEN source IN (FROM career_sites) THEN 'career site'
-            WHEN source IS NOT NULL THEN 'job board'
+            WHEN u.source_type IS NOT NULL THEN u.source_type
+            WHEN came_from IN (FROM career_sites) THEN 'career site'
+            WHEN came_from IS NOT NULL THEN 'job board'
             ELSE 'direct'
         END AS source_type,
         CASE WHEN c.id IS NOT NULL THEN coalesce(c.internal, false) END AS is_internal,
@@ -180,6 +193,8 @@ facts AS (
     LEFT JOIN recruit_meta.stage_rules AS r ON r.stage = lower(v.stage)
     LEFT JOIN recruit.candidates AS c ON c.id = a.candidate_id
     LEFT JOIN names AS n ON n.name = coalesce(site_of(a.referring_site), site_of(c.referring_site))
+    LEFT JOIN source_rules AS u
+        ON u.site = coalesce(n.site, site_of(a.referring_site), site_of(c.referring_site))
     LEFT JOIN jobs AS j ON j.id = a.job_id
     LEFT JOIN recruit.departments AS d ON d.id = j.department_id
     LEFT JOIN places AS p ON p.id = j.place_id

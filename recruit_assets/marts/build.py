@@ -23,8 +23,9 @@ from recruit_assets.load.schema import (
 )
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.marts.changes import Build, digest_content, digest_inputs, remember_builds
+from recruit_assets.marts.level_views import create_views, level_views
 from recruit_assets.marts.mart import MARTS, MARTS_SCHEMA, Mart
-from recruit_assets.marts.stage_rules import StageRule
+from recruit_assets.marts.rules import NO_RULES, Rules
 from recruit_assets.marts.views import known_columns
 
 REPLACED = ("hiring_funnel", "source_quality", "stage_visits")  # marts of 0.1.0
@@ -57,7 +58,7 @@ class _Wrong(Exception):
 
 
 def build(
-    database: duckdb.DuckDBPyConnection, marts: Iterable[Mart], rules: Iterable[StageRule] = ()
+    database: duckdb.DuckDBPyConnection, marts: Iterable[Mart], rules: Rules = NO_RULES
 ) -> list[Built]:
     """Replace the tables of marts in one transaction: all of them, or none if one is wrong.
 
@@ -66,7 +67,7 @@ def build(
     Args:
         database: open for writing.
         marts: in order of dependency.
-        rules: the user's rules of stages.
+        rules: the user's own rules.
 
     Raises:
         DatabaseProblem: a later version of this project wrote the file.
@@ -117,8 +118,10 @@ def ask(
 
 def published_columns(endpoints: Iterable[Endpoint]) -> dict[str, list[str]]:
     """Return what a read copy has of tables and marts, which have no personal data, by table."""
-    marts = {f"{MARTS_SCHEMA}.{mart.name}": list(mart.columns) for mart in MARTS}
-    return public_columns(endpoints) | marts
+    marts = {mart.name: list(mart.columns) for mart in MARTS}
+    for mart in MARTS:
+        marts |= level_views(mart)
+    return public_columns(endpoints) | {f"{MARTS_SCHEMA}.{name}": marts[name] for name in marts}
 
 
 def _build(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
@@ -128,6 +131,7 @@ def _build(database: duckdb.DuckDBPyConnection, mart: Mart) -> Built:
     database.execute(f"COMMENT ON TABLE {table} IS {literal(mart.description)}")
     for name, meaning in mart.columns.items():
         database.execute(f"COMMENT ON COLUMN {table}.{quoted(name)} IS {literal(meaning)}")
+    create_views(database, mart)
     return inspect_known(database, mart)
 
 

@@ -10,6 +10,10 @@
 -- Check: coalesce(sum(asked), 0) = 4 * (SELECT count(*) FROM recruit.nps_responses)
 -- Check: count(*) FILTER (nps NOT BETWEEN -100 AND 100 OR promoters + passives + detractors <>
 --   scores) = 0
+-- Level: company
+-- Level: month: month, is_whole_month
+-- Level: department: department
+-- Level: stage: stage
 -- Picture: Net promoter score by month
 -- Months:
 --   SELECT month AS label, nps AS value, scores AS n

@@ -25,6 +25,7 @@ from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.syncs import LATEST_VIEW, SYNCS_TABLE
 from recruit_assets.load.table import Table
 from recruit_assets.load.tables import ensure
+from recruit_assets.marts.level_views import has_views
 from recruit_assets.marts.mart import MARTS, MARTS_SCHEMA, Mart
 
 BUILDS = Table(
@@ -41,6 +42,7 @@ BUILDS = Table(
 # Of all syncs, the marts read when the first one of each verdict was.
 _FIRST_SYNCS = "(SELECT endpoint, verdict, min(finished) AS finished FROM {} GROUP BY ALL)"
 _HERE = Path(__file__).parent
+_PAGE = _HERE / "carried.py"  # the report reads tables itself there
 _SUFFIXES = {".html", ".js", ".py", ".sql", ".toml"}
 
 
@@ -61,7 +63,7 @@ def digest_inputs(database: duckdb.DuckDBPyConnection, marts: Iterable[Mart]) ->
         database: within `known_columns`.
         marts: the marts, which may differ from ours.
     """
-    common = repr((sources(), today(database), *_digest_tables(database)))
+    common = repr((sources(), today(database), *digest_tables(database)))
     sql = {mart.name: mart.sql for mart in (*MARTS, *marts)}
     return {name: digest(common, text) for name, text in sql.items()}
 
@@ -79,13 +81,15 @@ def kept_since(
 ) -> datetime | None:
     """Return when these marts were built, if building them again would change nothing.
 
-    That is so if they, and the marts that they read, are still what was built, and would be built
-    from the same.
+    That is so if they, their views, and the marts that they read are still what was built, and
+    would be built from the same.
     """
     known, needed = builds(database), _with_those_read(marts)
     for name in needed:
         if name not in known or known[name].inputs != inputs[name]:
             return None
+    if not all(has_views(database, mart) for mart in marts):
+        return None
     for name in needed:  # only then, as this reads all marts
         if digest_content(database, name) != known[name].content:
             return None
@@ -140,8 +144,14 @@ def today(database: duckdb.DuckDBPyConnection) -> tuple[str, str]:
     return zone, day
 
 
-def _digest_tables(database: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
-    """Yield each table that marts read, with a digest of the columns that they may read of it."""
+def digest_tables(database: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
+    """Yield each table that marts read, with a digest of the columns that they may read of it.
+
+    It is that of the marts and the report: what only one of them reads counts for both.
+
+    Args:
+        database: within `known_columns`.
+    """
     for schema, table in sorted({each for mart in MARTS for each in mart.reads}):
         if schema == MARTS_SCHEMA:
             continue
@@ -156,7 +166,7 @@ def _digest_tables(database: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, s
 
 
 def columns_read(table: duckdb.DuckDBPyRelation) -> dict[str, str]:
-    """Return the columns of a table whose names occur in the SQL of a mart, with their types."""
+    """Return the columns of a table whose names occur in the SQL of a mart or of the report."""
     types = dict(zip(table.columns, map(str, table.types), strict=True))
     return {name: kind for name, kind in types.items() if name in _words()}
 
@@ -164,7 +174,7 @@ def columns_read(table: duckdb.DuckDBPyRelation) -> dict[str, str]:
 @cache
 def _words() -> frozenset[str]:
     sql = [text for mart in MARTS for text in (mart.sql, *mart.checks, *mart.expected)]
-    return frozenset(re.findall(r"\w+", " ".join(sql)))
+    return frozenset(re.findall(r"\w+", " ".join([*sql, _PAGE.read_text()])))
 
 
 def _of_the_day(column: str, sql_type: str) -> str:

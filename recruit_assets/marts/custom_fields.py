@@ -47,12 +47,13 @@ _VALUES = {  # where a value is, by its SQL type
 
 @dataclass(frozen=True)
 class Field:
-    """Hold a custom field: its id, its name in the API and for users, and its type."""
+    """Hold a custom field: its id, its name in the API and for users, its type, who may see it."""
 
     id: str
     api_name: str
     name: str
     type: str
+    is_private: bool = False
 
     @property
     def sql_type(self) -> str:
@@ -75,7 +76,7 @@ def ensure_custom_views(database: duckdb.DuckDBPyConnection, *, private: bool = 
         for owner in OWNERS:
             found = _find(database, owner)
             if known and table_exists(database, owner):
-                _create(database, owner, _fields(database, owner, private=private))
+                _create(database, owner, _fields(database, owner), private=private)
             elif found:
                 database.execute(f"DROP VIEW {_view(database, owner)}")
 
@@ -128,7 +129,7 @@ def _plain(text: str) -> str:
     return re.sub(r"\W+", "_", text.lower()).strip("_")[:MAX_NAME]
 
 
-def _fields(database: duckdb.DuckDBPyConnection, owner: str, *, private: bool) -> list[Field]:
+def _fields(database: duckdb.DuckDBPyConnection, owner: str) -> list[Field]:
     """Return the fields of an owner, the oldest first."""
     present = {name for name, _ in columns_found(database, FIELDS)}
     names = ("api_name", "name", "field_type", "owner_type", "is_private")
@@ -136,18 +137,24 @@ def _fields(database: duckdb.DuckDBPyConnection, owner: str, *, private: bool) -
         each if each in present else "NULL" for each in names
     )
     found = database.execute(
-        f"SELECT id, coalesce({api_name}, ''), coalesce({name}, ''), coalesce({field_type}, '') "
-        f"FROM {table_name(database, FIELDS)} WHERE {CURRENT} AND id IS NOT NULL "
-        f"AND lower({owner_type}) = lower(?) AND (? OR NOT coalesce({is_private}, false)) "
+        f"SELECT id, coalesce({api_name}, ''), coalesce({name}, ''), coalesce({field_type}, ''), "
+        f"coalesce({is_private}, false) FROM {table_name(database, FIELDS)} "
+        f"WHERE {CURRENT} AND id IS NOT NULL AND lower({owner_type}) = lower(?) "
         "ORDER BY TRY_CAST(id AS HUGEINT) NULLS LAST, id",
-        [OWNERS[owner], private],
+        [OWNERS[owner]],
     ).fetchall()
     return [Field(*each) for each in found]
 
 
-def _create(database: duckdb.DuckDBPyConnection, owner: str, fields: list[Field]) -> None:
-    """Create a view; it names the tables without the file, whose name DuckDB would store."""
+def _create(
+    database: duckdb.DuckDBPyConnection, owner: str, fields: list[Field], *, private: bool
+) -> None:
+    """Create a view; it names the tables without the file, whose name DuckDB would store.
+
+    A private field that is left out keeps its name, so those of the others do not depend on it.
+    """
     view, names = _view(database, owner), column_names(fields)
+    fields = [field for field in fields if private or not field.is_private]
     present = {name for name, _ in columns_found(database, VALUES)}
     columns = [
         f"arg_max({_value(field, present)}, TRY_CAST(v.id AS HUGEINT)) "

@@ -9,8 +9,8 @@
 -- that may still pass on. One whose stage is not known counts in Inbox only, and where there are more
 -- than 1 % of them, what depends on it is null.
 -- Caveats: a group has the applications for jobs with such a stage, so a later group may have more than
--- an earlier one. A stage entered and left between two syncs is not seen. The days are known only for
--- stays that ended since the first sync.
+-- an earlier one. Without activities, a stage entered and left between two syncs is not seen, and the days
+-- are known only for stays that ended since the first sync.
 --
 -- Grain: level, month, department, job_id, source_type, stage_group
 -- Check: coalesce(sum(entered) FILTER (stage_group = 'Inbox'), 0) = 5 * (SELECT count(*) FROM
@@ -19,6 +19,11 @@
 --   FROM recruit_marts.applications WHERE outcome = 'hired')) = 0
 -- Check: count(*) FILTER (entered <> decided + still_there + if(stage_group = 'Inbox', unknown, 0)
 --   OR decided <> passed + rejected + gone OR entered > applications) = 0
+-- Level: company
+-- Level: month: month, is_whole_month
+-- Level: department: department
+-- Level: job: job_id, job
+-- Level: source_type: source_type
 -- Picture: Applications that reached each group of stages
 -- Bars:
 --   SELECT coalesce(stage_group, 'Other stages') AS label, entered AS value FROM

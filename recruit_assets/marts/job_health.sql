@@ -7,8 +7,9 @@
 -- the jobs if there are no applications; all others are of all time. What depends on who is hired or
 -- active is null where more than 1 % of the job's stages are not known. Figures of applications and
 -- offers are null if those were never read.
--- Caveats: a job that was advertised again opens again. A deleted job is not open. When a job was closed,
--- and how many openings it has, is not known.
+-- Caveats: a job that was advertised again opens again. A deleted job is not open. When a job was closed
+-- is not known, and how often it was reopened only since the first sync. Openings are known only if the
+-- account syncs `requisitions` and the job has one.
 --
 -- Grain: job_id
 -- Check: coalesce(sum(applications), 0) = (SELECT count(*) FROM recruit.job_applications)
@@ -36,6 +37,9 @@
 --   opened_at: When it opened
 --   opened_known_from: start_date or created_at, which of the two that is
 --   days_open: Days since then, if it is open
+--   reopened_times: How often syncs have seen it published or unlisted again after it was not; null if
+--     it has no history
+--   openings: How many people its requisition asks for; null if it has none, or that was not read
 --   applications: Applications for it
 --   unknown: Those whose stage is not known, and that were not rejected
 --   active: Those that are active now
@@ -55,6 +59,19 @@ WITH read AS (
         if(count(read_number) FILTER (endpoint = 'job_applications') > 0, 0, NULL) AS no_applications,
         max(read_from) FILTER (endpoint = 'jobs') AS jobs_read_from
     FROM recruit_meta.latest
+),
+reopened AS (
+    SELECT id, count(*) FILTER (is_reopened) AS reopened_times
+    FROM (
+        SELECT
+            id,
+            is_open(status, human_status, NULL, NULL, valid_from)
+                AND NOT lag(is_open(status, human_status, NULL, NULL, valid_from)) OVER (
+                    PARTITION BY id ORDER BY valid_from, valid_to NULLS LAST
+                ) AS is_reopened
+        FROM recruit_history.jobs
+    )
+    GROUP BY id
 ),
 offers AS (
     SELECT job_id, open FROM recruit_marts.offers WHERE level = 'job'
@@ -88,6 +105,7 @@ jobs AS (
         j.department_id,
         coalesce(j.location_id, j.locations_ids[1]) AS location_id,
         j.role_id,
+        j.requisition_id,
         coalesce(j.start_date, j.created_at) AS opened_at,
         CASE WHEN j.start_date IS NOT NULL THEN 'start_date' WHEN j.created_at IS NOT NULL THEN 'created_at' END
             AS opened_known_from,
@@ -115,6 +133,8 @@ facts AS (
         j.opened_at,
         j.opened_known_from,
         CASE WHEN j.is_open THEN days_between(j.opened_at, j.as_of) END AS days_open,
+        h.reopened_times,
+        q.number_of_openings AS openings,
         coalesce(c.n, r.no_applications) AS applications,
         coalesce(c.without_stage, r.no_applications) AS unknown,
         if_known(coalesce(c.active, 0), unknown, applications) AS active,
@@ -129,6 +149,8 @@ facts AS (
     FROM jobs AS j
     FULL JOIN counted AS c ON c.job_id = j.job_id
     LEFT JOIN interviews AS i ON i.job_id = coalesce(j.job_id, c.job_id)
+    LEFT JOIN reopened AS h ON h.id = j.job_id
+    LEFT JOIN recruit.requisitions AS q ON q.id = j.requisition_id
     LEFT JOIN recruit.departments AS d ON d.id = j.department_id
     LEFT JOIN recruit.locations AS l ON l.id = j.location_id
     LEFT JOIN offers AS o ON o.job_id = coalesce(j.job_id, c.job_id)

@@ -2,9 +2,10 @@
 
 A file begins with a comment: some sentences, then the keys `Grain` (the columns that identify a
 row), `Check` (SQL that must be true of the table, any number of them), `Expect` (SQL that should be
-true, else too much is unknown), `Picture` (a title), `Bars` or `Months` (how it is drawn, and SQL
-for its `label` and `value`) and `Columns` (name and meaning of each, in order). A mart reads the
-tables that its SQL names.
+true, else too much is unknown), `Level` (a value of the column `level`, and the columns that its
+rows alone use, any number of them), `Picture` (a title), `Bars` or `Months` (how it is drawn, and
+SQL for its `label` and `value`) and `Columns` (name and meaning of each, in order). A mart reads
+the tables that its SQL names.
 """
 
 import re
@@ -15,13 +16,16 @@ from pathlib import Path
 
 import duckdb
 
+from recruit_assets.more_endpoints import MORE_ENDPOINTS
+
 MARTS_SCHEMA = "recruit_marts"
+OPTIONAL = {each.name for each in MORE_ENDPOINTS}  # a mart can do without them, and says how
 _READS = """
     SELECT DISTINCT value->>'schema_name', value->>'table_name'
     FROM json_tree(json_serialize_sql(?))
     WHERE type = 'OBJECT' AND (value->>'type') = 'BASE_TABLE' AND (value->>'schema_name') <> ''
 """
-_KEY = re.compile(r"(Grain|Check|Expect|Picture|Bars|Months|Columns):\s*(.*)")
+_KEY = re.compile(r"(Grain|Check|Expect|Level|Picture|Bars|Months|Columns):\s*(.*)")
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class Picture:
 class Mart:
     """Define one table of `recruit_marts`; `columns` are meanings by name.
 
-    `checks` and `expected` are SQL. `reads` has schema and name of each table that its SQL reads.
+    `checks` and `expected` are SQL. `levels` has the columns that the rows of a level alone use,
+    and is empty if the mart has no levels. `reads` has schema and name of each table that its SQL
+    reads.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Mart:
     grain: tuple[str, ...]
     checks: tuple[str, ...]
     expected: tuple[str, ...]
+    levels: dict[str, tuple[str, ...]]
     picture: Picture
     columns: dict[str, str]
     sql: str
@@ -84,11 +91,17 @@ def _read_mart(path: Path, parser: duckdb.DuckDBPyConnection) -> Mart:
         grain=tuple(keys["Grain"][0].split(", ")),
         checks=tuple(keys["Check"]),
         expected=tuple(keys["Expect"]),
+        levels=dict(map(_level, keys["Level"])),
         picture=Picture(keys["Picture"][0], "Months" in keys, (keys["Months"] + keys["Bars"])[0]),
         columns=dict(column.split(": ", 1) for column in keys["Columns"]),
         sql=sql,
         reads=frozenset(parser.execute(_READS, [sql]).fetchall()),
     )
+
+
+def _level(value: str) -> tuple[str, tuple[str, ...]]:
+    name, _, columns = value.partition(": ")
+    return name, tuple(columns.split(", ")) if columns else ()
 
 
 def _parse_header(header: list[str]) -> tuple[list[str], dict[str, list[str]]]:
@@ -133,12 +146,13 @@ MARTS = read_marts(Path(__file__).parent)
 def marts_of(endpoints: Collection[str]) -> list[Mart]:
     """Return the marts that read no other endpoints than these, in order of dependency.
 
-    Without an endpoint, a mart would show numbers as 0 that are not known.
+    Without an endpoint, a mart would show numbers as 0 that are not known. Only those that an
+    account must name may be missing.
     """
     kept: list[Mart] = []
     for mart in MARTS:
         read = {name for schema, name in mart.reads if schema in ("recruit", "recruit_history")}
         built = {name for schema, name in mart.reads if schema == MARTS_SCHEMA}
-        if read <= set(endpoints) and built <= {each.name for each in kept}:
+        if read <= {*endpoints, *OPTIONAL} and built <= {each.name for each in kept}:
             kept.append(mart)
     return kept

@@ -13,6 +13,10 @@
 -- Check: coalesce(sum(offers), 0) = 4 * coalesce(sum(offers) FILTER (level = 'company'), 0)
 -- Check: count(*) FILTER (accepted + declined + withdrawn + expired + open > sent OR sent > offers OR
 --   applications_accepted + applications_declined > applications OR applications > sent) = 0
+-- Level: company
+-- Level: department: department
+-- Level: job: job_id, job
+-- Level: month: month
 -- Picture: Last offers of applications, by answer
 -- Bars:
 --   SELECT unnest(['Accepted', 'Declined', 'No answer']) AS label, unnest([applications_accepted,

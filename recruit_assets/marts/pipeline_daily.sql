@@ -6,8 +6,8 @@
 -- rejected nor deleted. A move between two stages of one group is no event. One that is hired leaves;
 -- if the hire is undone, it enters again, and so does one whose rejection is undone.
 -- Caveats: the days are whole ones. The first is the one after the later of the first complete sync and
--- the beginning of the history: of earlier days, only those that were left by then are known. What began
--- and ended between two syncs is not seen. A job counts for the department that it has now, and a stage
+-- the beginning of the history: of earlier days, only those that were left by then are known. Without
+-- activities, what began and ended between two syncs is not seen. A job counts for the department that it has now, and a stage
 -- for its present group. There are no rows if more than 1 % of the stages are not known.
 --
 -- Grain: day, department_id, department, stage_group

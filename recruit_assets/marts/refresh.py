@@ -22,6 +22,7 @@ from recruit_assets.marts.changes import (
     digest,
     digest_content,
     digest_inputs,
+    digest_tables,
     kept_since,
     remember_builds,
     sources,
@@ -29,15 +30,15 @@ from recruit_assets.marts.changes import (
 )
 from recruit_assets.marts.gaps import Gaps
 from recruit_assets.marts.mart import MARTS, Mart
-from recruit_assets.marts.report import gather, render, write
-from recruit_assets.marts.stage_rules import StageRule
+from recruit_assets.marts.report import gather, name_users, render, write
+from recruit_assets.marts.rules import NO_RULES, Rules
 from recruit_assets.marts.views import known_columns
 
 REPORT = "report"  # its name among the builds, and as an asset
 
 
 def refresh_marts(
-    database: duckdb.DuckDBPyConnection, marts: Collection[Mart], rules: Collection[StageRule] = ()
+    database: duckdb.DuckDBPyConnection, marts: Collection[Mart], rules: Rules = NO_RULES
 ) -> list[Built]:
     """Build marts as `build` does, unless nothing has changed since they were built.
 
@@ -46,7 +47,7 @@ def refresh_marts(
     Args:
         database: open for writing.
         marts: in order of dependency.
-        rules: the user's rules of stages.
+        rules: the user's own rules.
 
     Raises:
         DatabaseProblem: a later version of this project wrote the file.
@@ -77,9 +78,9 @@ def refresh_report(
     Raises:
         DatabaseProblem: it cannot be written; the old page stays.
     """
-    inputs, known = _inputs_of_report(database, names=names), builds(database).get(REPORT)
-    if known and (known.inputs, known.content) == (inputs, _digest_file(path)):
-        return known.built_at
+    inputs = digest_report_inputs(database, names=names)
+    if since := report_kept_since(database, path, inputs):
+        return since
     write(render(gather(database, names=names)), path)
     written = Build(REPORT, inputs, _digest_file(path), datetime.now(UTC))
     with transaction(database):
@@ -87,11 +88,25 @@ def refresh_report(
     return None
 
 
-def _inputs_of_report(database: duckdb.DuckDBPyConnection, *, names: bool) -> str:
+def report_kept_since(
+    database: duckdb.DuckDBPyConnection, path: Path, inputs: str
+) -> datetime | None:
+    """Return when the report was written, if it is as it was, and was written from the same."""
+    known = builds(database).get(REPORT)
+    is_kept = known and (known.inputs, known.content) == (inputs, _digest_file(path))
+    return known.built_at if known and is_kept else None
+
+
+def digest_report_inputs(database: duckdb.DuckDBPyConnection, *, names: bool = False) -> str:
+    """Return a digest of what the report is written from."""
     syncs = {row["endpoint"]: row for row in ask(database, f"FROM {latest(database)} ORDER BY ALL")}
     warnings = Gaps(syncs, 0, 0).warnings([each.name for each in ENDPOINTS])  # some come with time
     marts = [digest_content(database, mart.name) for mart in MARTS]
-    return digest(sources(), today(database), syncs, warnings, marts, names)
+    with known_columns(database):
+        tables = list(digest_tables(database))
+    name_users(database, names=names)
+    users = ask(database, "FROM page_users ORDER BY ALL")
+    return digest(sources(), today(database), syncs, warnings, marts, tables, names, users)
 
 
 def _digest_file(path: Path) -> str:

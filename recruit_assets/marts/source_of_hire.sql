@@ -13,6 +13,9 @@
 -- Check: coalesce(sum(applications), 0) = 3 * (SELECT count(*) FROM recruit.job_applications)
 -- Check: count(*) FILTER (applications <> active + concluded + unknown OR concluded <> hires +
 --   rejected + gone OR greatest(people, offers, interviewed, internal) > applications) = 0
+-- Level: source_type: source_type
+-- Level: source: source_type, source
+-- Level: month: source_type, source, month, is_whole_month
 -- Picture: Hires by type of source
 -- Bars:
 --   SELECT coalesce(source_type, 'not known') AS label, hires AS value FROM

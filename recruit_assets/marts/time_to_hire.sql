@@ -11,6 +11,10 @@
 --   a.rejected_at IS NULL AND lower(coalesce(s.legacy_stage_type_name, s.stage_type)) = 'hired') OR
 --   (SELECT count(*) FILTER (outcome = 'unknown') > 0.01 * count(*) FROM recruit_marts.applications)
 -- Check: coalesce(sum(hires), 0) = 4 * coalesce(sum(hires) FILTER (level = 'company'), 0)
+-- Level: company
+-- Level: department: department
+-- Level: job: job_id, job
+-- Level: month: month, is_whole_month
 -- Picture: Median days from application to hire, by month of the hire
 -- Months:
 --   SELECT month AS label, median_days_to_hire AS value, with_days_to_hire AS n

@@ -5,36 +5,39 @@ views have the schema and the name of their table, in a catalog in memory that i
 the SQL of a mart needs no special cases, and is run as it is written.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple
 from itertools import count
 
 import duckdb
 
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.history import HISTORY, SPAN
 from recruit_assets.load.layout import META
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, columns_found, table_name
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.syncs import LATEST_VIEW, SYNCS, SYNCS_TABLE, latest
-from recruit_assets.marts.stage_rules import StageRule
+from recruit_assets.marts.rules import NO_RULES, Rules
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 
 _KNOWN: dict[tuple[str, str], Mapping[str, str]] = {  # SQL type by column, by schema and table
     **{
         (SCHEMA, each.name): {column.name: column.kind.sql for column in each.columns()}
         | {name: sql_type for name, (sql_type, _) in BOOKKEEPING.items()}
-        for each in ENDPOINTS
+        for each in KNOWN_ENDPOINTS
     },
     (META, SYNCS_TABLE): {name: sql_type for name, (sql_type, _) in SYNCS.items()},
     **{
         (HISTORY, each.name): {column.name: column.kind.sql for column in each.tracked()}
         | {name: sql_type for name, (sql_type, _) in SPAN.items()}
-        for each in ENDPOINTS
+        for each in KNOWN_ENDPOINTS
         if each.history
     },
 }
-_RULES = "stage VARCHAR, stage_group VARCHAR, stuck_after_days BIGINT"
+_RULES = {
+    "stage_rules": "stage VARCHAR, stage_group VARCHAR, stuck_after_days BIGINT",
+    "source_rules": "site VARCHAR, source VARCHAR, source_type VARCHAR",
+}
 # Beside the views: the rules that all marts share.
 _MACROS = {
     # An end before the start is unknown; by less than a minute, it is the API's own inaccuracy.
@@ -82,13 +85,12 @@ _NUMBERS = count()  # of the catalogs, which all connections of this process sha
 
 
 @contextmanager
-def known_columns(
-    database: duckdb.DuckDBPyConnection, rules: Iterable[StageRule] = ()
-) -> Iterator[None]:
+def known_columns(database: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -> Iterator[None]:
     """Let SQL in the block read each of our tables with every known column.
 
     Begin transactions within the block: one transaction cannot create both views and marts, because
-    DuckDB lets it write to a single catalog. `recruit_meta.stage_rules` has the user's rules.
+    DuckDB lets it write to a single catalog. `recruit_meta.stage_rules` and `source_rules` have the
+    user's rules.
     """
     catalog = f"marts_{next(_NUMBERS)}"
     ((file,),) = database.execute("SELECT current_database()").fetchall()
@@ -100,10 +102,13 @@ def known_columns(
         for (schema, table), rows in _views(database).items():
             view = f"{catalog}.{schema}.{quoted(table)}"
             database.execute(f"CREATE VIEW {view} AS {rows}")
-        stage_rules = f"{catalog}.{META}.stage_rules"
-        database.execute(f"CREATE TABLE {stage_rules} ({_RULES})")
-        for rule in rules:
-            database.execute(f"INSERT INTO {stage_rules} VALUES (?, ?, ?)", astuple(rule))
+        for name, columns in _RULES.items():
+            database.execute(f"CREATE TABLE {catalog}.{META}.{name} ({columns})")
+        insert = f"INSERT INTO {catalog}.{META}.{{}} VALUES (?, ?, ?)"
+        for stage in rules.stages:
+            database.execute(insert.format("stage_rules"), astuple(stage))
+        for source in rules.sources:
+            database.execute(insert.format("source_rules"), astuple(source))
         # The first catalog has the schemas that are not listed, such as that of the marts.
         path = ",".join([f"{quoted(file)}.main", *schemas])
         database.execute(f"SET search_path = {literal(path)}")

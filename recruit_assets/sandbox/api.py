@@ -7,7 +7,7 @@ version, key, scope, rate limit, then the rest.
 import asyncio
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import format_datetime
 from typing import Any
@@ -20,7 +20,7 @@ from starlette.responses import Response
 from recruit_assets.sandbox.faults import JSON_API, Document, Fault, Plan, altered
 from recruit_assets.sandbox.paging import Slice
 from recruit_assets.sandbox.problems import Problem, bad_version, no_path, no_record, too_long
-from recruit_assets.sandbox.query import Query, Reader
+from recruit_assets.sandbox.query import Filter, Query, Reader
 from recruit_assets.sandbox.render import Renderer
 from recruit_assets.sandbox.rules import RateLimiter, Rules
 from recruit_assets.sandbox.schema import ENDPOINTS, RESOURCES, VERSIONS, may_list
@@ -30,6 +30,7 @@ from recruit_assets.sandbox.world import World
 _NO_ANSWER = ("reset", "hang")
 # Lists whose `meta` has texts as well as counts.
 _WITH_TEXTS = ("departments", "locations")
+NESTED = "activities"  # has lists only below the records that it belongs to
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Call:
     @property
     def page(self) -> int | None:
         """Return the page number of a list; None for records, and for pages by cursor."""
-        if "/" in self.path or "page[after]" in self.parameters:
+        if self.path.count("/") == 1 or "page[after]" in self.parameters:
             return None
         number = self.parameters.get("page[number]", "1")
         return int(number) if number.isascii() and number.isdigit() else None
@@ -103,8 +104,8 @@ class Api:
             return _problem(bad_version())
         if not self._lets_in(call.headers):
             return Response(status_code=401)
-        type_ = call.path.partition("/")[0]
-        if type_ in ENDPOINTS and not may_list(self.rules.scope, type_):
+        type_ = _type_of(call.path)
+        if type_ in RESOURCES and not may_list(self.rules.scope, type_):
             return Response(status_code=403)
         if not self._limiter.spend():
             return Response(status_code=429)
@@ -126,11 +127,15 @@ class Api:
         return _json(fault.edits(document) if fault else document, 200)
 
     def _document(self, call: Call) -> Document:
-        type_, _, id_ = call.path.partition("/")
-        if type_ not in ENDPOINTS or "/" in id_:
+        holder, _, id_ = call.path.partition("/")
+        holder_id, _, name = id_.partition("/")
+        if holder not in ENDPOINTS or (name and name != NESTED):
             raise no_path(call.path)
+        type_ = name or holder
         reader = Reader(RESOURCES[type_], self.rules, self.world.extra)
         query = reader.read(call.parameters)
+        if name:
+            return self._nested(call, holder, holder_id, query)
         if not id_ and type_ in self.rules.too_long and not query.filters:
             raise too_long()
         return self._one(call, type_, id_, query) if id_ else self._list(call, type_, query)
@@ -145,6 +150,17 @@ class Api:
             document["included"] = renderer.included(type_, [record])
         return document
 
+    def _nested(self, call: Call, holder: str, id_: str, query: Query) -> Document:
+        """Return the list of what one record has of a type that has no list of its own."""
+        relationship = RESOURCES[holder].relationships.get(NESTED)
+        record = self.world.table(holder).get(id_)
+        if relationship is None:
+            raise no_path(call.path)
+        if record is None or not visible(holder, record, self.rules.scope):
+            raise no_record(id_)
+        owned = Filter(relationship.follows or "", None, id_)
+        return self._list(call, NESTED, replace(query, filters=query.filters | {owned}))
+
     def _list(self, call: Call, type_: str, query: Query) -> Document:
         ids = self._selections.ids(type_, query, self.rules.scope)
         page = Slice(ids, query, cursors=type_ in self.rules.cursor_paging)
@@ -155,7 +171,7 @@ class Api:
         if query.include:
             document["included"] = renderer.included(type_, records)
         document["meta"] = self._meta(type_, page)
-        document["links"] = page.links(f"{call.base}{type_}", call.parameters)
+        document["links"] = page.links(f"{call.base}{call.path}", call.parameters)
         return document
 
     def _meta(self, type_: str, page: Slice) -> dict[str, Any]:
@@ -172,6 +188,12 @@ class Api:
             include=query.include,
             sign=lambda: f"{next(self._signatures):08x}",
         )
+
+
+def _type_of(path: str) -> str:
+    """Return the type of the records at a path, which may be a nested list."""
+    holder, *rest = path.split("/")
+    return rest[1] if len(rest) == 2 else holder
 
 
 def _call(request: Request) -> Call:

@@ -1,4 +1,4 @@
-"""Generation of the whole company: `company`, `people` and then `around` fill one draft.
+"""Generation of the whole company: `company`, `people`, `around` and `activities` fill one draft.
 
 Turns a size and a seed into finished tables, which `world` takes over.
 """
@@ -6,6 +6,7 @@ Turns a size and a seed into finished tables, which `world` takes over.
 from datetime import datetime
 from random import Random
 
+from recruit_assets.sandbox.activities import build_activities
 from recruit_assets.sandbox.around import build_around
 from recruit_assets.sandbox.company import build_company
 from recruit_assets.sandbox.draft import Draft, Tables
@@ -19,4 +20,5 @@ def build(candidates: int, seed: int, now: datetime = NOW) -> Tables:
     build_company(draft, candidates)
     build_people(draft, candidates)
     build_around(draft, Random(f"{seed} around"))
+    build_activities(draft, Random(f"{seed} activities"))
     return draft.tables

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
+from recruit_assets.sandbox.activities import noted_change
 from recruit_assets.sandbox.draft import Record, Ref, Tables, id_of, number_of
 from recruit_assets.sandbox.resource import Resource
 from recruit_assets.sandbox.schema import ENDPOINTS, FOLLOWED, RESOURCES
@@ -123,6 +124,8 @@ class World:
             self._last[type_] = max(self._last[type_], number_of(id_))
             if not in_order:
                 self._tables[type_] = dict(sorted(table.items(), key=lambda each: numeric(each[0])))
+            if id is None:  # one that is given its id was there before
+                self._note(type_, None, id_)
             return id_
 
     def change(
@@ -144,6 +147,7 @@ class World:
             for name in stamps & RESOURCES[type_].attributes.keys():
                 changed.setdefault(name, now)
             self._replace(type_, record, changed, relationships or {})
+            self._note(type_, record, id_)
 
     def remove(self, type_: str, id_: str, /) -> None:
         """Remove a record and nothing else: references to it stay."""
@@ -190,6 +194,13 @@ class World:
         ids = self._referrers.get(("job-applications", "job", "jobs", job["id"]), ())
         found = (applications[id_]["relationships"]["candidate"] for id_ in ids)
         return list({ref["id"]: ref for ref in found if ref}.values())
+
+    def _note(self, type_: str, before: Record | None, id_: str) -> None:
+        """Add the activities of an application that was added or changed."""
+        if type_ == "job-applications":
+            for noted in noted_change(before, self.table(type_)[id_]):
+                owners = {"candidate": noted.candidate, "job": noted.job}
+                self.add("activities", noted.attributes, owners)
 
     def _existing(self, type_: str, id_: str) -> Record:
         try:

@@ -1,4 +1,4 @@
-"""How long the marts and the report take for a million applications, and in how much memory.
+"""How long marts, report and Parquet files take for a million applications, and in how much memory.
 
 Run it as `.venv/bin/python -m recruit_assets_tests.benchmarks.marts [applications]`.
 """
@@ -16,10 +16,11 @@ from recruit_assets.load.endpoint_table import prepare
 from recruit_assets.load.history import HISTORY
 from recruit_assets.load.schema import schema_name
 from recruit_assets.load.syncs import prepare_syncs
-from recruit_assets.marts.build import build
 from recruit_assets.marts.charts import as_markdown, query_chart
 from recruit_assets.marts.mart import MARTS
-from recruit_assets.marts.report import gather, render, report_path, write
+from recruit_assets.marts.parquet import write_files
+from recruit_assets.marts.refresh import refresh_marts, refresh_report
+from recruit_assets.marts.report import report_path
 
 MILLION, MAX_SECONDS, MAX_MB = 1_000_000, 30, 2_000
 JOBS, STAGES, USERS, HOURS = 5_000, 6, 400, 24 * 900
@@ -94,17 +95,23 @@ def main() -> None:
         making.join()
         start = perf_counter()
         with connection(str(path), {}, 1) as database:
-            built = build(database, MARTS)
+            built = refresh_marts(database, MARTS)
             tables = perf_counter()
             pictures = [as_markdown(query_chart(database, mart)) for mart in MARTS]
-            contents = gather(database)
-        page = write(render(contents), report_path(str(path)))
-        end = perf_counter()
+            page = report_path(str(path))
+            refresh_report(database, page)
+            shown = perf_counter()
+            write_files(database, MARTS, Path(folder), "")
+            end = perf_counter()
+            kept = refresh_marts(database, MARTS)
+            unchanged = perf_counter()
+        assert all(each.kept_since for each in kept)
         assert len(pictures) == len(MARTS)
         assert not [each.mart.name for each in built if each.wrong]
         for each in built:
             print(f"{each.mart.name:20} {each.rows:>10,} rows")
-        print(f"marts {tables - start:.1f} s, pictures and report {end - tables:.1f} s")
+        print(f"marts {tables - start:.1f} s, pictures and report {shown - tables:.1f} s")
+        print(f"Parquet files {end - shown:.1f} s, marts unchanged {unchanged - end:.1f} s")
         print(f"report {page.stat().st_size:,} bytes, file {path.stat().st_size:,} bytes")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
         print(f"peak memory {peak:,.0f} MB, processor {process_time():.1f} s")

@@ -15,7 +15,7 @@ from typing import Any
 
 from recruit_assets.sandbox import Rules, Sandbox, World
 from recruit_assets.sandbox.times import NOW
-from recruit_assets_tests.year import EVERYTHING, KEY, WEEKLY, Year, sync_all
+from recruit_assets_tests.year import EVERYTHING, KEY, WEEKLY, Year, sync_all, with_all_told
 
 WEEKS = 6
 TYPES = ("Inbox", "In process", "In process", "In process", "Hired")
@@ -239,4 +239,4 @@ def live_cases(path: Path) -> Year:
             cases.at(7 * number)
             names = WEEKLY if number < WEEKS else EVERYTHING
             log += sync_all(cases.sandbox, path, number, cases.now, names)
-    return Year(path, log)
+        return with_all_told(Year(path, log), cases.sandbox)

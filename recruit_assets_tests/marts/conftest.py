@@ -21,11 +21,16 @@ from recruit_assets.resources import RecruitDatabase
 from recruit_assets.sandbox.times import NOW
 from recruit_assets_tests.marts.cases import Story, live_cases
 from recruit_assets_tests.syncing import MART_ASSETS, resources
-from recruit_assets_tests.year import WEEKS, Year, sync_all
+from recruit_assets_tests.year import EVERYTHING, WEEKS, Year, sync_all
 
 Row = dict[str, Any]
 Answering = Callable[..., "Answers"]
-READ = {table for mart in MARTS for schema, table in mart.reads if schema == "recruit"}
+READ = {
+    table
+    for mart in MARTS
+    for schema, table in mart.reads
+    if schema == "recruit" and table in EVERYTHING
+}
 
 
 @dataclass
@@ -105,6 +110,18 @@ def answers(
 ) -> Answers:
     """What is answered at the end of the year."""
     return answer(Path(copy(year.path, tmp_path_factory.mktemp("answers"))), instance)
+
+
+@pytest.fixture(scope="package")
+def told_answers(
+    at_the_end: None,
+    year: Year,
+    instance: dg.DagsterInstance,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Answers:
+    """What is answered to an account that also syncs what the marts can do without."""
+    assert year.told
+    return answer(Path(copy(year.told.path, tmp_path_factory.mktemp("told"))), instance)
 
 
 @pytest.fixture(scope="package")

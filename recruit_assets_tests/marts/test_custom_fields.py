@@ -148,6 +148,7 @@ def test_names_that_clash_private_fields_and_hostile_names(fields: Fields) -> No
         fields.set(field, one, field)
     secret = fields.add("Secret", "Text", is_private=True)
     fields.set(secret, one, "Zyx")
+    public = fields.add("Secret", "Text")
     fields.sync()
     first, second, third, id_, hostile, blank = same
     expected = {
@@ -158,6 +159,7 @@ def test_names_that_clash_private_fields_and_hostile_names(fields: Fields) -> No
         f"id_{id_}": id_,
         "x_drop_schema_recruit_cascade": hostile,
         "field": blank,
+        f"secret_{public}": None,
     }
     assert fields.values(one) == expected
     fields.sync(FIELDS, private=True)

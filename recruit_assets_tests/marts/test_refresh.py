@@ -23,9 +23,14 @@ from recruit_assets.load.syncs import SYNCS, SYNCS_TABLE
 from recruit_assets.marts.build import build
 from recruit_assets.marts.changes import digest_inputs, kept_since
 from recruit_assets.marts.mart import MARTS
-from recruit_assets.marts.refresh import refresh_marts, refresh_report
+from recruit_assets.marts.refresh import (
+    digest_report_inputs,
+    refresh_marts,
+    refresh_report,
+    report_kept_since,
+)
 from recruit_assets.marts.report import report_path
-from recruit_assets.marts.stage_rules import StageRule, read_rules, rules_path
+from recruit_assets.marts.rules import Rules, rules_path
 from recruit_assets.marts.views import known_columns
 from recruit_assets.person import File, find, forget, only
 from recruit_assets.sandbox.times import NOW
@@ -110,14 +115,20 @@ class Company:
         with self._opened(self.path) as (database, _):
             return refresh_report(database, report_path(str(self.path)))
 
+    def report_kept_since(self) -> datetime | None:
+        """Since when the report would be kept."""
+        with self._opened(self.path) as (database, _):
+            inputs = digest_report_inputs(database)
+            return report_kept_since(database, report_path(str(self.path)), inputs)
+
     @contextmanager
-    def _opened(self, path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[StageRule]]]:
+    def _opened(self, path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Rules]]:
         with (
             time_machine.travel(self.now, tick=False),
             connection(str(path), {}, 0.1) as database,
         ):
             database.execute(f"SET TimeZone = '{self.zone}'")
-            yield database, read_rules(rules_path(str(self.path)))
+            yield database, Rules.read(str(self.path))
 
 
 def marts_in(path: Path) -> dict[str, list[Any]]:
@@ -212,6 +223,10 @@ def a_mart_is_dropped(company: Company) -> None:
     company.execute("DROP TABLE recruit_marts.funnel")
 
 
+def a_view_of_a_mart_is_dropped(company: Company) -> None:
+    company.execute("DROP VIEW recruit_marts.offers_month")
+
+
 def a_mart_is_edited(company: Company) -> None:
     company.execute("UPDATE recruit_marts.applications SET job = job || '!'")
 
@@ -225,9 +240,15 @@ def a_record_of_builds_is_lost(company: Company) -> None:
 
 
 def the_users_file(company: Company) -> None:
-    path = rules_path(str(company.path))
+    path = rules_path(str(company.path), "stages")
     days = path.read_text().count("1") if path.exists() else 0
     path.write_text(f"stage,stage_group,stuck_after_days\nScreening,Interview,{days + 1}1\n")
+
+
+def the_users_file_of_sources(company: Company) -> None:
+    path = rules_path(str(company.path), "sources")
+    lines = path.read_text() if path.exists() else "site,source,source_type\n"
+    path.write_text(f"{lines}site{len(lines)}.example,One,\n")
 
 
 def another_time_zone(company: Company) -> None:
@@ -245,8 +266,9 @@ def the_clock_goes_back(company: Company) -> None:
 KEEPS: list[Change] = [nothing, a_sync_without_news, a_full_refresh, news_that_no_mart_reads]
 CHANGES: list[Change] = [
     a_move, as_many_as_before, a_deletion, a_person_is_forgotten, a_backup_is_restored,
-    a_mart_is_dropped, a_mart_is_edited, a_table_is_edited, a_record_of_builds_is_lost,
-    the_users_file, another_time_zone, another_day, the_clock_goes_back,
+    a_mart_is_dropped, a_view_of_a_mart_is_dropped, a_mart_is_edited, a_table_is_edited,
+    a_record_of_builds_is_lost, the_users_file, the_users_file_of_sources,
+    another_time_zone, another_day, the_clock_goes_back,
 ]  # fmt: skip
 
 
@@ -305,28 +327,33 @@ def test_of_all_syncs_only_the_first_ones_count() -> None:
 
 def test_the_report_is_written_again_for_every_sync_and_if_it_was_changed(company: Company) -> None:
     page = report_path(str(company.path))
-
-    def written() -> bool:
-        first, again = company.refresh_report(), company.refresh_report()
-        assert again == company.now if first is None else again == first
-        return first is None
-
-    assert written()
-    page.write_text("mine")
-    assert written()
-    page.unlink()
-    assert written()
-    company.sync()
-    assert written()
-    company.execute("UPDATE recruit_marts.applications SET outcome = 'unknown'")
-    assert written()
+    assert company.refresh_report() is None
+    assert company.refresh_report() == BUILT
     company.later(hours=15)
-    assert not written()
-    company.later(hours=1)  # which is another day
-    assert written()
-    company.later(hours=9)  # so that tables were read more than a day ago
-    assert written()
-    assert not written()
+    assert company.report_kept_since() == BUILT
+    files = {path: path.read_bytes() for path in (company.path, page)}
+    for change in (
+        lambda: company.later(hours=16),  # another day
+        lambda: page.write_text("mine"),
+        page.unlink,
+        lambda: company.execute("UPDATE recruit_marts.applications SET outcome = 'unknown'"),
+        lambda: company.execute("UPDATE recruit.candidates SET profile_url = 'https://a.se/1'"),
+        lambda: company.sync(["regions"]),
+    ):
+        company.cases.now = BUILT
+        change()
+        assert company.report_kept_since() is None
+        for path, content in files.items():
+            path.write_bytes(content)
+
+
+def test_the_report_warns_in_time_of_tables_that_are_not_read_any_more(company: Company) -> None:
+    company.later(hours=16)  # another day
+    assert company.refresh_report() is None
+    company.later(hours=7)
+    assert company.report_kept_since() is not None
+    company.later(hours=2)  # a day after they were read
+    assert company.report_kept_since() is None
 
 
 def test_the_assets_say_since_when_nothing_has_changed(

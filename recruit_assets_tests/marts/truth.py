@@ -4,9 +4,11 @@ The log is what the API showed at each sync; what the marts should say of it is 
 headers, and computed again here: no SQL, none of the project's code. `truths` has the other marts.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import pairwise
 from math import inf
 from statistics import median
 from typing import Any
@@ -59,6 +61,16 @@ def target(record: Record, name: str) -> Any:
     return related["id"] if related else None
 
 
+def action(id_: str, attributes: Record) -> Record:
+    """What an activity tells."""
+    data = json.loads(attributes["data"] or "{}")
+    is_move = attributes["code"] == "stage"
+    places = {name: str(data[name]) if is_move else None for name in ("from", "to")}
+    automatic = data.get("from_trigger")
+    at = instant(attributes["created-at"])
+    return {"id": id_, "code": attributes["code"], "at": at, "automatic": automatic, **places}
+
+
 def see(stays: list[Record], record: Record, at: datetime) -> None:
     """Note what a sync at this time saw of an application: another stay, or the same."""
     stage, came = target(record, "stage"), instant(record["attributes"]["changed-stage-at"])
@@ -92,11 +104,62 @@ def end(stay: Record, after: Record | None) -> None:
         stay["ended"], stay["left"] = "there", None
 
 
+def fill(stays: list[Record], actions: list[Record], applied: datetime) -> list[Record]:
+    """Put in the stays that only the activities tell, before each that began by a move."""
+    filled: list[Record] = []
+    moved = [
+        number
+        for number, stay in enumerate(stays)
+        if stay["came"] and (not number or stay["came"] != stays[number - 1]["came"])
+    ]
+    ways: dict[int, list[Record]] = defaultdict(list)
+    for action in actions:
+        early = MINUTE if action["code"] == "stage" else MINUTE * 0
+        ended = [n for n in moved if stays[n]["entered"] >= action["at"] - early]
+        if action["code"] in ("stage", "rejected") and ended:
+            ways[ended[0]].append(action)
+    for number, stay in enumerate(stays):
+        before = stays[number - 1] if number else None
+        way = ways[number]
+        if way and leads(way, before, stay):
+            made = [each["at"] for each in actions if each["code"] in ("created", "sourced")]
+            if before is None and made and min(made) <= way[0]["at"] + MINUTE:
+                start = min(applied, way[0]["at"], stay["entered"])
+                filled.append(only_told(way[0]["from"], start))
+            for step in way[:-1]:
+                filled.append(only_told(step["to"], min(step["at"], stay["entered"])))
+        filled.append(stay)
+    return filled
+
+
+MINUTE = timedelta(minutes=1)
+
+
+def leads(way: list[Record], before: Record | None, after: Record) -> bool:
+    """Whether moves lead from one stay to the next, without a rejection or a deletion."""
+    places = [step["to"] for step in way]
+    starts = [step["from"] for step in way]
+    if any(step["code"] == "rejected" for step in way) or after["reopened"]:
+        return False
+    if after["rejected"] and after["rejected"] < after["entered"]:
+        return False
+    if before and (starts[0] != before["stage"] or way[0]["at"] < before["entered"]):
+        return False
+    on_time = abs(way[-1]["at"] - after["entered"]) <= MINUTE
+    return starts[1:] == places[:-1] and places[-1] == after["stage"] and on_time
+
+
+def only_told(stage: str, entered: datetime) -> Record:
+    """A stay that no sync saw."""
+    nothing = dict.fromkeys(("came", "gone", "rejected", "reopened", "first"))
+    return nothing | {"stage": stage, "entered": entered, "reopened": False, "told": True}
+
+
 class Company:
     """The log, read as the marts' headers say it is to be read."""
 
     def __init__(self, year: Year, zone: tzinfo = UTC) -> None:
-        self.zone = zone
+        self.zone, self.year = zone, year
         # What is gone stays known as it was seen last.
         self.records = {
             name.replace("_", "-"): {
@@ -115,6 +178,7 @@ class Company:
         gone = self.records["job-applications"].keys() - self.current["job-applications"]
         assert self.deleted_at.keys() == gone != set()
         self.interview = self._interviews()
+        self.actions = self._actions(year)
         self.spells = self._spells(year)
         self.applications = {
             id_: self._application(id_) for id_ in self.records["job-applications"]
@@ -133,6 +197,21 @@ class Company:
                     deleted_at.setdefault(id_, seen.at)
         return deleted_at
 
+    def _actions(self, year: Year) -> dict[str, list[Record]]:
+        """What the API's activities tell of each application, in order; of none if not read."""
+        owners: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for id_, record in self.records["job-applications"].items():
+            owners[target(record, "job"), target(record, "candidate")].append(id_)
+        found: dict[str, list[Record]] = defaultdict(list)
+        for seen in year.syncs("activities"):
+            for id_, record in seen.records.items():
+                owner = owners.get((target(record, "job"), target(record, "candidate")), [])
+                if len(owner) == 1 and target(record, "job") in self.current["jobs"]:
+                    found[owner[0]].append(action(id_, record["attributes"]))
+        for actions in found.values():
+            actions.sort(key=lambda each: (each["at"], int(each["id"])))
+        return found
+
     def _spells(self, year: Year) -> dict[str, list[Record]]:
         """The stays of each application, one after the other, as the syncs saw them."""
         spells: dict[str, list[Record]] = defaultdict(list)
@@ -142,10 +221,37 @@ class Company:
             if seen.complete:
                 for id_ in spells.keys() - seen.records.keys():
                     spells[id_][-1]["gone"] = spells[id_][-1]["gone"] or seen.at
+        for id_, found in self.actions.items():
+            applied = instant(self.records["job-applications"][id_]["attributes"]["created-at"])
+            assert applied is not None
+            spells[id_] = fill(spells[id_], found, applied)
         for stays in spells.values():
             for stay, after in zip(stays, [*stays[1:], None], strict=True):
                 end(stay, after)
         return spells
+
+    def reopened(self, job: str) -> int:
+        """How often syncs saw a job open again after it was not."""
+        seen = [
+            record["attributes"]["human-status"] in ("published", "unlisted")
+            for each in self.year.syncs("jobs")
+            if (record := each.records.get(job))
+        ]
+        return sum(after and not before for before, after in pairwise(seen))
+
+    def openings(self, job: Record) -> int | None:
+        """How many people are to be hired, if the requisitions were read."""
+        requisition = self.records.get("requisitions", {}).get(target(job, "requisition"))
+        return requisition["attributes"]["number-of-openings"] if requisition else None
+
+    @staticmethod
+    def is_response(action: Record) -> bool:
+        """Whether somebody at the company did it."""
+        if action["automatic"]:
+            return False
+        is_reply = action["code"] == "meeting_event_candidate_status_changed"
+        is_meeting = action["code"].startswith("meeting_event_") and not is_reply
+        return is_meeting or action["code"] in ("stage", "rejected", "note")
 
     def day(self, moment: datetime) -> date:
         """The day of a moment where the company is."""

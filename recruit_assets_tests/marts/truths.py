@@ -304,6 +304,8 @@ def job_health(company: Company) -> list[Record]:
                 "opened_at": start or created,
                 "opened_known_from": "start_date" if start else "created_at",
                 "days_open": open_for,
+                "reopened_times": company.reopened(id_),
+                "openings": company.openings(job),
                 "applications": len(group),
                 "unknown": 0,  # all stages could be read
                 "active": len(active),
@@ -318,3 +320,88 @@ def job_health(company: Company) -> list[Record]:
             }
         )
     return rows
+
+
+def responsiveness(company: Company) -> list[Record]:
+    everybody = [
+        {**each, "month": company.month(each["applied_at"]), **first_action(company, each)}
+        for each in company.applications.values()
+    ]
+    first = min(each["applied_at"] for each in everybody)
+    groups: Groups = defaultdict(list)
+    for each in everybody:
+        month, job = each["month"], each["job_id"]
+        for key in (
+            ("company", None, None),
+            ("month", month, None),
+            ("job", None, job),
+            ("job and month", month, job),
+        ):
+            groups[key].append(each)
+    return [
+        {
+            "level": level,
+            "month": month,
+            "is_whole_month": is_whole("month", month, first, company),
+            "job_id": job,
+            "job": group[0]["job"] if job else None,
+            **answered(company, group),
+        }
+        for (level, month, job), group in groups.items()
+    ]
+
+
+def first_action(company: Company, application: Record) -> Record:
+    """When somebody first did something with an application, and whether that is known."""
+    id_, applied = application["application_id"], application["applied_at"]
+    record = company.records["job-applications"][id_]
+    moved = instant(record["attributes"]["changed-stage-at"])
+    actions = company.actions.get(id_, [])
+    places = [each["to"] for each in actions if each["code"] == "stage"]
+    agrees = places[-1] == target(record, "stage") if places else is_same(moved, applied)
+    refused = not application["rejected_at"] or "rejected" in [each["code"] for each in actions]
+    made = {"created", "sourced"}.intersection(each["code"] for each in actions)
+    if made and agrees and refused:
+        done = [
+            each["at"]
+            for each in actions
+            if company.is_response(each) and (each["at"] - applied).total_seconds() > -60
+        ]
+        return {"is_known": True, "acted": min(done, default=None)}
+    stay = company.spells[id_][0]
+    acted = stay["left"] if stay["ended"] in ("moved", "rejected") else None
+    sure = is_same(stay["entered"], applied)
+    return {"is_known": sure, "acted": acted if sure else None}
+
+
+def is_same(one: Any, other: Any) -> bool:
+    return bool(abs((one - other).total_seconds()) <= 60)
+
+
+def answered(company: Company, group: list[Record]) -> Record:
+    """How many of these applications were answered, and when."""
+    sure = [each for each in group if each["is_known"]]
+    waiting = [each["outcome"] for each in sure if not each["acted"]]
+    for each in sure:
+        acted, applied = each["acted"], each["applied_at"]
+        each["hours"] = max(0.0, (acted - applied).total_seconds() / 3600) if acted else None
+    unknown = len(group) - len(sure)
+    enough = unknown <= 0.01 * len(group)
+    hours = known(each["hours"] for each in sure)
+    found: Record = {
+        "applications": len(group),
+        "unknown": unknown,
+        "answered": len(hours),
+        "unanswered": waiting.count("active"),
+        "never_answered": len(waiting) - waiting.count("active"),
+        "median_hours_to_action": middle(hours) if enough else None,
+        "with_hours_to_action": len(hours),
+    }
+    for limit in (2, 7, 14):
+        made = [(days(each["applied_at"], company.as_of), each["hours"]) for each in sure]
+        cohort = [wait for age, wait in made if age is not None and age >= limit]
+        soon = sum(wait is not None and wait <= limit * 24 for wait in cohort)
+        found[f"with_{limit}_days"] = len(cohort)
+        found[f"within_{limit}_days"] = soon
+        found[f"within_{limit}_days_rate"] = soon / len(cohort) if cohort and enough else None
+    return found

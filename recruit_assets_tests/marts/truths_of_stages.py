@@ -51,7 +51,39 @@ def stage_spells(company: Company) -> list[Record]:
                     "next_stage_id": after["stage"] if after else None,
                     "direction": ("forward" if step > 0 else "back") if moved else None,
                     "is_reopened": stay["reopened"],
-                    "known_from": "record" if stay["first"] else "history",
+                    "known_from": known_from(stay),
+                }
+            )
+    return rows
+
+
+def known_from(stay: Record) -> str:
+    """What tells that an application was there."""
+    if stay.get("told"):
+        return "activity"
+    return "record" if stay["first"] else "history"
+
+
+def application_actions(company: Company) -> list[Record]:
+    """What the activities tell, and whether the last move leads to where the application is."""
+    rows = []
+    for id_, actions in company.actions.items():
+        record = company.records["job-applications"][id_]
+        moves = [each["id"] for each in actions if each["code"] == "stage"]
+        for each in actions:
+            leads = each["to"] == target(record, "stage") if each["id"] in moves[-1:] else None
+            rows.append(
+                {
+                    "activity_id": each["id"],
+                    "application_id": id_,
+                    "job_id": target(record, "job"),
+                    "code": each["code"],
+                    "acted_at": each["at"],
+                    "from_stage_id": each["from"],
+                    "to_stage_id": each["to"],
+                    "is_automatic": each["automatic"],
+                    "is_response": company.is_response(each),
+                    "leads_to_stage": leads,
                 }
             )
     return rows

@@ -1,15 +1,16 @@
-"""Which stages are interviews: by their names, by the user's file, or not known."""
+"""The user's own rules: which stages are interviews, and what sources are."""
 
 from pathlib import Path
 
 import pytest
 
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.marts.stage_rules import StageRule, read_rules, rules_path
+from recruit_assets.marts.rules import Rules, SourceRule, StageRule, rules_path
 from recruit_assets_tests.marts.conftest import Answering, Answers
 
 pytestmark = pytest.mark.ring(2)
 
+SOURCES = "site,source,source_type\n"
 RULES = "stage,stage_group,stuck_after_days\n"
 
 
@@ -48,7 +49,7 @@ def test_where_no_stage_is_known_as_an_interview_nobody_says_who_had_one(
 
 
 def test_the_users_file_says_what_names_do_not(answering: Answering, tmp_path: Path) -> None:
-    path = rules_path(str(tmp_path / "unread.duckdb"))
+    path = rules_path(str(tmp_path / "unread.duckdb"), "stages")
     assert path.name == "unread-stages.csv"
     path.write_text(f"{RULES}step THREE,Interview,\nInbox,,400\n")
     answers = answering(4)
@@ -65,23 +66,39 @@ def test_the_users_file_says_what_names_do_not(answering: Answering, tmp_path: P
     )
 
 
-def test_a_file_of_rules_is_read(tmp_path: Path) -> None:
+def test_the_users_file_says_what_sources_are(answering: Answering, tmp_path: Path) -> None:
+    path = rules_path(str(tmp_path / "unread.duckdb"), "sources")
+    assert path.name == "unread-sources.csv"
+    path.write_text(f"{SOURCES}first.example,,\nWWW.LinkedIn.com/jobs,Social,direct\n")
+    rows = answering(4).mart("applications")
+    assert "linkedin.com" not in {row["source"] for row in rows}
+    social = {row["source_type"] for row in rows if row["source"] == "Social"}
+    assert social == {"direct", "referral", "sourced", "internal"}  # no job board any more
+
+
+def test_files_of_rules_are_read(tmp_path: Path) -> None:
+    database = str(tmp_path / "some.duckdb")
+    assert Rules.read(database) == Rules([], [])
     path = tmp_path / "some-stages.csv"
-    assert read_rules(path) == []
     path.write_text(f"\ufeff{RULES} Prat ,Interview,3\nPaus,,\n", encoding="utf-8")
-    assert read_rules(path) == [StageRule("prat", "Interview", 3), StageRule("paus", None, None)]
+    (tmp_path / "some-sources.csv").write_text(f"{SOURCES}A.example,Agency,sourced\nb.se,,\n")
+    assert Rules.read(database) == Rules(
+        [StageRule("prat", "Interview", 3), StageRule("paus", None, None)],
+        [SourceRule("a.example", "Agency", "sourced"), SourceRule("b.se", None, None)],
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("what", "text", "said"),
     [
-        ("stage,group\n", "must begin with the line stage,stage_group,stuck_after_days"),
-        (f"{RULES}Prat,Talk,\n", "Line 2 of .* unknown stage_group: use Inbox, Screening"),
-        (f"{RULES}Prat,,\nPaus,,soon\n", "Line 3 of .* needs whole days"),
+        ("stages", "stage,group\n", "must begin with the line stage,stage_group,stuck_after_days"),
+        ("stages", f"{RULES}Prat,Talk,\n", "Line 2 of .* unknown stage_group: use Inbox, Screen"),
+        ("stages", f"{RULES}Prat,,\nPaus,,soon\n", "Line 3 of .* needs whole days"),
+        ("sources", "site\n", "must begin with the line site,source,source_type"),
+        ("sources", f"{SOURCES}a.se,,agency\n", "Line 2 of .* unknown source_type: use referral,"),
     ],
 )
-def test_what_is_no_rule_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "some-stages.csv"
-    path.write_text(text)
+def test_what_is_no_rule_is_refused(tmp_path: Path, what: str, text: str, said: str) -> None:
+    (tmp_path / f"some-{what}.csv").write_text(text)
     with pytest.raises(DatabaseProblem, match=said):
-        read_rules(path)
+        Rules.read(str(tmp_path / "some.duckdb"))

@@ -1,0 +1,111 @@
+"""The user's own rules, in CSV files in the folder of the database. Without a file there are none.
+
+- `recruitment-stages.csv` for `recruitment.duckdb`: which group the stages of a name belong to, and
+  how long one may wait in them.
+- `recruitment-sources.csv`: how a site is called, and which type of source it is.
+
+The first column of a file says what a rule is for, in any case; the others may be empty.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from recruit_assets.errors import DatabaseProblem
+
+GROUPS = ("Inbox", "Screening", "Interview", "Assessment", "Offer", "Hired")
+SOURCE_TYPES = ("referral", "sourced", "internal", "career site", "job board", "direct")
+STAGES = ("stage", "stage_group", "stuck_after_days")
+SOURCES = ("site", "source", "source_type")
+
+
+@dataclass(frozen=True)
+class StageRule:
+    """Define what is true of all stages of a name, which is in lower case."""
+
+    stage: str
+    stage_group: str | None
+    stuck_after_days: int | None
+
+
+@dataclass(frozen=True)
+class SourceRule:
+    """Define what is true of all applications from a site, which is in lower case."""
+
+    site: str
+    source: str | None
+    source_type: str | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Hold the rules of one user."""
+
+    stages: Sequence[StageRule] = ()
+    sources: Sequence[SourceRule] = ()
+
+    @classmethod
+    def read(cls, database: str) -> Self:
+        """Return the rules for a database.
+
+        Raises:
+            DatabaseProblem: a line is no rule; the message says what to do.
+        """
+        return cls(
+            stages=_read_stages(rules_path(database, "stages")),
+            sources=_read_sources(rules_path(database, "sources")),
+        )
+
+
+NO_RULES = Rules()
+
+
+def rules_path(database: str, what: str) -> Path:
+    """Return the path of a database's rules of `stages` or `sources`."""
+    file = Path(database)
+    return file.with_name(f"{file.stem}-{what}.csv")
+
+
+def _read_stages(path: Path) -> list[StageRule]:
+    rules = {}
+    for where, (stage, group, days) in _lines(path, STAGES):
+        if group and group not in GROUPS:
+            raise DatabaseProblem(
+                f"{where} has an unknown stage_group: use {', '.join(GROUPS)}, or none."
+            )
+        if days and not (days.isascii() and days.isdigit() and len(days) < 6):
+            raise DatabaseProblem(f"{where} needs whole days in stuck_after_days, or none.")
+        name = stage.lower()
+        rules[name] = StageRule(name, group or None, int(days) if days else None)
+    return list(rules.values())
+
+
+def _read_sources(path: Path) -> list[SourceRule]:
+    rules = {}
+    for where, (site, source, source_type) in _lines(path, SOURCES):
+        if source_type and source_type not in SOURCE_TYPES:
+            raise DatabaseProblem(
+                f"{where} has an unknown source_type: use {', '.join(SOURCE_TYPES)}, or none."
+            )
+        name = site.lower()
+        rules[name] = SourceRule(name, source or None, source_type or None)
+    return list(rules.values())
+
+
+def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield where each line of a file is, in words, and its values; nothing without the file.
+
+    Raises:
+        DatabaseProblem: the file has other columns.
+    """
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != tuple(columns):
+            raise DatabaseProblem(f"{path} must begin with the line {','.join(columns)}.")
+        for line in reader:
+            values = [str(line.get(name) or "").strip() for name in columns]
+            yield f"Line {reader.line_num} of {path}", values
