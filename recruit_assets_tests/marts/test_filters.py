@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from recruit_assets.marts.charts import cell
 from recruit_assets.marts.headlines import Period
-from recruit_assets.marts.report import Answer, cell
+from recruit_assets.marts.report import Answer
 from recruit_assets.sandbox.times import NOW as BEGIN
 from recruit_assets_tests.marts.conftest import Answers, rebuild
 from recruit_assets_tests.marts.filtered import BY_MART, EVER, Filter, Filtered, filtered

@@ -161,6 +161,9 @@ def test_it_fits_the_screen(
         clip = {"x": 0, "y": 0, "width": WIDTHS[screen], "height": last["y"] + last["height"] + 16}
         path = Path(folder) / f"report-{screen}-{scheme}.png"
         page.screenshot(path=path, full_page=True, clip=clip)  # type: ignore[arg-type]
+    page.get_by_role("combobox", name="Period").select_option("Other months")
+    expect(page.get_by_role("combobox", name="From")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[screen]
 
 
 def test_all_text_stands_out(page: Page) -> None:

@@ -172,6 +172,7 @@ def agrees(said: dict[str, str], marts: dict[str, list[dict[str, Any]]], n: int)
         else f"Answers so far: {n} to {n}",
         "recruiter_load": f"{n} active application{'s' * (n > 1)} and {n} open todo",
         "stuck_applications": f"{n} active application",
+        "responsiveness": f"did something with 67% of {3 * n} applications. Unanswered now: {n}.",
         "stage_spells": f"longest in Inbox: half of {n} for 5.0" if n >= 10 else "Not known yet",
     }
     for name, thing in things.items():
