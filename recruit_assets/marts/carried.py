@@ -2,7 +2,7 @@
 
 Numbers only, column by column: ids, places in the lists of the header, months and durations. Among
 the texts of the lists are titles of jobs and names of departments, but no people and no free text.
-The definitions are those of the marts: the queries go on from the steps of a mart's own SQL.
+`carried_sql` has the queries.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,208 +12,22 @@ import duckdb
 import pyarrow as pa
 
 from recruit_assets.marts.build import ask
-from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.carried_sql import (
+    LADDERS,
+    LINK,
+    LISTS,
+    PREPARED,
+    SCOPE,
+    TABLES,
+    steps_of,
+)
 from recruit_assets.marts.packing import packed
 from recruit_assets.marts.views import known_columns
 from recruit_assets.text import one_line
 
 MAX_WHOLE = 100_000  # applications up to which the page carries all of them
-WINDOW = 24  # months that it carries of more
 MAX_TEXT = 200  # characters of a text
-OUTCOMES = ["active", "hired", "rejected", "gone", "unknown"]
-_STEPS = {
-    mart.name: mart.steps for mart in MARTS if mart.name in ("funnel", "offers", "candidate_nps")
-}
-_HIRED = 1_000_000_000  # where hired applications are, beyond all stages
 _NUMERIC = "regexp_full_match({0}, '[1-9][0-9]{{0,14}}')"
-
-
-def _month(moment: str) -> str:
-    """Return SQL for the number of a month since year 0; 0 if it is not known."""
-    return f"coalesce(12 * year({moment}) + month({moment}) - 1, 0)"
-
-
-def _exact(days: str) -> str:
-    """Return SQL for the milliseconds of a duration, plus one; 0 if it is not known."""
-    return f"coalesce(round({days} * 86_400_000)::BIGINT + 1, 0)"
-
-
-def _step(number: str) -> str:
-    """Return SQL for the difference to the row before, as a number that is not negative."""
-    step = f"({number} - lag({number}, 1, 0) OVER (ORDER BY row))"
-    return f"if({step} < 0, -2 * {step} - 1, 2 * {step})"
-
-
-# Each is a table for the next ones, and for _TABLES.
-_PREPARED = {
-    "page_since": f"""
-        SELECT CASE WHEN count(*) > $max_whole
-            THEN date_trunc('month', max(as_of)) - INTERVAL {WINDOW} MONTH END AS since
-        FROM recruit_marts.applications
-    """,
-    "page_jobs": """
-        SELECT row_number() OVER (ORDER BY department, job, job_id) - 1 AS code, *
-        FROM (
-            SELECT DISTINCT job_id, job, department, job_is_open FROM recruit_marts.applications
-            UNION
-            SELECT NULL, NULL, 'Not known', false
-        )
-    """,
-    "page_sources": """
-        SELECT row_number() OVER (ORDER BY source_type, source) - 1 AS code, *
-        FROM (SELECT source_type, source FROM recruit_marts.applications UNION SELECT NULL, NULL)
-    """,
-    "page_reasons": """
-        SELECT row_number() OVER (ORDER BY reason, reject_reason_id) - 1 AS code, *
-        FROM (
-            SELECT reject_reason_id, reason, any_value(decided_by) AS decided_by
-            FROM recruit_marts.rejections GROUP BY reject_reason_id, reason
-        )
-    """,
-    # What has happened since then, and what is active now.
-    "page_rows": f"""
-        {_STEPS["funnel"]}
-        SELECT
-            row_number() OVER (
-                ORDER BY try_cast(a.application_id AS BIGINT), a.application_id
-            ) AS row,
-            a.*,
-            r.reached,
-            j.code AS job_code,
-            s.code AS source_code,
-            e.code AS reason_code
-        FROM recruit_marts.applications AS a
-        CROSS JOIN page_since
-        JOIN reached AS r USING (application_id)
-        JOIN page_jobs AS j ON j.job_id IS NOT DISTINCT FROM a.job_id
-        JOIN page_sources AS s ON s.source_type IS NOT DISTINCT FROM a.source_type
-            AND s.source IS NOT DISTINCT FROM a.source
-        LEFT JOIN page_reasons AS e ON a.outcome = 'rejected'
-            AND e.reject_reason_id IS NOT DISTINCT FROM a.reject_reason_id
-        WHERE since IS NULL OR a.outcome = 'active'
-            OR greatest(a.applied_at, a.hired_at, a.rejected_at) >= since
-            OR a.application_id IN (
-                SELECT job_application_id FROM recruit.job_offers
-                WHERE sent_at >= (FROM page_since)
-                UNION
-                SELECT job_application_id FROM recruit.nps_responses
-                WHERE coalesce(scored_at, sent_at) >= (FROM page_since)
-            )
-    """,
-    "page_stages": """
-        SELECT row_number() OVER (ORDER BY stage) AS code, stage
-        FROM page_rows
-        WHERE outcome = 'active' AND days_in_stage >= stuck_after_days AND stage IS NOT NULL
-        GROUP BY stage
-    """,
-}
-_ROW = _step("coalesce(row, 0)")
-_TABLES = {
-    "applications": f"""
-        SELECT
-            job_code AS job,
-            source_code AS source,
-            {_month("applied_at")} AS applied,
-            {_month("hired_at")} AS hired,
-            {_month("rejected_at")} AS rejected,
-            list_position({OUTCOMES}, outcome) - 1 AS outcome,
-            coalesce(hire_undone, false)::BIGINT AS undone,
-            coalesce(interviewed::BIGINT + 1, 0) AS interviewed,
-            coalesce(if(isinf(reached), {_HIRED}, least(reached, {_HIRED} - 1))::BIGINT + 2, 0)
-                AS reached,
-            coalesce(reason_code, 0) AS reason,
-            {_exact("days_to_hire")} AS hire,
-            {_exact("days_to_fill")} AS fill
-        FROM page_rows
-        ORDER BY row
-    """,
-    "offers": f"""
-        {_STEPS["offers"]}
-        SELECT
-            {_ROW} AS application,
-            {_month("month")} AS month,
-            CASE
-                WHEN is_accepted THEN 0
-                WHEN is_declined THEN 1
-                WHEN is_withdrawn THEN 2
-                WHEN is_expired THEN 3
-                WHEN is_open THEN 4
-                ELSE 5
-            END AS answer,
-            is_last::BIGINT AS last,
-            {_exact("days")} AS days
-        FROM offers AS o
-        CROSS JOIN page_since
-        LEFT JOIN page_rows AS r USING (application_id)
-        WHERE is_sent AND (since IS NULL OR month >= since)
-        ORDER BY coalesce(row, 0)
-    """,
-    "scores": f"""
-        {_STEPS["candidate_nps"]}
-        SELECT
-            {_ROW} AS application,
-            {_month("asked_month")} AS month,
-            coalesce(round(score * 1000)::BIGINT + 1, 0) AS score
-        FROM responses
-        CROSS JOIN page_since
-        LEFT JOIN page_rows AS r USING (application_id)
-        WHERE since IS NULL OR asked_month >= since
-        ORDER BY coalesce(row, 0)
-    """,
-    "stuck": f"""
-        SELECT
-            {_ROW} AS application,
-            {_exact("days_in_stage")} AS days,
-            stuck_after_days AS after,
-            coalesce(code, 0) AS stage
-        FROM page_rows
-        LEFT JOIN page_stages USING (stage)
-        WHERE outcome = 'active' AND days_in_stage >= stuck_after_days
-        ORDER BY row
-    """,
-}
-_LADDERS = f"""
-    {_STEPS["funnel"]}
-    SELECT
-        code,
-        list([
-            coalesce(list_position(
-                ['Inbox', '', 'Screening', 'Interview', 'Assessment', 'Offer', 'Hired'], stage_group
-            ), 2),
-            least(first, {_HIRED}) + 2,
-            least(last, {_HIRED}) + 2
-        ]::BIGINT[] ORDER BY first) AS ladder
-    FROM stages
-    JOIN page_jobs ON page_jobs.job_id IS NOT DISTINCT FROM stages.job_id
-    GROUP BY code
-"""
-_SCOPE = f"""
-    SELECT
-        {_month("(FROM page_since)")} AS since,
-        {_month("max(as_of)")} AS now,
-        {_month("min(applied_at)")} AS first,
-        count(*) AS total,
-        (
-            SELECT [coalesce(12 * year(min(month)) + month(min(month)) - 1, 0),
-                coalesce(12 * year(max(month)) + month(max(month)) - 1, 0)]
-            FROM recruit_marts.candidate_nps WHERE level = 'month' AND is_whole_month
-        ) AS scored
-    FROM recruit_marts.applications
-"""
-_LISTS = {
-    "sources": "SELECT source_type, source FROM page_sources ORDER BY code",
-    "reasons": "SELECT reason, decided_by FROM page_reasons ORDER BY code",
-    "stages": "SELECT stage FROM page_stages ORDER BY code",
-}
-# The address of each candidate's page, if all of them are one address and the candidate's id.
-_LINK = r"""
-    SELECT any_value(left(profile_url, length(profile_url) - length(id))) AS link
-    FROM recruit.candidates
-    WHERE profile_url IS NOT NULL
-    HAVING bool_and(ends_with(profile_url, '/' || id))
-        AND count(DISTINCT left(profile_url, length(profile_url) - length(id))) = 1
-        AND bool_and(regexp_full_match(profile_url, 'https://[\w./:-]+'))
-"""
 
 
 def carry(
@@ -226,10 +40,10 @@ def carry(
     if not ask(database, "FROM recruit_marts.applications LIMIT 1"):
         return ""
     with known_columns(database):
-        for name, sql in _PREPARED.items():
+        for name, sql in PREPARED.items():
             values = {"max_whole": max_whole} if "$max_whole" in sql else None
             database.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}", values)
-        tables = {name: database.sql(sql).to_arrow_table() for name, sql in _TABLES.items()}
+        tables = {name: database.sql(sql).to_arrow_table() for name, sql in TABLES.items()}
         header = {**about, **_header(database)}
         for name in ("application", "candidate"):
             numbers = _ids(database, name)
@@ -237,7 +51,7 @@ def carry(
                 tables["applications"] = tables["applications"].append_column(name, numbers[0])
             else:
                 header[name] = numbers
-        for name in _PREPARED:
+        for name in PREPARED:
             database.execute(f"DROP TABLE temp.{name}")
     return packed(tables, header)
 
@@ -249,7 +63,7 @@ def _ids(database: duckdb.DuckDBPyConnection, name: str) -> pa.Table | list[str 
     if not ask(database, numeric)[0]["numeric"]:
         ids = ask(database, f"SELECT {id_} AS id FROM page_rows ORDER BY row")
         return [_text(row["id"]) for row in ids]
-    steps = f"SELECT {_step(f'coalesce({id_}::BIGINT, 0)')} AS id FROM page_rows ORDER BY row"
+    steps = f"SELECT {steps_of(f'coalesce({id_}::BIGINT, 0)')} AS id FROM page_rows ORDER BY row"
     return database.sql(steps).to_arrow_table()
 
 
@@ -257,12 +71,12 @@ def _header(database: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return the lists that the columns refer to, and what the rows are of."""
     jobs = ask(database, "FROM page_jobs ORDER BY code")
     departments = _places(row["department"] for row in jobs)
-    found = {row["code"]: row["ladder"] for row in ask(database, _LADDERS)}
+    found = {row["code"]: row["ladder"] for row in ask(database, LADDERS)}
     of_job = [tuple(map(tuple, found.get(row["code"], ()))) for row in jobs]
     ladders = _places(of_job)
     return {
-        **ask(database, _SCOPE)[0],
-        "link": next((row["link"] for row in ask(database, _LINK)), ""),
+        **ask(database, SCOPE)[0],
+        "link": next((row["link"] for row in ask(database, LINK)), ""),
         "departments": [_text(name) for name in departments],
         "ladders": list(ladders),
         "jobs": {
@@ -274,7 +88,7 @@ def _header(database: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         },
         **{
             name: [[_text(value) for value in row.values()] for row in ask(database, sql)]
-            for name, sql in _LISTS.items()
+            for name, sql in LISTS.items()
         },
     }
 

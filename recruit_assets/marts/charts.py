@@ -8,11 +8,11 @@ import base64
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from html import escape
 from itertools import pairwise
 from math import ceil, floor, isfinite, log10
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -24,6 +24,8 @@ from recruit_assets.text import markdown, one_line
 WIDTH, STEP, TALL = 440, 30, 210  # pixels: width, height of a bar with its space, and of a line
 GAP, RIGHT, BOTTOM = 8, 72, 180  # pixels: beside text, for numbers on the right, to the months
 LETTER = 8  # pixels that a letter takes at most, on average; the page's font is unknown
+MAX_CELL = 200  # characters of a text in a table
+NO_BREAK = "\N{NO-BREAK SPACE}"
 MAX_NAME = 22  # characters of the name of a bar
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 INK, QUIET, LINE, ACCENT = "var(--ink)", "var(--quiet)", "var(--line)", "var(--accent)"
@@ -76,6 +78,13 @@ def number(value: float | None) -> str:
     if abs(value) >= MAX_VALUE:
         return f"{value:.1e}"
     return f"{value:,.1f}" if abs(value) < 10 and value != int(value) else f"{value:,.0f}"
+
+
+def cell(value: Any) -> str:
+    """Return a value for reading."""
+    if isinstance(value, datetime):
+        return f"{value.day}{NO_BREAK}{value:%b %H:%M}"
+    return one_line(value, MAX_CELL) if isinstance(value, str) else number(value)
 
 
 def _of(row: Row) -> str:

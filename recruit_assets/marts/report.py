@@ -8,10 +8,10 @@ import os
 import stat
 import tomllib
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkstemp
@@ -21,13 +21,13 @@ import duckdb
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.disk import disk_problem
 from recruit_assets.load.syncs import latest
 from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.carried import carry
-from recruit_assets.marts.charts import ChartData, as_svg, number, query_chart
+from recruit_assets.marts.charts import ChartData, as_svg, cell, query_chart
+from recruit_assets.marts.freshness import as_of, freshness
 from recruit_assets.marts.gaps import Gaps
 from recruit_assets.marts.headlines import Headlines, gather_headlines
 from recruit_assets.marts.mart import MARTS
@@ -35,11 +35,9 @@ from recruit_assets.marts.views import known_columns
 from recruit_assets.text import one_line
 
 HERE = Path(__file__).parent
-NO_BREAK = "\N{NO-BREAK SPACE}"
-MAX_CELL = 200  # characters of a text in a table
 SCRIPTS = [  # in this order
     "unpack", "numbers", "rows", "counting", "answers_of_applications", "other_answers",
-    "headlines", "draw", "show", "filters",
+    "headlines", "draw", "show", "filters", "page",
 ]  # fmt: skip
 _MARTS = {mart.name: mart for mart in MARTS}
 _AS_OF = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
@@ -91,11 +89,11 @@ def gather(database: duckdb.DuckDBPyConnection, *, names: bool = False) -> Conte
     gaps = Gaps(tables, **_first(ask(database, _STAGES)))
     numbers = gather_headlines(database, headlines, gaps)
     return Contents(
-        as_of=_as_of(_first(ask(database, _AS_OF))["as_of"], tables.values()),
+        as_of=as_of(_first(ask(database, _AS_OF))["as_of"], tables.values()),
         warnings=gaps.warnings({name for each in headlines + sections for name in each["needs"]}),
         headlines=numbers,
         answers=[answer(database, section, gaps) for section in sections],
-        tables=_freshness(tables),
+        tables=freshness(tables),
         rows=carry(database, {"comparable": numbers.comparable}),
         has_names=names,
     )
@@ -198,52 +196,6 @@ def write(page: str, path: Path) -> Path:
 
 def _first(rows: list[Row]) -> Row:
     return rows[0] if rows else {}
-
-
-def _as_of(applications: datetime | None, syncs: Iterable[Row]) -> datetime | None:
-    """Return the moment that all numbers are at least as new as, if their tables were synced."""
-    older = [row["values_as_of"] for row in syncs if _rolls(row)]
-    return applications and min([applications, *older])
-
-
-def _rolls(row: Row) -> bool:
-    """Return whether the last sync left values that are older than its beginning."""
-    known, begun = row["values_as_of"], row["proven_at"]
-    return bool(known and begun and begun - known > timedelta(minutes=1))
-
-
-def _freshness(found: Mapping[str, Row]) -> list[Row]:
-    """Return how fresh and complete each table is, with those that only some accounts sync."""
-    never: Row = dict.fromkeys(("read_at", "complete_at", "rows", "values_as_of", "proven_at"))
-    never["verdict"] = "never synced"
-    return [
-        {
-            "Table": name.replace("_", " "),
-            "Rows": row["rows"],
-            "Last read": row["read_at"],
-            "State": _state(row),
-        }
-        for name in dict.fromkeys([*(each.name for each in ENDPOINTS), *sorted(found)])
-        for row in [found.get(name, never)]
-    ]
-
-
-def _state(row: Row) -> str:
-    """Return what the last sync proved, in a word or two."""
-    words = {"window": "changes", "incomplete": "unproven"}
-    state = words.get(row["verdict"], str(row["verdict"]))
-    if row["complete_at"] and state != "complete":
-        state += f"; complete on {cell(row['complete_at'])}"
-    if _rolls(row):
-        state += f"; values as of {cell(row['values_as_of'])}"
-    return state[:1].upper() + state[1:]
-
-
-def cell(value: Any) -> str:
-    """Return a value for reading."""
-    if isinstance(value, datetime):
-        return f"{value.day}{NO_BREAK}{value:%b %H:%M}"
-    return one_line(value, MAX_CELL) if isinstance(value, str) else number(value)
 
 
 def _is_wordy(value: Any) -> bool:

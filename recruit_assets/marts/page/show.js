@@ -55,7 +55,7 @@ function tableNode(rows, name, behind) {
 /** Return a maker of what is shown of a number: a button that saves the ids behind it as CSV. */
 function rowsBehind(data) {
   const { applications } = data.tables
-  const linkOf = row => data.link && applications.candidate[row] ? data.link + applications.candidate[row] : ''
+  const linkOf = row => data.link && applications.candidate[row] ? data.link + encodeURIComponent(applications.candidate[row]) : ''
   const lineOf = row => [applications.application[row], applications.candidate[row], data.jobs.id[applications.job[row]], linkOf(row)]
   return (cell, about) => {
     if (cell.of !== undefined) { // a single application
@@ -75,7 +75,7 @@ function rowsBehind(data) {
 
 /** Save lines as a file of CSV, in which no spreadsheet finds a formula. */
 function save(name, lines) {
-  const safe = cell => `"${String(cell ?? '').replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`
+  const safe = cell => `"${String(cell ?? '').replace(/^(?=[=+\-@＝＋－＠])/, "'").replaceAll('"', '""')}"`
   const text = lines.map(line => line.map(safe).join(',')).join('\r\n')
   const url = URL.createObjectURL(new Blob([`${text}\r\n`], { type: 'text/csv' }))
   element('a', { href: url, download: name.replace(/[^\p{L}\p{N} .-]+/gu, ' ').trim() }).click()
