@@ -17,6 +17,7 @@ from recruit_assets.load.connection import connection
 from recruit_assets.load.sql import literal
 from recruit_assets.load.syncs import latest
 from recruit_assets.marts.build import Row, ask
+from recruit_assets.marts.charts import MAX_MONTHS
 from recruit_assets.marts.gaps import Gaps
 from recruit_assets.marts.headlines import Period, count_headline
 from recruit_assets.marts.mart import MARTS
@@ -97,7 +98,7 @@ class Filtered:
             GROUP BY label ORDER BY label
             """,
             vars(chosen.period),
-        )
+        )[-MAX_MONTHS:]
 
     def _stages(self) -> Row:
         return ask(

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shutil import copy
+from typing import Any
 from zlib import decompress
 
 import pytest
@@ -19,6 +20,7 @@ from recruit_assets.load.connection import connection
 from recruit_assets.load.history import HISTORY
 from recruit_assets.marts.build import build
 from recruit_assets.marts.carried import carry
+from recruit_assets.marts.charts import CARD
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.refresh import refresh_report
 from recruit_assets.marts.report import gather, render, report_path, write
@@ -31,10 +33,30 @@ pytestmark = pytest.mark.ring(2)
 
 LINKED = "UPDATE recruit.candidates SET profile_url = 'https://ats.example/c/' || id"
 SCRIPT = "</script><script>document.title = 'run'</script><img src=x onerror=alert(1)>"
+RUN = """
+    const script = document.createElement('script')
+    script.textContent = "document.title = 'run'"
+    document.body.append(script)
+"""
 EARLIER = (
     "UPDATE recruit.job_applications SET created_at = created_at - INTERVAL 3 YEAR, "
     "rejected_at = rejected_at - INTERVAL 3 YEAR WHERE rejected_at IS NOT NULL AND id LIKE '%7'"
 )
+
+
+# Each shape of the charts of filtered sections, in this document or in that of a text.
+SHAPES = """
+text => {
+    const page = text ? new DOMParser().parseFromString(text, 'text/html') : document
+    return [...page.querySelectorAll('section[data-answer] svg *')].map(each => [
+        each.closest('section').dataset.answer,
+        each.tagName,
+        each.textContent,
+        Object.fromEntries([...each.attributes].map(({ name, value }) =>
+            [name, isNaN(value) ? value : Number(value)])),
+    ])
+}
+"""
 
 
 @contextmanager
@@ -141,10 +163,27 @@ def test_texts_stay_texts(answers: Answers, browser: Browser, tmp_path: Path) ->
         assert page.locator("img").count() == 0
         page.get_by_role("combobox", name="Job").select_option(index=1)
         assert SCRIPT in page.locator("#said").inner_text()
+        page.evaluate(RUN)  # which the page's policy forbids
+        assert page.title() == "Hiring report"
         page.get_by_role("button", name="Clear").click()
         rows = saved(page, page.locator("[data-title=Applications]").get_by_role("button"))
         assert rows
         assert {row["application_id"][:3] for row in rows} == {"'=1"}
+
+
+def test_charts_are_drawn_as_the_written_ones(answers: Answers, browser: Browser) -> None:
+    with opened(browser, answers.report) as page:
+        page.get_by_role("combobox", name="Period").select_option("All time")
+        drawn, written = (page.evaluate(SHAPES, text) for text in ("", answers.page))
+        few = list[list[Any]]()
+        for department in page.locator("[name=department] option").all_inner_texts():
+            page.get_by_role("combobox", name="Department").select_option(department)
+            few += [each for each in page.evaluate(SHAPES, "") if each[-1].get("fill") == CARD]
+    assert [each[:-1] for each in drawn] == [each[:-1] for each in written]
+    assert {name for _, name, *_ in drawn} == {"circle", "line", "rect", "text"}
+    for shape, other in zip(drawn, written, strict=True):
+        assert shape[-1] == pytest.approx(other[-1], abs=2)  # months are of different lengths
+    assert {name for _, name, *_ in few} == {"circle"}  # a month of few is hollow
 
 
 def test_without_scripts_the_page_is_whole(answers: Answers, browser: Browser) -> None:
@@ -189,7 +228,7 @@ def test_of_many_applications_the_last_24_months_are_counted_the_same(
         about_it = page.locator(".about").inner_text()
     since = f"{shift(NOW, -24):%b %Y}"
     assert f"only what happened since {since}, and what is active: " in about_it
-    assert f" of {len(found.mart('applications'))} applications." in about_it
+    assert f" of {len(found.mart('applications')):,} applications." in about_it
 
 
 @pytest.mark.ring(3)
