@@ -24,7 +24,7 @@ pytestmark = pytest.mark.ring(2)
 
 COMBINATIONS = sized(20, 20, 150)
 NOW = (BEGIN + timedelta(weeks=WEEKS)).date().replace(day=1)  # the month of the last sync
-LOST = sized(2, 2, 6)  # stages that are not known, of one department
+LOST = sized(2, 2, 12)  # stages that are not known, of one department
 OLDER = (
     "UPDATE recruit_meta.syncs SET started = started - INTERVAL 3 YEAR, "
     "finished = finished - INTERVAL 3 YEAR WHERE sync_number = 1"
