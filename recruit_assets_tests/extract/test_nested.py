@@ -3,11 +3,12 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
+import time_machine
 
 from recruit_assets.errors import RequestFailed
 from recruit_assets.extract.access import ApiSettings
@@ -105,12 +106,15 @@ def test_only_lists_that_may_have_changed_are_read_again(project: Project) -> No
     world.change("jobs", other, {"title": "Another"})
     new = world.add("jobs", {})
     world.add("activities", {"code": "note"}, {"job": new})
+    world.remove("jobs", min(set(world.table("jobs")) - {*busy(sandbox), one, other, new}))
     result = project.sync("activities")
     assert result.report.verdict is Verdict.WINDOW
+    known = project.query("SELECT high::VARCHAR FROM recruit_meta.cover")
+    assert {high for (high,) in known} == set(world.table("jobs"))
     assert set(lists(sandbox)) == {one, other, new}
     assert stored(project) == of_jobs(sandbox)
     assert result.values_as_of is not None
-    assert result.values_as_of < result.report.began
+    assert result.values_as_of <= result.report.began
 
 
 def test_another_key_reads_all_lists(project: Project) -> None:
@@ -173,6 +177,35 @@ def test_a_list_that_fails_is_read_by_the_next_sync_and_the_others_are_not(
     assert stored(project) == of_jobs(sandbox)
     project.sync("activities")
     assert failing not in lists(sandbox)[1:]
+
+
+def test_lists_that_were_read_a_day_ago_are_read_again(project: Project) -> None:
+    sandbox = project.sandbox
+    failing = busy(sandbox)[0]
+    sandbox.fail(f"jobs/{failing}/activities", status=500, times=20)
+    assert project.sync("activities").report.verdict is Verdict.INCOMPLETE
+    sandbox.clear_faults()
+    lists(sandbox)
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=25), tick=True):
+        assert project.sync("activities", mode=Mode.incremental).report.verdict is Verdict.WINDOW
+        assert lists(sandbox) == [failing]
+        assert project.sync("activities").report.verdict is Verdict.WINDOW
+    assert set(lists(sandbox)) == set(sandbox.world.table("jobs")) - {failing}
+
+
+def test_all_lists_are_read_once_the_api_shows_more_of_them(project: Project) -> None:
+    sandbox = project.sandbox
+    job, *_ = busy(sandbox)
+    sandbox.rules.refuse = {"activities": {"include=candidate"}}
+    project.sync("activities")
+    persons = "SELECT count(*) FROM recruit.activities WHERE candidate_id IS NULL"
+    assert project.query(persons) == [(len(of_jobs(sandbox)),)]
+    sandbox.rules.refuse = {}
+    sandbox.world.change("jobs", job, {"title": "Another"})
+    lists(sandbox)
+    assert project.sync("activities").report.verdict is Verdict.COMPLETE
+    assert set(lists(sandbox)) == set(sandbox.world.table("jobs"))
+    assert project.query(persons) == [(0,)]
 
 
 def test_after_three_failures_the_rest_is_left_to_the_next_sync(
