@@ -368,8 +368,21 @@ def test_an_account_without_them_is_quiet(
     walk = NestedWalk(source(LIMITS))
     assert ids(walk) == set()
     assert walk.report.verdict is Verdict.UNAVAILABLE
-    assert len(lists(sandbox)) == 1
+    assert len(lists(sandbox)) == 2
     assert probe(source(ONCE)).state is ProbeState.UNAVAILABLE
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("place", [0, -1])
+def test_one_list_that_is_refused_costs_no_other(
+    sandbox: Sandbox, source: Callable[[RetryLimits], Source], status: int, place: int
+) -> None:
+    refused = list(sandbox.world.table("jobs"))[place]
+    sandbox.fail(f"jobs/{refused}/activities", status=status, times=None)
+    walk = NestedWalk(source(LIMITS))
+    assert ids(walk) == {id_ for id_, job in of_jobs(sandbox).items() if job != refused}
+    assert walk.report.verdict is Verdict.INCOMPLETE
+    assert f"the list of job {refused}: " in walk.report.reason
 
 
 def test_without_jobs_there_is_nothing(
