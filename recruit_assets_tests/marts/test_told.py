@@ -207,11 +207,12 @@ def test_moves_that_do_not_lead_there_are_not_believed(
     assert way(found, company.of["plain"]) == whole[1:]  # where it was before is not told
     acted = one(found, "responsiveness", level="job", job_id=job)
     assert (acted["unknown"], acted["answered"]) == (1, 0)
-    late = (
-        "UPDATE recruit.activities SET created_at = created_at + INTERVAL 2 MINUTE "
-        f"WHERE job_id = '{job}'"
-    )
-    assert way(changed(answers, tmp_path, late), company.of["plain"]) == whole[-1:]
+    for minutes in (-2, 2):
+        off = (
+            f"UPDATE recruit.activities SET created_at = created_at + INTERVAL ({minutes}) MINUTE "
+            f"WHERE to_stage_id = '{stages[INTERVIEW]}'"
+        )
+        assert way(changed(answers, tmp_path, off), company.of["plain"]) == whole[-1:]
 
 
 def test_a_check_warns_if_moves_do_not_lead_there(
