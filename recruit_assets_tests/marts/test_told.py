@@ -25,6 +25,13 @@ from recruit_assets_tests.year import TOLD, sync_all
 
 pytestmark = pytest.mark.ring(2)
 
+# The marts that follow from activities before all others.
+FIRST = [
+    mart
+    for mart in MARTS
+    if mart.name
+    in ("application_actions", "stage_groups", "stage_spells", "applications", "responsiveness")
+]
 LAST = """
     SELECT count(*) AS n FROM recruit.job_applications AS a
     ANTI JOIN recruit_marts.stage_spells AS s
@@ -111,7 +118,7 @@ def changed(answers: Answers, folder: Path, sql: str) -> Answers:
     path = Path(copy(answers.path, folder / "changed.duckdb"))
     with time_machine.travel(NOW, tick=True), connection(str(path), {}, 0.1) as database:
         database.execute(sql)
-        assert not [each for each in build(database, MARTS) if each.wrong]
+        assert not [each for each in build(database, FIRST) if each.wrong]
     return Answers(path, answers.result)
 
 
