@@ -151,7 +151,7 @@ def render(contents: Contents) -> str:
     """Return the page as HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {"cell": cell, "drawn": _drawn, "filtered": _filtered}
-    environment.tests["wordy"] = _is_wordy
+    environment.filters["text_columns"] = _text_columns
     template = environment.from_string((HERE / "report.html").read_text())
     script = "\n".join((HERE / "page" / f"{name}.js").read_text() for name in SCRIPTS)
     return template.render(
@@ -198,9 +198,14 @@ def _first(rows: list[Row]) -> Row:
     return rows[0] if rows else {}
 
 
-def _is_wordy(value: Any) -> bool:
-    """Return whether a value is text to read, not a number to compare such as `+3` or `80%`."""
-    return isinstance(value, str) and any(letter.isalpha() for letter in value)
+def _text_columns(rows: list[Row]) -> set[str]:
+    """Return the columns with text to read, not only numbers to compare such as `+3` or `80%`."""
+    return {
+        name
+        for row in rows
+        for name, value in row.items()
+        if isinstance(value, str) and any(letter.isalpha() for letter in value)
+    }
 
 
 def _drawn(chart: ChartData) -> Markup:

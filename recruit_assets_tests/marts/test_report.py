@@ -118,7 +118,7 @@ def test_a_site_whose_hires_are_not_known_is_shown_first(answers: Answers, tmp_p
     none = "\N{EN DASH}"
     cells = [cell for cell in first.split("|") if cell]
     assert (cells[0], cells[1], cells[3], *cells[5:]) == ("referral", *4 * [none])
-    assert f"{len(sites) - 12} more sites are not shown." in found.page
+    assert f"Not shown: {len(sites) - 12} more sites." in found.page
 
 
 @pytest.fixture(params=["wide", "phone"])

@@ -174,7 +174,7 @@ function answersOfApplications(data, counting) {
         ({ row }) => row.Hired === null ? -Infinity : -row.Hired.value,
         ({ row }) => -row.Applications.value, ({ type }) => type, ({ site }) => site,
       ).map(({ row }) => row).slice(0, 12),
-      note: sites.length > 12 ? `${fixed(sites.length - 12)} more sites are not shown.` : '',
+      note: sites.length > 12 ? `Not shown: ${counted(sites.length - 12, 'more site')}.` : '',
     }
   }
 

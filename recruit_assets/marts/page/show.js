@@ -35,15 +35,16 @@ function answerNodes(section, answer, behind) {
 /** Return a table in a region that can be scrolled. */
 function tableNode(rows, name, behind) {
   const columns = Object.keys(rows[0])
-  const wordy = column => isWordy(rows[0][column]?.value ?? rows[0][column])
-  const head = columns.map(column => element('th', { scope: 'col', className: wordy(column) ? 'text' : '' }, column))
+  const texts = columns.filter(column => rows.some(row => isWordy(row[column]?.value ?? row[column])))
+  const look = column => texts.includes(column) ? 'text' : ''
+  const head = columns.map(column => element('th', { scope: 'col', className: look(column) }, column))
   const body = rows.map(row => element('tr', {}, ...columns.map((column, place) => {
     const cell = row[column]
     const value = cell?.value ?? (cell?.rows ? null : cell)
     const about = `${column}, ${shownValue(row[columns[0]]?.value ?? row[columns[0]])}`
     const shown = cell?.rows?.length || cell?.of !== undefined ? behind(cell, about) : shownValue(value)
     if (!place) return element('th', { scope: 'row' }, shown)
-    return element('td', { className: isWordy(value) ? 'text' : '' }, shown)
+    return element('td', { className: look(column) }, shown)
   })))
   const table = element('table', {}, element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...body))
   const region = element('div', { className: 'scroll', tabIndex: 0 }, table)
