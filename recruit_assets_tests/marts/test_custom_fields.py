@@ -1,6 +1,7 @@
 """Custom fields as typed columns of views: complete, as they are now, and private ones left out."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -139,6 +140,40 @@ def test_it_shows_what_changes(fields: Fields) -> None:
         database.execute(f"UPDATE recruit.{FIELDS} SET _deleted_at = now()")
         ensure_custom_views(database)
     assert fields.values(one) == {"id": one}
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([("9", "5"), ("10", "6")], "6"),
+        ([("9", "5"), ("10", None)], None),
+        ([("v-1", "5"), ("v-2", "6")], "6"),
+        ([("v-2", None), ("v-1", "6")], None),
+        ([("v-2", None), ("1", "6")], "6"),  # a number is newer than an id that is none
+        ([], None),
+    ],
+)
+def test_the_newest_of_several_values_counts_whatever_it_is(
+    tmp_path: Path, values: list[tuple[str, str | None]], shown: str | None
+) -> None:
+    with connection(str(tmp_path / "some.duckdb"), {}, 0.1) as database:
+        database.execute(f"""
+            CREATE SCHEMA recruit;
+            CREATE TABLE recruit.candidates AS SELECT '1' AS id, NULL::TIMESTAMPTZ AS _deleted_at;
+            CREATE TABLE recruit.{FIELDS} AS SELECT 'f' AS id, 'Level' AS api_name,
+                'Candidate' AS owner_type, NULL::TIMESTAMPTZ AS _deleted_at;
+            CREATE TABLE recruit.{VALUES} (id VARCHAR, value VARCHAR);
+        """)
+        for each in values:
+            database.execute(f"INSERT INTO recruit.{VALUES} VALUES (?, ?)", list(each))
+        database.execute(f"""
+            CREATE OR REPLACE TABLE recruit.{VALUES} AS SELECT *, 'f' AS custom_field_id,
+                '1' AS owner_id, 'candidates' AS owner_type, NULL::TIMESTAMPTZ AS _deleted_at
+            FROM recruit.{VALUES}
+        """)
+        ensure_custom_views(database)
+        found = database.execute("FROM recruit_now.candidates_custom").fetchall()
+    assert found == [("1", shown)]
 
 
 @pytest.mark.ring(2)
