@@ -94,7 +94,7 @@ class SettingFields(BaseModel):
     report_names: bool = _setting(
         "REPORT_NAMES",
         False,
-        "Whether the report shows the names of employees beside their ids, never of candidates",
+        "Whether the report shows the names of employees next to their ids, never of candidates",
     )
     private_fields: bool = _setting(
         "PRIVATE_FIELDS",
