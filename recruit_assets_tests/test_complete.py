@@ -61,7 +61,9 @@ def materialized(project: Project, name: str = "regions", **config: Any) -> dict
 
 
 @pytest.mark.ring(2)
-@pytest.mark.parametrize("concurrency", [1, 4, pytest.param(16, marks=FULL)])
+@pytest.mark.parametrize(
+    "concurrency", [pytest.param(1, marks=FULL), 4, pytest.param(16, marks=FULL)]
+)
 @pytest.mark.parametrize("page", [1, 2, pytest.param(4, marks=FULL)])
 @pytest.mark.parametrize("added", [0, 3])
 @pytest.mark.parametrize("newest_first", [False, True])
@@ -303,7 +305,7 @@ def test_a_list_that_is_forbidden_today(
 
 
 @pytest.mark.ring(2)
-@pytest.mark.parametrize("page", [1, pytest.param(2, marks=FULL), 4])
+@pytest.mark.parametrize("page", [pytest.param(1, marks=FULL), 2, pytest.param(4, marks=FULL)])
 @pytest.mark.parametrize("kind", FAULTS)
 def test_a_fault_that_does_not_end_changes_nothing_and_the_next_sync_is_right(
     project: Project, kind: str, page: int

@@ -28,7 +28,7 @@ from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets_tests.conftest import BY_NAME, KEY, Project, served, settings_for
-from recruit_assets_tests.rings import sized
+from recruit_assets_tests.rings import FULL, sized
 from recruit_assets_tests.syncing import ASSETS, resources
 
 pytestmark = pytest.mark.ring(2)
@@ -79,7 +79,9 @@ def yesterday(project: Project) -> None:
         database.execute("UPDATE recruit_meta.compactions SET finished = ?", [day])
 
 
-@pytest.mark.parametrize("deletion_policy", [DeletionPolicy.erase, DeletionPolicy.drop])
+@pytest.mark.parametrize(
+    "deletion_policy", [DeletionPolicy.erase, pytest.param(DeletionPolicy.drop, marks=FULL)]
+)
 def test_erased_values_are_gone_from_the_bytes_after_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deletion_policy: DeletionPolicy
 ) -> None:

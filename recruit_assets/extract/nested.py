@@ -33,6 +33,7 @@ from recruit_assets.text import one_line
 
 ROUNDS = 3  # readings of the other list, the last of which must have no new records
 MAX_FAILURES = 3  # lists that fail one after another, before the rest is left to the next sync
+MAX_REFUSED = 2  # lists that are refused before any is read: one record may be closed to the key
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class NestedWalk:
         self._query = Query.everything(source.endpoint, source.page_size)
         self._read: dict[str, datetime] = {}  # since when, of lists that were read to their end
         self._failed = 0  # lists, one after another
+        self._refused = 0  # lists of records that exist
         self._oldest: datetime | None = None
 
     @property
@@ -183,7 +185,9 @@ class NestedWalk:
             if why:
                 self._source.log.warning(f"{self._name}: the list of {self._of(id_)}: {why}")
                 doubt = doubt or f"the list of {self._of(id_)}: {why}"
-            if self._is_unavailable:
+            is_last = number == len(ids) - 1 and not self._known.since
+            if not self._read and self._refused == (1 if is_last else MAX_REFUSED):
+                self.report.verdict, self.report.reason = Verdict.UNAVAILABLE, why
                 return ""
             if self._failed == MAX_FAILURES:
                 left = len(ids) - number - 1
@@ -216,8 +220,7 @@ class NestedWalk:
             return walk.report.reason
         if self._source.of(self._parents).record(id_, Query.everything(self._parents)) is None:
             return ""  # it was deleted in the meantime
-        if not self._read:
-            self.report.verdict, self.report.reason = Verdict.UNAVAILABLE, walk.report.reason
+        self._refused += 1
         return walk.report.reason
 
     def _owned(self, page: Page, id_: str) -> Page:

@@ -49,7 +49,7 @@
 --   stage_id: Id in recruit.stages of its current or last stage
 --   stage: Name of that stage
 --   stage_type: Type of that stage: Inbox, In process or Hired; null if the stage is not known
---   stage_group: Group of that stage, as defined in recruit_marts.stage_spells
+--   stage_group: Group of that stage, as defined in recruit_marts.stage_groups
 --   furthest: The furthest type of stage that it has reached, as far as is known; at least Inbox,
 --     null if its stage is not known
 --   interviewed: Whether it has reached an interview, as far as is known; null if the job has no stage

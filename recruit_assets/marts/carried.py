@@ -26,6 +26,7 @@ from recruit_assets.marts.views import known_columns
 from recruit_assets.text import one_line
 
 MAX_WHOLE = 100_000  # applications up to which the page carries all of them
+MAX_SIZE = 900_000  # characters of them, so that the page has less than a megabyte
 MAX_TEXT = 200  # characters of a text
 _NUMERIC = "regexp_full_match({0}, '[1-9][0-9]{{0,14}}')"
 
@@ -35,10 +36,16 @@ def carry(
 ) -> str:
     """Return the rows, packed, with `about` in their header; nothing if there are none.
 
-    Of more than `max_whole` applications, only those of the last months are among them.
+    Of more than `max_whole` applications, or of those that take too much space, only those of the
+    last months are among them.
     """
     if not ask(database, "FROM recruit_marts.applications LIMIT 1"):
         return ""
+    rows = _rows(database, about, max_whole)
+    return rows if len(rows) <= MAX_SIZE else _rows(database, about, max_whole=0)
+
+
+def _rows(database: duckdb.DuckDBPyConnection, about: Mapping[str, Any], max_whole: int) -> str:
     with known_columns(database):
         for name, sql in PREPARED.items():
             values = {"max_whole": max_whole} if "$max_whole" in sql else None

@@ -26,7 +26,7 @@ def _exact(days: str) -> str:
 
 def steps_of(number: str) -> str:
     """Return SQL for the difference to the row before, as a number that is not negative."""
-    step = f"({number} - lag({number}, 1, 0) OVER (ORDER BY row))"
+    step = f"({number} - lag({number}, 1, 0) OVER (ORDER BY row NULLS FIRST))"
     return f"if({step} < 0, -2 * {step} - 1, 2 * {step})"
 
 
@@ -143,7 +143,7 @@ TABLES = {
         CROSS JOIN page_since
         LEFT JOIN page_rows AS r USING (application_id)
         WHERE is_sent AND (since IS NULL OR month >= since)
-        ORDER BY coalesce(row, 0)
+        ORDER BY row NULLS FIRST
     """,
     "scores": f"""
         {_STEPS["candidate_nps"]}
@@ -155,7 +155,7 @@ TABLES = {
         CROSS JOIN page_since
         LEFT JOIN page_rows AS r USING (application_id)
         WHERE since IS NULL OR asked_month >= since
-        ORDER BY coalesce(row, 0)
+        ORDER BY row NULLS FIRST
     """,
     "stuck": f"""
         SELECT

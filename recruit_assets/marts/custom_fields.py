@@ -43,6 +43,8 @@ _VALUES = {  # where a value is, by its SQL type
     "DOUBLE": "value_number",
     "VARCHAR[]": "value_texts",
 }
+# Of several values of one owner the newest counts, even if it is empty.
+_AGE = "(coalesce(TRY_CAST(v.id AS HUGEINT), -1), v.id)"
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def _create(
     fields = [field for field in fields if private or not field.is_private]
     present = {name for name, _ in columns_found(database, VALUES)}
     columns = [
-        f"arg_max({_value(field, present)}, TRY_CAST(v.id AS HUGEINT)) "
+        f"arg_max_null({_value(field, present)}, {_AGE}) "
         f"FILTER (v.custom_field_id = {literal(field.id)}) AS {quoted(names[field.id])}"
         for field in fields
     ]

@@ -14,7 +14,7 @@ import duckdb
 
 from recruit_assets.load.syncs import numbered
 from recruit_assets.marts.build import Row, ask
-from recruit_assets.marts.gaps import Gaps
+from recruit_assets.marts.gaps import STAGES, Gaps
 
 _LAST = "SELECT max(as_of) AS as_of FROM recruit_marts.applications"
 
@@ -77,7 +77,8 @@ def gather_headlines(
         else:
             compared = not headline.get("now") and _covers(known, needs, earlier)
             found = count_headline(database, headline, period, earlier if compared else None)
-        numbers[headline["title"]] = {**found, "unknown": bool(unknown)}
+        of_stages = {"unknown": bool(unknown), "stages": STAGES in needs}
+        numbers[headline["title"]] = {**found, **of_stages}
     zone = ask(database, _ZONE)[0]["zone"]
     return Headlines(
         numbers,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from recruit_assets.load.schema import columns_found, table_name
+from recruit_assets.load.schema import table_name
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.table import describe
 from recruit_assets.load.tables import check_is_view
@@ -40,18 +40,26 @@ def create_views(database: duckdb.DuckDBPyConnection, mart: Mart) -> None:
         name = view_name(mart, level)
         check_is_view(database, name, MARTS_SCHEMA)
         view = table_name(database, name, MARTS_SCHEMA)
-        database.execute(
-            f"CREATE OR REPLACE VIEW {view} AS SELECT {', '.join(map(quoted, views[name]))} "
-            f"FROM {MARTS_SCHEMA}.{quoted(mart.name)} WHERE {LEVEL} = {literal(level)}"
-        )
+        database.execute(f"CREATE OR REPLACE VIEW {view} AS {_rows(mart, level)}")
         about = f"The rows of {MARTS_SCHEMA}.{mart.name} whose level is {level}"
         database.execute(f"COMMENT ON VIEW {view} IS {literal(about)}")
         describe(database, view, {column: mart.columns[column] for column in views[name]})
 
 
 def has_views(database: duckdb.DuckDBPyConnection, mart: Mart) -> bool:
-    """Return whether all views of a mart exist, with their columns."""
-    return all(_found(database, name) == columns for name, columns in level_views(mart).items())
+    """Return whether all views of a mart exist, as `create_views` creates them."""
+    return all(
+        _found(database, view_name(mart, level)) == _normal(database, _rows(mart, level))
+        for level in mart.levels
+    )
+
+
+def _rows(mart: Mart, level: str) -> str:
+    """Return SQL for the rows of a level."""
+    columns = ", ".join(map(quoted, _columns(mart, mart.levels[level])))
+    return (
+        f"SELECT {columns} FROM {MARTS_SCHEMA}.{quoted(mart.name)} WHERE {LEVEL} = {literal(level)}"
+    )
 
 
 def _columns(mart: Mart, own: Sequence[str]) -> list[str]:
@@ -61,8 +69,17 @@ def _columns(mart: Mart, own: Sequence[str]) -> list[str]:
     return [column for column in mart.columns if column not in others]
 
 
-def _found(database: duckdb.DuckDBPyConnection, name: str) -> list[str]:
-    try:
-        return [column for column, _ in columns_found(database, name, MARTS_SCHEMA)]
-    except duckdb.BinderException:  # it reads a column that is not there
-        return []
+def _found(database: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Return the SQL of a view as DuckDB writes it; nothing if there is no such view."""
+    found = database.execute(
+        "SELECT sql FROM duckdb_views() WHERE database_name = current_database() "
+        "AND schema_name = ? AND view_name = ?",
+        [MARTS_SCHEMA, name],
+    ).fetchall()
+    return found[0][0].removeprefix(f"CREATE VIEW {MARTS_SCHEMA}.{name} AS ") if found else ""
+
+
+def _normal(database: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """Return SQL as DuckDB writes it in a view."""
+    normal = "SELECT json_deserialize_sql(json_serialize_sql(?))"
+    return f"{database.execute(normal, [sql]).fetchall()[0][0]};"

@@ -1,11 +1,11 @@
 """The marts as Parquet files: one file per mart in a folder, for tools that do not read DuckDB.
 
 The files have the rows of the tables, so nothing personal. Each says in its metadata that it is
-ours, whose account it is, and which rows it has. A file without that is never replaced or removed.
+ours, whose account it is, and which rows of which mart it has. A file without that, or a copy under
+another name, is never replaced or removed.
 """
 
 import os
-import shutil
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -23,11 +23,12 @@ from recruit_assets.load.disk import PRIVATE, disk_problem
 from recruit_assets.load.schema import existing_table
 from recruit_assets.load.sql import literal
 from recruit_assets.marts.changes import digest_content
-from recruit_assets.marts.mart import MARTS_SCHEMA, Mart
+from recruit_assets.marts.mart import MARTS, MARTS_SCHEMA, Mart
 from recruit_assets.text import one_line
 
-ACCOUNT, CONTENT = "recruit_assets_account", "recruit_assets_content"  # in a file's metadata
-NEW = ".recruit-assets-"  # begins the names of folders of files that are not complete
+# In a file's metadata.
+ACCOUNT, MART, CONTENT = (f"recruit_assets_{each}" for each in ("account", "mart", "content"))
+NEW = ".recruit-assets-incomplete-marts-"  # begins the names of folders of new files
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class _Label:
     """Hold what a file says about itself."""
 
     account: str
+    mart: str
     content: str
 
 
@@ -59,13 +61,13 @@ def write_files(
     with _translated_errors(folder), transaction(database, keep=False):
         found = check_folder(folder, marts, account)
         wanted = {
-            f"{mart.name}.parquet": _Label(account, digest_content(database, mart.name))
+            f"{mart.name}.parquet": _Label(account, mart.name, digest_content(database, mart.name))
             for mart in marts
         }
         if found == wanted:
             return False
         for left in folder.glob(f"{NEW}*"):  # by a run that was killed
-            shutil.rmtree(left)
+            _remove_left(left)
         with TemporaryDirectory(prefix=NEW, dir=folder) as new:
             for mart, (name, label) in zip(marts, wanted.items(), strict=True):
                 _write(database, mart, Path(new) / name, label)
@@ -95,7 +97,7 @@ def check_folder(folder: Path, marts: Collection[Mart], account: str) -> dict[st
         )
     labels = {path.name: _label(path) for path in folder.glob("*.parquet")}
     for name in (f"{mart.name}.parquet" for mart in marts):
-        label = labels.get(name, _Label(account, ""))
+        label = labels.get(name, _Label(account, "", ""))
         if label is None or label.account != account:
             whose = "of another account" if label else "none that recruit-assets wrote"
             raise DatabaseProblem(
@@ -106,18 +108,32 @@ def check_folder(folder: Path, marts: Collection[Mart], account: str) -> dict[st
 
 
 def _label(path: Path) -> _Label | None:
-    """Return what a file says about itself; None if it is not ours."""
+    """Return what a file says about itself; None if it is not ours, or not where we wrote it."""
     try:
         found = pq.read_metadata(path).metadata or {}
-        return _Label(found[ACCOUNT.encode()].decode(), found[CONTENT.encode()].decode())
+        label = _Label(*(found[each.encode()].decode() for each in (ACCOUNT, MART, CONTENT)))
     except (KeyError, OSError, ValueError, pa.ArrowException):
         return None
+    return label if path.name == f"{label.mart}.parquet" else None
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove a folder of new files, unless it has anything else."""
+    ours = {f"{mart.name}.parquet" for mart in MARTS}
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    found = list(folder.iterdir())
+    if all(path.name in ours and path.is_file() for path in found):
+        for path in found:
+            path.unlink()
+        folder.rmdir()
 
 
 def _write(database: duckdb.DuckDBPyConnection, mart: Mart, path: Path, label: _Label) -> None:
     table = existing_table(database, mart.name, MARTS_SCHEMA)
-    about = f"{{{ACCOUNT}: {literal(label.account)}, {CONTENT}: {literal(label.content)}}}"
-    options = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {about}"
+    about = {ACCOUNT: label.account, MART: label.mart, CONTENT: label.content}
+    pairs = ", ".join(f"{name}: {literal(value)}" for name, value in about.items())
+    options = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{pairs}}}"
     database.execute(f"COPY {table} TO {literal(str(path))} ({options})")
 
 

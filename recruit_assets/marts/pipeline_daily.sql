@@ -29,7 +29,7 @@
 --   day: The day, from midnight to midnight in the time zone of RECRUIT_TIME_ZONE
 --   department_id: Id in recruit.departments of the department of the stage's job
 --   department: Its name; No department, or Not known, as in recruit_marts.applications
---   stage_group: Group of the stages, as in recruit_marts.stage_spells, but not Hired; null for
+--   stage_group: Group of the stages, as in recruit_marts.stage_groups, but not Hired; null for
 --     stages In process whose group is not known
 --   active: Applications there at the end of the day
 --   entered: Those that came, by applying, by a move, or because something was undone

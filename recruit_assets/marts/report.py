@@ -28,7 +28,7 @@ from recruit_assets.marts.build import Row, ask
 from recruit_assets.marts.carried import carry
 from recruit_assets.marts.charts import ChartData, as_svg, cell, query_chart
 from recruit_assets.marts.freshness import as_of, freshness
-from recruit_assets.marts.gaps import Gaps
+from recruit_assets.marts.gaps import STAGES, Gaps
 from recruit_assets.marts.headlines import Headlines, gather_headlines
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.views import known_columns
@@ -218,9 +218,9 @@ def _filtered(answer: Answer) -> Markup:
     section = answer.section
     if "none" not in section or answer.is_unknown:
         return Markup("")
-    return Markup(' data-answer="{}" data-none="{}" data-chart="{}"{}').format(
-        section["mart"],
-        section["none"],
-        answer.chart.picture.title,
-        " data-stages" if "stages" in section["needs"] else "",
+    found = Markup(' data-answer="{}" data-none="{}" data-chart="{}"').format(
+        section["mart"], section["none"], answer.chart.picture.title
     )
+    if STAGES not in section["needs"]:
+        return found
+    return found + Markup(' data-stages="{}"').format("cohort" if section.get("cohort") else "all")

@@ -18,17 +18,21 @@
 -- Grain: level, month, job_id
 -- Check: coalesce(sum(applications) FILTER (level = 'company'), 0) = (SELECT count(*) FROM
 --   recruit_marts.applications)
--- Check: coalesce(sum(applications) FILTER (level = 'job and month'), 0) = (SELECT count(*) FROM
+-- Check: coalesce(sum(applications) FILTER (level = 'job_month'), 0) = (SELECT count(*) FROM
 --   recruit_marts.applications)
 -- Check: count(*) FILTER (answered + unanswered + never_answered + unknown <> applications) = 0
 -- Check: count(*) FILTER (within_2_days > with_2_days OR within_7_days > with_7_days OR within_14_days >
 --   with_14_days OR median_hours_to_action < 0) = 0
+-- Level: company
+-- Level: month: month, is_whole_month
+-- Level: job: job_id, job
+-- Level: job_month: month, is_whole_month, job_id, job
 -- Picture: Unanswered applications by job, as far as is known
 -- Bars:
 --   SELECT coalesce(job, 'No job') AS label, unanswered AS value FROM recruit_marts.responsiveness
 --   WHERE level = 'job' AND unanswered > 0 ORDER BY value DESC, job_id LIMIT 8
 -- Columns:
---   level: What the row is for: company, month, job, or job and month
+--   level: What the row is for: company, month, job or job_month (both)
 --   month: First day of the month of applying, if the level has one; null if that is not known
 --   is_whole_month: Whether the month is over as of the last reading, and is not the one of the first
 --     application; null if the level has no month
@@ -94,7 +98,7 @@ facts AS (
 counted AS (
     SELECT
         CASE grouping(month, job_id)
-            WHEN 0 THEN 'job and month' WHEN 1 THEN 'month' WHEN 2 THEN 'job' ELSE 'company'
+            WHEN 0 THEN 'job_month' WHEN 1 THEN 'month' WHEN 2 THEN 'job' ELSE 'company'
         END AS level,
         month,
         date_trunc('month', any_value(as_of)) AS this_month,
@@ -120,7 +124,7 @@ SELECT
     level,
     month,
     CASE
-        WHEN level IN ('month', 'job and month')
+        WHEN level IN ('month', 'job_month')
         THEN month < this_month AND month > (SELECT date_trunc('month', min(applied_at)) FROM recruit_marts.applications)
     END AS is_whole_month,
     job_id,

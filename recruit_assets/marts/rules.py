@@ -10,12 +10,13 @@ The first column of a file says what a rule is for, in any case; the others may 
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Self
 
 from recruit_assets.errors import DatabaseProblem
 
-GROUPS = ("Inbox", "Screening", "Interview", "Assessment", "Offer", "Hired")
+GROUPS = ("Screening", "Interview", "Assessment", "Offer")  # the others are types of the API
 SOURCE_TYPES = ("referral", "sourced", "internal", "career site", "job board", "direct")
 STAGES = ("stage", "stage_group", "stuck_after_days")
 SOURCES = ("site", "source", "source_type")
@@ -98,14 +99,38 @@ def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]
     """Yield where each line of a file is, in words, and its values; nothing without the file.
 
     Raises:
-        DatabaseProblem: the file has other columns.
+        DatabaseProblem: the file has other columns, or is no CSV.
     """
     if not path.exists():
         return
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+    reader = csv.DictReader(StringIO(_text(path), newline=""), strict=True)
+    begun = 1
+    try:
         if tuple(reader.fieldnames or ()) != tuple(columns):
             raise DatabaseProblem(f"{path} must begin with the line {','.join(columns)}.")
+        begun = reader.line_num + 1
         for line in reader:
             values = [str(line.get(name) or "").strip() for name in columns]
             yield f"Line {reader.line_num} of {path}", values
+            begun = reader.line_num + 1
+    except csv.Error as error:
+        raise DatabaseProblem(
+            f"{path} is not CSV from line {begun} on ({error}): correct it, or save it as CSV in "
+            "UTF-8."
+        ) from error
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file, which may begin with the mark of UTF-8.
+
+    Raises:
+        DatabaseProblem: it is not in UTF-8.
+    """
+    found = path.read_bytes()
+    try:
+        return found.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = found[: error.start].count(b"\n") + 1
+        raise DatabaseProblem(
+            f"Line {line} of {path} is not in UTF-8: save the file as CSV in UTF-8."
+        ) from error

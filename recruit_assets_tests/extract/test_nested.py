@@ -3,10 +3,12 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
+import time_machine
 
 from recruit_assets.errors import RequestFailed
 from recruit_assets.extract.access import ApiSettings
@@ -104,12 +106,24 @@ def test_only_lists_that_may_have_changed_are_read_again(project: Project) -> No
     world.change("jobs", other, {"title": "Another"})
     new = world.add("jobs", {})
     world.add("activities", {"code": "note"}, {"job": new})
+    world.remove("jobs", min(set(world.table("jobs")) - {*busy(sandbox), one, other, new}))
     result = project.sync("activities")
     assert result.report.verdict is Verdict.WINDOW
+    known = project.query("SELECT high::VARCHAR FROM recruit_meta.cover")
+    assert {high for (high,) in known} == set(world.table("jobs"))
     assert set(lists(sandbox)) == {one, other, new}
     assert stored(project) == of_jobs(sandbox)
     assert result.values_as_of is not None
-    assert result.values_as_of < result.report.began
+    assert result.values_as_of <= result.report.began
+
+
+def test_another_key_reads_all_lists(project: Project) -> None:
+    project.sync("activities")
+    project.sandbox.rules.key = "rotated"
+    project.settings = {"key": "rotated"}
+    lists(project.sandbox)
+    assert project.sync("activities").report.verdict is Verdict.COMPLETE
+    assert set(lists(project.sandbox)) == set(project.sandbox.world.table("jobs"))
 
 
 def test_what_shows_no_change_is_found_when_all_are_read(project: Project) -> None:
@@ -165,19 +179,51 @@ def test_a_list_that_fails_is_read_by_the_next_sync_and_the_others_are_not(
     assert failing not in lists(sandbox)[1:]
 
 
+def test_lists_that_were_read_a_day_ago_are_read_again(project: Project) -> None:
+    sandbox = project.sandbox
+    failing = busy(sandbox)[0]
+    sandbox.fail(f"jobs/{failing}/activities", status=500, times=20)
+    assert project.sync("activities").report.verdict is Verdict.INCOMPLETE
+    sandbox.clear_faults()
+    lists(sandbox)
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=25), tick=True):
+        assert project.sync("activities", mode=Mode.incremental).report.verdict is Verdict.WINDOW
+        assert lists(sandbox) == [failing]
+        assert project.sync("activities").report.verdict is Verdict.WINDOW
+    assert set(lists(sandbox)) == set(sandbox.world.table("jobs")) - {failing}
+
+
+def test_all_lists_are_read_once_the_api_shows_more_of_them(project: Project) -> None:
+    sandbox = project.sandbox
+    job, *_ = busy(sandbox)
+    sandbox.rules.refuse = {"activities": {"include=candidate"}}
+    project.sync("activities")
+    persons = "SELECT count(*) FROM recruit.activities WHERE candidate_id IS NULL"
+    assert project.query(persons) == [(len(of_jobs(sandbox)),)]
+    sandbox.rules.refuse = {}
+    sandbox.world.change("jobs", job, {"title": "Another"})
+    lists(sandbox)
+    assert project.sync("activities").report.verdict is Verdict.COMPLETE
+    assert set(lists(sandbox)) == set(sandbox.world.table("jobs"))
+    assert project.query(persons) == [(0,)]
+
+
 def test_after_three_failures_the_rest_is_left_to_the_next_sync(
     sandbox: Sandbox, source: Callable[[RetryLimits], Source]
 ) -> None:
-    jobs = sorted(sandbox.world.table("jobs"), key=int)
-    sandbox.before(f"jobs/{jobs[5]}/activities", lambda world: sandbox.fail("jobs", status=503))
-    for job in jobs[5:]:
-        sandbox.fail(f"jobs/{job}/activities", status=503, times=None)
+    served = count()
+
+    def fail(document: dict[str, Any]) -> dict[str, Any]:
+        own = any(each["type"] == "jobs" for each in document["data"])
+        return document if own or next(served) < 5 else {"data": None}
+
+    sandbox.alter("jobs", fail)
     walk = NestedWalk(source(ONCE))
     ids(walk)
     assert walk.report.verdict is Verdict.INCOMPLETE
     assert "after 3 failures" in walk.report.reason
     assert walk.cover is not None
-    assert len(walk.cover.ranges) == len(jobs) - len(jobs[5:]) or len(lists(sandbox)) < len(jobs)
+    assert 0 < len(walk.cover.ranges) == len(lists(sandbox)) - 3
 
 
 def test_a_failure_of_the_first_fails_the_reading(
@@ -322,8 +368,21 @@ def test_an_account_without_them_is_quiet(
     walk = NestedWalk(source(LIMITS))
     assert ids(walk) == set()
     assert walk.report.verdict is Verdict.UNAVAILABLE
-    assert len(lists(sandbox)) == 1
+    assert len(lists(sandbox)) == 2
     assert probe(source(ONCE)).state is ProbeState.UNAVAILABLE
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("place", [0, -1])
+def test_one_list_that_is_refused_costs_no_other(
+    sandbox: Sandbox, source: Callable[[RetryLimits], Source], status: int, place: int
+) -> None:
+    refused = list(sandbox.world.table("jobs"))[place]
+    sandbox.fail(f"jobs/{refused}/activities", status=status, times=None)
+    walk = NestedWalk(source(LIMITS))
+    assert ids(walk) == {id_ for id_, job in of_jobs(sandbox).items() if job != refused}
+    assert walk.report.verdict is Verdict.INCOMPLETE
+    assert f"the list of job {refused}: " in walk.report.reason
 
 
 def test_without_jobs_there_is_nothing(

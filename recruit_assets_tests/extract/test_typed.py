@@ -51,3 +51,33 @@ def spelled(kind: Kind, value: Any) -> Any:
     if kind is Kind.NUMBER:
         return str(int(value)) if value == int(value) else str(value)
     return value.isoformat() if kind is Kind.DATE else value
+
+
+ACTIVITIES = BY_NAME["activities"]
+NAMES = st.sampled_from(["from", "to", "from_trigger", "body", "stage_id"])
+OBJECTS = st.dictionaries(NAMES, st.recursive(VALUES, st.lists, max_leaves=3), max_size=5)
+DATA = st.one_of(OBJECTS, OBJECTS.map(json.dumps), VALUES, st.text(max_size=9))
+CODES = st.sampled_from(["stage", "message", "note", "rejected", None, 7])
+
+
+@given(st.lists(st.tuples(CODES, DATA), min_size=1, max_size=6))
+def test_of_an_object_only_numbers_of_moves_and_whether_a_trigger_did_it_are_stored(
+    given_data: list[tuple[Any, Any]],
+) -> None:
+    table = RecordTable(ACTIVITIES)
+    records = [
+        Record(str(number), {"code": code, "data": data}, type=ACTIVITIES.path)
+        for number, (code, data) in enumerate(given_data)
+    ]
+    rows = table.table(records).to_pylist()
+    for (code, data), row in zip(given_data, rows, strict=True):
+        places = {row["from_stage_id"], row["to_stage_id"]} - {None}
+        assert all(each.isascii() and each.isdecimal() for each in places)
+        assert not places or code == "stage"
+        known = data if isinstance(data, dict) else {}
+        if code == "stage" and type(known.get("from")) is int and known["from"] >= 0:
+            assert row["from_stage_id"] == str(known["from"])
+        assert row["from_trigger"] in (None, True, False)
+        kept = {"id", "code", "from_stage_id", "to_stage_id", "from_trigger", "_unparsed"}
+        assert {name for name, value in row.items() if value is not None} <= kept
+        assert set(json.loads(row["_unparsed"] or "{}")) <= {"code"}

@@ -61,10 +61,9 @@ class Filtered:
     def answers(self, chosen: Filter) -> dict[str, Answer]:
         """What each section says of what passes."""
         found: dict[str, Answer] = {}
-        unknown: Gaps | None = None
         for moment, marts in COUNTED_BY.items():
+            unknown = self._gaps(chosen, moment if moment == "applied_at" else "now()")
             self._keep(chosen, moment)
-            unknown = unknown or Gaps(self.tables, **self._stages())
             self._rebuild(marts, chosen)
             found |= {name: answer(self.database, BY_MART[name], unknown) for name in marts}
         return found
@@ -74,8 +73,11 @@ class Filtered:
         ever = Filter(EVER, None, chosen.where)
         self._keep(ever, "now()")
         self._rebuild(COUNTED_BY["now()"], ever)
+        unknown = self._gaps(ever, "now()")
         return {
-            each["title"]: count_headline(self.database, each, chosen.period, chosen.earlier)
+            each["title"]: {"value": None, "note": reason}
+            if (reason := unknown.reason(each["needs"]))
+            else count_headline(self.database, each, chosen.period, chosen.earlier)
             for each in HEADLINES
         }
 
@@ -100,12 +102,15 @@ class Filtered:
             vars(chosen.period),
         )[-MAX_MONTHS:]
 
-    def _stages(self) -> Row:
-        return ask(
+    def _gaps(self, chosen: Filter, moment: str) -> Gaps:
+        """What is not known of the applications that pass."""
+        self._keep(chosen, moment)
+        (stages,) = ask(
             self.database,
             "SELECT count(*) AS applications, count(*) FILTER (outcome = 'unknown') AS "
             "without_stage FROM recruit_marts.applications",
-        )[0]
+        )
+        return Gaps(self.tables, **stages)
 
     def _keep(self, chosen: Filter, moment: str) -> None:
         within = _within(chosen.period, moment) if moment != "now()" else "true"

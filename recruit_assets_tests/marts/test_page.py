@@ -231,11 +231,35 @@ def test_of_many_applications_the_last_24_months_are_counted_the_same(
     assert f" of {len(found.mart('applications')):,} applications." in about_it
 
 
+# As chance has it, so that nothing follows from the row before.
+SCATTERED = [
+    "SELECT setseed(0.4)",
+    "CREATE TEMP TABLE of AS SELECT id, floor(power(random(), 2) * 5000)::INT::VARCHAR AS job_id "
+    "FROM recruit.job_applications",
+    *(
+        f"UPDATE {schema}.job_applications AS a "
+        "SET stage_id = (of.job_id::BIGINT * 6 + a.stage_id::BIGINT % 6)::VARCHAR "
+        "FROM of WHERE of.id = a.id"
+        for schema in ("recruit", "recruit_history")
+    ),
+    "UPDATE recruit.job_applications AS a SET job_id = of.job_id, changed_stage_at = created_at + "
+    "to_milliseconds((random() * 90 * 86400000)::BIGINT) FROM of WHERE of.id = a.id",
+    "UPDATE recruit.candidates "
+    "SET referring_site = 'site-' || floor(power(random(), 3) * 150)::INT || '.example'",
+    "UPDATE recruit.jobs SET title = title || ' ' || substr(md5(id), 1, 18)",
+]
+
+
 @pytest.mark.ring(3)
-def test_a_hundred_thousand_applications_are_less_than_a_megabyte(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scattered", [False, True])
+def test_a_hundred_thousand_applications_are_less_than_a_megabyte(
+    tmp_path: Path, *, scattered: bool
+) -> None:
     path = tmp_path / "many.duckdb"
     generate(path, 100_000)
     with connection(str(path), {}, 0.1) as database:
+        for sql in SCATTERED if scattered else ():
+            database.execute(sql)
         build(database, MARTS)
         page = write(render(gather(database)), report_path(str(path)))
     assert page.stat().st_size < 1_000_000

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copy
 
 import dagster as dg
 import duckdb
@@ -102,9 +103,28 @@ def test_all_or_none_are_replaced(database: Database, folder: Path) -> None:
 def test_what_a_killed_run_left_is_removed(database: Database, folder: Path) -> None:
     left = folder / f"{parquet.NEW}left"
     left.mkdir()
-    (left / "half.parquet").write_text("half")
+    (left / f"{TWO.name}.parquet").write_text("half")
+    (folder / f"{parquet.NEW}empty").mkdir()
     write_files(database, [ONE], folder, "")
     assert names(folder) == {f"{ONE.name}.parquet"}
+
+
+def test_what_a_user_adds_is_never_removed(database: Database, folder: Path) -> None:
+    write_files(database, [ONE, TWO], folder, "")
+    archive = folder / f"{TWO.name}-2026-10.parquet"
+    copy(folder / f"{TWO.name}.parquet", archive)
+    notes, left = folder / ".recruit-assets-notes", folder / f"{parquet.NEW}left"
+    for each in (notes, left):
+        each.mkdir()
+        (each / f"{ONE.name}.parquet").write_text("half")
+        (each / "mine.parquet").write_text("mine")
+    link = folder / f"{parquet.NEW}link"
+    link.symlink_to(notes)
+    grow(database)
+    assert write_files(database, [ONE], folder, "")
+    added = {archive.name, notes.name, left.name, link.name}
+    assert names(folder) == {f"{ONE.name}.parquet", *added}
+    assert names(notes) == names(left) == {f"{ONE.name}.parquet", "mine.parquet"}
 
 
 def test_the_files_of_another_account_are_never_replaced(database: Database, folder: Path) -> None:

@@ -92,7 +92,9 @@ def test_files_of_rules_are_read(tmp_path: Path) -> None:
     ("what", "text", "said"),
     [
         ("stages", "stage,group\n", "must begin with the line stage,stage_group,stuck_after_days"),
-        ("stages", f"{RULES}Prat,Talk,\n", "Line 2 of .* unknown stage_group: use Inbox, Screen"),
+        ("stages", f"{RULES}Prat,Talk,\n", "Line 2 of .* unknown stage_group: use Screening, Int"),
+        ("stages", f"{RULES}Prat,Inbox,\n", "Line 2 of .* unknown stage_group: use Screening, Int"),
+        ("stages", f"{RULES}Prat,Hired,\n", "Line 2 of .* use .*, Assessment, Offer, or none"),
         ("stages", f"{RULES}Prat,,\nPaus,,soon\n", "Line 3 of .* needs whole days"),
         ("sources", "site\n", "must begin with the line site,source,source_type"),
         ("sources", f"{SOURCES}a.se,,agency\n", "Line 2 of .* unknown source_type: use referral,"),
@@ -100,5 +102,22 @@ def test_files_of_rules_are_read(tmp_path: Path) -> None:
 )
 def test_what_is_no_rule_is_refused(tmp_path: Path, what: str, text: str, said: str) -> None:
     (tmp_path / f"some-{what}.csv").write_text(text)
+    with pytest.raises(DatabaseProblem, match=said):
+        Rules.read(str(tmp_path / "some.duckdb"))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "said"),
+    [
+        ("Prat,,\nFörsta,Interview,\n", "cp1252", "Line 3 of .* is not in UTF-8: save the file as"),
+        ("Prat,,\n", "utf-16", "Line 1 of .* is not in UTF-8: save the file as CSV in UTF-8"),
+        (f"Prat,,\n{'x' * 200_000},,\n", "utf-8", "is not CSV from line 3 on .*: correct it, or"),
+        ('Prat,,\n"Paus,,\nLunch,,\n', "utf-8", "is not CSV from line 3 on .*: correct it, or"),
+    ],
+)
+def test_a_file_that_is_no_csv_in_utf8_is_refused(
+    tmp_path: Path, text: str, encoding: str, said: str
+) -> None:
+    (tmp_path / "some-stages.csv").write_bytes(f"{RULES}{text}".encode(encoding))
     with pytest.raises(DatabaseProblem, match=said):
         Rules.read(str(tmp_path / "some.duckdb"))

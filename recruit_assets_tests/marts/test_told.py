@@ -25,6 +25,13 @@ from recruit_assets_tests.year import TOLD, sync_all
 
 pytestmark = pytest.mark.ring(2)
 
+# The marts that follow from activities before all others.
+FIRST = [
+    mart
+    for mart in MARTS
+    if mart.name
+    in ("application_actions", "stage_groups", "stage_spells", "applications", "responsiveness")
+]
 LAST = """
     SELECT count(*) AS n FROM recruit.job_applications AS a
     ANTI JOIN recruit_marts.stage_spells AS s
@@ -111,7 +118,7 @@ def changed(answers: Answers, folder: Path, sql: str) -> Answers:
     path = Path(copy(answers.path, folder / "changed.duckdb"))
     with time_machine.travel(NOW, tick=True), connection(str(path), {}, 0.1) as database:
         database.execute(sql)
-        assert not [each for each in build(database, MARTS) if each.wrong]
+        assert not [each for each in build(database, FIRST) if each.wrong]
     return Answers(path, answers.result)
 
 
@@ -207,11 +214,12 @@ def test_moves_that_do_not_lead_there_are_not_believed(
     assert way(found, company.of["plain"]) == whole[1:]  # where it was before is not told
     acted = one(found, "responsiveness", level="job", job_id=job)
     assert (acted["unknown"], acted["answered"]) == (1, 0)
-    late = (
-        "UPDATE recruit.activities SET created_at = created_at + INTERVAL 2 MINUTE "
-        f"WHERE job_id = '{job}'"
-    )
-    assert way(changed(answers, tmp_path, late), company.of["plain"]) == whole[-1:]
+    for minutes in (-2, 2):
+        off = (
+            f"UPDATE recruit.activities SET created_at = created_at + INTERVAL ({minutes}) MINUTE "
+            f"WHERE to_stage_id = '{stages[INTERVIEW]}'"
+        )
+        assert way(changed(answers, tmp_path, off), company.of["plain"]) == whole[-1:]
 
 
 def test_a_check_warns_if_moves_do_not_lead_there(

@@ -9,6 +9,7 @@ from recruit_assets.mart_assets import ENOUGH
 from recruit_assets.sandbox.times import NOW
 from recruit_assets_tests.marts.cases import Story
 from recruit_assets_tests.marts.conftest import Answering, Answers, rebuild
+from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
 
@@ -72,6 +73,7 @@ def test_without_stages_nobody_is_said_to_be_hired_or_not(answering: Answering) 
     assert "could not be read" not in healed.page
 
 
+@FULL
 def test_a_few_unknown_stages_take_away_all_figures_that_need_them(
     story: Story, answering: Answering
 ) -> None:
@@ -92,11 +94,13 @@ def test_an_unavailable_table_keeps_its_time(answering: Answering) -> None:
     assert f"As of {NOW:%-d %B %Y}" in later.page
 
 
+@FULL
 def test_without_jobs_no_application_is_said_to_have_no_department(answering: Answering) -> None:
     found = answering(0, refused=("jobs",)).mart("applications")
     assert {(row["department"], row["location"]) for row in found} == {("Not known", "Not known")}
 
 
+@FULL
 def test_offers_that_could_not_be_read_are_not_said_to_be_none(answering: Answering) -> None:
     answers = answering(0, refused=("job-offers",))
     assert {row["open_offers"] for row in answers.mart("job_health")} == {None}

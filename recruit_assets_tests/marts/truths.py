@@ -335,7 +335,7 @@ def responsiveness(company: Company) -> list[Record]:
             ("company", None, None),
             ("month", month, None),
             ("job", None, job),
-            ("job and month", month, job),
+            ("job_month", month, job),
         ):
             groups[key].append(each)
     return [

@@ -149,7 +149,7 @@ function answersOfApplications(data, counting) {
       const seen = its.filter(row => applications.interviewed[row] && !is(ACTIVE)(row) && !is(UNKNOWN)(row))
       const row = {
         Type: type ?? 'not known',
-        Site: site === null ? NONE : cut(site, 60),
+        Site: site === null ? NONE : left(site, 60),
         Applications: cellOf(its),
         Concluded: concluded,
         Interviewed: percent(ratio(seen.filter(row => applications.interviewed[row] === 2).length, seen.length)),
@@ -189,7 +189,7 @@ function answersOfApplications(data, counting) {
     return {
       sentence: rows.length
         ? `Rejected: ${counted(rows.length, 'application')}. ` + (first.length === 1
-          ? `The most common reason: ${cut(first[0][0], 60)}.`
+          ? `The most common reason: ${left(first[0][0], 60)}.`
           : `${fixed(first.length)} reasons are the most common, with ${fixed(first[0][1].length)} each.`)
         : null,
       chart: names.slice(0, BARS).map(([label, its]) => ({ label, value: its.length })),

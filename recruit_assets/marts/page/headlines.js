@@ -43,10 +43,15 @@ function headlinesOf(data, { is }) {
   }
 }
 
-/** Return why figures that need the stages cannot be told of rows, as `gaps.py` does; as a function. */
+/**
+ * Return why figures that need the stages cannot be told, as `gaps.py` does; as a function.
+ *
+ * A cohort is of the applications made in the period. Others may have been hired, or be stuck, in it
+ * whenever they were made, so figures that are not of a cohort need the stages of them all.
+ */
 function gapOf(data, { is, isKnown }) {
-  return pick => {
-    const rows = pick(data.tables.applications, 'applied')
+  return (pick, isCohort) => {
+    const rows = pick(data.tables.applications, isCohort ? 'applied' : undefined)
     const unknown = rows.filter(is(UNKNOWN)).length
     return isKnown(rows)
       ? ''

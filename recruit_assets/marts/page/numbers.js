@@ -29,6 +29,9 @@ const percent = (value, digits = 0) => value === null ? null : `${fixed(100 * va
 /** Return the name of a month, as in `Mar 2026`; months are counted from year 0. */
 const monthName = month => `${NAMES[month % 12]} ${String(Math.floor(month / 12)).padStart(4, '0')}`
 
+/** Return the first characters of a text, as SQL does. */
+const left = (text, length) => [...text].slice(0, length).join('')
+
 /** Return a text that is cut to this many characters. */
 function cut(text, length) {
   const letters = [...text]

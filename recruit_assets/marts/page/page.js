@@ -31,12 +31,15 @@ function contentOf(data, { answers, headlines, gap, behind }, filter) {
   for (const tile of document.querySelectorAll('[data-title]')) {
     const { title } = tile.dataset
     const before = isComparable(data, title, filter) ? earlier[title] : null
-    const [value, note] = headlineNodes(data, title, found[title], before, filter, behind)
+    const unknown = 'stages' in tile.dataset && gap(pick)
+    const [value, note] = unknown
+      ? [NONE, unknown]
+      : headlineNodes(data, title, found[title], before, filter, behind)
     content.push([tile.querySelector('.value'), [value]], [tile.querySelector('.note'), [note]])
   }
-  const unknown = gap(pick)
   for (const section of document.querySelectorAll('[data-answer]')) {
-    const nodes = unknown && 'stages' in section.dataset
+    const unknown = 'stages' in section.dataset && gap(pick, section.dataset.stages === 'cohort')
+    const nodes = unknown
       ? [element('p', { className: 'nothing' }, unknown)]
       : answerNodes(section, answers[section.dataset.answer](pick, filter), behind)
     content.push([section.querySelector('.answer'), nodes])
