@@ -28,6 +28,7 @@ from recruit_assets.load.tables import ensure
 from recruit_assets.marts.carried_sql import LADDERS, LINK, LISTS, PREPARED, SCOPE, TABLES
 from recruit_assets.marts.level_views import has_views
 from recruit_assets.marts.mart import MARTS, MARTS_SCHEMA, Mart
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 
 BUILDS = Table(
     META,
@@ -44,6 +45,8 @@ BUILDS = Table(
 _FIRST_SYNCS = "(SELECT endpoint, verdict, min(finished) AS finished FROM {} GROUP BY ALL)"
 _HERE = Path(__file__).parent
 _PAGE = [*PREPARED.values(), *TABLES.values(), *LISTS.values(), LADDERS, SCOPE, LINK]
+# Besides the SQL of the marts; that of the page is one text, because its queries read each other.
+_TEXTS = [*(text for mart in MARTS for text in (*mart.checks, *mart.expected)), " ".join(_PAGE)]
 _SUFFIXES = {".html", ".js", ".py", ".sql", ".toml"}
 
 
@@ -148,7 +151,8 @@ def today(database: duckdb.DuckDBPyConnection) -> tuple[str, str]:
 def digest_tables(database: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
     """Yield each table that marts read, with a digest of the columns that they may read of it.
 
-    It is that of the marts and the report: what only one of them reads counts for both.
+    It is that of the marts and the report: what only one of them reads counts for both. Of syncs,
+    those of endpoints that no mart names do not count.
 
     Args:
         database: within `known_columns`.
@@ -158,24 +162,31 @@ def digest_tables(database: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, st
             continue
         name = f"{schema}.{quoted(table)}"
         source = _FIRST_SYNCS.format(name) if (schema, table) == (META, SYNCS_TABLE) else name
-        read = columns_read(database.sql(f"FROM {source}"))
+        if endpoints := endpoints_read(schema, table):
+            source = f"(FROM {source} WHERE endpoint IN ({', '.join(map(literal, endpoints))}))"
+        found = database.sql(f"FROM {source}")
+        types = dict(zip(found.columns, map(str, found.types), strict=True))
+        read = [column for column in types if column in words_of(schema, table)]
         if (schema, table) == (META, LATEST_VIEW):
-            columns = [_of_the_day(column, kind) for column, kind in read.items()]
+            columns = [_of_the_day(column, types[column]) for column in read]
         else:
             columns = list(map(quoted, read))
         yield name, _digest_rows(database, source, columns)
 
 
-def columns_read(table: duckdb.DuckDBPyRelation) -> dict[str, str]:
-    """Return the columns of a table whose names occur in the SQL of a mart or of the report."""
-    types = dict(zip(table.columns, map(str, table.types), strict=True))
-    return {name: kind for name, kind in types.items() if name in _words()}
+def endpoints_read(schema: str, table: str) -> list[str]:
+    """Return the endpoints whose syncs marts read, if the table is one of syncs."""
+    of_syncs = (schema, table) in ((META, SYNCS_TABLE), (META, LATEST_VIEW))
+    words = words_of(schema, table) if of_syncs else ()
+    return [each.name for each in KNOWN_ENDPOINTS if each.name in words]
 
 
 @cache
-def _words() -> frozenset[str]:
-    sql = [text for mart in MARTS for text in (mart.sql, *mart.checks, *mart.expected)]
-    return frozenset(re.findall(r"\w+", " ".join([*sql, *_PAGE])))
+def words_of(schema: str, table: str) -> frozenset[str]:
+    """Return the words of all SQL that reads a table: the columns that it reads are among them."""
+    sql = [mart.sql for mart in MARTS if (schema, table) in mart.reads]
+    sql += [text for text in _TEXTS if f"{schema}.{table}" in text]
+    return frozenset(re.findall(r"\w+", " ".join(sql)))
 
 
 def _of_the_day(column: str, sql_type: str) -> str:

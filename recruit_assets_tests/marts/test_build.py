@@ -1,6 +1,8 @@
 """What the marts are made of, what their checks catch, and what they do without."""
 
+import base64
 import shutil
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,14 +10,20 @@ from pathlib import Path
 
 import dagster as dg
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.connection import connection
+from recruit_assets.load.schema import columns_found
 from recruit_assets.mart_assets import CHECK
 from recruit_assets.marts.build import REPLACED, build, inspect
+from recruit_assets.marts.carried import carry
 from recruit_assets.marts.level_views import level_views, view_name
 from recruit_assets.marts.mart import MARTS, Mart, read_marts
+from recruit_assets.marts.parquet import write_files
+from recruit_assets.marts.report import gather, render
+from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 from recruit_assets.resources import RecruitDatabase
 from recruit_assets_tests.conftest import metadata
 from recruit_assets_tests.life import PLANTED
@@ -30,6 +38,7 @@ PERSONAL = (
     "candidates", "job_applications", "job_offers", "jobs", "notes", "nps_responses", "referrals",
     "todos", "users",
 )  # fmt: skip
+HISTORIES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'recruit_history'"
 Copy = duckdb.DuckDBPyConnection
 
 
@@ -267,6 +276,33 @@ def test_nothing_personal_and_no_free_text(answers: Answers) -> None:
     for each in answers.result.get_asset_materialization_events():
         assert PLANTED not in str(each.materialization.metadata)
     assert PLANTED not in answers.page
+    for (name,) in map(dict.values, answers.query(HISTORIES)):
+        holding = f"FROM recruit_history.{name} t WHERE contains(t::VARCHAR, '{PLANTED}')"
+        assert not answers.query(holding), name
+
+
+def test_no_personal_column_gets_into_a_file(copy: Copy, tmp_path: Path) -> None:
+    text = {
+        "VARCHAR": f"'{PLANTED}'",
+        "JSON": f"to_json('{PLANTED}')",
+        "VARCHAR[]": f"['{PLANTED}']",
+    }
+    planted = set()
+    for endpoint in KNOWN_ENDPOINTS:
+        types = dict(columns_found(copy, endpoint.name))
+        for name in (column.name for column in endpoint.columns() if column.personal):
+            if value := text.get(types.get(name, "")):
+                copy.execute(f"UPDATE recruit.{endpoint.name} SET {name} = {value}")
+                planted.add(endpoint.name)
+    assert planted >= {*PERSONAL, "requisitions"}
+    assert not [each for each in build(copy, MARTS) if each.wrong]
+    write_files(copy, MARTS, tmp_path, "")
+    for mart in MARTS:
+        table = pq.read_table(tmp_path / f"{mart.name}.parquet")
+        assert table.num_rows or mart.name == "stuck_applications"
+        assert PLANTED not in str(table.to_pylist()), mart.name
+    assert PLANTED not in render(gather(copy))
+    assert PLANTED not in str(zlib.decompress(base64.b64decode(carry(copy, {}))))
 
 
 def test_marts_that_were_replaced_are_dropped_once_the_new_ones_are_right(copy: Copy) -> None:

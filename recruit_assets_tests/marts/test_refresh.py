@@ -58,6 +58,7 @@ class Company:
         self.cases.at(-5)
         job = self.cases.job()
         self.applications = [self.cases.apply(job) for _ in range(6)]
+        self.cases.world.add("todos", {"value": "Call them"})
         self.cases.at(0)
         for place, stage in enumerate((SCREENING, INTERVIEW, HIRED)):
             self.cases.move(self.applications[place], stage)
@@ -177,8 +178,17 @@ def a_full_refresh(company: Company) -> None:
 
 def news_that_no_mart_reads(company: Company) -> None:
     world = company.cases.sandbox.world
-    world.change("candidates", next(iter(world.table("candidates"))), {"phone": "+46 1"})
-    company.sync(["candidates"])
+    texts = {"candidates": "phone", "locations": "address", "todos": "value"}
+    for table, attribute in texts.items():
+        world.change(table, next(iter(world.table(table))), {attribute: "+46 1"})
+    company.sync(texts)
+
+
+def endpoints_that_no_mart_reads(company: Company) -> None:
+    company.cases.sandbox.rules.without = {"regions": 403}
+    company.sync(["regions"])
+    company.cases.sandbox.rules.without = {}
+    company.sync(["regions"])
 
 
 def a_move(company: Company) -> None:
@@ -272,7 +282,10 @@ def the_clock_goes_back(company: Company) -> None:
     company.later(days=-1)
 
 
-KEEPS: list[Change] = [nothing, a_sync_without_news, a_full_refresh, news_that_no_mart_reads]
+KEEPS: list[Change] = [
+    nothing, a_sync_without_news, a_full_refresh, news_that_no_mart_reads,
+    endpoints_that_no_mart_reads,
+]  # fmt: skip
 CHANGES: list[Change] = [
     a_move, as_many_as_before, a_deletion, a_person_is_forgotten, a_backup_is_restored,
     a_mart_is_dropped, a_view_of_a_mart_is_dropped, a_view_of_a_mart_is_replaced, a_mart_is_edited,
