@@ -139,7 +139,7 @@ class WalkByParent:
             walk = Walk(self._source.of(filtered(self._source.endpoint, id_)), begin=self._query)
             yield from self._checked(walk, id_)
             self._query = replace(walk.query, endpoint=self._source.endpoint)
-            self._add(walk.report)
+            self.report.add(walk.report)
             if walk.report.verdict is Verdict.UNAVAILABLE and not report.pages:
                 report.verdict, report.reason = Verdict.UNAVAILABLE, walk.report.reason
                 return ""
@@ -166,14 +166,6 @@ class WalkByParent:
             if FILTER_REFUSED not in [code for code, _ in refused.refusals]:
                 raise
             raise Unfiltered(f"{self._name}: the API refuses filter[{key}].") from None
-
-    def _add(self, one: WalkReport) -> None:
-        report = self.report
-        report.pages += one.pages
-        report.records += one.records
-        report.dropped = list(dict.fromkeys([*report.dropped, *one.dropped]))
-        counts = (report.record_count, one.record_count)
-        report.record_count = None if None in counts else sum(filter(None, counts))
 
     def _read_whole(self, why: str, source: Source | None = None) -> Iterator[Page]:
         """Yield the pages of the whole list, from another source of it if one is given."""

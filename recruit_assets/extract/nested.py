@@ -212,7 +212,7 @@ class NestedWalk:
                 return f"it has records of {self._of(str(min(map(str, owners))))}"
             yield self._owned(page, id_)
         self._query = replace(walk.query, endpoint=source.endpoint)
-        self._add(walk.report)
+        self.report.add(walk.report)
         if walk.report.verdict is Verdict.COMPLETE:
             self._read[id_] = source.clocks.earliest(begun)
             return ""
@@ -231,14 +231,6 @@ class NestedWalk:
             for each in page.records
         ]
         return replace(page, document=altered(page.document, data=records))
-
-    def _add(self, one: WalkReport) -> None:
-        report = self.report
-        report.pages += one.pages
-        report.records += one.records
-        report.dropped = list(dict.fromkeys([*report.dropped, *one.dropped]))
-        counts = (report.record_count, one.record_count)
-        report.record_count = None if None in counts else sum(filter(None, counts))
 
 
 def nested(endpoint: Endpoint, id_: str) -> Endpoint:

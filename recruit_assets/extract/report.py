@@ -6,6 +6,7 @@ Scope: the record of a reading. `walk` does the reading.
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Self
 
 
 class Verdict(Enum):
@@ -46,6 +47,14 @@ class WalkReport:
     # Whether the filter for changes, and the order of changes, were; None if it was not requested.
     filter_refused: bool | None = None
     sort_refused: bool | None = None
+
+    def add(self, part: Self) -> None:
+        """Add the counts of the walk of one of several lists that are read as one."""
+        self.pages += part.pages
+        self.records += part.records
+        self.dropped = list(dict.fromkeys([*self.dropped, *part.dropped]))
+        counts = (self.record_count, part.record_count)
+        self.record_count = None if None in counts else sum(filter(None, counts))
 
     def so_far(self, size: int, seconds: float, *, waited: bool) -> str:
         """Describe the progress in words.

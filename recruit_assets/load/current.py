@@ -55,17 +55,26 @@ def check_view(database: duckdb.DuckDBPyConnection, name: str) -> None:
     """
     if _shown(database, name) == _columns(database, name):
         return
+    if comments_of(database, name) not in ([], [_comment(name)]):
+        raise DatabaseProblem(
+            f"{NOW}.{name} is a view that somebody else created, in place of one that each sync "
+            "maintains: rename or drop the view, then run again. Nothing was changed."
+        )
+
+
+def comments_of(database: duckdb.DuckDBPyConnection, name: str) -> list[str | None]:
+    """Return the comment of a view in the schema of current rows; nothing if there is none.
+
+    Raises:
+        DatabaseProblem: a table has its name.
+    """
     check_is_view(database, name, NOW)
     found = database.execute(
         "SELECT comment FROM duckdb_views() WHERE database_name = current_database() "
         "AND lower(schema_name) = ? AND lower(view_name) = ?",
         [NOW, name],
     ).fetchall()
-    if found and found != [(_comment(name),)]:
-        raise DatabaseProblem(
-            f"{NOW}.{name} is a view that somebody else created, in place of one that each sync "
-            "maintains: rename or drop the view, then run again. Nothing was changed."
-        )
+    return [comment for (comment,) in found]
 
 
 def _comment(name: str) -> str:

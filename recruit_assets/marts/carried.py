@@ -1,4 +1,4 @@
-"""The rows that the page carries, so that a browser can filter them and count them anew.
+"""The rows that the page carries, so that a browser can filter them and recalculate every figure.
 
 Numbers only, column by column: ids, places in the lists of the header, months and durations. Among
 the texts of the lists are titles of jobs and names of departments, but no people and no free text.

@@ -13,7 +13,7 @@ import duckdb
 
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.connection import transaction
-from recruit_assets.load.current import NOW
+from recruit_assets.load.current import NOW, comments_of
 from recruit_assets.load.schema import (
     SCHEMA,
     columns_found,
@@ -23,7 +23,6 @@ from recruit_assets.load.schema import (
 )
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.sweep import CURRENT
-from recruit_assets.load.tables import check_is_view
 from recruit_assets.text import one_line
 
 FIELDS, VALUES = "custom_fields", "custom_field_values"
@@ -113,13 +112,8 @@ def _find(database: duckdb.DuckDBPyConnection, owner: str) -> bool:
         DatabaseProblem: a user's own table or view has its name.
     """
     name = f"{owner}_custom"
-    check_is_view(database, name, NOW)
-    found = database.execute(
-        "SELECT comment FROM duckdb_views() WHERE database_name = current_database() "
-        "AND lower(schema_name) = ? AND lower(view_name) = ?",
-        [NOW, name],
-    ).fetchall()
-    if found and found != [(_about(owner),)]:
+    found = comments_of(database, name)
+    if found not in ([], [_about(owner)]):
         raise DatabaseProblem(
             f"{NOW}.{name} is a view that somebody else created, in place of that of the custom "
             "fields: rename or drop the view, then run again."

@@ -7,8 +7,8 @@
 -- rejection. Otherwise it is unknown, as of an application that was moved before the first sync, or whose
 -- stage could not be read. Where it is unknown of more than 1 % of the applications, what depends on it is
 -- null.
--- The figures by days are of a cohort: the applications that were made at least so many days before the
--- last reading of the applications. Those that are unanswered are a snapshot: they are active, and nobody
+-- The figures by days are of a cohort: the applications that were made at least that many days before
+-- the last reading of the applications. Those that are unanswered are a snapshot: they are active, and nobody
 -- has done anything with them.
 -- Caveats: a message is no action, because nobody can say who wrote it. Notes and meetings are known as
 -- of when the activities of the job were last read. Without activities they are not known at all, what
