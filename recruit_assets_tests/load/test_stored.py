@@ -62,7 +62,7 @@ def must_tell_all(database: duckdb.DuckDBPyConnection, answer: list[Attributes])
             must_tell(kind, attributes[name], row.get(column), unparsed.get(column))
 
 
-@settings(max_examples=sized(2, 6, 150))
+@settings(max_examples=sized(2, 6, 80))
 @given(ANSWER, ANSWER)
 def test_a_table_tells_the_last_answer_and_heals_when_the_types_come_back(
     one: list[Attributes], other: list[Attributes]

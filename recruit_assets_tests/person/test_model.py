@@ -116,7 +116,7 @@ def test_the_tables_are_the_api_without_the_forgotten(
     sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance
 ) -> None:
     @hypothesis.settings(
-        max_examples=sized(1, 1, 15), database=None, suppress_health_check=list(HealthCheck)
+        max_examples=sized(1, 1, 8), database=None, suppress_health_check=list(HealthCheck)
     )
     @given(story=st.lists(steps, min_size=6, max_size=20))
     def happen(story: list[tuple[str, str, int, Mode]]) -> None:
