@@ -40,7 +40,7 @@ TOLD = ("requisitions", "activities")  # what an account may name, and marts use
 EVERYTHING = tuple(endpoint.name for endpoint in ENDPOINTS)
 WINDOWED = "job_applications"  # is asked for changes; the others are read whole
 WHOLE_EVERY = 4  # weeks, also of that one
-REFUSED = {3: ("stages", "job_offers"), 5: ("job_applications",)}  # endpoints, by week
+REFUSED = {3: {"stages": 403, "job-offers": 403}, 5: {"job-applications": 403}}  # lists, by week
 LOG = logging.getLogger("year")
 LOG.setLevel(logging.ERROR)
 
@@ -126,6 +126,7 @@ def live(path: Path) -> Year:
                     life.happen(sandbox.world, at - timedelta(weeks=1) + timedelta(seconds=seconds))
             life.now = at
             names = WEEKLY if number < WEEKS else EVERYTHING
+            sandbox.rules.without = REFUSED.get(number, {})
             log += sync_all(sandbox, path, number, at, names)
         return with_all_told(Year(path, log), sandbox)
 
@@ -153,9 +154,8 @@ def sync_all(
             mode, run_id = Mode.full if whole else Mode.incremental, f"week {number}"
             source = Source(client, endpoint, RetryLimits(first_wait=0, default_wait=0), LOG)
             records = dict(sandbox.world.table(endpoint.path))
-            is_refused = endpoint.name in REFUSED.get(number, ())
-            sandbox.rules.without = {endpoint.path: 403} if is_refused else {}
             result = sync(source, opened, path.exists, Options(mode), run_id)
+            is_refused = endpoint.path in sandbox.rules.without
             assert (result.report.verdict is Verdict.UNAVAILABLE) == is_refused
             if is_refused:
                 continue

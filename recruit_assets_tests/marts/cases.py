@@ -15,7 +15,15 @@ from typing import Any
 
 from recruit_assets.sandbox import Rules, Sandbox, World
 from recruit_assets.sandbox.times import NOW
-from recruit_assets_tests.year import EVERYTHING, KEY, WEEKLY, Year, sync_all, with_all_told
+from recruit_assets_tests.year import (
+    EVERYTHING,
+    KEY,
+    REFUSED,
+    WEEKLY,
+    Year,
+    sync_all,
+    with_all_told,
+)
 
 WEEKS = 6
 TYPES = ("Inbox", "In process", "In process", "In process", "Hired")
@@ -238,5 +246,6 @@ def live_cases(path: Path) -> Year:
             happen()
             cases.at(7 * number)
             names = WEEKLY if number < WEEKS else EVERYTHING
+            cases.sandbox.rules.without = REFUSED.get(number, {})
             log += sync_all(cases.sandbox, path, number, cases.now, names)
         return with_all_told(Year(path, log), cases.sandbox)

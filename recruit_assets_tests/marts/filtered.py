@@ -36,6 +36,12 @@ MONTH_OF = {"offers": "month", "candidate_nps": "asked_month"}
 FIRST = "min(applied_at)) AS first_month FROM recruit_marts.applications"
 HEADLINES, SECTIONS = read_content()
 BY_MART = {section["mart"]: section for section in SECTIONS}
+# An offer or an answer whose application is not known, and what is known of that one.
+STRAY = "coalesce(application_id, '') NOT IN (SELECT application_id FROM whole.applications)"
+NOTHING_KNOWN = (
+    "SELECT 'Not known' AS department, NULL::VARCHAR AS job_id, NULL::VARCHAR AS source_type, "
+    "NULL::VARCHAR AS source"
+)
 EVER = Period(date(1, 1, 1), date(9999, 1, 1))
 
 
@@ -149,5 +155,6 @@ def _of_those(sql: str, within: str, where: str) -> str:
     """Let a mart count the offers, or answers, of the applications that are left."""
     before, _, after = sql.rpartition("\nGROUP BY")
     those = f"SELECT application_id FROM whole.applications WHERE {where}"
-    passes = "true" if where == "true" else f"application_id IN ({those})"
+    strays = f"{STRAY} AND EXISTS (FROM ({NOTHING_KNOWN}) WHERE {where})"
+    passes = f"(application_id IN ({those}) OR ({strays}))"
     return f"{before}\nWHERE {passes} AND {within}\nGROUP BY{after}"

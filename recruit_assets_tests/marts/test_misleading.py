@@ -100,7 +100,9 @@ def test_after_the_first_sync_nobody_is_known_to_wait(answering: Answering) -> N
     answers = answering(0)
     assert not spells(answers, ended="moved")
     assert len(spells(answers, ended="rejected")) == 3  # which is no time in a stage
-    assert "Not known yet: of no stage is it known that ten applications have moved on" in answers.page
+    assert (
+        "Not known yet: of no stage is it known that ten applications have moved on" in answers.page
+    )
     assert all(row["median_days_moved"] is None for row in answers.mart("funnel"))
 
 
