@@ -190,7 +190,7 @@ facts AS (
     LEFT JOIN recruit_marts.stage_spells AS v
         ON v.application_id = a.id AND v.stage_id = a.stage_id AND v.next_stage_id IS NULL
     LEFT JOIN way AS w ON w.application_id = a.id
-    LEFT JOIN recruit_meta.stage_rules AS r ON r.stage = lower(v.stage)
+    LEFT JOIN recruit_meta.stage_rules AS r ON r.stage = lower(trim(v.stage))
     LEFT JOIN recruit.candidates AS c ON c.id = a.candidate_id
     LEFT JOIN names AS n ON n.name = coalesce(site_of(a.referring_site), site_of(c.referring_site))
     LEFT JOIN source_rules AS u

@@ -70,7 +70,7 @@ def rules_path(database: str, what: str) -> Path:
 
 
 def _read_stages(path: Path) -> list[StageRule]:
-    rules = {}
+    rules = []
     for where, (stage, group, days) in _lines(path, STAGES):
         if group and group not in GROUPS:
             raise DatabaseProblem(
@@ -78,46 +78,59 @@ def _read_stages(path: Path) -> list[StageRule]:
             )
         if days and not (days.isascii() and days.isdigit() and len(days) < 6):
             raise DatabaseProblem(f"{where} needs whole days in stuck_after_days, or none.")
-        name = stage.lower()
-        rules[name] = StageRule(name, group or None, int(days) if days else None)
-    return list(rules.values())
+        rules.append(StageRule(stage, group or None, int(days) if days else None))
+    return rules
 
 
 def _read_sources(path: Path) -> list[SourceRule]:
-    rules = {}
+    rules = []
     for where, (site, source, source_type) in _lines(path, SOURCES):
         if source_type and source_type not in SOURCE_TYPES:
             raise DatabaseProblem(
                 f"{where} has an unknown source_type: use {', '.join(SOURCE_TYPES)}, or none."
             )
-        name = site.lower()
-        rules[name] = SourceRule(name, source or None, source_type or None)
-    return list(rules.values())
+        rules.append(SourceRule(site, source or None, source_type or None))
+    return rules
 
 
 def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield where each line of a file is, in words, and its values; nothing without the file.
+    """Yield where each line of a file is, in words, and its values, the first in lower case.
+
+    Nothing is yielded without the file.
 
     Raises:
-        DatabaseProblem: the file has other columns, or is no CSV.
+        DatabaseProblem: the file has other columns, or is no CSV, or two lines have one name.
     """
     if not path.exists():
         return
     reader = csv.DictReader(StringIO(_text(path), newline=""), strict=True)
+    names: set[str] = set()
     begun = 1
     try:
         if tuple(reader.fieldnames or ()) != tuple(columns):
             raise DatabaseProblem(f"{path} must begin with the line {','.join(columns)}.")
         begun = reader.line_num + 1
         for line in reader:
-            values = [str(line.get(name) or "").strip() for name in columns]
-            yield f"Line {reader.line_num} of {path}", values
+            where = f"Line {reader.line_num} of {path}"
+            if None in line:
+                raise DatabaseProblem(f"{where} has more values than columns: quote its commas.")
+            values = [str(line[name] or "").strip() for name in columns]
+            name = values[0] = _lower(values[0])
+            if not name or name in names:
+                raise DatabaseProblem(f"{where} needs a {columns[0]} that no other line has.")
+            names.add(name)
+            yield where, values
             begun = reader.line_num + 1
     except csv.Error as error:
         raise DatabaseProblem(
             f"{path} is not CSV from line {begun} on ({error}): correct it, or save it as CSV in "
             "UTF-8."
         ) from error
+
+
+def _lower(text: str) -> str:
+    """Return a text in lower case, as DuckDB's `lower` has it: character by character."""
+    return "".join(character.lower()[0] for character in text)
 
 
 def _text(path: Path) -> str:

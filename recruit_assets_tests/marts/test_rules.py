@@ -1,8 +1,12 @@
 """The user's own rules: which stages are interviews, and what sources are."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.marts.rules import Rules, SourceRule, StageRule, rules_path
@@ -76,6 +80,21 @@ def test_the_users_file_says_what_sources_are(answering: Answering, tmp_path: Pa
     assert social == {"direct", "referral", "sourced", "internal"}  # no job board any more
 
 
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_a_rules_name_is_what_duckdb_makes_of_the_stages(name: str) -> None:
+    quoted = '"' + name.replace('"', '""') + '"'
+    with TemporaryDirectory() as folder:
+        path = rules_path(f"{folder}/some.duckdb", "stages")
+        path.write_text(f"{RULES}{quoted},,\n", encoding="utf-8", newline="")
+        if not name.strip():
+            with pytest.raises(DatabaseProblem, match=r"Line .* needs a stage"):
+                Rules.read(f"{folder}/some.duckdb")
+            return
+        (rule,) = Rules.read(f"{folder}/some.duckdb").stages
+    in_duckdb = duckdb.execute("SELECT lower(?)", [name.strip()]).fetchall()
+    assert in_duckdb == [(rule.stage,)]
+
+
 def test_files_of_rules_are_read(tmp_path: Path) -> None:
     database = str(tmp_path / "some.duckdb")
     assert Rules.read(database) == Rules([], [])
@@ -96,6 +115,10 @@ def test_files_of_rules_are_read(tmp_path: Path) -> None:
         ("stages", f"{RULES}Prat,Inbox,\n", "Line 2 of .* unknown stage_group: use Screening, Int"),
         ("stages", f"{RULES}Prat,Hired,\n", "Line 2 of .* use .*, Assessment, Offer, or none"),
         ("stages", f"{RULES}Prat,,\nPaus,,soon\n", "Line 3 of .* needs whole days"),
+        ("stages", f"{RULES}Prat, om livet,Interview,3\n", "Line 2 of .* more values than columns"),
+        ("stages", f"{RULES},Interview,3\n", "Line 2 of .* needs a stage that no other line has"),
+        ("stages", f"{RULES}Prat,,\nPRAT ,,3\n", "Line 3 of .* needs a stage that no other line"),
+        ("sources", f"{SOURCES}a.se,,\nA.se,A,\n", "Line 3 of .* needs a site that no other line"),
         ("sources", "site\n", "must begin with the line site,source,source_type"),
         ("sources", f"{SOURCES}a.se,,agency\n", "Line 2 of .* unknown source_type: use referral,"),
     ],
