@@ -19,7 +19,7 @@ pytestmark = pytest.mark.ring(2)
 
 WIDTHS = {"wide": 1400, "phone": 390}
 PAPER = {"width": 688, "height": 1017}  # pixels of an A4 page within its margins
-SHOWN = {"wide": 5, "phone": 1}  # sections that are in the pictures of `docs/marts.md`
+SHOWN = {"wide": 5, "phone": 1, "print": 3}  # sections in the pictures of `docs/marts.md`
 # Whatever has text of its own, with its colour and the one behind it.
 TEXTS = """
 [...document.querySelectorAll('body *')]
@@ -156,11 +156,7 @@ def test_it_fits_the_screen(
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (dark == "rgb(15, 20, 27)") is (scheme == "dark")
     if folder := pytestconfig.getoption("pictures"):
-        last = page.locator("section").nth(SHOWN[screen] - 1).bounding_box()
-        assert last is not None
-        clip = {"x": 0, "y": 0, "width": WIDTHS[screen], "height": last["y"] + last["height"] + 16}
-        path = Path(folder) / f"report-{screen}-{scheme}.png"
-        page.screenshot(path=path, full_page=True, clip=clip)  # type: ignore[arg-type]
+        keep_picture(page, Path(folder) / f"report-{screen}-{scheme}.png", SHOWN[screen])
     page.get_by_role("combobox", name="Period").select_option("Other months")
     expect(page.get_by_role("combobox", name="From")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[screen]
@@ -175,7 +171,10 @@ def test_all_text_stands_out(page: Page) -> None:
         assert contrast(each["color"], each["behind"]) >= 4.5, each
 
 
-def test_it_prints_on_white_with_all_numbers(page: Page) -> None:
+@pytest.mark.parametrize("screen", ["wide"], indirect=True)
+def test_it_prints_on_white_with_all_numbers(
+    page: Page, scheme: str, pytestconfig: pytest.Config
+) -> None:
     tables = page.locator("table")
     assert not all(tables.nth(index).is_visible() for index in range(tables.count()))
     page.emulate_media(media="print")
@@ -192,6 +191,20 @@ def test_it_prints_on_white_with_all_numbers(page: Page) -> None:
     assert len(long) == 3
     assert max(height for height, breaks in looks if breaks == "avoid") < PAPER["height"] / 2
     assert not page.evaluate(f"{SECTIONS}.some(each => each.scrollWidth > each.clientWidth)")
+    if scheme == "dark" and (folder := pytestconfig.getoption("pictures")):
+        keep_picture(page, Path(folder) / "report-print.png", SHOWN["print"])
+
+
+def keep_picture(page: Page, path: Path, sections: int) -> None:
+    """Keep a picture of a page, down to that number of sections."""
+    last = page.locator("section").nth(sections - 1).bounding_box()
+    width = page.evaluate("innerWidth")
+    assert last is not None
+    page.screenshot(
+        path=path,
+        full_page=True,
+        clip={"x": 0, "y": 0, "width": width, "height": last["y"] + last["height"] + 16},
+    )
 
 
 # As after a sync of what had changed, of a company with many records.
