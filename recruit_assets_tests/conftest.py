@@ -48,7 +48,7 @@ hypothesis.settings.register_profile(
     "rings",
     deadline=None,
     derandomize=True,
-    max_examples=sized(10, 50, 300),
+    max_examples=sized(10, 25, 300),
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("rings")

@@ -32,6 +32,7 @@ from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.sensors import first_cause
 from recruit_assets_tests.cli.test_command_line import environment
 from recruit_assets_tests.conftest import KEY, served
+from recruit_assets_tests.rings import FULL
 from recruit_assets_tests.test_schedules import webhook
 
 NAMES = {each.name for each in ENDPOINTS}
@@ -173,6 +174,7 @@ def test_two_accounts_at_once_leave_each_other_alone(
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_a_file_has_the_records_of_one_account(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

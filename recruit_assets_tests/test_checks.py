@@ -7,6 +7,7 @@ import pytest
 from recruit_assets.checks import CHECKS
 from recruit_assets.definitions import defs
 from recruit_assets_tests.conftest import Project, metadata
+from recruit_assets_tests.rings import FULL
 from recruit_assets_tests.syncing import ASSETS
 
 REGIONS = [each for each in ASSETS if each.key == dg.AssetKey("regions")]
@@ -166,6 +167,7 @@ def test_orphans_are_told_once_what_they_lead_to_was_read(project: Project) -> N
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_keys_that_are_plain_attributes_are_looked_at_as_well(project: Project) -> None:
     world = project.sandbox.world
     note = world.records("notes")[0]["id"]

@@ -56,6 +56,7 @@ def steps(world: World) -> Iterator[tuple[str, int, Callable[[], list[str]]]]:
     yield "a hundred", 100, lambda: random.sample(ids(world), 100)
 
 
+@FULL
 def test_deletions_among_10_000_candidates_take_the_requests_that_are_promised(
     project: Project,
 ) -> None:

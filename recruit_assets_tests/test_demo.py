@@ -17,7 +17,7 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.sandbox import Sandbox
 from recruit_assets.sandbox.days import pass_day
 from recruit_assets.sandbox.times import instant
-from recruit_assets_tests.rings import sized
+from recruit_assets_tests.rings import FULL, sized
 
 ROOT = Path(__file__).parents[1]
 SIZE = sized(100, 200, CANDIDATES)
@@ -72,6 +72,7 @@ def follows(shown: str, printed: str) -> bool:
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_the_demo_loads_all_and_then_what_changed_as_the_readme_shows(tmp_path: Path) -> None:
     home = tmp_path / "demo"
     home.mkdir()

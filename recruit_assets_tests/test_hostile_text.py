@@ -16,6 +16,7 @@ from recruit_assets.cli.main import main
 from recruit_assets.extract.query import Query
 from recruit_assets.marts.mart import MARTS
 from recruit_assets_tests.conftest import BY_NAME, KEY, Project, metadata
+from recruit_assets_tests.rings import FULL
 from recruit_assets_tests.syncing import ASSETS, MART_ASSETS
 
 pytestmark = pytest.mark.ring(2)
@@ -145,6 +146,7 @@ def test_an_id_cannot_forge_lines_of_the_log(
     assert is_plain(shown)
 
 
+@FULL
 def test_hostile_texts_cost_nothing_but_their_own_characters(
     project: Project,
     request: pytest.FixtureRequest,

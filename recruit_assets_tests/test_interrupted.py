@@ -30,12 +30,12 @@ from recruit_assets.options import Mode
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.sandbox import Sandbox, World
 from recruit_assets_tests.conftest import BY_NAME, Project, settings_for
-from recruit_assets_tests.rings import sized
+from recruit_assets_tests.rings import FULL, sized
 from recruit_assets_tests.syncing import ASSETS, resources
 
 pytestmark = pytest.mark.ring(2)
 
-KILLS = sized(2, 6, 24)  # an even number
+KILLS = sized(2, 2, 24)  # an even number
 TABLES = {each.name: each.path for each in ENDPOINTS[:: sized(4, 4, 1)]}
 SYNCED = [each for each in ASSETS if each.key.path[-1] in TABLES]
 
@@ -254,6 +254,7 @@ def test_a_sync_of_many_tables_killed_at_any_moment(
         assert whole_versions(path, ids) == dict.fromkeys(TABLES, f"v{last}")
 
 
+@FULL
 def test_two_syncs_at_once_in_two_processes(project: Project, start: Start) -> None:
     world, earlier = project.sandbox.world, set[str]()
     run = Run(project.path, settings_for(project.sandbox))

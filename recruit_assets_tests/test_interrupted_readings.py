@@ -39,7 +39,7 @@ from recruit_assets_tests.old_candidates import (
     remove,
     requests,
 )
-from recruit_assets_tests.rings import sized
+from recruit_assets_tests.rings import FULL, first, sized
 from recruit_assets_tests.syncing import sync
 
 pytestmark = pytest.mark.ring(2)
@@ -111,6 +111,7 @@ def test_what_was_read_before_an_outage_is_stored_and_not_read_again(
     assert not broken.query("FROM recruit_meta.unfinished")
 
 
+@FULL
 def test_what_the_old_key_has_read_of_a_list_does_not_count_with_a_new_one(
     broken: Project,
 ) -> None:
@@ -124,6 +125,7 @@ def test_what_the_old_key_has_read_of_a_list_does_not_count_with_a_new_one(
     assert requests(broken)[0] >= RECORDS / SIZE
 
 
+@FULL
 def test_rows_deleted_before_and_after_the_interruption_are_found(broken: Project) -> None:
     """A full sync that is interrupted, with deletions in what was read and what was not."""
     broken.sync(NAME)
@@ -171,7 +173,7 @@ def voids() -> Iterator[tuple[str, Callable[[Project], Any], dict[str, Any]]]:
     yield "it did not refresh volatile values", lambda _: None, {"refresh_volatile": True}
 
 
-@pytest.mark.parametrize(("said", "change", "options"), list(voids()))
+@pytest.mark.parametrize(("said", "change", "options"), first(1, voids()))
 def test_a_reading_that_no_longer_fits_begins_again_and_says_why(
     broken: Project,
     caplog: pytest.LogCaptureFixture,
@@ -229,7 +231,9 @@ def test_a_sync_that_is_stored_between_two_parts_is_not_undone(broken: Project) 
     assert current(broken) == listed(broken)
 
 
-@pytest.mark.parametrize("change", ["DELETE FROM {}", "ALTER TABLE {} DROP COLUMN first_name"])
+@pytest.mark.parametrize(
+    "change", first(1, ["DELETE FROM {}", "ALTER TABLE {} DROP COLUMN first_name"])
+)
 def test_a_table_that_is_changed_between_two_parts_is_read_again(
     broken: Project, change: str
 ) -> None:
@@ -248,6 +252,7 @@ def test_a_table_that_is_changed_between_two_parts_is_read_again(
     assert len(broken.sandbox.requests) < sent <= len(broken.sandbox.requests) + before
 
 
+@FULL
 def test_values_that_do_not_fit_are_counted_over_all_parts(broken: Project) -> None:
     world = broken.sandbox.world
     for id_ in ids(world):

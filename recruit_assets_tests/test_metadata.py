@@ -15,6 +15,7 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.settings import Settings
 from recruit_assets_tests.conftest import BY_NAME, Project, metadata, settings_for
+from recruit_assets_tests.rings import FULL
 from recruit_assets_tests.syncing import ACCOUNT, ASSETS, resources
 
 SPECS = {spec.key.path[-1]: spec for asset in ASSETS for spec in asset.specs}
@@ -119,6 +120,7 @@ def test_owners_are_those_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_columns_that_somebody_altered_are_told_as_ever(project: Project) -> None:
     project.materialize("stages", "users", "teams")
     with duckdb.connect(str(project.path)) as database:

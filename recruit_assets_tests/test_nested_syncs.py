@@ -119,7 +119,7 @@ def _about(record: dict[str, Any]) -> tuple[str | None, ...]:
     return tuple(key["id"] if key else None for key in keys)
 
 
-@pytest.mark.parametrize("seed", range(sized(1, 2, 20)))
+@pytest.mark.parametrize("seed", range(sized(1, 1, 20)))
 def test_each_verdict_is_true(seed: int, tmp_path: Path) -> None:
     life = Life(seed)
     life.now = NOW

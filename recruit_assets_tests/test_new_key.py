@@ -13,6 +13,7 @@ from recruit_assets.extract.report import Proof, Verdict
 from recruit_assets.options import Mode
 from recruit_assets.result import SyncResult
 from recruit_assets_tests.conftest import Project
+from recruit_assets_tests.rings import first
 from recruit_assets_tests.test_rolling_syncs import SIZE, current, known, listed, pass_time, ranges
 
 pytestmark = pytest.mark.ring(2)
@@ -121,14 +122,17 @@ def alter(project: Project, name: str, change: Callable[[dict[str, Any]], object
 
 @pytest.mark.parametrize(
     ("name", "see"),
-    [
-        ("todos", see_less),
-        ("candidates", see_another_company),
-        ("todos", see_other_records),
-        ("candidates", see_older_times),
-        ("todos", see_other_values),
-        ("candidates", see_other_values),
-    ],
+    first(
+        2,
+        [
+            ("todos", see_less),
+            ("candidates", see_another_company),
+            ("todos", see_other_records),
+            ("candidates", see_older_times),
+            ("todos", see_other_values),
+            ("candidates", see_other_values),
+        ],
+    ),
 )
 def test_a_key_that_shows_something_else_reads_the_whole_list(
     long: Project, name: str, see: Any, caplog: pytest.LogCaptureFixture

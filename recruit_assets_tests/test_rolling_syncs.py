@@ -280,6 +280,7 @@ def test_an_audit_finds_what_changes_as_it_was(dated: Project) -> None:
     assert dated.query(read_as_of) > dated.query(whole)
 
 
+@FULL
 def test_an_audit_stores_a_record_that_returns_as_it_was(dated: Project) -> None:
     world = dated.sandbox.world
     newest = sorted(listed(dated, "candidates"), key=int)[-12]
@@ -324,6 +325,7 @@ def synced(project: Project) -> SyncResult:
     return project.sync("candidates", rolling=Rolling.always)
 
 
+@FULL
 def test_marts_and_the_report_are_as_old_as_the_oldest_value(project: Project) -> None:
     project.sync("job_applications")
     aside = "UPDATE recruit_meta.syncs SET values_as_of = started - INTERVAL {} HOUR"

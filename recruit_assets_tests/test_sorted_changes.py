@@ -18,6 +18,7 @@ from recruit_assets.options import Mode
 from recruit_assets.result import SyncResult
 from recruit_assets.sandbox import World
 from recruit_assets_tests.conftest import Project
+from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
 NAME = "stages"
@@ -165,6 +166,7 @@ def test_a_sort_that_is_refused_later_is_not_requested_again(known: Project) -> 
     assert_equal(known)
 
 
+@FULL
 def test_a_list_with_a_record_that_has_no_time_is_read_whole(
     known: Project, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,6 +18,7 @@ from recruit_assets.settings import Settings
 from recruit_assets.variables import holds_a_secret, unknown_variables, variables
 from recruit_assets_tests.cli.test_command_line import environment
 from recruit_assets_tests.conftest import KEY, served
+from recruit_assets_tests.rings import FULL
 
 OTHER = f"{KEY}-of-globex"
 COMMAND = Path(sys.executable).with_name("recruit-assets")
@@ -84,6 +85,7 @@ def tables(path: Path) -> list[str]:
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_the_commands_take_an_account(
     typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from recruit_assets.marts.mart import MARTS
 from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 from recruit_assets_tests.conftest import Project
 from recruit_assets_tests.released.schema import made
+from recruit_assets_tests.rings import FULL
 
 DBT = ("dbt-core>=1.10,<1.12", "dbt-duckdb>=1.10,<1.12")
 PROJECT = "name: hiring\nversion: '1.0'\nprofile: hiring\nmodel-paths: [models]\n"
@@ -39,6 +40,7 @@ def columns(table: Mapping[str, Any]) -> dict[str, Any]:
     return {each["name"]: each for each in table["columns"]}
 
 
+@FULL
 def test_it_has_every_column_of_every_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dbt-sources"]) == 0
     said = capsys.readouterr().out

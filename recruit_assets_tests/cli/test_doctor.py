@@ -33,6 +33,7 @@ from recruit_assets.variables import variables
 from recruit_assets_tests.cli.test_command_line import ROOT
 from recruit_assets_tests.conftest import KEY, Project
 from recruit_assets_tests.load.test_connection import held_elsewhere
+from recruit_assets_tests.rings import FULL
 
 Run = Callable[..., tuple[int, str]]
 
@@ -138,6 +139,7 @@ def assert_true(told: Mapping[str, Any], made: Mapping[str, int]) -> None:
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_the_estimate_of_requests_is_what_the_sync_makes(run: Run, project: Project) -> None:
     at_rest(project.sandbox)
     told, hourly_before = forecast(run)
@@ -158,6 +160,7 @@ def test_the_estimate_of_requests_is_what_the_sync_makes(run: Run, project: Proj
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_endpoints_that_the_account_names_are_forecast_and_others_not_asked(
     run: Run, project: Project
 ) -> None:
@@ -530,6 +533,7 @@ def test_the_command_reads_the_file_that_dagster_reads(sandbox: Sandbox, tmp_pat
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_a_reader_that_ends_early_sees_no_traceback(sandbox: Sandbox, tmp_path: Path) -> None:
     command = Path(sys.executable).with_name("recruit-assets")
     shell = f"{command} doctor --json | head -1; {command} status | head -0; {command} --version"

@@ -9,6 +9,7 @@ from recruit_assets.extract.forecast import Estimate
 from recruit_assets.options import Mode
 from recruit_assets_tests.cli.test_doctor import at_rest
 from recruit_assets_tests.conftest import KEY, Project
+from recruit_assets_tests.rings import FULL
 from recruit_assets_tests.test_rolling_syncs import OLD, pass_time
 
 pytestmark = pytest.mark.ring(2)
@@ -55,6 +56,7 @@ def exact(told: dict[str, Estimate | None]) -> dict[str, int]:
     return {name: each.requests for name, each in told.items() if each}
 
 
+@FULL
 def test_it_is_what_hourly_and_nightly_syncs_request(account: Project) -> None:
     first = forecast(account)
     for mode in (Mode.full, Mode.full, Mode.incremental):  # the last learns what is refused

@@ -22,6 +22,7 @@ from recruit_assets.extract.jsonapi import (
 )
 from recruit_assets.extract.retries import RequestStats
 from recruit_assets_tests.extract.test_client import GOOD
+from recruit_assets_tests.rings import FULL
 
 MEMORY = 400  # MB of a process that has everything imported
 
@@ -163,6 +164,7 @@ def test_what_looks_like_values_in_a_text_is_none() -> None:
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_no_answer_takes_more_than_its_memory(url: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", ASK, url, *BODIES], capture_output=True, text=True, check=True

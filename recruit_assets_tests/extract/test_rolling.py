@@ -78,7 +78,7 @@ def test_what_is_known_as_of_a_moment_is_true(
     batch: int, kind: type[RollingTable], *, hiding: bool
 ) -> None:
     """Records that return as they were break what a search and changes rest on, but not this."""
-    worlds = sized(20, 200, 1_500) // BATCHES
+    worlds = sized(20, 100, 1_500) // BATCHES
     seeds = range(batch * worlds, (batch + 1) * worlds)
     counts = all_followed(seeds, kind=kind, hiding=hiding)
     assert counts["complete, counted"] > 0.3 * ROUNDS * worlds, counts

@@ -13,6 +13,7 @@ from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection
 from recruit_assets.load.scratch import Folder
 from recruit_assets_tests.load.test_connection import held_elsewhere
+from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
 
@@ -127,6 +128,7 @@ def test_nobody_can_write_until_the_copy_is_in_place(
     assert content(path) == before
 
 
+@FULL
 def test_killed_before_the_end_it_leaves_the_file_and_the_next_one_tidies(path: Path) -> None:
     before, size = content(path), path.stat().st_size
     subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
@@ -139,6 +141,7 @@ def test_killed_before_the_end_it_leaves_the_file_and_the_next_one_tidies(path: 
     assert not left.exists()
 
 
+@FULL
 def test_what_a_writer_leaves_who_is_killed_meanwhile_is_compacted_next_time(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import settings_for
 from recruit_assets_tests.load import full_disk
 from recruit_assets_tests.load.full_disk import MOUNT, PHASES, Found
+from recruit_assets_tests.rings import FULL
 
 APART = ("unshare", "--map-root-user", "--mount")
 AS_BEFORE = "Nothing was changed."
@@ -36,6 +37,7 @@ TOLD = {
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_a_full_disk_says_where_to_make_room_and_what_is_committed(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.ring(2)
 
 ENDPOINT = replace(SMALL, history=("name",))
 ROWS = 5_000
-KILLS = sized(6, 12, 60)
+KILLS = sized(6, 6, 60)
 
 
 def write_version(path: str, version: int) -> None:

@@ -218,7 +218,7 @@ def survive(project: Project, begun: Path, statements: str, *, erases: bool) -> 
 
 @pytest.mark.ring(2)
 @settings(
-    max_examples=sized(5, 10, 30),
+    max_examples=sized(5, 5, 30),
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

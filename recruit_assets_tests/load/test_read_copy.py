@@ -28,7 +28,7 @@ pytestmark = pytest.mark.ring(2)
 
 COLUMNS = public_columns(ENDPOINTS)
 OWN = "CREATE TABLE own AS SELECT 1 AS one"
-KILLS = sized(4, 10, 20)
+KILLS = sized(4, 5, 20)
 ROWS = 50_000
 
 KILLED = """

@@ -23,7 +23,7 @@ from recruit_assets.load.state import recall, remember
 from recruit_assets.load.sweep import count_current, sweep
 from recruit_assets.load.syncs import SYNCS
 from recruit_assets_tests.load.merging import prepare_and_merge
-from recruit_assets_tests.rings import sized
+from recruit_assets_tests.rings import FULL, sized
 
 KINDS = {kind: kind.value for kind in Kind}
 WIDE = Endpoint(
@@ -45,11 +45,11 @@ VALUES: dict[Kind, Any] = {
     Kind.KEYS: ["1", "2"],
     Kind.JSON: {"a": [1, None], "b": {"c": None}},
 }
-FULL = {name: VALUES[kind] for kind, name in KINDS.items()}
+OF_EACH_KIND = {name: VALUES[kind] for kind, name in KINDS.items()}
 RECORDS = [
-    {"id": "1", **FULL},
+    {"id": "1", **OF_EACH_KIND},
     {"id": "2"},
-    {"id": "3", **FULL, "text": 5, "number": "x", "new": "n"},
+    {"id": "3", **OF_EACH_KIND, "text": 5, "number": "x", "new": "n"},
     {"id": "4", "text": "z", "new": "m"},
 ]
 OTHER_TYPES = (
@@ -155,6 +155,7 @@ def harm(database: duckdb.DuckDBPyConnection, how: str, table: str, column: str)
 @pytest.mark.ring(2)
 @settings(max_examples=sized(5, 12, 120))
 @given(st.lists(HARMS, min_size=1, max_size=6))
+@FULL
 def test_bookkeeping_that_was_lost_is_made_again(
     harms: list[tuple[str, tuple[str, str]]],
 ) -> None:

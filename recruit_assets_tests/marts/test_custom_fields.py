@@ -23,7 +23,7 @@ from recruit_assets.options import Mode
 from recruit_assets.person import File, find, forget, only
 from recruit_assets_tests.conftest import Project
 from recruit_assets_tests.marts.conftest import answer
-from recruit_assets_tests.rings import sized
+from recruit_assets_tests.rings import FULL, sized
 
 TABLES = (FIELDS, VALUES, "candidates", "jobs")
 HOSTILE = "x\"; DROP SCHEMA recruit CASCADE; -- ' \x00\u202e"
@@ -205,6 +205,7 @@ def test_names_that_clash_private_fields_and_hostile_names(fields: Fields) -> No
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_without_the_tables_there_are_no_views_and_a_users_own_stay(
     project: Project, instance: dg.DagsterInstance
 ) -> None:

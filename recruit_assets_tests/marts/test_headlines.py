@@ -11,6 +11,7 @@ from recruit_assets.marts.headlines import Headlines, Period
 from recruit_assets.marts.report import gather
 from recruit_assets_tests.marts.conftest import Answers
 from recruit_assets_tests.marts.truth import middle
+from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
 
@@ -48,6 +49,7 @@ def test_a_period_is_twelve_whole_months(moment: datetime, words: str) -> None:
     assert Period.before(period.since).until == period.since
 
 
+@FULL
 def test_all_numbers_are_of_one_period(case_answers: Answers) -> None:
     found = headlines(case_answers.path)
     applications = case_answers.mart("applications")

@@ -14,6 +14,7 @@ from recruit_assets.marts.views import known_columns
 from recruit_assets.sandbox.times import NOW
 from recruit_assets_tests.marts.conftest import Answering, Answers, rebuild
 from recruit_assets_tests.marts.truth import Record
+from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
 
@@ -96,6 +97,7 @@ def test_those_that_reached_an_interview_are_the_same_in_every_mart(case_answers
     assert sum(row["interviewed"] or 0 for row in sources) == 3 * interviewed
 
 
+@FULL
 def test_after_the_first_sync_nobody_is_known_to_wait(answering: Answering) -> None:
     answers = answering(0)
     assert not spells(answers, ended="moved")
@@ -178,6 +180,7 @@ def test_only_open_jobs_are_open_and_have_stuck_applications(case_answers: Answe
     assert "Jobs that are not open have 4 more." in case_answers.page
 
 
+@FULL
 def test_nothing_is_stuck_in_a_job_that_was_deleted(case_answers: Answers, tmp_path: Path) -> None:
     job = case_answers.mart("stuck_applications")[0]["job_id"]
     found = rebuild(

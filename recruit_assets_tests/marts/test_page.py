@@ -28,6 +28,7 @@ from recruit_assets_tests.benchmarks.marts import generate
 from recruit_assets_tests.life import PLANTED
 from recruit_assets_tests.marts.conftest import Answers, rebuild
 from recruit_assets_tests.marts.test_filters import NOW, SHOWN, shift
+from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
 
@@ -209,6 +210,7 @@ def test_an_old_browser_says_why_it_cannot_filter(answers: Answers, browser: Bro
         expect(page.get_by_text(f"Half of {hired} hires took")).to_be_visible()
 
 
+@FULL
 def test_of_many_applications_the_last_24_months_are_counted_the_same(
     answers: Answers, browser: Browser, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from recruit_assets.load.connection import connection
 from recruit_assets.marts import parquet
 from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.parquet import write_files
+from recruit_assets_tests.rings import FULL
 
 ONE, TWO = MARTS[:2]
 TABLE = pa.table({"one": [1]})
@@ -172,6 +173,7 @@ def test_a_folder_that_cannot_be_written_is_named(database: Database, folder: Pa
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_the_job_writes_the_marts_of_an_account(
     instance: dg.DagsterInstance, tmp_path: Path, folder: Path
 ) -> None:

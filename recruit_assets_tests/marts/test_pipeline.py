@@ -10,6 +10,7 @@ import pytest
 from recruit_assets.sandbox.times import NOW
 from recruit_assets_tests.marts.conftest import Answering, Answers
 from recruit_assets_tests.marts.truth import Record
+from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
 
@@ -49,6 +50,7 @@ def test_it_has_the_whole_days_after_the_first_sync(case_answers: Answers) -> No
     assert (min(days), max(days)) == (FIRST + timedelta(days=1), FIRST + timedelta(days=41))
 
 
+@FULL
 def test_after_the_first_sync_no_day_is_known(answering: Answering) -> None:
     assert answering(0).mart("pipeline_daily") == []
 

@@ -37,6 +37,7 @@ from recruit_assets.sandbox.times import NOW
 from recruit_assets_tests.conftest import metadata
 from recruit_assets_tests.marts.cases import HIRED, INTERVIEW, SCREENING, Cases
 from recruit_assets_tests.marts.conftest import READ, answer
+from recruit_assets_tests.rings import FULL
 from recruit_assets_tests.year import sync_all
 
 BUILT = NOW + timedelta(minutes=10)
@@ -348,6 +349,7 @@ def test_of_all_syncs_only_the_first_ones_count() -> None:
             assert words - {"rejected"} <= {"endpoint", "verdict", "finished"}, mart.name
 
 
+@FULL
 def test_the_report_is_written_again_for_every_sync_and_if_it_was_changed(company: Company) -> None:
     page = report_path(str(company.path))
     assert company.refresh_report() is None

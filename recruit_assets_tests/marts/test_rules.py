@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.marts.rules import Rules, SourceRule, StageRule, rules_path
 from recruit_assets_tests.marts.conftest import Answering, Answers
+from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
 
@@ -70,6 +71,7 @@ def test_the_users_file_says_what_names_do_not(answering: Answering, tmp_path: P
     )
 
 
+@FULL
 def test_the_users_file_says_what_sources_are(answering: Answering, tmp_path: Path) -> None:
     path = rules_path(str(tmp_path / "unread.duckdb"), "sources")
     assert path.name == "unread-sources.csv"

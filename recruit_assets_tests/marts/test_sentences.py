@@ -105,10 +105,7 @@ def contents(company: Company, path: Path) -> tuple[Contents, dict[str, list[dic
 
 COMPANIES = {
     "unknown": Company(None),
-    "none": Company(0),
-    "one": Company(1, PARTIAL),
-    "few": Company(4),
-    "many": Company(12, PARTIAL, AGES["old"]),
+    "few": Company(4, PARTIAL),
     **{
         f"{name}, {when}, {age}": pytest.param(Company(n, at, read), marks=FULL)
         for name, n in {"unknown": None, "none": 0, "one": 1, "few": 4, "many": 12}.items()

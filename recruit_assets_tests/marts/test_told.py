@@ -21,6 +21,7 @@ from recruit_assets_tests.marts.cases import HIRED, INTERVIEW, OFFER, SCREENING,
 from recruit_assets_tests.marts.conftest import READ, Answers, answer
 from recruit_assets_tests.marts.test_misleading import OVERLAPS
 from recruit_assets_tests.marts.truth import Record
+from recruit_assets_tests.rings import FULL
 from recruit_assets_tests.year import TOLD, sync_all
 
 pytestmark = pytest.mark.ring(2)
@@ -193,6 +194,7 @@ def test_who_applied_twice_for_a_job_is_not_told_apart(company: Before, answers:
     assert company.job_of("twice") not in {row["job_id"] for row in actions}
 
 
+@FULL
 def test_moves_that_do_not_lead_there_are_not_believed(
     company: Before, answers: Answers, tmp_path: Path
 ) -> None:
@@ -222,6 +224,7 @@ def test_moves_that_do_not_lead_there_are_not_believed(
         assert way(changed(answers, tmp_path, off), company.of["plain"]) == whole[-1:]
 
 
+@FULL
 def test_a_check_warns_if_moves_do_not_lead_there(
     company: Before, answers: Answers, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
