@@ -13,6 +13,7 @@ import duckdb
 
 from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem, NotEnoughMemory
 from recruit_assets.load.disk import UNDONE, disk_problem, removal_problem
+from recruit_assets.text import one_line
 
 SPILL_FULL = "max_temp_directory_size"  # DuckDB reports it before the disk does
 NO_BLOCK = "could not allocate block"  # out of memory, in a commit too
@@ -110,6 +111,13 @@ def _busy(path: str, text: str, wait_seconds: float) -> DatabaseBusy | None:
             f"{path} is still held by {holder.group(1) if holder else 'another process'} after "
             f"{wait_seconds:g} s: close it there (a shell or a notebook counts), then run again."
         )
+    if "Unable to connect to Postgres" in text:
+        return DatabaseBusy(
+            f"The catalogue of {path} cannot be reached: start PostgreSQL, or correct the address. "
+            f"{one_line(text.rpartition('failed: ')[2])}"
+        )
+    if "canceling statement due to lock timeout" in text:
+        return DatabaseBusy(f"{path}: another process is still writing to it, so run again later.")
     if "Unique file handle conflict" in text:
         return DatabaseBusy(
             f"{path} is still open in this process after {wait_seconds:g} s: close it "
