@@ -27,6 +27,7 @@ from recruit_assets.options import Mode, Options
 from recruit_assets.read_ahead import MAX_AGE, READINGS_AHEAD, Plan, ReadAhead
 from recruit_assets.reading import Reading
 from recruit_assets_tests.conftest import BY_NAME, Project, settings_for
+from recruit_assets_tests.rings import FULL
 
 CONCURRENCY = 4
 GUARD = 20.0  # seconds that no wait comes near
@@ -98,6 +99,7 @@ def test_the_next_endpoints_are_requested_before_one_is_merged(project: Project)
     assert requests(project) == {"departments": 1, "locations": 1, "regions": 1}
 
 
+@FULL
 def test_a_run_asks_as_much_as_it_records_and_as_much_as_without(project: Project) -> None:
     names = ("departments", "jobs", "regions", "users")
     for _ in range(2):  # the whole lists, then changes and deletions

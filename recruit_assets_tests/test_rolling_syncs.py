@@ -78,7 +78,8 @@ def rolled(project: Project, name: str, mode: Mode = Mode.auto) -> SyncResult:
     return result
 
 
-@pytest.mark.parametrize("name", [pytest.param("todos", marks=FULL), "users"])
+@pytest.mark.parametrize("name", ["todos", "users"])
+@FULL
 def test_each_row_is_read_once_in_so_many_syncs(project: Project, name: str) -> None:
     """Todos have the time of their creation, and users have not."""
     known(project, name, 8 * SIZE + 15)
@@ -225,6 +226,7 @@ def test_which_lists_are_read_in_parts(
     assert (project.sync("todos", **options).mode is Mode.incremental) is parts
 
 
+@FULL
 def test_a_dated_list_that_refuses_to_show_its_changes_is_read_in_parts(project: Project) -> None:
     rules = project.sandbox.rules
     rules.refuse = {"candidates": {"filter[updated-at]", "sort=updated-at"}}

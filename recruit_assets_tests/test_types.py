@@ -20,7 +20,7 @@ from recruit_assets.options import Mode
 from recruit_assets_tests.conftest import Project, metadata
 from recruit_assets_tests.extract.test_arrow import JSON, must_tell
 from recruit_assets_tests.load.test_guards import says_something
-from recruit_assets_tests.rings import sized
+from recruit_assets_tests.rings import FULL, sized
 
 Record = dict[str, Any]
 TABLE = "recruit.departments"
@@ -177,6 +177,7 @@ def test_too_many_unknown_attributes_are_kept_in_one_column_and_told_once(
 
 
 @pytest.mark.ring(2)
+@FULL
 def test_the_price_of_a_change_grows_with_the_columns_and_no_faster(project: Project) -> None:
     """Of processor time, which other processes leave alone; the second sync replaces all values."""
     prices = []

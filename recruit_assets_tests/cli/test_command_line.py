@@ -92,6 +92,7 @@ def counts(folder: Path) -> dict[str, int]:
         pytest.param([*JOB, "full_sync"], list(PATHS), marks=FULL),
     ],
 )
+@FULL
 def test_what_a_command_loads(
     dagster: Command, sandbox: Sandbox, tmp_path: Path, arguments: list[str], loaded: list[str]
 ) -> None:

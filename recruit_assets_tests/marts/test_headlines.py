@@ -65,6 +65,7 @@ def test_all_numbers_are_of_one_period(case_answers: Answers) -> None:
     assert "What was deleted before the first complete sync, on 1 October 2026," in found.about
 
 
+@FULL
 def test_the_year_before_is_compared_once_all_of_it_is_known(
     case_answers: Answers, tmp_path: Path
 ) -> None:

@@ -198,6 +198,7 @@ def test_without_scripts_the_page_is_whole(answers: Answers, browser: Browser) -
         assert not page.get_by_text("in these months").first.is_visible()
 
 
+@FULL
 def test_an_old_browser_says_why_it_cannot_filter(answers: Answers, browser: Browser) -> None:
     with browser.new_page() as page:
         page.add_init_script("delete globalThis.DecompressionStream")

@@ -14,6 +14,7 @@ from recruit_assets.load.connection import connection
 from recruit_assets.marts.report import gather, render, report_path, write
 from recruit_assets_tests.marts.conftest import Answers, rebuild
 from recruit_assets_tests.marts.test_unread import lose_stages
+from recruit_assets_tests.rings import FULL
 
 pytestmark = pytest.mark.ring(2)
 
@@ -216,6 +217,7 @@ SECOND_SYNC = """
 """
 
 
+@FULL
 def test_how_fresh_the_tables_are_fits_a_phone_after_a_second_sync(
     answers: Answers, browser: Browser, tmp_path: Path
 ) -> None:

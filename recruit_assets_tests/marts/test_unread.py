@@ -109,6 +109,7 @@ def test_offers_that_could_not_be_read_are_not_said_to_be_none(answering: Answer
     assert {row["hires"] for row in sources} != {None}
 
 
+@FULL
 def test_without_applications_a_job_is_not_said_to_have_none(answering: Answering) -> None:
     answers = answering(0, refused=("job-applications",))
     jobs = answers.mart("job_health")
