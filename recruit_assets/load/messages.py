@@ -16,7 +16,7 @@ from recruit_assets.load.disk import UNDONE, disk_problem, removal_problem
 from recruit_assets.text import one_line
 
 SPILL_FULL = "max_temp_directory_size"  # DuckDB reports it before the disk does
-NO_BLOCK = "could not allocate block"  # out of memory, in a commit too
+NO_BLOCK = ("could not allocate block", "failed to pin block")  # out of memory, in a commit too
 COMMIT = "Failed to commit: "  # prefix of the reason
 # Prefixes of names of columns or options, as opposed to values.
 _NAMING = r"(?:NOT NULL constraint failed|The following options were not recognized): (?=[\w., ]+$)"
@@ -92,7 +92,7 @@ def _known_problem(
     )
     if problem:
         return problem
-    if isinstance(error, duckdb.OutOfMemoryException) or NO_BLOCK in text:
+    if isinstance(error, duckdb.OutOfMemoryException) or any(each in text for each in NO_BLOCK):
         return _too_little_memory(path, text)
     if "not a valid DuckDB database" in text:
         return DatabaseProblem(
