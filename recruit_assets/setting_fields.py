@@ -66,7 +66,9 @@ class SettingFields(BaseModel):
         "Whether a sync reads only a part of a list that cannot be asked for its changes: `auto`, "
         "`always` or `never`",
     )
-    database: str = _setting("DATABASE", "recruitment.duckdb", "The DuckDB file")
+    database: str = _setting(
+        "DATABASE", "recruitment.duckdb", "The DuckDB file, or the address of a lake"
+    )
     read_copy: str = _setting(
         "READ_COPY",
         "",

@@ -17,7 +17,7 @@ from recruit_assets.errors import DatabaseBusy, DatabaseProblem
 from recruit_assets.load.database_file import FileReplaced, StillEmpty
 from recruit_assets.load.destination import Destination, destination
 from recruit_assets.load.disk import disk_problem
-from recruit_assets.load.engine import Engine, opened, writing
+from recruit_assets.load.engine import Engine, is_attached, opened, writing
 from recruit_assets.load.messages import problem_of
 
 P = ParamSpec("P")
@@ -136,7 +136,7 @@ def exists(path: str) -> bool:
         with translate_duckdb_errors(path, REACH_SECONDS):
             return place.exists()
 
-    return found()
+    return (place.stays and is_attached(place)) or found()
 
 
 def _open(place: Destination, path: str, config: dict[str, Any], wait_seconds: float) -> Engine:

@@ -134,6 +134,13 @@ def opened(place: Destination, config: Mapping[str, Any]) -> Engine:
         return suited[0]
 
 
+def is_attached(place: Destination) -> bool:
+    """Return whether this process has a destination open, which is quicker than to look for it."""
+    with _LOCK:
+        known = [each.attached for engines in _ENGINES.values() for each in engines]
+        return any(each and each.key == place.key for each in known)
+
+
 @contextmanager
 def writing(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Let a transaction of a connection write in the block (see `Destination.writing`)."""
