@@ -122,6 +122,17 @@ def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> It
             raise
 
 
+@contextmanager
+def snapshot(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let the queries of the block see one state; a lake is asked for it once, not by each."""
+    database.execute("BEGIN TRANSACTION READ ONLY")
+    try:
+        yield
+    finally:
+        with suppress(duckdb.Error):  # after an error of a query
+            database.execute("ROLLBACK")
+
+
 def exists(path: str) -> bool:
     """Return whether there is a database, without opening it, which would create it.
 
