@@ -16,7 +16,7 @@ from recruit_assets.catalogue import DeletionPolicy, Rolling
 from recruit_assets.column_policy import read_policy
 from recruit_assets.environment import ACCOUNTS, PREFIX, account_names, prefix_of
 from recruit_assets.errors import BadSetting
-from recruit_assets.setting_fields import MORE_NAMES, SettingFields, about_field
+from recruit_assets.setting_fields import ADDRESS_ADVICE, MORE_NAMES, SettingFields, about_field
 
 _SWITCHES = ("read_copy_personal", "private_fields", "report_names")
 OWN = ("database", "read_copy", "parquet_folder")  # paths that no other account shares
@@ -150,6 +150,8 @@ def parsed(variable: Variable, text: str) -> Any:
         return getattr(SettingFields.model_validate({variable.field: value}), variable.field)
     except ValidationError:
         pass
+    if variable.field == "database":
+        return Wrong(f"{variable.name}: {ADDRESS_ADVICE}.")
     shown = "a value that is not shown" if holds_a_secret(text) else repr(text.strip())
     policies, ways = (", ".join(each.value for each in kind) for kind in (DeletionPolicy, Rolling))
     advice = {

@@ -141,11 +141,20 @@ def exists(path: str) -> bool:
     """
     place = destination(path)
     place.check()
+    return asked(place, path, place.exists)
+
+
+def asked(place: Destination, path: str, question: Callable[[], bool]) -> bool:
+    """Return whether a destination is there, by its own answer unless a lake is attached.
+
+    Raises:
+        DatabaseProblem: the catalogue of a lake cannot be reached.
+    """
 
     @patient(REACH_SECONDS)
     def found() -> bool:
         with translate_duckdb_errors(path, REACH_SECONDS):
-            return place.exists()
+            return question()
 
     return (place.stays and is_attached(place)) or found()
 

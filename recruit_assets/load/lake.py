@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
 from recruit_assets.load.sql import literal, quoted
+from recruit_assets.text import has_password
 
 PREFIX = "ducklake:"
 SUPPORTED = "1.5.5"  # version of DuckDB for which the extensions exist as wheels
@@ -26,7 +27,6 @@ BUSY = "Another process has been writing to the lake for ten minutes: run again 
 FORM = "ducklake:postgres:host=db dbname=recruit (DATA_PATH '/data/recruit')"
 _ADDRESS = re.compile(rf"{PREFIX}(?:(postgres|sqlite):)?(.+?)(?:\s*\((.*)\))?", re.DOTALL)
 _OPTION = re.compile(r"\s*(DATA_PATH|METADATA_SCHEMA)\s+'((?:[^']|'')*)'\s*(?:,|$)", re.IGNORECASE)
-_SECRET = re.compile(r"\bpassword\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 _EXTENSIONS = {  # by kind of catalogue
     "postgres": ("ducklake", "postgres_scanner"),
     "sqlite": ("ducklake", "sqlite_scanner"),
@@ -59,7 +59,7 @@ class Lake:
         if not found:
             raise DatabaseProblem(f"The address of the lake cannot be read: write {FORM}.")
         kind, catalogue, written = found[1] or "", found[2].strip(), found[3] or ""
-        if _SECRET.search(catalogue):
+        if has_password(catalogue):
             raise DatabaseProblem(
                 "The address of the lake contains a password, which would be shown: remove it, and "
                 "set PGPASSWORD or a file .pgpass instead."
