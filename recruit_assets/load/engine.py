@@ -23,16 +23,11 @@ import duckdb
 
 from recruit_assets.load.destination import Destination
 from recruit_assets.load.scratch import Folder
-from recruit_assets.load.sql import quoted
+from recruit_assets.load.sql import OFFLINE, quoted
 
 ALIAS = "recruit_assets"  # name of the destination in DuckDB
 # DuckDB 1.5, and the tools built on it, cannot open what DuckDB 2 writes by default.
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
-OFFLINE = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-}
 CHANGEABLE = "['memory_limit', 'threads', 'TimeZone']"  # changed by a merge and by each connection
 
 _ENGINES: dict[str, list["Engine"]] = {}  # by configuration, as JSON
