@@ -13,6 +13,7 @@ from html import escape
 from typing import Any
 from unicodedata import category
 
+LAKE = "ducklake:"  # beginning of the address of a lake
 BLANK = "(blank)"  # replaces a text without any printable character
 MAX_LINE = 2000  # characters of a line in a log, or of an error
 MAX_LABEL = 60  # characters of a name in a picture

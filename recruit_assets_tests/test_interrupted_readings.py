@@ -13,7 +13,6 @@ from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
-import duckdb
 import pytest
 
 from recruit_assets import parts, reading
@@ -27,6 +26,7 @@ from recruit_assets.load.connection import connection
 from recruit_assets.load.lease import lease
 from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import World
+from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import BY_NAME, Project, metadata, settings_for
 from recruit_assets_tests.load.test_connection import held_elsewhere
 from recruit_assets_tests.old_candidates import (
@@ -151,7 +151,7 @@ def voids() -> Iterator[tuple[str, Callable[[Project], Any], dict[str, Any]]]:
     """What makes a reading begin again, what the log says of it, and the options of the sync."""
 
     def execute(project: Project, sql: str) -> None:
-        with duckdb.connect(str(project.path)) as database:
+        with lakes.connect(project.path) as database:
             database.execute(sql)
 
     def change_key(project: Project) -> None:
@@ -238,7 +238,7 @@ def test_a_table_that_is_changed_between_two_parts_is_read_again(
     broken: Project, change: str
 ) -> None:
     def spoil(_: World) -> None:
-        with duckdb.connect(str(broken.path)) as database:
+        with lakes.connect(broken.path) as database:
             database.execute(change.format(f"recruit.{NAME}"))
 
     broken.sync(NAME)

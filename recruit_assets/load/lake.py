@@ -7,26 +7,27 @@ extensions come from the wheels of the extra `lake`; nothing is downloaded.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote
 
 import duckdb
 from filelock import FileLock, Timeout
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
 from recruit_assets.load.sql import literal, quoted
+from recruit_assets.text import LAKE
 
-PREFIX = "ducklake:"
 SUPPORTED = "1.5.5"  # version of DuckDB for which the extensions exist as wheels
 MAX_TURN = 600  # seconds that a transaction waits for those of other processes
 BUSY = "Another process has been writing to the lake for ten minutes: run again when it has ended."
 FORM = "ducklake:postgres:host=db dbname=recruit (DATA_PATH '/data/recruit')"
-_ADDRESS = re.compile(rf"{PREFIX}(?:(postgres|sqlite):)?(.+?)(?:\s*\((.*)\))?", re.DOTALL)
+_ADDRESS = re.compile(rf"{LAKE}(?:(postgres|sqlite):)?(.+?)(?:\s*\((.*)\))?", re.DOTALL)
 _OPTION = re.compile(r"\s*(DATA_PATH|METADATA_SCHEMA)\s+'((?:[^']|'')*)'\s*(?:,|$)", re.IGNORECASE)
-_SECRET = re.compile(r"\bpassword\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
+_SECRET = re.compile(r"passw\w*\s*=|://[^@\s]*:\S*@", re.IGNORECASE)
 _EXTENSIONS = {  # by kind of catalogue
     "postgres": ("ducklake", "postgres_scanner"),
     "sqlite": ("ducklake", "sqlite_scanner"),
@@ -59,7 +60,7 @@ class Lake:
         if not found:
             raise DatabaseProblem(f"The address of the lake cannot be read: write {FORM}.")
         kind, catalogue, written = found[1] or "", found[2].strip(), found[3] or ""
-        if _SECRET.search(catalogue):
+        if _SECRET.search(unquote(address)):
             raise DatabaseProblem(
                 "The address of the lake contains a password, which would be shown: remove it, and "
                 "set PGPASSWORD or a file .pgpass instead."
@@ -76,7 +77,7 @@ class Lake:
     def key(self) -> str:
         """Return the address without the options that only say where new files go."""
         place = self.catalogue if self.kind == "postgres" else os.path.realpath(self.catalogue)
-        return f"{PREFIX}{self.kind}:{place} {self.options.get('METADATA_SCHEMA', '')}".rstrip()
+        return f"{LAKE}{self.kind}:{place} {self.options.get('METADATA_SCHEMA', '')}".rstrip()
 
     @property
     def stays(self) -> bool:
@@ -182,7 +183,8 @@ class Lake:
             ):
                 turn.execute(f"FROM postgres_query({catalogue}, {literal(sql)})").fetchall()
             yield
-            turn.execute("ROLLBACK")
+            with suppress(duckdb.Error):  # the catalogue has gone since the commit, with the lock
+                turn.execute("ROLLBACK")
 
     def detach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Detach the lake."""
@@ -191,8 +193,8 @@ class Lake:
     def _attach(self, database: duckdb.DuckDBPyConnection, name: str, *options: str) -> None:
         for each in _EXTENSIONS[self.kind]:
             database.execute(f"LOAD {literal(extension(each))}")
-        address = f"{PREFIX}{self.kind}:{self.catalogue}" if self.kind else self.catalogue
-        address = address if self.kind else f"{PREFIX}{self.catalogue}"
+        address = f"{LAKE}{self.kind}:{self.catalogue}" if self.kind else self.catalogue
+        address = address if self.kind else f"{LAKE}{self.catalogue}"
         known = {**self.options, "DATA_PATH": f"{self.data_path.rstrip('/')}/"}
         written = [f"{option} {literal(text)}" for option, text in known.items()]
         database.execute(
