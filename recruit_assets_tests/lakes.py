@@ -147,10 +147,10 @@ def stop_cluster() -> None:
         cluster.cache_clear()
 
 
-def lake_at(path: Path) -> Path:
+def lake_at(path: Path, of: Cluster | None = None) -> Path:
     """Return the address of a lake of its own, whose files are beside a path."""
     return Path(
-        f"{PREFIX}postgres:{cluster().address} "
+        f"{PREFIX}postgres:{(of or cluster()).address} "
         f"(DATA_PATH '{path}.files', METADATA_SCHEMA '{schema_of(path)}')"
     )
 

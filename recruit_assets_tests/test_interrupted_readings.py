@@ -22,7 +22,7 @@ from recruit_assets.extract.client import Client
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
-from recruit_assets.load.connection import connection
+from recruit_assets.load.connection import connection, exists
 from recruit_assets.load.lease import lease
 from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import World
@@ -273,7 +273,7 @@ def read_all(settings: dict[str, Any], database: str, rows: int) -> None:
         client = Client(ApiSettings(**settings))
         source = Source(client, BY_NAME[NAME], RetryLimits(), logging.getLogger("child"))
         opened = partial(connection, database, {}, wait_seconds=60)
-        sync(source, opened, Path(database).exists, Options(), str(uuid4()))
+        sync(source, opened, partial(exists, database), Options(), str(uuid4()))
 
 
 def test_kills_cost_only_what_was_read_since_the_last_part(project: Project) -> None:

@@ -25,8 +25,12 @@ SUPPORTED = "1.5.5"  # version of DuckDB for which the extensions exist as wheel
 MAX_TURN = 600  # seconds that a transaction waits for those of other processes
 BUSY = "Another process has been writing to the lake for ten minutes: run again when it has ended."
 FORM = "ducklake:postgres:host=db dbname=recruit (DATA_PATH '/data/recruit')"
-_ADDRESS = re.compile(rf"{LAKE}(?:(postgres|sqlite):)?(.+?)(?:\s*\((.*)\))?", re.DOTALL)
-_OPTION = re.compile(r"\s*(DATA_PATH|METADATA_SCHEMA)\s+'((?:[^']|'')*)'\s*(?:,|$)", re.IGNORECASE)
+_OPTION = r"(?:DATA_PATH|METADATA_SCHEMA)\s+'(?:[^']|'')*'"
+_ADDRESS = re.compile(
+    rf"{LAKE}(?:(postgres|sqlite):)?(.*?)(?:\s*\(\s*({_OPTION}(?:\s*,\s*{_OPTION})*)\s*\))?",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAME_AND_TEXT = re.compile(r"(\w+)\s+'((?:[^']|'')*)'")
 _SECRET = re.compile(r"passw\w*\s*=|://[^@\s]*:\S*@", re.IGNORECASE)
 _EXTENSIONS = {  # by kind of catalogue
     "postgres": ("ducklake", "postgres_scanner"),
@@ -57,21 +61,22 @@ class Lake:
             DatabaseProblem: the address cannot be read, or contains a password.
         """
         found = _ADDRESS.fullmatch(address.strip())
-        if not found:
-            raise DatabaseProblem(f"The address of the lake cannot be read: write {FORM}.")
-        kind, catalogue, written = found[1] or "", found[2].strip(), found[3] or ""
+        kind, catalogue, written = found.groups("") if found else ("", "", "")
         if _SECRET.search(unquote(address)):
             raise DatabaseProblem(
                 "The address of the lake contains a password, which would be shown: remove it, and "
                 "set PGPASSWORD or a file .pgpass instead."
             )
-        options = {name.upper(): text.replace("''", "'") for name, text in _OPTION.findall(written)}
-        if _OPTION.sub("", written).strip():
+        if not catalogue.strip():
+            raise DatabaseProblem(f"The address of the lake cannot be read: write {FORM}.")
+        if catalogue.endswith(")"):
             raise DatabaseProblem(
                 f"The options of the lake cannot be read: write {FORM}, with DATA_PATH and "
                 "METADATA_SCHEMA alone."
             )
-        return cls(kind, catalogue, options)
+        texts = _NAME_AND_TEXT.findall(written)
+        options = {name.upper(): text.replace("''", "'") for name, text in texts}
+        return cls(kind.lower(), catalogue.strip(), options)
 
     @property
     def key(self) -> str:
