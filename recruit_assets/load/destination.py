@@ -11,7 +11,8 @@ from typing import Protocol
 import duckdb
 
 from recruit_assets.load.database_file import DatabaseFile
-from recruit_assets.load.lake import PREFIX, Lake
+from recruit_assets.load.lake import Lake
+from recruit_assets.text import LAKE
 
 
 class Destination(Protocol):
@@ -62,4 +63,4 @@ def destination(address: str) -> Destination:
     Raises:
         DatabaseProblem: the address of a lake cannot be read.
     """
-    return Lake.at(address) if address.startswith(PREFIX) else DatabaseFile(address)
+    return Lake.at(address) if address.startswith(LAKE) else DatabaseFile(address)

@@ -7,7 +7,7 @@ extensions come from the wheels of the extra `lake`; nothing is downloaded.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.util import find_spec
@@ -18,15 +18,18 @@ from filelock import FileLock, Timeout
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
 from recruit_assets.load.sql import OFFLINE, literal, quoted
-from recruit_assets.text import has_password
+from recruit_assets.text import LAKE, has_password
 
-PREFIX = "ducklake:"
 SUPPORTED = "1.5.5"  # version of DuckDB for which the extensions exist as wheels
 MAX_TURN = 600  # seconds that a transaction waits for those of other processes
 BUSY = "Another process has been writing to the lake for ten minutes: run again when it has ended."
 FORM = "ducklake:postgres:host=db dbname=recruit (DATA_PATH '/data/recruit')"
-_ADDRESS = re.compile(rf"{PREFIX}(?:(postgres|sqlite):)?(.+?)(?:\s*\((.*)\))?", re.DOTALL)
-_OPTION = re.compile(r"\s*(DATA_PATH|METADATA_SCHEMA)\s+'((?:[^']|'')*)'\s*(?:,|$)", re.IGNORECASE)
+_OPTION = r"(?:DATA_PATH|METADATA_SCHEMA)\s+'(?:[^']|'')*'"
+_ADDRESS = re.compile(
+    rf"{LAKE}(?:(postgres|sqlite):)?(.*?)(?:\s*\(\s*({_OPTION}(?:\s*,\s*{_OPTION})*)\s*\))?",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAME_AND_TEXT = re.compile(r"(\w+)\s+'((?:[^']|'')*)'")
 _EXTENSIONS = {  # by kind of catalogue
     "postgres": ("ducklake", "postgres_scanner"),
     "sqlite": ("ducklake", "sqlite_scanner"),
@@ -56,27 +59,28 @@ class Lake:
             DatabaseProblem: the address cannot be read, or contains a password.
         """
         found = _ADDRESS.fullmatch(address.strip())
-        if not found:
-            raise DatabaseProblem(f"The address of the lake cannot be read: write {FORM}.")
-        kind, catalogue, written = found[1] or "", found[2].strip(), found[3] or ""
-        if has_password(catalogue):
+        kind, catalogue, written = found.groups("") if found else ("", "", "")
+        if has_password(address):
             raise DatabaseProblem(
                 "The address of the lake contains a password, which would be shown: remove it, and "
                 "set PGPASSWORD or a file .pgpass instead."
             )
-        options = {name.upper(): text.replace("''", "'") for name, text in _OPTION.findall(written)}
-        if _OPTION.sub("", written).strip():
+        if not catalogue.strip():
+            raise DatabaseProblem(f"The address of the lake cannot be read: write {FORM}.")
+        if catalogue.endswith(")"):
             raise DatabaseProblem(
                 f"The options of the lake cannot be read: write {FORM}, with DATA_PATH and "
                 "METADATA_SCHEMA alone."
             )
-        return cls(kind, catalogue, options)
+        texts = _NAME_AND_TEXT.findall(written)
+        options = {name.upper(): text.replace("''", "'") for name, text in texts}
+        return cls(kind.lower(), catalogue.strip(), options)
 
     @property
     def key(self) -> str:
         """Return the address without the options that only say where new files go."""
         place = self.catalogue if self.kind == "postgres" else os.path.realpath(self.catalogue)
-        return f"{PREFIX}{self.kind}:{place} {self.options.get('METADATA_SCHEMA', '')}".rstrip()
+        return f"{LAKE}{self.kind}:{place} {self.options.get('METADATA_SCHEMA', '')}".rstrip()
 
     @property
     def stays(self) -> bool:
@@ -186,7 +190,8 @@ class Lake:
             ):
                 turn.execute(f"FROM postgres_query({catalogue}, {literal(sql)})").fetchall()
             yield
-            turn.execute("ROLLBACK")
+            with suppress(duckdb.Error):  # the catalogue has gone since the commit, with the lock
+                turn.execute("ROLLBACK")
 
     def detach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Detach the lake."""
@@ -195,8 +200,8 @@ class Lake:
     def _attach(self, database: duckdb.DuckDBPyConnection, name: str, *options: str) -> None:
         for each in _EXTENSIONS[self.kind]:
             database.execute(f"LOAD {literal(extension(each))}")
-        address = f"{PREFIX}{self.kind}:{self.catalogue}" if self.kind else self.catalogue
-        address = address if self.kind else f"{PREFIX}{self.catalogue}"
+        address = f"{LAKE}{self.kind}:{self.catalogue}" if self.kind else self.catalogue
+        address = address if self.kind else f"{LAKE}{self.catalogue}"
         known = {**self.options, "DATA_PATH": f"{self.data_path.rstrip('/')}/"}
         written = [f"{option} {literal(text)}" for option, text in known.items()]
         database.execute(
