@@ -15,6 +15,7 @@ from recruit_assets.catalogue import Endpoint
 from recruit_assets.column_policy import under_policy
 from recruit_assets.errors import BadSetting
 from recruit_assets.io_manager import DuckDBMergeIOManager
+from recruit_assets.load.destination import shared_catalogue
 from recruit_assets.mart_assets import build_mart_assets, mart_specs
 from recruit_assets.marts.build import published_columns
 from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
@@ -190,6 +191,7 @@ def _api(settings: Settings, wrong: Sequence[str]) -> RecruitApi:
         auth_prefix=settings.auth_prefix,
         requests_per_10s=settings.requests_per_10s,
         concurrency=settings.concurrency,
+        shared_budget=shared_catalogue(settings.database),
         rolling=settings.rolling,
         problems=[*settings.problems, *wrong],
         names=settings.names,

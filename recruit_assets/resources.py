@@ -59,6 +59,11 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
     requests_per_10s: int = _setting("requests_per_10s")
     concurrency: int = _setting("concurrency")
     rolling: Rolling = _setting("rolling")
+    shared_budget: str = Field(
+        default="",
+        description="Connection string, without password, of the PostgreSQL in which all machines "
+        "count the requests of a key; each machine counts its own if empty",
+    )
     first_wait: float = Field(
         default=1.0,
         description="Longest wait before a first retry, in seconds; all other waits grow with it",

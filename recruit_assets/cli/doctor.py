@@ -20,6 +20,7 @@ from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.probe import Probe, ProbeState, probe_all
 from recruit_assets.load.change_support import ChangeSupport, change_support
+from recruit_assets.load.destination import shared_catalogue
 from recruit_assets.load.overview import TableStatus, left_over, overview
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.load.read_copy import CopyStatus, check_target, published_at
@@ -210,7 +211,9 @@ def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], N
 
 
 def _api_settings(settings: Settings) -> ApiSettings:
-    return ApiSettings.written_as({**dict(settings), "key": settings.key, "names": settings.names})
+    also = {"key": settings.key, "names": settings.names}
+    also["shared_budget"] = shared_catalogue(settings.database)
+    return ApiSettings.written_as({**dict(settings), **also})
 
 
 def _shown(variable: Variable, from_file: Collection[str]) -> SettingShown:

@@ -4,12 +4,13 @@ Contains what the two have in common, and which of them an address names. `datab
 have the rest; `engine` attaches them.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Protocol
 
 import duckdb
 
+from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.database_file import DatabaseFile
 from recruit_assets.load.lake import Lake
 from recruit_assets.text import LAKE
@@ -64,3 +65,14 @@ def destination(address: str) -> Destination:
         DatabaseProblem: the address of a lake cannot be read.
     """
     return Lake.at(address) if address.startswith(LAKE) else DatabaseFile(address)
+
+
+def shared_catalogue(address: str) -> str:
+    """Return the connection string of the PostgreSQL that the machines of a lake share.
+
+    It is empty if there is none, or the address cannot be read, which opening it reports.
+    """
+    with suppress(DatabaseProblem):
+        place = destination(address)
+        return place.catalogue if isinstance(place, Lake) and place.kind == "postgres" else ""
+    return ""

@@ -9,6 +9,9 @@ import pytest
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import Project
+from recruit_assets_tests.lake.server import postgres
+
+__all__ = ["lake", "own_cluster", "postgres", "project"]
 
 
 def _need_lakes() -> None:
