@@ -46,6 +46,9 @@ class Destination(Protocol):
     def attach_read_only(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attach it for reading; it must exist."""
 
+    def reach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Raise duckdb.Error if it cannot be reached any more since it was attached."""
+
     def try_to_attach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attach it for writing if that changes nothing."""
 

@@ -68,10 +68,12 @@ class Engine:
         """
         if self.attached and self.attached.key != place.key:
             self._detach(self.attached)
-        if not self.attached:
-            with self._duckdb.cursor() as cursor:
+        with self._duckdb.cursor() as cursor:
+            if self.attached:
+                place.reach(cursor, ALIAS)
+            else:
                 place.attach(cursor, ALIAS)
-            self.attached = place
+                self.attached = place
         self.users += 1
 
     def close(self) -> None:

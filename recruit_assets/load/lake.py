@@ -161,6 +161,10 @@ class Lake:
         """Attach the lake for reading; it must exist."""
         self._attach(database, name, "READ_ONLY", "CREATE_IF_NOT_EXISTS false")
 
+    def reach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Raise duckdb.Error if the catalogue cannot be reached any more since it was attached."""
+        database.execute(f"FROM ducklake_current_snapshot({literal(name)})").fetchall()
+
     def try_to_attach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attach the lake for writing; it must exist."""
         self._attach(database, name, "CREATE_IF_NOT_EXISTS false")
@@ -186,12 +190,15 @@ class Lake:
             turn.execute("BEGIN TRANSACTION")
             for sql in (
                 f"SELECT set_config('lock_timeout', '{MAX_TURN}s', true)",
+                "SELECT set_config('idle_in_transaction_session_timeout', '0', true)",
                 f"SELECT 1 FROM (SELECT pg_advisory_xact_lock({self._lock})) AS taken",
             ):
                 turn.execute(f"FROM postgres_query({catalogue}, {literal(sql)})").fetchall()
-            yield
-            with suppress(duckdb.Error):  # the catalogue has gone since the commit, with the lock
-                turn.execute("ROLLBACK")
+            try:
+                yield
+            finally:  # closing it instead would abort the process if the catalogue has restarted
+                with suppress(duckdb.Error):
+                    turn.execute("ROLLBACK")
 
     def detach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Detach the lake."""
