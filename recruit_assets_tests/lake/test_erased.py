@@ -67,7 +67,9 @@ def replaced(project: Project, id_: str) -> None:
     for path in ("job-applications", "notes", "todos", "referrals", "nps-responses", "job-offers"):
         for each, record in project.sandbox.world.table(path).items():
             if "Zyx" in str(record):
-                texts = {name: None for name, text in record["attributes"].items() if "Zyx" in str(text)}
+                texts = {
+                    name: None for name, text in record["attributes"].items() if "Zyx" in str(text)
+                }
                 project.sandbox.world.change(path, each, texts)
     project.sandbox.world.change(PERSON, id_, blank)
     assert project.materialize(mode=Mode.full).success

@@ -39,7 +39,9 @@ def test_a_restart_during_a_transaction_undoes_it_and_the_next_one_succeeds(
     lake: Path, own_cluster: lakes.Cluster
 ) -> None:
     with (
-        pytest.raises(DatabaseProblem, match="connection to the catalogue .* was lost: run again") as raised,
+        pytest.raises(
+            DatabaseProblem, match="connection to the catalogue .* was lost: run again"
+        ) as raised,
         connection(str(lake), {}, 1) as database,
         transaction(database),
     ):
@@ -55,16 +57,16 @@ def test_a_restart_during_a_transaction_undoes_it_and_the_next_one_succeeds(
 def test_a_transaction_that_lost_its_turn_in_a_restart_cannot_commit(
     lake: Path, own_cluster: lakes.Cluster
 ) -> None:
-    with lakes.connect(lake) as other:
-        with (
-            pytest.raises(DatabaseProblem, match="was lost"),
-            connection(str(lake), {}, 1) as database,
-            transaction(database),
-        ):
-            merge(database, "lost", range(ROWS, 2 * ROWS))
-            own_cluster.stop()
-            own_cluster.start()
-            other.execute("INSERT INTO recruit.small BY NAME SELECT 'x' AS name")
+    with (
+        lakes.connect(lake) as other,
+        pytest.raises(DatabaseProblem, match="was lost"),
+        connection(str(lake), {}, 1) as database,
+        transaction(database),
+    ):
+        merge(database, "lost", range(ROWS, 2 * ROWS))
+        own_cluster.stop()
+        own_cluster.start()
+        other.execute("INSERT INTO recruit.small BY NAME SELECT 'x' AS name")
     assert sorted(names(lake)) == [("first", ROWS), ("x", 1)]
 
 
