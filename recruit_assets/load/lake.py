@@ -21,6 +21,7 @@ from recruit_assets.load.sql import OFFLINE, literal, quoted
 from recruit_assets.text import LAKE, has_password
 
 SUPPORTED = "1.5.5"  # version of DuckDB for which the extensions exist as wheels
+S3 = "s3://"
 MAX_TURN = 600  # seconds that a transaction waits for those of other processes
 BUSY = "Another process has been writing to the lake for ten minutes: run again when it has ended."
 FORM = "ducklake:postgres:host=db dbname=recruit (DATA_PATH '/data/recruit')"
@@ -98,6 +99,14 @@ class Lake:
         return int.from_bytes(digest[:8], signed=True)
 
     @property
+    def _is_on_s3(self) -> bool:
+        return self.data_path.startswith(S3)
+
+    @property
+    def _extensions(self) -> tuple[str, ...]:
+        return _EXTENSIONS[self.kind] + (("httpfs", "aws") if self._is_on_s3 else ())
+
+    @property
     def data_path(self) -> str:
         """Return where the Parquet files go: a folder or an address of S3."""
         return self.options.get("DATA_PATH") or f"{self.catalogue}.files"
@@ -107,7 +116,7 @@ class Lake:
         """Return the path of the catalogue or of the local folder; for S3, one in this folder."""
         if self.kind != "postgres":
             return Path(self.catalogue)
-        return Path(Path(self.data_path).name if "://" in self.data_path else self.data_path)
+        return Path(Path(self.data_path).name if self._is_on_s3 else self.data_path)
 
     def check(self) -> None:
         """Refuse a lake that this DuckDB cannot open, or whose files would have no place.
@@ -115,7 +124,7 @@ class Lake:
         Raises:
             DatabaseProblem: the message says what to do.
         """
-        for name in _EXTENSIONS[self.kind]:
+        for name in self._extensions:
             extension(name)
         if self.kind == "postgres" and "DATA_PATH" not in self.options:
             raise DatabaseProblem(
@@ -123,7 +132,7 @@ class Lake:
             )
         for place in (self.catalogue, self.data_path)[self.kind == "postgres" :]:
             folder = Path(place).absolute().parent
-            if "://" not in place and not folder.is_dir():
+            if not place.startswith(S3) and not folder.is_dir():
                 raise DatabaseProblem(f"There is no folder {folder}: create it.")
 
     def exists(self) -> bool:
@@ -153,7 +162,7 @@ class Lake:
         One thread takes less processor time for many small files, and hardly more time.
         """
         database.execute("SET threads = 1")
-        if "://" not in self.data_path:
+        if not self._is_on_s3:
             Path(self.data_path).mkdir(mode=0o700, exist_ok=True)
         self._attach(database, name)
 
@@ -205,8 +214,10 @@ class Lake:
         database.execute(f"DETACH {quoted(name)}; RESET threads")
 
     def _attach(self, database: duckdb.DuckDBPyConnection, name: str, *options: str) -> None:
-        for each in _EXTENSIONS[self.kind]:
+        for each in self._extensions:
             database.execute(f"LOAD {literal(extension(each))}")
+        if self._is_on_s3:
+            database.execute(f"CREATE OR REPLACE TEMPORARY SECRET recruit_lake ({_s3_secret()})")
         address = f"{LAKE}{self.kind}:{self.catalogue}" if self.kind else self.catalogue
         address = address if self.kind else f"{LAKE}{self.catalogue}"
         known = {**self.options, "DATA_PATH": f"{self.data_path.rstrip('/')}/"}
@@ -214,6 +225,18 @@ class Lake:
         database.execute(
             f"ATTACH {literal(address)} AS {quoted(name)} ({', '.join([*written, *options])})"
         )
+
+
+def _s3_secret() -> str:
+    """Return the options of DuckDB's secret for S3, which finds keys as AWS's own tools do.
+
+    Its extension does not know the variable for the address of another storage with this protocol.
+    """
+    options = ["TYPE s3", "PROVIDER credential_chain", "REFRESH auto"]
+    if address := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+        scheme, _, host = address.rstrip("/").rpartition("://")
+        options += [f"ENDPOINT {literal(host)}", f"USE_SSL {scheme != 'http'}", "URL_STYLE 'path'"]
+    return ", ".join(options)
 
 
 def is_lake(database: duckdb.DuckDBPyConnection) -> bool:

@@ -105,7 +105,12 @@ def _known_problem(
             f"{path} is not a DuckDB database, so it was not touched: set RECRUIT_DATABASE to "
             "another file."
         )
-    if _LOST.search(text):
+    return _changed(path, error)
+
+
+def _changed(path: str, error: duckdb.Error) -> DatabaseChanged | None:
+    """Return the error for a transaction that may succeed if it is run again."""
+    if _LOST.search(str(error)):
         return DatabaseChanged(f"The connection to the catalogue of {path} was lost: run again.")
     if _is_conflict(error):
         return DatabaseChanged(f"{path} was changed by another run: {without_values(error)}")
