@@ -39,7 +39,9 @@ def test_a_restart_during_a_transaction_undoes_it_and_the_next_one_succeeds(
     lake: Path, own_cluster: lakes.Cluster
 ) -> None:
     with (
-        pytest.raises(DatabaseProblem, match="connection to the catalogue .* was lost: run again") as raised,
+        pytest.raises(
+            DatabaseProblem, match="connection to the catalogue .* was lost: run again"
+        ) as raised,
         connection(str(lake), {}, 1) as database,
         transaction(database),
     ):
