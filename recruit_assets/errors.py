@@ -17,7 +17,7 @@
         ├── DatabaseBusy          another process holds it
         ├── NotEnoughMemory       DuckDB needs more memory than its limit allows
         ├── NoSpaceLeft           a disk is full
-        └── DatabaseChanged       another run changed it during this one
+        └── DatabaseChanged       another run changed it during this one, or may have
 
 `retryable` says whether a retry of the whole asset can help. The text of every error is one line,
 whatever the API or the system returned.
@@ -160,7 +160,7 @@ class NoSpaceLeft(DatabaseProblem):
 
 
 class DatabaseChanged(DatabaseProblem):
-    """Report that another run changed the table while this one was reading."""
+    """Report that another run changed the table while this one was reading, or may have."""
 
     retryable = True
 

@@ -5,7 +5,7 @@ Contains their order. Each write is implemented in `load`; `conclusion` sets the
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict
 
 import duckdb
@@ -45,6 +45,8 @@ from recruit_assets.options import Mode
 from recruit_assets.person import leave_out
 from recruit_assets.reading import Reading
 from recruit_assets.result import SyncResult, SyncRows
+
+MAX_CONFLICTS = 4  # with other writers, after which a write may still succeed
 
 
 class Store:
@@ -86,12 +88,10 @@ class Store:
             DatabaseProblem: the database cannot be written, and is unchanged.
         """
         try:
-            self._write(stage, result, part)
+            self._write_patiently(stage, result, part)
         except NotEnoughMemory:  # the limit was too low for these rows; nothing was changed
             self._log.info(f"{self._endpoint.name}: merging again, with more memory")
-            self._write(stage, result, part, bounded=False)
-        except DatabaseChanged:  # the conflict may be over, and a retry keeps the records read
-            self._write(stage, result, part)
+            self._write_patiently(stage, result, part, bounded=False)
 
     def write_failure(self, error: RecruitError) -> None:
         """Record a failed sync, if there is a database that can be written."""
@@ -108,6 +108,15 @@ class Store:
             self._log.warning(
                 f"{self._endpoint.name}: the failure could not be recorded: {problem}"
             )
+
+    def _write_patiently(
+        self, stage: Stage, result: SyncResult, part: Part | None, *, bounded: bool = True
+    ) -> None:
+        """Write again after a conflict, which may be over; a retry keeps the records read."""
+        for _ in range(MAX_CONFLICTS):
+            with suppress(DatabaseChanged):
+                return self._write(stage, result, part, bounded=bounded)
+        return self._write(stage, result, part, bounded=bounded)
 
     def _write(
         self, stage: Stage, result: SyncResult, part: Part | None, *, bounded: bool = True

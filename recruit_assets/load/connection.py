@@ -17,7 +17,7 @@ from recruit_assets.errors import DatabaseBusy, DatabaseProblem
 from recruit_assets.load.database_file import FileReplaced, StillEmpty
 from recruit_assets.load.destination import Destination, destination
 from recruit_assets.load.disk import disk_problem
-from recruit_assets.load.engine import Engine, opened, writing
+from recruit_assets.load.engine import Engine, is_attached, opened, writing
 from recruit_assets.load.messages import problem_of
 
 P = ParamSpec("P")
@@ -122,6 +122,17 @@ def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> It
             raise
 
 
+@contextmanager
+def snapshot(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let the queries of the block see one state; a lake is asked for it once, not by each."""
+    database.execute("BEGIN TRANSACTION READ ONLY")
+    try:
+        yield
+    finally:
+        with suppress(duckdb.Error):  # after an error of a query
+            database.execute("ROLLBACK")
+
+
 def exists(path: str) -> bool:
     """Return whether there is a database, without opening it, which would create it.
 
@@ -130,13 +141,22 @@ def exists(path: str) -> bool:
     """
     place = destination(path)
     place.check()
+    return asked(place, path, place.exists)
+
+
+def asked(place: Destination, path: str, question: Callable[[], bool]) -> bool:
+    """Return whether a destination is there, by its own answer unless a lake is attached.
+
+    Raises:
+        DatabaseProblem: the catalogue of a lake cannot be reached.
+    """
 
     @patient(REACH_SECONDS)
     def found() -> bool:
         with translate_duckdb_errors(path, REACH_SECONDS):
-            return place.exists()
+            return question()
 
-    return found()
+    return (place.stays and is_attached(place)) or found()
 
 
 def _open(place: Destination, path: str, config: dict[str, Any], wait_seconds: float) -> Engine:

@@ -102,6 +102,9 @@ class DatabaseFile:
         """Attach the file for reading."""
         database.execute(attaching(self.key, name, "READ_ONLY"))
 
+    def reach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Do nothing: a file that is attached is open."""
+
     def try_to_attach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attach the file for writing, unless that would recover the log of a killed run.
 

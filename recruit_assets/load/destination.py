@@ -12,7 +12,8 @@ import duckdb
 
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.database_file import DatabaseFile
-from recruit_assets.load.lake import PREFIX, Lake
+from recruit_assets.load.lake import Lake
+from recruit_assets.text import LAKE
 
 
 class Destination(Protocol):
@@ -45,6 +46,9 @@ class Destination(Protocol):
     def attach_read_only(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attach it for reading; it must exist."""
 
+    def reach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Raise duckdb.Error if it cannot be reached any more since it was attached."""
+
     def try_to_attach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attach it for writing if that changes nothing."""
 
@@ -63,7 +67,7 @@ def destination(address: str) -> Destination:
     Raises:
         DatabaseProblem: the address of a lake cannot be read.
     """
-    return Lake.at(address) if address.startswith(PREFIX) else DatabaseFile(address)
+    return Lake.at(address) if address.startswith(LAKE) else DatabaseFile(address)
 
 
 def shared_catalogue(address: str) -> str:

@@ -23,16 +23,11 @@ import duckdb
 
 from recruit_assets.load.destination import Destination
 from recruit_assets.load.scratch import Folder
-from recruit_assets.load.sql import quoted
+from recruit_assets.load.sql import OFFLINE, quoted
 
 ALIAS = "recruit_assets"  # name of the destination in DuckDB
 # DuckDB 1.5, and the tools built on it, cannot open what DuckDB 2 writes by default.
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
-OFFLINE = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-}
 CHANGEABLE = "['memory_limit', 'threads', 'TimeZone']"  # changed by a merge and by each connection
 
 _ENGINES: dict[str, list["Engine"]] = {}  # by configuration, as JSON
@@ -73,10 +68,12 @@ class Engine:
         """
         if self.attached and self.attached.key != place.key:
             self._detach(self.attached)
-        if not self.attached:
-            with self._duckdb.cursor() as cursor:
+        with self._duckdb.cursor() as cursor:
+            if self.attached:
+                place.reach(cursor, ALIAS)
+            else:
                 place.attach(cursor, ALIAS)
-            self.attached = place
+                self.attached = place
         self.users += 1
 
     def close(self) -> None:
@@ -132,6 +129,13 @@ def opened(place: Destination, config: Mapping[str, Any]) -> Engine:
             engines += suited
         suited[0].open(place)
         return suited[0]
+
+
+def is_attached(place: Destination) -> bool:
+    """Return whether this process has a destination open, which is quicker than to look for it."""
+    with _LOCK:
+        known = [each.attached for engines in _ENGINES.values() for each in engines]
+        return any(each and each.key == place.key for each in known)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ extensions come from the wheels of the extra `lake`; nothing is downloaded.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.util import find_spec
@@ -17,16 +17,20 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
-from recruit_assets.load.sql import literal, quoted
+from recruit_assets.load.sql import OFFLINE, literal, quoted
+from recruit_assets.text import LAKE, has_password
 
-PREFIX = "ducklake:"
 SUPPORTED = "1.5.5"  # version of DuckDB for which the extensions exist as wheels
+S3 = "s3://"
 MAX_TURN = 600  # seconds that a transaction waits for those of other processes
 BUSY = "Another process has been writing to the lake for ten minutes: run again when it has ended."
 FORM = "ducklake:postgres:host=db dbname=recruit (DATA_PATH '/data/recruit')"
-_ADDRESS = re.compile(rf"{PREFIX}(?:(postgres|sqlite):)?(.+?)(?:\s*\((.*)\))?", re.DOTALL)
-_OPTION = re.compile(r"\s*(DATA_PATH|METADATA_SCHEMA)\s+'((?:[^']|'')*)'\s*(?:,|$)", re.IGNORECASE)
-_SECRET = re.compile(r"\bpassword\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
+_OPTION = r"(?:DATA_PATH|METADATA_SCHEMA)\s+'(?:[^']|'')*'"
+_ADDRESS = re.compile(
+    rf"{LAKE}(?:(postgres|sqlite):)?(.*?)(?:\s*\(\s*({_OPTION}(?:\s*,\s*{_OPTION})*)\s*\))?",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAME_AND_TEXT = re.compile(r"(\w+)\s+'((?:[^']|'')*)'")
 _EXTENSIONS = {  # by kind of catalogue
     "postgres": ("ducklake", "postgres_scanner"),
     "sqlite": ("ducklake", "sqlite_scanner"),
@@ -56,27 +60,28 @@ class Lake:
             DatabaseProblem: the address cannot be read, or contains a password.
         """
         found = _ADDRESS.fullmatch(address.strip())
-        if not found:
-            raise DatabaseProblem(f"The address of the lake cannot be read: write {FORM}.")
-        kind, catalogue, written = found[1] or "", found[2].strip(), found[3] or ""
-        if _SECRET.search(catalogue):
+        kind, catalogue, written = found.groups("") if found else ("", "", "")
+        if has_password(address):
             raise DatabaseProblem(
                 "The address of the lake contains a password, which would be shown: remove it, and "
                 "set PGPASSWORD or a file .pgpass instead."
             )
-        options = {name.upper(): text.replace("''", "'") for name, text in _OPTION.findall(written)}
-        if _OPTION.sub("", written).strip():
+        if not catalogue.strip():
+            raise DatabaseProblem(f"The address of the lake cannot be read: write {FORM}.")
+        if catalogue.endswith(")"):
             raise DatabaseProblem(
                 f"The options of the lake cannot be read: write {FORM}, with DATA_PATH and "
                 "METADATA_SCHEMA alone."
             )
-        return cls(kind, catalogue, options)
+        texts = _NAME_AND_TEXT.findall(written)
+        options = {name.upper(): text.replace("''", "'") for name, text in texts}
+        return cls(kind.lower(), catalogue.strip(), options)
 
     @property
     def key(self) -> str:
         """Return the address without the options that only say where new files go."""
         place = self.catalogue if self.kind == "postgres" else os.path.realpath(self.catalogue)
-        return f"{PREFIX}{self.kind}:{place} {self.options.get('METADATA_SCHEMA', '')}".rstrip()
+        return f"{LAKE}{self.kind}:{place} {self.options.get('METADATA_SCHEMA', '')}".rstrip()
 
     @property
     def stays(self) -> bool:
@@ -94,6 +99,14 @@ class Lake:
         return int.from_bytes(digest[:8], signed=True)
 
     @property
+    def _is_on_s3(self) -> bool:
+        return self.data_path.startswith(S3)
+
+    @property
+    def _extensions(self) -> tuple[str, ...]:
+        return _EXTENSIONS[self.kind] + (("httpfs", "aws") if self._is_on_s3 else ())
+
+    @property
     def data_path(self) -> str:
         """Return where the Parquet files go: a folder or an address of S3."""
         return self.options.get("DATA_PATH") or f"{self.catalogue}.files"
@@ -103,7 +116,7 @@ class Lake:
         """Return the path of the catalogue or of the local folder; for S3, one in this folder."""
         if self.kind != "postgres":
             return Path(self.catalogue)
-        return Path(Path(self.data_path).name if "://" in self.data_path else self.data_path)
+        return Path(Path(self.data_path).name if self._is_on_s3 else self.data_path)
 
     def check(self) -> None:
         """Refuse a lake that this DuckDB cannot open, or whose files would have no place.
@@ -111,7 +124,7 @@ class Lake:
         Raises:
             DatabaseProblem: the message says what to do.
         """
-        for name in _EXTENSIONS[self.kind]:
+        for name in self._extensions:
             extension(name)
         if self.kind == "postgres" and "DATA_PATH" not in self.options:
             raise DatabaseProblem(
@@ -119,7 +132,7 @@ class Lake:
             )
         for place in (self.catalogue, self.data_path)[self.kind == "postgres" :]:
             folder = Path(place).absolute().parent
-            if "://" not in place and not folder.is_dir():
+            if not place.startswith(S3) and not folder.is_dir():
                 raise DatabaseProblem(f"There is no folder {folder}: create it.")
 
     def exists(self) -> bool:
@@ -130,7 +143,7 @@ class Lake:
         """
         if self.kind != "postgres":
             return Path(self.catalogue).exists()
-        with duckdb.connect() as database:
+        with duckdb.connect(config=OFFLINE) as database:
             try:
                 self.attach_read_only(database, "lake")
             except duckdb.InvalidInputException as error:
@@ -144,14 +157,22 @@ class Lake:
         return self.exists()
 
     def attach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Attach the lake for writing; it is created unless it exists."""
-        if "://" not in self.data_path:
+        """Attach the lake for writing; it is created unless it exists.
+
+        One thread takes less processor time for many small files, and hardly more time.
+        """
+        database.execute("SET threads = 1")
+        if not self._is_on_s3:
             Path(self.data_path).mkdir(mode=0o700, exist_ok=True)
         self._attach(database, name)
 
     def attach_read_only(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attach the lake for reading; it must exist."""
         self._attach(database, name, "READ_ONLY", "CREATE_IF_NOT_EXISTS false")
+
+    def reach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Raise duckdb.Error if the catalogue cannot be reached any more since it was attached."""
+        database.execute(f"FROM ducklake_current_snapshot({literal(name)})").fetchall()
 
     def try_to_attach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attach the lake for writing; it must exist."""
@@ -178,26 +199,44 @@ class Lake:
             turn.execute("BEGIN TRANSACTION")
             for sql in (
                 f"SELECT set_config('lock_timeout', '{MAX_TURN}s', true)",
+                "SELECT set_config('idle_in_transaction_session_timeout', '0', true)",
                 f"SELECT 1 FROM (SELECT pg_advisory_xact_lock({self._lock})) AS taken",
             ):
                 turn.execute(f"FROM postgres_query({catalogue}, {literal(sql)})").fetchall()
-            yield
-            turn.execute("ROLLBACK")
+            try:
+                yield
+            finally:  # closing it instead would abort the process if the catalogue has restarted
+                with suppress(duckdb.Error):
+                    turn.execute("ROLLBACK")
 
     def detach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Detach the lake."""
-        database.execute(f"DETACH {quoted(name)}")
+        database.execute(f"DETACH {quoted(name)}; RESET threads")
 
     def _attach(self, database: duckdb.DuckDBPyConnection, name: str, *options: str) -> None:
-        for each in _EXTENSIONS[self.kind]:
+        for each in self._extensions:
             database.execute(f"LOAD {literal(extension(each))}")
-        address = f"{PREFIX}{self.kind}:{self.catalogue}" if self.kind else self.catalogue
-        address = address if self.kind else f"{PREFIX}{self.catalogue}"
+        if self._is_on_s3:
+            database.execute(f"CREATE OR REPLACE TEMPORARY SECRET recruit_lake ({_s3_secret()})")
+        address = f"{LAKE}{self.kind}:{self.catalogue}" if self.kind else self.catalogue
+        address = address if self.kind else f"{LAKE}{self.catalogue}"
         known = {**self.options, "DATA_PATH": f"{self.data_path.rstrip('/')}/"}
         written = [f"{option} {literal(text)}" for option, text in known.items()]
         database.execute(
             f"ATTACH {literal(address)} AS {quoted(name)} ({', '.join([*written, *options])})"
         )
+
+
+def _s3_secret() -> str:
+    """Return the options of DuckDB's secret for S3, which finds keys as AWS's own tools do.
+
+    Its extension does not know the variable for the address of another storage with this protocol.
+    """
+    options = ["TYPE s3", "PROVIDER credential_chain", "REFRESH auto"]
+    if address := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+        scheme, _, host = address.rstrip("/").rpartition("://")
+        options += [f"ENDPOINT {literal(host)}", f"USE_SSL {scheme != 'http'}", "URL_STYLE 'path'"]
+    return ", ".join(options)
 
 
 def is_lake(database: duckdb.DuckDBPyConnection) -> bool:

@@ -32,6 +32,12 @@ _CONFLICT = re.compile(
 )
 
 
+# PostgreSQL has ended the connection during a transaction.
+_LOST = re.compile(
+    r'execute query "ROLLBACK": |server closed the connection|terminating connection due to'
+)
+
+
 def without_values(error: duckdb.Error) -> str:
     """Return DuckDB's message up to where a value can be: a quote, a colon, a number.
 
@@ -99,6 +105,13 @@ def _known_problem(
             f"{path} is not a DuckDB database, so it was not touched: set RECRUIT_DATABASE to "
             "another file."
         )
+    return _changed(path, error)
+
+
+def _changed(path: str, error: duckdb.Error) -> DatabaseChanged | None:
+    """Return the error for a transaction that may succeed if it is run again."""
+    if _LOST.search(str(error)):
+        return DatabaseChanged(f"The connection to the catalogue of {path} was lost: run again.")
     if _is_conflict(error):
         return DatabaseChanged(f"{path} was changed by another run: {without_values(error)}")
     return None

@@ -9,15 +9,20 @@ from contextlib import contextmanager
 
 import duckdb
 
-from recruit_assets.load.connection import patient, translate_duckdb_errors
+from recruit_assets.load.connection import asked, patient, translate_duckdb_errors
 from recruit_assets.load.destination import destination
 from recruit_assets.load.engine import ALIAS, start
 from recruit_assets.load.sql import quoted
 
 
 def is_made(path: str) -> bool:
-    """Return whether there is a database; the file of one that was never finished is empty."""
-    return destination(path).is_made()
+    """Return whether there is a database; the file of one that was never finished is empty.
+
+    Raises:
+        DatabaseProblem: the address of a lake is wrong, or its catalogue cannot be reached.
+    """
+    place = destination(path)
+    return asked(place, path, place.is_made)
 
 
 @contextmanager
@@ -52,7 +57,7 @@ def check_writable(path: str, wait_seconds: float) -> None:
     """
     place = destination(path)
     place.check()
-    if place.is_made():
+    if is_made(path):
         with start({}) as database:
             patient(wait_seconds)(_attach)(database, path, place.try_to_attach, wait_seconds)
 

@@ -31,14 +31,18 @@ def keep_up(
     Raises:
         DatabaseProblem: the catalogue cannot be reached, or another process is writing.
     """
-    kept = "INTERVAL 0 DAY" if erased else KEPT
     with connection(address, dict(config), wait_seconds) as database, writing(database):
         before = _bytes(database)
         _call(database, "flush_inlined_data")
         _call(database, "rewrite_data_files", *(["delete_threshold => 0"] if erased else []))
         _call(database, "merge_adjacent_files")
-        _call(database, "expire_snapshots", f"older_than => now() - {kept}")
-        _call(database, "cleanup_old_files", f"older_than => now() - {kept}")
+        if erased:
+            if replaced := _replaced(database):  # at whatever time by the clock of a machine
+                _call(database, "expire_snapshots", f"versions => {replaced}")
+            _call(database, "cleanup_old_files", "cleanup_all => true")
+        else:
+            _call(database, "expire_snapshots", f"older_than => now() - {KEPT}")
+            _call(database, "cleanup_old_files", f"older_than => now() - {KEPT}")
         _call(database, "delete_orphaned_files", f"older_than => now() - {KEPT}")
         after = _bytes(database)
         if erased:
@@ -48,6 +52,13 @@ def keep_up(
 
 def _call(database: duckdb.DuckDBPyConnection, name: str, *options: str) -> None:
     database.execute(f"CALL ducklake_{name}({', '.join([literal(ALIAS), *options])})").fetchall()
+
+
+def _replaced(database: duckdb.DuckDBPyConnection) -> list[int]:
+    """Return the numbers of all snapshots but the newest."""
+    snapshots = f"FROM ducklake_snapshots({literal(ALIAS)})"
+    found = database.execute(f"SELECT snapshot_id {snapshots} ORDER BY snapshot_id").fetchall()
+    return [number for (number,) in found[:-1]]
 
 
 def _bytes(database: duckdb.DuckDBPyConnection) -> int:

@@ -76,7 +76,7 @@ def _found(database: duckdb.DuckDBPyConnection, name: str) -> str:
         "AND schema_name = ? AND view_name = ?",
         [MARTS_SCHEMA, name],
     ).fetchall()
-    return found[0][0].removeprefix(f"CREATE VIEW {MARTS_SCHEMA}.{name} AS ") if found else ""
+    return found[0][0].partition(" AS ")[2] if found else ""  # a lake leaves out the schema
 
 
 def _normal(database: duckdb.DuckDBPyConnection, sql: str) -> str:

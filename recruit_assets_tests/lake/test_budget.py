@@ -16,7 +16,7 @@ from recruit_assets.errors import BadSetting
 from recruit_assets.extract.rate_limit import JITTER, WINDOW_SECONDS, RateLimiter
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import KEY
-from recruit_assets_tests.lake.conftest import PASSWORD, Postgres, query
+from recruit_assets_tests.lake.server import PASSWORD, Postgres, query
 from recruit_assets_tests.rings import sized
 
 pytestmark = pytest.mark.ring(3)

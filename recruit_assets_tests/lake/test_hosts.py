@@ -14,8 +14,8 @@ from recruit_assets.endpoints import ENDPOINTS
 from recruit_assets.load.connection import connection
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import KEY, Project
-from recruit_assets_tests.lake.conftest import BINARIES, PASSWORD, Postgres, query
 from recruit_assets_tests.lake.deployment import Deployment
+from recruit_assets_tests.lake.server import BINARIES, PASSWORD, Postgres, query
 
 pytestmark = pytest.mark.ring(3)
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from recruit_assets.errors import DatabaseProblem
@@ -10,6 +9,7 @@ from recruit_assets.load.connection import connection
 from recruit_assets.load.current import NOW
 from recruit_assets.load.schema import BOOKKEEPING
 from recruit_assets.options import Mode
+from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import BY_NAME, Project
 
 pytestmark = pytest.mark.ring(2)
@@ -86,7 +86,7 @@ def test_it_can_be_read_whatever_the_file_is_called(project: Project, tmp_path: 
     project.sync("departments")
     for name in ("acme", "recruit_now", "recruit_assets", "x y"):
         path = project.path.rename(tmp_path / f"{name}.duckdb")
-        with duckdb.connect(str(path), read_only=True) as database:
+        with lakes.connect(path, read_only=True) as database:
             found = database.sql(f'FROM "{name}".{NOW}.departments').fetchall()
         assert len(found) == len(project.sandbox.world.table("departments"))
         project.path = path

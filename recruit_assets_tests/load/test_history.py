@@ -20,6 +20,7 @@ from recruit_assets.load.history import write_history
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import Stage
 from recruit_assets.load.sweep import sweep
+from recruit_assets_tests import lakes
 from recruit_assets_tests.load.merging import prepare_and_merge
 from recruit_assets_tests.rings import sized
 
@@ -93,7 +94,7 @@ class Story:
 
 @pytest.fixture
 def story() -> Iterator[Story]:
-    with duckdb.connect(":memory:") as database:
+    with lakes.connect(":memory:") as database:
         database.execute("SET TimeZone = 'UTC'")
         yield Story(database)
 
@@ -287,7 +288,7 @@ DAYS = st.lists(
 def test_after_any_syncs_versions_follow_each_other_and_the_open_ones_are_what_lives(
     syncs: list[tuple[int, dict[str, dict[str, Any]], DeletionPolicy, bool]],
 ) -> None:
-    with duckdb.connect(":memory:") as database:
+    with lakes.connect(":memory:") as database:
         database.execute("SET TimeZone = 'UTC'")
         story = Story(database)
         story.sync(0)

@@ -1,0 +1,135 @@
+"""Several processes write to one lake, some are killed, and all that is read is whole."""
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from recruit_assets.errors import DatabaseChanged
+from recruit_assets.extract.jsonapi import Record
+from recruit_assets.extract.records import RecordTable
+from recruit_assets.load.connection import connection, transaction
+from recruit_assets.load.reading import reading
+from recruit_assets.load.stage import Stage
+from recruit_assets_tests import lakes
+from recruit_assets_tests.conftest import Project
+from recruit_assets_tests.load.merging import prepare_and_merge
+from recruit_assets_tests.load.test_merge import SMALL
+from recruit_assets_tests.rings import sized
+
+pytestmark = pytest.mark.ring(2)
+WRITERS, MERGES, ROWS = 3, sized(2, 4, 10), 500
+PROCESSES = multiprocessing.get_context("forkserver")
+
+
+def merge(database: duckdb.DuckDBPyConnection, name: str, ids: range) -> None:
+    """Merge rows of this name, in the transaction that is open."""
+    record_table = RecordTable(SMALL)
+    with Stage() as stage:
+        rows = record_table.table([Record(str(each), {"name": name}) for each in ids])
+        stage.add(rows, record_table.columns, ids)
+        prepare_and_merge(database, SMALL, stage, name)
+
+
+def write(address: str, writer: int) -> None:
+    """Merge all rows again and again, and each time a few that no other writer has."""
+    for number in range(MERGES):
+        with connection(address, {}, wait_seconds=60) as database:
+            with transaction(database):
+                merge(database, f"w{writer}n{number}", range(ROWS))
+            first = ROWS + 10 * (writer * MERGES + number)
+            with transaction(database):
+                merge(database, "own", range(first, first + 10))
+
+
+@contextmanager
+def running(*processes: BaseProcess) -> Iterator[None]:
+    for each in processes:
+        each.start()
+    try:
+        yield
+    finally:
+        for each in processes:
+            each.kill()
+            each.join()
+
+
+def test_writers_of_one_table_all_end_right_and_readers_are_always_served(lake: Path) -> None:
+    with connection(str(lake), {}, 60) as database, transaction(database):
+        merge(database, "first", range(ROWS))
+    processes = [
+        PROCESSES.Process(target=write, args=(str(lake), writer)) for writer in range(WRITERS)
+    ]
+    reads = count()
+    with running(*processes), lakes.connect(lake, read_only=True) as reader:
+        while any(each.is_alive() for each in processes):
+            next(reads)
+            (found,) = reader.execute(
+                "SELECT count(*), count(DISTINCT id), count(DISTINCT name) FROM recruit.small "
+                f"WHERE id::INTEGER < {ROWS}"
+            ).fetchall()
+            assert found == (ROWS, ROWS, 1)
+        assert [each.exitcode for each in processes] == [0] * WRITERS
+    assert next(reads) > WRITERS * MERGES
+    with lakes.connect(lake, read_only=True) as database:
+        rows = "SELECT count(*), count(DISTINCT id) FROM recruit.small"
+        expected = ROWS + WRITERS * MERGES * 10
+        assert database.execute(rows).fetchall() == [(expected, expected)]
+
+
+def hold(address: str, told: Connection) -> None:
+    """Merge rows, and tell it before they are committed."""
+    with connection(address, {}, wait_seconds=60) as database, transaction(database):
+        merge(database, "killed", range(ROWS * 10))
+        told.send("merged")
+        told.recv()
+
+
+def names(address: Path) -> list[tuple[Any, ...]]:
+    with reading(str(address), 0) as database:
+        return database.execute("SELECT name, count(*) FROM recruit.small GROUP BY ALL").fetchall()
+
+
+def test_a_killed_writer_leaves_nothing_and_the_next_one_goes_on(lake: Path) -> None:
+    with connection(str(lake), {}, 60) as database, transaction(database):
+        merge(database, "first", range(ROWS))
+    ours, theirs = PROCESSES.Pipe()
+    process = PROCESSES.Process(target=hold, args=(str(lake), theirs))
+    with running(process):
+        assert ours.recv() == "merged"
+        assert names(lake) == [("first", ROWS)]  # a reader is served
+    assert process.exitcode == -9
+    assert names(lake) == [("first", ROWS)]
+    with connection(str(lake), {}, 60) as database, transaction(database):
+        merge(database, "second", range(ROWS))
+    assert names(lake) == [("second", ROWS)]
+
+
+UPDATE = "UPDATE recruit.candidates SET last_name = 'somebody''s'"
+
+
+def test_another_tool_that_takes_no_turn_is_a_conflict_and_the_sync_tries_again(
+    project: Project, lake: Path
+) -> None:
+    """The conflict is made between the statements of the merge and its commit."""
+    project.sync("candidates")
+    with connection(str(lake), {}, 60) as database, lakes.connect(lake) as other:
+        with pytest.raises(DatabaseChanged, match="changed by another run") as raised:
+            conflict(database, other, str(lake))
+        assert raised.value.retryable
+    assert project.query("SELECT DISTINCT last_name FROM recruit.candidates") == [("somebody's",)]
+
+
+def conflict(
+    database: duckdb.DuckDBPyConnection, other: duckdb.DuckDBPyConnection, address: str
+) -> None:
+    with connection(address, {}, 60) as ours, transaction(ours):
+        ours.execute("UPDATE recruit.candidates SET first_name = 'ours'")
+        other.execute(UPDATE)
