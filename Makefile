@@ -56,6 +56,8 @@ test-lake: $(LOWEST)/installed
 	DESTINATION=lake RING=2 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider $(addprefix recruit_assets_tests/, \
 	  load/test_current.py load/test_kill.py marts/test_build.py marts/test_refresh.py marts/test_truth.py \
 	  test_complete.py test_history.py test_interrupted_readings.py test_state.py)
+	RING=3 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider $(addprefix recruit_assets_tests/lake/, \
+	  test_budget.py test_hosts.py)
 
 # The screenshots of README and docs, as the tests see them; needs Chromium.
 pictures: $(VENV)/installed-dev
@@ -84,7 +86,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 $(LOWEST)/installed: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv --clear $(LOWEST)
-	$(LOWEST)/bin/python $(PIP) -c constraints-lowest.txt -e '.[lake,test]'
+	$(LOWEST)/bin/python $(PIP) -c constraints-lowest.txt -e '.[lake,postgres,test]'
 	@touch $@
 
 demo/dagster.yaml: dagster_home/dagster.yaml

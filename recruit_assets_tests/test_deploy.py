@@ -13,7 +13,7 @@ from recruit_assets.environment import PREFIX
 from recruit_assets.load.destination import destination
 from recruit_assets.load.lake import Lake
 from recruit_assets_tests.test_operations import options
-from recruit_assets_tests.test_readme import ROOT
+from recruit_assets_tests.test_readme import PAGES, ROOT
 
 pytestmark = pytest.mark.ring(2)
 DEPLOY = ROOT / "deploy"
@@ -48,7 +48,7 @@ def test_the_containers_start_what_there_is() -> None:
     assert options(SERVICES["code"]["healthcheck"]["test"])["port"] == code["port"]
     (location,) = yaml.safe_load((DEPLOY / "workspace.yaml").read_text())["load_from"]
     assert location["grpc_server"]["host"] in SERVICES
-    assert location["grpc_server"]["port"] == code["port"]
+    assert str(location["grpc_server"]["port"]) == code["port"]
     for name in ("webserver", "daemon"):
         assert list(options(SERVICES[name]["command"])["workspace"]) == ["workspace.yaml"]
     assert options(SERVICES["daemon"]["healthcheck"]["test"]) == {}
@@ -80,3 +80,13 @@ def test_the_instance_has_its_database_and_no_password() -> None:
     url = written["storage"]["postgres"]["postgres_url"]
     created = (DEPLOY / "create-databases.sql").read_text()
     assert f"CREATE DATABASE {url.rpartition('/')[2]};" in created
+    page = PAGES["docs/several-machines.md"]
+    (shown,) = re.findall(r"```yaml dagster.yaml\n(.+?)```", page, re.DOTALL)
+    assert yaml.safe_load(shown) == written
+
+
+def test_the_commands_of_the_page_exist() -> None:
+    table = PAGES["docs/several-machines.md"].partition("| process |")[2].partition("\n\n")[0]
+    commands = re.findall(r"`(.+?)`", table)
+    assert len(commands) == 3
+    assert all(options(command) for command in commands)

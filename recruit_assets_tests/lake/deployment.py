@@ -148,9 +148,11 @@ class Deployment:
 
     def launch(self, location: str, job: str) -> str:
         """Put a run of a job into the queue; return its id."""
-        found = self._ask(LAUNCH, location=location, job=job)["launchRun"]
-        assert found["__typename"] == "LaunchRunSuccess", found
-        return str(found["run"]["runId"])
+        for _ in self._tries(f"{job} is launched"):
+            found = self._ask(LAUNCH, location=location, job=job)["launchRun"]
+            if found["__typename"] == "LaunchRunSuccess":
+                return str(found["run"]["runId"])
+        raise AssertionError
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         """Return the events of a run."""
