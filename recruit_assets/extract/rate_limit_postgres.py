@@ -69,6 +69,7 @@ class _Opened:
     def __init__(self) -> None:
         self.lock = Lock()
         self.connection: psycopg.Connection | None = None
+        self.ended = False
 
 
 class RateLimitPostgres:
@@ -100,9 +101,9 @@ class RateLimitPostgres:
             BadSetting: the server cannot be used.
         """
         opened = self._processes.setdefault(os.getpid(), _Opened())
+        ends = monotonic() + MAX_WAIT
         with opened.lock:
-            ends = monotonic() + MAX_WAIT
-            while True:
+            while not opened.ended:
                 try:
                     return self._attempt(opened, work)
                 except psycopg.Error as error:
@@ -112,11 +113,13 @@ class RateLimitPostgres:
                     if not lost or monotonic() > ends:
                         raise self._unusable(error) from None
                 sleep(RECONNECT_SECONDS)
+        raise BadSetting("The request budget in PostgreSQL was closed with its run.")
 
     def close(self) -> None:
         """Close the connection of this process; the count remains."""
         opened = self._processes.setdefault(os.getpid(), _Opened())
         with opened.lock:
+            opened.ended = True
             self._close(opened)
 
     def _attempt(self, opened: _Opened, work: Callable[[_Rows, float], Result]) -> Result:
@@ -129,7 +132,10 @@ class RateLimitPostgres:
 
     def _connect(self) -> psycopg.Connection:
         """Connect, and create the tables; only one process at a time does."""
-        connection = psycopg.connect(self._address, autocommit=True, connect_timeout=MAX_IDLE)
+        # A pooler may give each transaction another session, without what was prepared.
+        connection = psycopg.connect(
+            self._address, autocommit=True, connect_timeout=MAX_IDLE, prepare_threshold=None
+        )
         try:
             # Each statement must see what was committed before the lock was had.
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED

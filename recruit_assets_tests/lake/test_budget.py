@@ -266,3 +266,10 @@ def test_a_user_who_may_not_create_it_is_told(address: str) -> None:
     query(address, f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'")
     with pytest.raises(BadSetting, match="this user may create a schema"):
         RateLimiter(3, "test", postgres=address.replace("user=postgres", "user=reader"))
+
+
+def test_what_is_late_after_the_end_of_a_run_does_not_connect_again(budget: RateLimiter) -> None:
+    assert not budget.take()
+    budget.close()
+    with pytest.raises(BadSetting, match="was closed with its run"):
+        budget.settle(monotonic())
