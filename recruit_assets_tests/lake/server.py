@@ -81,6 +81,7 @@ def postgres() -> Iterator[Postgres]:
     )  # fmt: skip
     with (folder / "data" / "postgresql.conf").open("a") as settings:
         settings.write(f"listen_addresses='127.0.0.1'\nport={port}\n")
+        settings.write("max_connections=300\n")  # Dagster 1.13.0 leaves some open for a while
         settings.write(f"unix_socket_directories='{folder}'\n")
     server = Postgres(folder, port)
     with pytest.MonkeyPatch.context() as changed:
