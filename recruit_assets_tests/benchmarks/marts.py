@@ -22,7 +22,7 @@ from recruit_assets.marts.parquet import write_files
 from recruit_assets.marts.refresh import refresh_marts, refresh_report
 from recruit_assets.marts.report import report_path
 
-MILLION, MAX_SECONDS, MAX_MB = 1_000_000, 30, 2_000
+MILLION, MAX_SECONDS, MAX_MB = 1_000_000, 120, 2_000  # seconds of the processor
 JOBS, STAGES, USERS, HOURS = 5_000, 6, 400, 24 * 900
 HOUR = "TIMESTAMPTZ '2024-01-01' + INTERVAL 1 HOUR * "
 TABLES = {
@@ -115,10 +115,9 @@ def main() -> None:
         print(f"report {page.stat().st_size:,} bytes, file {path.stat().st_size:,} bytes")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
         print(f"peak memory {peak:,.0f} MB, processor {process_time():.1f} s")
-        if applications <= MILLION and (end - start > MAX_SECONDS or peak > MAX_MB):
-            sys.exit(
-                f"More than {MAX_SECONDS} s or {MAX_MB:,} MB, which is what a million may take."
-            )
+        if applications <= MILLION and (process_time() > MAX_SECONDS or peak > MAX_MB):
+            limits = f"{MAX_SECONDS} s of the processor or {MAX_MB:,} MB"
+            sys.exit(f"More than {limits}, which is what a million may take.")
 
 
 if __name__ == "__main__":
