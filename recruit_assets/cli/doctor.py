@@ -246,9 +246,9 @@ def _parquet_problem(settings: Settings, account: str) -> str:
 
 def _examine_database(found: Diagnosis, settings: Settings) -> None:
     path = settings.database
-    found.database_made = is_made(path)
     try:
         with naming_settings(settings.names):
+            found.database_made = is_made(path)
             if found.database_made:
                 with reading(path, WAIT_SECONDS) as database:
                     found.tables = overview(database, settings.endpoints)

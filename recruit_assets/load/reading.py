@@ -16,8 +16,13 @@ from recruit_assets.load.sql import quoted
 
 
 def is_made(path: str) -> bool:
-    """Return whether there is a database; the file of one that was never finished is empty."""
-    return destination(path).is_made()
+    """Return whether there is a database; the file of one that was never finished is empty.
+
+    Raises:
+        DatabaseProblem: the catalogue of a lake cannot be reached.
+    """
+    with translate_duckdb_errors(path, 0):
+        return destination(path).is_made()
 
 
 @contextmanager
