@@ -26,10 +26,10 @@ with duckdb.connect(sys.argv[1]):
 # Root may write everywhere, so it becomes nobody first.
 CHECK = """
 import os, sys
-from recruit_assets.load.connection import check_path
+from recruit_assets.load.destination import destination
 if os.getuid() == 0:
     os.setuid(65534)
-check_path(sys.argv[1])
+destination(sys.argv[1]).check()
 """
 
 
