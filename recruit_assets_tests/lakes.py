@@ -88,6 +88,11 @@ class Cluster:
         """Stop it, which ends all connections; `immediate` is as good as a crash."""
         self._run("pg_ctl", "-w", "-m", mode, "stop")
 
+    def restart(self, *, mode: str = "immediate") -> None:
+        """Stop and start it."""
+        self.stop(mode=mode)
+        self.start()
+
     def remove(self) -> None:
         """Stop it for good, if this process made it."""
         if self._is_ours:
@@ -184,6 +189,14 @@ def connect(
     (place.attach_read_only if read_only else place.attach)(database, ALIAS)
     database.execute(f"USE {quoted(ALIAS)}")
     return database
+
+
+def cursor(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return another connection to what a connection of `connect` uses."""
+    found = database.cursor()
+    if LAKE:
+        found.execute(f"USE {quoted(ALIAS)}")
+    return found
 
 
 def copied(path: Path, to: Path) -> Path:

@@ -188,6 +188,7 @@ def test_a_reading_that_no_longer_fits_begins_again_and_says_why(
     assert requests(broken)[0] >= PAGES
 
 
+@pytest.mark.only_files("a lake is not busy while another process has it open")
 def test_a_file_that_is_busy_when_a_part_is_due_is_written_later(
     broken: Project, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -110,7 +110,7 @@ def _keep_up(
     address: str, wait_seconds: float, config: dict[str, Any], *, within_run: bool
 ) -> Sizes | None:
     """Keep up a lake, at the end of each run; return the sizes if values were erased."""
-    if not is_made(address):
+    if not exists(address):
         return None
     is_due = _is_due(address, wait_seconds, config, within_run=within_run)
     if within_run and not is_due:

@@ -37,6 +37,9 @@ _LOST = re.compile(
     r'execute query "ROLLBACK": |server closed the connection|terminating connection due to'
 )
 
+# What time does not change, unlike a server that starts, or has too many clients.
+_REFUSED = re.compile(r"FATAL: +(?!the database system is|sorry, too many|remaining connection)")
+
 
 def without_values(error: duckdb.Error) -> str:
     """Return DuckDB's message up to where a value can be: a quote, a colon, a number.
@@ -93,6 +96,7 @@ def _known_problem(
     text, folder = str(error), os.path.dirname(os.path.abspath(path))
     problem = (
         disk_problem(text, folder, committed=committed)
+        or _of_catalogue(path, text)
         or _busy(path, text, wait_seconds)
         or removal_problem(text, committed=committed)
     )
@@ -105,15 +109,28 @@ def _known_problem(
             f"{path} is not a DuckDB database, so it was not touched: set RECRUIT_DATABASE to "
             "another file."
         )
-    return _changed(path, error)
-
-
-def _changed(path: str, error: duckdb.Error) -> DatabaseChanged | None:
-    """Return the error for a transaction that may succeed if it is run again."""
-    if _LOST.search(str(error)):
-        return DatabaseChanged(f"The connection to the catalogue of {path} was lost: run again.")
     if _is_conflict(error):
         return DatabaseChanged(f"{path} was changed by another run: {without_values(error)}")
+    return None
+
+
+def _of_catalogue(path: str, text: str) -> DatabaseProblem | None:
+    """Return the error for a problem of a lake's PostgreSQL; None for any other problem."""
+    if "Unable to connect to Postgres" in text:
+        reason = one_line(text.partition("Unable to connect")[2].partition(" failed: ")[2])
+        if _REFUSED.search(reason):
+            return DatabaseProblem(
+                f"PostgreSQL refuses the catalogue of {path}: correct the address, or PGPASSWORD "
+                f"or .pgpass. {reason}"
+            )
+        return DatabaseBusy(
+            f"The catalogue of {path} cannot be reached: start PostgreSQL, or correct the address. "
+            f"{reason}"
+        )
+    if "canceling statement due to lock timeout" in text:
+        return DatabaseBusy(f"{path}: another process is still writing to it, so run again later.")
+    if _LOST.search(text):
+        return DatabaseChanged(f"The connection to the catalogue of {path} was lost: run again.")
     return None
 
 
@@ -124,13 +141,6 @@ def _busy(path: str, text: str, wait_seconds: float) -> DatabaseBusy | None:
             f"{path} is still held by {holder.group(1) if holder else 'another process'} after "
             f"{wait_seconds:g} s: close it there (a shell or a notebook counts), then run again."
         )
-    if "Unable to connect to Postgres" in text:
-        return DatabaseBusy(
-            f"The catalogue of {path} cannot be reached: start PostgreSQL, or correct the address. "
-            f"{one_line(text.rpartition('failed: ')[2])}"
-        )
-    if "canceling statement due to lock timeout" in text:
-        return DatabaseBusy(f"{path}: another process is still writing to it, so run again later.")
     if "Unique file handle conflict" in text:
         return DatabaseBusy(
             f"{path} is still open in this process after {wait_seconds:g} s: close it "

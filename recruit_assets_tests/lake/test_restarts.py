@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from recruit_assets.errors import DatabaseProblem
+from recruit_assets.errors import DatabaseChanged, DatabaseProblem
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets_tests import lakes
-from recruit_assets_tests.lake.test_writers import ROWS, merge, names
+from recruit_assets_tests.lake.test_writers import ROWS, merge, merge_and, names
 
 pytestmark = pytest.mark.ring(2)
 
@@ -29,8 +29,7 @@ def write(lake: Path, name: str) -> None:
 def test_between_transactions_a_restart_is_not_noticed(
     lake: Path, own_cluster: lakes.Cluster, mode: str
 ) -> None:
-    own_cluster.stop(mode=mode)
-    own_cluster.start()
+    own_cluster.restart(mode=mode)
     write(lake, "second")
     assert names(lake) == [("second", ROWS)]
 
@@ -38,16 +37,8 @@ def test_between_transactions_a_restart_is_not_noticed(
 def test_a_restart_during_a_transaction_undoes_it_and_the_next_one_succeeds(
     lake: Path, own_cluster: lakes.Cluster
 ) -> None:
-    with (
-        pytest.raises(
-            DatabaseProblem, match="connection to the catalogue .* was lost: run again"
-        ) as raised,
-        connection(str(lake), {}, 1) as database,
-        transaction(database),
-    ):
-        merge(database, "lost", range(ROWS))
-        own_cluster.stop()
-        own_cluster.start()
+    with pytest.raises(DatabaseChanged, match=r"The connection to the catalogue .*lost") as raised:
+        merge_and(own_cluster.restart, lake)
     assert raised.value.retryable
     assert names(lake) == [("first", ROWS)]
     write(lake, "second")
@@ -57,16 +48,12 @@ def test_a_restart_during_a_transaction_undoes_it_and_the_next_one_succeeds(
 def test_a_transaction_that_lost_its_turn_in_a_restart_cannot_commit(
     lake: Path, own_cluster: lakes.Cluster
 ) -> None:
-    with (
-        lakes.connect(lake) as other,
-        pytest.raises(DatabaseProblem, match="was lost"),
-        connection(str(lake), {}, 1) as database,
-        transaction(database),
-    ):
-        merge(database, "lost", range(ROWS, 2 * ROWS))
-        own_cluster.stop()
-        own_cluster.start()
+    def another_writes() -> None:
+        own_cluster.restart()
         other.execute("INSERT INTO recruit.small BY NAME SELECT 'x' AS name")
+
+    with lakes.connect(lake) as other, pytest.raises(DatabaseChanged, match="was lost"):
+        merge_and(another_writes, lake, range(ROWS, 2 * ROWS))
     assert sorted(names(lake)) == [("first", ROWS), ("x", 1)]
 
 

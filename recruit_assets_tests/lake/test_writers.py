@@ -1,7 +1,7 @@
 """Several processes write to one lake, some are killed, and all that is read is whole."""
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from multiprocessing.connection import Connection
@@ -18,6 +18,7 @@ from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.reading import reading
 from recruit_assets.load.stage import Stage
+from recruit_assets.store import MAX_CONFLICTS
 from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import Project
 from recruit_assets_tests.load.merging import prepare_and_merge
@@ -92,6 +93,13 @@ def hold(address: str, told: Connection) -> None:
         told.recv()
 
 
+def merge_and(do: Callable[[], object], lake: Path, ids: range = range(ROWS)) -> None:
+    """Merge rows, and do something before they are committed."""
+    with connection(str(lake), {}, 1) as database, transaction(database):
+        merge(database, "ours", ids)
+        do()
+
+
 def names(address: Path) -> list[tuple[Any, ...]]:
     with reading(str(address), 0) as database:
         return database.execute("SELECT name, count(*) FROM recruit.small GROUP BY ALL").fetchall()
@@ -112,24 +120,39 @@ def test_a_killed_writer_leaves_nothing_and_the_next_one_goes_on(lake: Path) -> 
     assert names(lake) == [("second", ROWS)]
 
 
-UPDATE = "UPDATE recruit.candidates SET last_name = 'somebody''s'"
+def test_another_tool_that_takes_no_turn_is_a_conflict(lake: Path) -> None:
+    with connection(str(lake), {}, 60) as database, transaction(database):
+        merge(database, "first", range(ROWS))
+    with (
+        lakes.connect(lake) as other,
+        pytest.raises(DatabaseChanged, match="was changed by another run") as raised,
+    ):
+        merge_and(lambda: other.execute("UPDATE recruit.small SET name = 'theirs'"), lake)
+    assert raised.value.retryable
+    assert names(lake) == [("theirs", ROWS)]
 
 
-def test_another_tool_that_takes_no_turn_is_a_conflict_and_the_sync_tries_again(
-    project: Project, lake: Path
+def test_a_sync_writes_again_after_conflicts(
+    project: Project,
+    lake: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The conflict is made between the statements of the merge and its commit."""
-    project.sync("candidates")
-    with connection(str(lake), {}, 60) as database, lakes.connect(lake) as other:
-        with pytest.raises(DatabaseChanged, match="changed by another run") as raised:
-            conflict(database, other, str(lake))
-        assert raised.value.retryable
-    assert project.query("SELECT DISTINCT last_name FROM recruit.candidates") == [("somebody's",)]
+    """Another tool writes in the transaction of the merge, each time but the last."""
+    world, flush = project.sandbox.world, Stage.flush
+    project.sync("users")
+    id_ = min(world.table("users"))
+    world.change("users", id_, {"title": "ours"})
+    others = iter(range(MAX_CONFLICTS))
 
+    def conflicting(stage: Stage) -> None:
+        if (number := next(others, None)) is not None:
+            with lakes.connect(lake) as other:
+                other.execute(f"UPDATE recruit.users SET title = 'theirs{number}'")
+        flush(stage)
 
-def conflict(
-    database: duckdb.DuckDBPyConnection, other: duckdb.DuckDBPyConnection, address: str
-) -> None:
-    with connection(address, {}, 60) as ours, transaction(ours):
-        ours.execute("UPDATE recruit.candidates SET first_name = 'ours'")
-        other.execute(UPDATE)
+    monkeypatch.setattr(Stage, "flush", conflicting)
+    assert project.sync("users").current_rows == world.count("users")
+    assert next(others, None) is None
+    assert project.query(f"SELECT title FROM recruit.users WHERE id = '{id_}'") == [("ours",)]
+    assert "Reading it again" not in caplog.text

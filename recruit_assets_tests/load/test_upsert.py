@@ -46,7 +46,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 def upsert(
     database: duckdb.DuckDBPyConnection, rows: object, target: Target = THINGS, run: str = "run"
 ) -> UpsertResult:
-    return upsert_rows(database.cursor, target, rows, run)
+    return upsert_rows(partial(lakes.cursor, database), target, rows, run)
 
 
 def table(database: duckdb.DuckDBPyConnection, columns: str = "id, a") -> list[tuple[Any, ...]]:

@@ -61,6 +61,7 @@ def rows(database: Copy, mart: Mart) -> int:
     return int(found)
 
 
+@pytest.mark.only_files("a lake has no comments on the columns of views")
 def test_every_column_is_explained(answers: Answers) -> None:
     found = answers.query(
         "SELECT table_name, column_name, comment FROM duckdb_columns() "
