@@ -56,7 +56,7 @@ class Company:
     number: int = 0  # of the sync: every fourth reads all lists whole
     applications: list[str] = field(default_factory=list)
     backup: Path = Path()  # before the marts were built
-    copies: count[int] = field(default_factory=count)
+    copies: Iterator[int] = field(default_factory=count)
 
     def begin(self) -> None:
         """Let people apply, and read it."""
