@@ -54,7 +54,7 @@ test-lake: $(LOWEST)/installed
 	DESTINATION=lake RING=2 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider \
 	  $(addprefix recruit_assets_tests/, \
 	    load/test_current.py load/test_history.py load/test_kill.py load/test_merge.py \
-	    load/test_tables.py load/test_upsert.py marts/test_build.py marts/test_refresh.py \
+	    load/test_tables.py load/test_upsert.py marts/test_build.py \
 	    marts/test_truth.py test_complete.py test_history.py test_interrupted_readings.py \
 	    test_state.py)
 	RING=3 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider recruit_assets_tests/lake

@@ -114,6 +114,7 @@ def test_rows_that_fill_several_files_are_merged_as_one(
     assert set(table(database, "name, new")) == {("late", "x")}
 
 
+@pytest.mark.only_files("a lake takes more memory, with which the merge is tried again")
 @pytest.mark.ring(2)
 @pytest.mark.parametrize(("threads", "width"), [(2, 1), (2, 6_000), (16, 1), (16, 1_000)])
 def test_little_memory_is_enough_for_many_threads_and_wide_rows(

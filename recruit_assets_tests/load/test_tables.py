@@ -184,6 +184,7 @@ def test_bookkeeping_that_was_lost_is_made_again(
         assert database.execute(latest).fetchall() == [(len(found), "d", "complete")]
 
 
+@pytest.mark.only_files("a lake cannot change this type")
 @pytest.mark.ring(2)
 @pytest.mark.parametrize(
     "sql_type",
@@ -221,6 +222,7 @@ def test_a_column_of_another_type_is_rebuilt_and_loses_nothing(
     assert not is_damaged(database, WIDE)
 
 
+@pytest.mark.only_files("a lake cannot change this type")
 @pytest.mark.ring(2)
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind.sql != "VARCHAR"])
 def test_a_column_that_was_made_text_comes_back_and_no_row_is_written(
@@ -351,6 +353,7 @@ def test_equal_values_have_equal_json(database: duckdb.DuckDBPyConnection) -> No
 NUMERIC = ("DOUBLE", "FLOAT", "DECIMAL(18,3)", "HUGEINT", "BIGINT", "UINTEGER", "JSON", "UTINYINT")
 
 
+@pytest.mark.only_files("a lake cannot change this type")
 @pytest.mark.ring(2)
 @pytest.mark.parametrize("sql_type", NUMERIC)
 def test_ids_that_were_made_numbers_are_told_as_the_api_does(
