@@ -10,6 +10,9 @@ import pytest
 from recruit_assets import Settings, build_defs
 from recruit_assets.cli.main import main
 from recruit_assets.errors import BadSetting
+from recruit_assets.load.connection import connection
+from recruit_assets.marts.mart import MARTS
+from recruit_assets.marts.refresh import refresh_marts
 from recruit_assets.marts.report import report_path
 from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import KEY, Project
@@ -51,6 +54,9 @@ def test_a_day_with_a_lake(
     assert run(project, settings, "sync").success
     assert report_path(str(project.path)).exists()
     assert {each.suffix for each in (tmp_path / "parquet").iterdir()} == {".parquet"}
+
+    with connection(str(project.path), {}, 1) as database:
+        assert all(each.kept_since for each in refresh_marts(database, MARTS))
 
     capsys.readouterr()
     assert main(["status", "--json"]) in (0, 1)
