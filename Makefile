@@ -51,12 +51,12 @@ test-lowest: $(LOWEST)/installed
 
 # What matters of the load and the marts, with lakes in place of files; needs PostgreSQL.
 test-lake: $(LOWEST)/installed
+	DESTINATION=lake RING=1 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider \
+	  $(addprefix recruit_assets_tests/, load/test_current.py load/test_history.py \
+	    load/test_kill.py load/test_merge.py load/test_tables.py test_complete.py)
 	DESTINATION=lake RING=2 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider \
 	  $(addprefix recruit_assets_tests/, \
-	    load/test_current.py load/test_history.py load/test_kill.py load/test_merge.py \
-	    load/test_tables.py load/test_upsert.py marts/test_build.py \
-	    marts/test_truth.py test_complete.py test_history.py test_interrupted_readings.py \
-	    test_state.py)
+	    marts/test_truth.py test_history.py test_interrupted_readings.py)
 	RING=3 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider recruit_assets_tests/lake
 
 # The screenshots of README and docs, as the tests see them; needs Chromium.
