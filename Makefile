@@ -38,7 +38,7 @@ test-fast: $(VENV)/installed-dev
 test: $(VENV)/installed-dev
 	RING=2 $(BIN)/python $(PYTEST)
 
-# Everything at full size, then with the lowest versions: under 40 minutes.
+# Everything at full size, then with the lowest versions, and with lakes: under 40 minutes.
 test-all: $(VENV)/installed-dev
 	RING=3 $(BIN)/python $(PYTEST)
 	$(MAKE) test-lowest
