@@ -266,13 +266,13 @@ class RecruitDatabase(DuckDBResource):
             )
         except (RecruitError, duckdb.Error, OSError) as error:
             log.warning(
-                f"Erased personal data is still in the bytes of the file, as it could not be "
-                f"compacted: {error} The next run tries again."
+                f"Erased personal data, if there is any, is still in the bytes of the database, as "
+                f"it could not be compacted: {error} The next run tries again."
             )
             return
         if sizes:
             log.info(
-                "Personal data was erased, so the file was compacted: "
+                "Personal data was erased, so the database was compacted: "
                 f"{sizes.before:,} bytes have become {sizes.after:,}."
             )
 
