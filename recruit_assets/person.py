@@ -234,7 +234,7 @@ def _make_final(file: File) -> bool:
     except DatabaseProblem as error:
         raise DatabaseProblem(
             f"The person is erased from the tables, and syncs leave it out. But the database could "
-            f"not be compacted, so the bytes are still in it: {error} Run the job compact; otherwise a "
-            "later run does it."
+            f"not be compacted, so the bytes are still in it: {error} Run the job compact; "
+            "otherwise a later run does it."
         ) from error
     return True
