@@ -5,9 +5,10 @@ Contains their order. Each write is implemented in `load`; `conclusion` sets the
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 
+import backoff
 import duckdb
 
 from recruit_assets.catalogue import DeletionPolicy
@@ -19,6 +20,7 @@ from recruit_assets.errors import (
     NoSpaceLeft,
     NotEnoughMemory,
     RecruitError,
+    WriteConflict,
 )
 from recruit_assets.extract.report import Proof, Verdict
 from recruit_assets.extract.unfinished import Part, Unfinished
@@ -46,7 +48,7 @@ from recruit_assets.person import leave_out
 from recruit_assets.reading import Reading
 from recruit_assets.result import SyncResult, SyncRows
 
-MAX_CONFLICTS = 4  # with other writers, after which a write may still succeed
+MAX_TRIES, FIRST_WAIT = 5, 0.1  # of a write that conflicts with others, and seconds in between
 
 
 class Store:
@@ -92,6 +94,8 @@ class Store:
         except NotEnoughMemory:  # the limit was too low for these rows; nothing was changed
             self._log.info(f"{self._endpoint.name}: merging again, with more memory")
             self._write_patiently(stage, result, part, bounded=False)
+        except DatabaseChanged:  # the change may be over, and a retry keeps the records read
+            self._write(stage, result, part)
 
     def write_failure(self, error: RecruitError) -> None:
         """Record a failed sync, if there is a database that can be written."""
@@ -109,14 +113,14 @@ class Store:
                 f"{self._endpoint.name}: the failure could not be recorded: {problem}"
             )
 
+    @backoff.on_exception(
+        backoff.expo, WriteConflict, max_tries=MAX_TRIES, factor=FIRST_WAIT, logger=None
+    )
     def _write_patiently(
         self, stage: Stage, result: SyncResult, part: Part | None, *, bounded: bool = True
     ) -> None:
-        """Write again after a conflict, which may be over; a retry keeps the records read."""
-        for _ in range(MAX_CONFLICTS):
-            with suppress(DatabaseChanged):
-                return self._write(stage, result, part, bounded=bounded)
-        return self._write(stage, result, part, bounded=bounded)
+        """Write again after a conflict with another transaction; nothing was changed."""
+        self._write(stage, result, part, bounded=bounded)
 
     def _write(
         self, stage: Stage, result: SyncResult, part: Part | None, *, bounded: bool = True

@@ -17,7 +17,7 @@ from recruit_assets.column_policy import read_policy
 from recruit_assets.environment import ACCOUNTS, PREFIX, account_names, prefix_of
 from recruit_assets.errors import BadSetting
 from recruit_assets.setting_fields import ADDRESS_ADVICE, MORE_NAMES, SettingFields, about_field
-from recruit_assets.text import LAKE
+from recruit_assets.text import is_lake_address
 
 _SWITCHES = ("read_copy_personal", "private_fields", "report_names")
 OWN = ("database", "read_copy", "parquet_folder")  # paths that no other account shares
@@ -108,7 +108,7 @@ def is_same_file(one: str, other: str) -> bool:
 
 def is_copy_of_a_lake(copy: str, database: str) -> bool:
     """Return whether there is to be a read copy of a lake."""
-    return bool(copy and database.strip().startswith(LAKE))
+    return bool(copy and is_lake_address(database))
 
 
 def clashes(account: str) -> Iterator[str]:

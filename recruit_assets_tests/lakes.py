@@ -33,7 +33,8 @@ DO $$ DECLARE each text; BEGIN
     EXECUTE format('CREATE TABLE {new}.%I (LIKE {old}.%I INCLUDING ALL)', each, each);
     EXECUTE format('INSERT INTO {new}.%I SELECT * FROM {old}.%I', each, each);
   END LOOP;
-  UPDATE {new}.ducklake_metadata SET value = '{folder}/' WHERE key = 'data_path';
+  UPDATE {new}.ducklake_metadata SET value = replace(value, '{source}', '{folder}')
+    WHERE key = 'data_path';
 END $$
 """
 
@@ -207,5 +208,6 @@ def copied(path: Path, to: Path) -> Path:
     to = to / place.beside.name if to.is_dir() else to
     shutil.copytree(place.data_path, f"{to}.files")
     old = place.options["METADATA_SCHEMA"]
-    cluster().sql(COPY_SCHEMA.format(old=old, new=schema_of(to), folder=f"{to}.files"))
+    names = {"old": old, "new": schema_of(to), "source": place.data_path, "folder": f"{to}.files"}
+    cluster().sql(COPY_SCHEMA.format(**names))
     return lake_at(to)

@@ -111,10 +111,11 @@ def _raising_interrupts() -> Iterator[None]:
 @contextmanager
 def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> Iterator[None]:
     """Run the block in a transaction; roll back on error, or if nothing is to be kept."""
-    with writing(database):
+    with writing(database) as check:
         database.execute("BEGIN TRANSACTION")
         try:
             yield
+            check()
             database.execute("COMMIT" if keep else "ROLLBACK")
         except BaseException:
             with suppress(duckdb.Error):  # a failed COMMIT has already rolled back

@@ -2,9 +2,9 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
 
@@ -43,11 +43,11 @@ class DatabaseFile:
     """Describe a DuckDB file by its path."""
 
     path: str
+    # The path without links: DuckDB keeps its log next to the path that it is given.
+    key: str = field(init=False)
 
-    @property
-    def key(self) -> str:
-        """Return the path without links; DuckDB keeps its log next to the path that it is given."""
-        return os.path.realpath(self.path)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", os.path.realpath(self.path))
 
     @property
     def stays(self) -> bool:
@@ -115,10 +115,12 @@ class DatabaseFile:
             database.execute(attaching(self.key, name))
 
     @contextmanager
-    def writing(self, database: duckdb.DuckDBPyConnection, name: str) -> Iterator[None]:
+    def writing(
+        self, database: duckdb.DuckDBPyConnection, name: str
+    ) -> Iterator[Callable[[], None]]:
         """Create the log for the next transaction, unless it exists; other processes wait."""
         make_log(self.key)
-        yield
+        yield lambda: None
 
     def detach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Detach the file, and remove its log if nothing was written to it.

@@ -4,6 +4,7 @@ Contains what the two have in common, and which of them an address names. `datab
 have the rest; `engine` attaches them.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +14,7 @@ import duckdb
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.database_file import DatabaseFile
 from recruit_assets.load.lake import Lake
-from recruit_assets.text import LAKE
+from recruit_assets.text import is_lake_address
 
 
 class Destination(Protocol):
@@ -54,8 +55,11 @@ class Destination(Protocol):
 
     def writing(
         self, database: duckdb.DuckDBPyConnection, name: str
-    ) -> AbstractContextManager[None]:
-        """Return a block in which a transaction may write; it waits for those of others."""
+    ) -> AbstractContextManager[Callable[[], None]]:
+        """Return a block in which a transaction may write; it waits for those of others.
+
+        What the block gets is called before the commit, and raises if others may write by then.
+        """
 
     def detach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Detach it."""
@@ -67,7 +71,7 @@ def destination(address: str) -> Destination:
     Raises:
         DatabaseProblem: the address of a lake cannot be read.
     """
-    return Lake.at(address) if address.startswith(LAKE) else DatabaseFile(address)
+    return Lake.at(address) if is_lake_address(address) else DatabaseFile(address)
 
 
 def shared_catalogue(address: str) -> str:

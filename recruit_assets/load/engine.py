@@ -13,7 +13,7 @@ import atexit
 import ctypes
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import Any
@@ -139,11 +139,11 @@ def is_attached(place: Destination) -> bool:
 
 
 @contextmanager
-def writing(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def writing(database: duckdb.DuckDBPyConnection) -> Iterator[Callable[[], None]]:
     """Let a transaction of a connection write in the block (see `Destination.writing`)."""
     place = _DESTINATIONS.get(database)
-    with place.writing(database, ALIAS) if place else nullcontext():
-        yield
+    with place.writing(database, ALIAS) if place else nullcontext(lambda: None) as check:
+        yield check
 
 
 def _forget() -> None:

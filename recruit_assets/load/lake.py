@@ -6,12 +6,13 @@ extensions come from the wheels of the extra `lake`; nothing is downloaded.
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -23,6 +24,14 @@ from recruit_assets.text import LAKE, has_password
 SUPPORTED = "1.5.5"  # version of DuckDB for which the extensions exist as wheels
 S3 = "s3://"
 MAX_TURN = 600  # seconds that a transaction waits for those of other processes
+_TURN = {  # settings of PostgreSQL while a transaction has its turn
+    "lock_timeout": f"{MAX_TURN}s",
+    "idle_in_transaction_session_timeout": "0",
+    "tcp_keepalives_idle": "30",  # a machine that is gone has it for a minute
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+EXISTING = "CREATE_IF_NOT_EXISTS false"
 BUSY = "Another process has been writing to the lake for ten minutes: run again when it has ended."
 FORM = "ducklake:postgres:host=db dbname=recruit (DATA_PATH '/data/recruit')"
 _OPTION = r"(?:DATA_PATH|METADATA_SCHEMA)\s+'(?:[^']|'')*'"
@@ -30,6 +39,7 @@ _ADDRESS = re.compile(
     rf"{LAKE}(?:(postgres|sqlite):)?(.*?)(?:\s*\(\s*({_OPTION}(?:\s*,\s*{_OPTION})*)\s*\))?",
     re.IGNORECASE | re.DOTALL,
 )
+_ANOTHER_KIND = re.compile(r"\s*[a-z]\w*:", re.IGNORECASE)
 _NAME_AND_TEXT = re.compile(r"(\w+)\s+'((?:[^']|'')*)'")
 _EXTENSIONS = {  # by kind of catalogue
     "postgres": ("ducklake", "postgres_scanner"),
@@ -66,7 +76,7 @@ class Lake:
                 "The address of the lake contains a password, which would be shown: remove it, and "
                 "set PGPASSWORD or a file .pgpass instead."
             )
-        if not catalogue.strip():
+        if not catalogue.strip() or (not kind and _ANOTHER_KIND.match(catalogue)):
             raise DatabaseProblem(f"The address of the lake cannot be read: write {FORM}.")
         if catalogue.endswith(")"):
             raise DatabaseProblem(
@@ -75,13 +85,18 @@ class Lake:
             )
         texts = _NAME_AND_TEXT.findall(written)
         options = {name.upper(): text.replace("''", "'") for name, text in texts}
-        return cls(kind.lower(), catalogue.strip(), options)
+        place = catalogue.strip()
+        return cls(
+            kind.lower(),
+            place if kind.lower() == "postgres" else os.path.realpath(place),
+            {name: text for name, text in options.items() if text},
+        )
 
     @property
     def key(self) -> str:
         """Return the address without the options that only say where new files go."""
-        place = self.catalogue if self.kind == "postgres" else os.path.realpath(self.catalogue)
-        return f"{LAKE}{self.kind}:{place} {self.options.get('METADATA_SCHEMA', '')}".rstrip()
+        schema = self.options.get("METADATA_SCHEMA", "")
+        return f"{LAKE}{self.kind}:{self.catalogue} {schema}".rstrip()
 
     @property
     def stays(self) -> bool:
@@ -109,7 +124,7 @@ class Lake:
     @property
     def data_path(self) -> str:
         """Return where the Parquet files go: a folder or an address of S3."""
-        return self.options.get("DATA_PATH") or f"{self.catalogue}.files"
+        return self.options.get("DATA_PATH", f"{self.catalogue}.files").rstrip("/")
 
     @property
     def beside(self) -> Path:
@@ -130,8 +145,15 @@ class Lake:
             raise DatabaseProblem(
                 f"The address of the lake does not say where its files are: write {FORM}."
             )
+        if self._is_on_s3 and "?" in self.data_path:
+            raise DatabaseProblem("DATA_PATH has options, which could be keys: take them out.")
+        if not self._is_on_s3 and not os.path.isabs(self.data_path):
+            raise DatabaseProblem(
+                f"DATA_PATH is {self.data_path}, which is another folder for a process elsewhere: "
+                "write the whole path, from / on."
+            )
         for place in (self.catalogue, self.data_path)[self.kind == "postgres" :]:
-            folder = Path(place).absolute().parent
+            folder = Path(place).parent
             if not place.startswith(S3) and not folder.is_dir():
                 raise DatabaseProblem(f"There is no folder {folder}: create it.")
 
@@ -144,13 +166,8 @@ class Lake:
         if self.kind != "postgres":
             return Path(self.catalogue).exists()
         with duckdb.connect(config=OFFLINE) as database:
-            try:
-                self.attach_read_only(database, "lake")
-            except duckdb.InvalidInputException as error:
-                if "does not exist" in str(error):
-                    return False
-                raise
-        return True
+            self._load(database)
+            return self._attach_existing(database, "lake", "READ_ONLY")
 
     def is_made(self) -> bool:
         """Return whether the catalogue has the lake."""
@@ -162,13 +179,19 @@ class Lake:
         One thread takes less processor time for many small files, and hardly more time.
         """
         database.execute("SET threads = 1")
+        self._load(database)
+        is_there = self.kind == "postgres" or self.exists()
+        if is_there and self._attach_existing(database, name):
+            return
         if not self._is_on_s3:
             Path(self.data_path).mkdir(mode=0o700, exist_ok=True)
-        self._attach(database, name)
+        # In a folder of its own: upkeep removes what its catalogue does not name.
+        self._attach(database, name, f"DATA_PATH {literal(f'{self.data_path}/{uuid4().hex}/')}")
 
     def attach_read_only(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attach the lake for reading; it must exist."""
-        self._attach(database, name, "READ_ONLY", "CREATE_IF_NOT_EXISTS false")
+        self._load(database)
+        self._attach(database, name, "READ_ONLY", EXISTING)
 
     def reach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Raise duckdb.Error if the catalogue cannot be reached any more since it was attached."""
@@ -176,10 +199,13 @@ class Lake:
 
     def try_to_attach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attach the lake for writing; it must exist."""
-        self._attach(database, name, "CREATE_IF_NOT_EXISTS false")
+        self._load(database)
+        self._attach(database, name, EXISTING)
 
     @contextmanager
-    def writing(self, database: duckdb.DuckDBPyConnection, name: str) -> Iterator[None]:
+    def writing(
+        self, database: duckdb.DuckDBPyConnection, name: str
+    ) -> Iterator[Callable[[], None]]:
         """Let one transaction write at a time, as two that only insert would not conflict.
 
         The lock ends with its process, or with its connection to PostgreSQL.
@@ -190,21 +216,22 @@ class Lake:
         if self.kind != "postgres":
             try:
                 with FileLock(f"{self.catalogue}.lock", timeout=MAX_TURN):
-                    yield
+                    yield lambda: None
             except Timeout:
                 raise DatabaseBusy(BUSY) from None
             return
-        catalogue = literal(f"__ducklake_metadata_{name}")
         with database.cursor() as turn:
-            turn.execute("BEGIN TRANSACTION")
-            for sql in (
-                f"SELECT set_config('lock_timeout', '{MAX_TURN}s', true)",
-                "SELECT set_config('idle_in_transaction_session_timeout', '0', true)",
-                f"SELECT 1 FROM (SELECT pg_advisory_xact_lock({self._lock})) AS taken",
-            ):
+
+            def ask(sql: str) -> None:
+                catalogue = literal(f"__ducklake_metadata_{name}")
                 turn.execute(f"FROM postgres_query({catalogue}, {literal(sql)})").fetchall()
+
+            turn.execute("BEGIN TRANSACTION")
             try:
-                yield
+                for setting, value in _TURN.items():
+                    ask(f"SELECT set_config('{setting}', '{value}', true)")
+                ask(f"SELECT 1 FROM (SELECT pg_advisory_xact_lock({self._lock})) AS taken")
+                yield lambda: ask("SELECT 1")  # fails if the connection has ended, and the lock
             finally:  # closing it instead would abort the process if the catalogue has restarted
                 with suppress(duckdb.Error):
                     turn.execute("ROLLBACK")
@@ -213,18 +240,50 @@ class Lake:
         """Detach the lake."""
         database.execute(f"DETACH {quoted(name)}; RESET threads")
 
-    def _attach(self, database: duckdb.DuckDBPyConnection, name: str, *options: str) -> None:
+    def _load(self, database: duckdb.DuckDBPyConnection) -> None:
         for each in self._extensions:
             database.execute(f"LOAD {literal(extension(each))}")
         if self._is_on_s3:
             database.execute(f"CREATE OR REPLACE TEMPORARY SECRET recruit_lake ({_s3_secret()})")
-        address = f"{LAKE}{self.kind}:{self.catalogue}" if self.kind else self.catalogue
-        address = address if self.kind else f"{LAKE}{self.catalogue}"
-        known = {**self.options, "DATA_PATH": f"{self.data_path.rstrip('/')}/"}
-        written = [f"{option} {literal(text)}" for option, text in known.items()]
+
+    def _attach_existing(
+        self, database: duckdb.DuckDBPyConnection, name: str, *options: str
+    ) -> bool:
+        """Attach the lake if the catalogue has it; return whether it has."""
+        try:
+            self._attach(database, name, EXISTING, *options)
+        except duckdb.InvalidInputException as error:
+            if "does not exist" in str(error):
+                return False
+            raise
+        return True
+
+    def _attach(self, database: duckdb.DuckDBPyConnection, name: str, *options: str) -> None:
+        kind = f"{self.kind}:" if self.kind else ""
+        schema = self.options.get("METADATA_SCHEMA")
+        written = [*options, *([f"METADATA_SCHEMA {literal(schema)}"] if schema else [])]
         database.execute(
-            f"ATTACH {literal(address)} AS {quoted(name)} ({', '.join([*written, *options])})"
+            f"ATTACH {literal(f'{LAKE}{kind}{self.catalogue}')} AS {quoted(name)} "
+            f"({', '.join(written)})"
         )
+        self._check_place(database, name)
+
+    def _check_place(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Refuse an address with another place for the files than the catalogue has.
+
+        Raises:
+            DatabaseProblem: the message says which.
+        """
+        ((stored,),) = database.execute(
+            f"SELECT value FROM ducklake_options({literal(name)}) WHERE option_name = 'data_path'"
+        ).fetchall()
+        wanted = self.options.get("DATA_PATH")
+        if wanted and not stored.startswith(f"{wanted.rstrip('/')}/"):
+            database.execute(f"DETACH {quoted(name)}")
+            raise DatabaseProblem(
+                f"The files of the lake are in {stored}, and the address says {wanted}: correct "
+                "DATA_PATH."
+            )
 
 
 def _s3_secret() -> str:

@@ -15,6 +15,7 @@ from recruit_assets.load.erasure import note_compaction
 from recruit_assets.load.sql import literal
 
 KEPT = "INTERVAL 1 DAY"  # a process may still be reading, or writing a file
+UNFINISHED = "INTERVAL 1 HOUR"  # the longest transaction of a tool that does not take turns
 
 
 def keep_up(
@@ -43,7 +44,8 @@ def keep_up(
         else:
             _call(database, "expire_snapshots", f"older_than => now() - {KEPT}")
             _call(database, "cleanup_old_files", f"older_than => now() - {KEPT}")
-        _call(database, "delete_orphaned_files", f"older_than => now() - {KEPT}")
+        age = UNFINISHED if erased else KEPT
+        _call(database, "delete_orphaned_files", f"older_than => now() - {age}")
         after = _bytes(database)
         if erased:
             note_compaction(database, ALIAS)

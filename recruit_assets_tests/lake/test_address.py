@@ -32,7 +32,8 @@ def written(kind: str, catalogue: str, options: dict[str, str]) -> str:
 )
 def test_what_is_written_is_read(kind: str, catalogue: str, options: dict[str, str]) -> None:
     found = destination(written(kind, catalogue, options))
-    assert found == Lake(kind, catalogue, options)
+    place = catalogue if kind == "postgres" else os.path.realpath(catalogue)
+    assert found == Lake(kind, place, {name: text for name, text in options.items() if text})
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,10 @@ def test_what_is_written_is_read(kind: str, catalogue: str, options: dict[str, s
         "ducklake:postgres:host=db passwd=hunter2 (DATA_PATH '/a')",
         "ducklake:postgres:postgresql://me:hunter2@db/a (DATA_PATH '/a')",
         "ducklake:postgres:postgresql://me:hunter2/@db/a (DATA_PATH '/a')",
+        "ducklake:postgres:postgresql://me@here:hunter2@db/a (DATA_PATH '/a')",
+        "ducklake:postgres:postgresql://me: hunter2 @db/a (DATA_PATH '/a')",
+        "ducklake:postgres:host=db oauth_client_secret=hunter2 (DATA_PATH '/a')",
+        "ducklake:postgres:host=db (DATA_PATH 's3://a/b?s3_secret_access_key=hunter2')",
         "ducklake:postgres:postgresql://me@db/a?password=hunter2 (DATA_PATH '/a')",
         "ducklake:postgres:postgresql://me@db/a?pass%77ord=hunter2 (DATA_PATH '/a')",
         "ducklake:postgres:host=db (DATA_PATH 's3://key:hunter2@bucket/a')",
@@ -72,7 +77,16 @@ def test_other_options_are_refused(options: str) -> None:
         destination(f"ducklake:postgres:host=db ({options})")
 
 
-@pytest.mark.parametrize("address", ["ducklake:", "ducklake:postgres:", "ducklake: "])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ducklake:",
+        "ducklake:postgres:",
+        "ducklake: ",
+        "ducklake:mysql:db=a",
+        "ducklake:postgresql://db/a",
+    ],
+)
 def test_an_address_without_a_catalogue_is_refused(address: str) -> None:
     with pytest.raises(DatabaseProblem, match="address of the lake cannot be read: write ducklake"):
         destination(address)
@@ -89,6 +103,11 @@ def test_another_way_to_the_same_files_is_the_same_lake(tmp_path: Path) -> None:
     assert both == ["ducklake:postgres:host=a b"] * 2
 
 
+@pytest.mark.parametrize("address", [" ducklake:sqlite:a", "DUCKLAKE:sqlite:a", "DuckLake:a"])
+def test_a_lake_is_one_however_it_is_written(address: str) -> None:
+    assert isinstance(destination(address), Lake)
+
+
 def test_a_file_is_no_lake() -> None:
     assert isinstance(destination("lakes/ducklake.duckdb"), DatabaseFile)
 
@@ -97,6 +116,10 @@ def test_a_file_is_no_lake() -> None:
 def test_files_need_a_place(tmp_path: Path) -> None:
     with pytest.raises(DatabaseProblem, match="does not say where its files are"):
         destination("ducklake:postgres:host=db").check()
+    with pytest.raises(DatabaseProblem, match="does not say where its files are"):
+        destination("ducklake:postgres:host=db (DATA_PATH '')").check()
+    with pytest.raises(DatabaseProblem, match="another folder for a process elsewhere"):
+        destination("ducklake:postgres:host=db (DATA_PATH 'data')").check()
     for address in (
         f"ducklake:postgres:host=db (DATA_PATH '{tmp_path}/none/a')",
         f"ducklake:sqlite:{tmp_path}/none/a",

@@ -18,7 +18,7 @@ from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.reading import reading
 from recruit_assets.load.stage import Stage
-from recruit_assets.store import MAX_CONFLICTS
+from recruit_assets.store import MAX_TRIES
 from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import Project
 from recruit_assets_tests.load.merging import prepare_and_merge
@@ -120,6 +120,18 @@ def test_a_killed_writer_leaves_nothing_and_the_next_one_goes_on(lake: Path) -> 
     assert names(lake) == [("second", ROWS)]
 
 
+def test_processes_that_create_a_lake_at_once_have_one(lake: Path) -> None:
+    processes = [PROCESSES.Process(target=write, args=(str(lake), each)) for each in range(4)]
+    with running(*processes):
+        for each in processes:
+            each.join()
+        assert [each.exitcode for each in processes] == [0] * 4
+    with lakes.connect(lake, read_only=True) as database:
+        rows = "SELECT count(*), count(DISTINCT id) FROM recruit.small"
+        expected = ROWS + 4 * MERGES * 10
+        assert database.execute(rows).fetchall() == [(expected, expected)]
+
+
 def test_another_tool_that_takes_no_turn_is_a_conflict(lake: Path) -> None:
     with connection(str(lake), {}, 60) as database, transaction(database):
         merge(database, "first", range(ROWS))
@@ -143,7 +155,7 @@ def test_a_sync_writes_again_after_conflicts(
     project.sync("users")
     id_ = min(world.table("users"))
     world.change("users", id_, {"title": "ours"})
-    others = iter(range(MAX_CONFLICTS))
+    others = iter(range(MAX_TRIES - 1))
 
     def conflicting(stage: Stage) -> None:
         if (number := next(others, None)) is not None:

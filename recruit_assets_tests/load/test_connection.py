@@ -92,6 +92,18 @@ def test_a_file_is_made_and_closed(tmp_path: Path) -> None:
         assert reader.execute("SELECT i FROM t").fetchall() == [(1,)]
 
 
+def test_a_process_may_change_its_folder_while_the_file_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    with connection("new.duckdb", {}, 0) as database:
+        monkeypatch.chdir(tmp_path / "other")
+        with transaction(database):
+            database.execute("CREATE TABLE t (i INTEGER)")
+    assert [each.name for each in tmp_path.glob("**/*.duckdb*")] == ["new.duckdb"]
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     error = problem(tmp_path / "missing" / "x.duckdb")
     assert f"There is no folder {tmp_path / 'missing'}" in str(error)
