@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # The invented company has a folder of its own, so that it never mixes with real data.
 DEMO := DAGSTER_HOME="$(CURDIR)/demo" $(BIN)/python -m recruit_assets.demo
 
-.PHONY: setup demo dev test-fast test test-all test-lowest lint bench pictures
+.PHONY: setup demo dev test-fast test test-all test-lowest test-lake lint bench pictures
 
 setup: $(VENV)/installed
 
@@ -38,15 +38,26 @@ test-fast: $(VENV)/installed-dev
 test: $(VENV)/installed-dev
 	RING=2 $(BIN)/python $(PYTEST)
 
-# Everything at full size, then with the lowest versions: under 40 minutes.
+# Everything at full size, then with the lowest versions, and with lakes: under 40 minutes.
 test-all: $(VENV)/installed-dev
 	RING=3 $(BIN)/python $(PYTEST)
 	$(MAKE) test-lowest
+	$(MAKE) test-lake
 
 # All but the browser, with the lowest versions that pyproject.toml allows.
 test-lowest: $(LOWEST)/installed
 	RING=2 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider \
-	  --ignore recruit_assets_tests/test_ui.py --ignore recruit_assets_tests/marts/test_report.py
+	  $(addprefix --ignore recruit_assets_tests/, test_ui.py marts/test_report.py lake)
+
+# What matters of the load and the marts, with lakes in place of files; needs PostgreSQL.
+test-lake: $(LOWEST)/installed
+	DESTINATION=lake RING=1 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider \
+	  $(addprefix recruit_assets_tests/, load/test_current.py load/test_history.py \
+	    load/test_kill.py load/test_merge.py load/test_tables.py test_complete.py)
+	DESTINATION=lake RING=2 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider \
+	  $(addprefix recruit_assets_tests/, \
+	    marts/test_truth.py test_history.py test_interrupted_readings.py)
+	RING=3 $(LOWEST)/bin/python $(PYTEST) -p no:cacheprovider recruit_assets_tests/lake
 
 # The screenshots of README and docs, as the tests see them; needs Chromium.
 pictures: $(VENV)/installed-dev
@@ -75,7 +86,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 $(LOWEST)/installed: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv --clear $(LOWEST)
-	$(LOWEST)/bin/python $(PIP) -c constraints-lowest.txt -e '.[test]'
+	$(LOWEST)/bin/python $(PIP) -c constraints-lowest.txt -e '.[lake-test]'
 	@touch $@
 
 demo/dagster.yaml: dagster_home/dagster.yaml

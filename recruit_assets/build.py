@@ -15,6 +15,7 @@ from recruit_assets.catalogue import Endpoint
 from recruit_assets.column_policy import under_policy
 from recruit_assets.errors import BadSetting
 from recruit_assets.io_manager import DuckDBMergeIOManager
+from recruit_assets.load.destination import shared_catalogue
 from recruit_assets.mart_assets import build_mart_assets, mart_specs
 from recruit_assets.marts.build import published_columns
 from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
@@ -30,7 +31,7 @@ from recruit_assets.schedules import (
 )
 from recruit_assets.sensors import Steps, build_marts_sensor, build_notifications
 from recruit_assets.settings import Settings
-from recruit_assets.variables import is_same_file
+from recruit_assets.variables import NO_COPY, is_copy_of_a_lake, is_same_file
 
 Translation = Callable[[dg.AssetSpec], dg.AssetSpec]
 
@@ -66,7 +67,7 @@ def build_defs(
 
     Raises:
         BadSetting: an argument has the wrong type, no endpoint is chosen, one is unknown, two have
-            one name, or two assets one key, or the read copy is the database.
+            one name, or two assets one key, or the read copy is the database or one of a lake.
     """
     _check_types(
         settings=(settings, Settings | None),
@@ -79,6 +80,8 @@ def build_defs(
     settings = settings or Settings.from_environment()
     if is_same_file(settings.read_copy, settings.database):
         raise BadSetting("The read copy is the database itself: set read_copy to another file.")
+    if is_copy_of_a_lake(settings.read_copy, settings.database):
+        raise BadSetting(f"read_copy: {NO_COPY}")
     account = Account.of(key_prefix)
     chosen = settings.endpoints if endpoints is None else _chosen(endpoints)
     wrong = settings.policy_problems(chosen)
@@ -188,6 +191,7 @@ def _api(settings: Settings, wrong: Sequence[str]) -> RecruitApi:
         auth_prefix=settings.auth_prefix,
         requests_per_10s=settings.requests_per_10s,
         concurrency=settings.concurrency,
+        shared_budget=shared_catalogue(settings.database),
         rolling=settings.rolling,
         problems=[*settings.problems, *wrong],
         names=settings.names,

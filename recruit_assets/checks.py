@@ -174,7 +174,7 @@ CHECKS = (
         "row.",
         consistent,
     ),
-    Check("erasure_is_done", "Erased personal data is gone from the file in 48 hours.", erased),
+    Check("erasure_is_done", "Erased personal data is gone from the database in 48 hours.", erased),
     Check("read_copy_is_published", "The read copy has the syncs of earlier runs.", published),
 )
 ERRORS = {"erasure_is_done", "read_copy_is_published"}  # not blocking, but more than a warning

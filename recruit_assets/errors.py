@@ -17,7 +17,8 @@
         ├── DatabaseBusy          another process holds it
         ├── NotEnoughMemory       DuckDB needs more memory than its limit allows
         ├── NoSpaceLeft           a disk is full
-        └── DatabaseChanged       another run changed it during this one
+        └── DatabaseChanged       another run changed it during this one, or may have
+            └── WriteConflict     a transaction that may succeed if it is run again
 
 `retryable` says whether a retry of the whole asset can help. The text of every error is one line,
 whatever the API or the system returned.
@@ -160,9 +161,13 @@ class NoSpaceLeft(DatabaseProblem):
 
 
 class DatabaseChanged(DatabaseProblem):
-    """Report that another run changed the table while this one was reading."""
+    """Report that another run changed the table while this one was reading, or may have."""
 
     retryable = True
+
+
+class WriteConflict(DatabaseChanged):
+    """Report a transaction that met another one, or lost the catalogue of its lake."""
 
 
 @contextmanager

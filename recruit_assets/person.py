@@ -133,9 +133,9 @@ def forget(file: File, endpoints: Collection[Endpoint], person: Match, run_id: s
     compacted = _make_final(file)
     if since:
         done = f"This person was forgotten already, on {since:%Y-%m-%d}."
-        return f"{done} Values that were still in the file are gone." if compacted else done
+        return f"{done} Values that were still in the database are gone." if compacted else done
     return (
-        f"{_rows(rows)} erased, from the bytes of the file too, and syncs leave the person out "
+        f"{_rows(rows)} erased, from the bytes of the database too, and syncs leave the person out "
         "from now on. Backups, exports and copies that were made earlier still have the data. "
         "Marts and the report follow when they are built."
     )
@@ -233,8 +233,8 @@ def _make_final(file: File) -> bool:
         compact(file.path, file.wait_seconds, file.config)
     except DatabaseProblem as error:
         raise DatabaseProblem(
-            f"The person is erased from the tables, and syncs leave it out. But the file could not "
-            f"be compacted, so the bytes are still in it: {error} Run the job compact; otherwise a "
-            "later run does it."
+            f"The person is erased from the tables, and syncs leave it out. But the database could "
+            f"not be compacted, so the bytes are still in it: {error} Run the job compact; "
+            "otherwise a later run does it."
         ) from error
     return True

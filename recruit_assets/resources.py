@@ -59,6 +59,11 @@ class RecruitApi(dg.ConfigurableResource):  # type: ignore[type-arg]
     requests_per_10s: int = _setting("requests_per_10s")
     concurrency: int = _setting("concurrency")
     rolling: Rolling = _setting("rolling")
+    shared_budget: str = Field(
+        default="",
+        description="Connection string, without password, of the PostgreSQL in which all machines "
+        "count the requests of a key; each machine counts its own if empty",
+    )
     first_wait: float = Field(
         default=1.0,
         description="Longest wait before a first retry, in seconds; all other waits grow with it",
@@ -261,13 +266,13 @@ class RecruitDatabase(DuckDBResource):
             )
         except (RecruitError, duckdb.Error, OSError) as error:
             log.warning(
-                f"Erased personal data is still in the bytes of the file, as it could not be "
-                f"compacted: {error} The next run tries again."
+                f"Erased personal data, if there is any, is still in the bytes of the database, as "
+                f"it could not be compacted: {error} The next run tries again."
             )
             return
         if sizes:
             log.info(
-                "Personal data was erased, so the file was compacted: "
+                "Personal data was erased, so the database was compacted: "
                 f"{sizes.before:,} bytes have become {sizes.after:,}."
             )
 

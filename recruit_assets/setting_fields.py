@@ -19,8 +19,9 @@ from recruit_assets.catalogue import DeletionPolicy, Rolling
 from recruit_assets.environment import PREFIX
 from recruit_assets.errors import BadSetting
 from recruit_assets.more_endpoints import MORE_ENDPOINTS
-from recruit_assets.text import one_line
+from recruit_assets.text import has_password, one_line
 
+ADDRESS_ADVICE = "take the password out, which would be shown, and set PGPASSWORD or a file .pgpass"
 MORE_NAMES = tuple(each.name for each in MORE_ENDPOINTS)
 
 
@@ -66,7 +67,9 @@ class SettingFields(BaseModel):
         "Whether a sync reads only a part of a list that cannot be asked for its changes: `auto`, "
         "`always` or `never`",
     )
-    database: str = _setting("DATABASE", "recruitment.duckdb", "The DuckDB file")
+    database: str = _setting(
+        "DATABASE", "recruitment.duckdb", "The DuckDB file, or the address of a lake"
+    )
     read_copy: str = _setting(
         "READ_COPY",
         "",
@@ -150,6 +153,13 @@ class SettingFields(BaseModel):
         if name not in available_timezones() - {"localtime"}:  # which is not the same everywhere
             raise ValueError("write the name of a time zone, such as Europe/Stockholm")
         return name
+
+    @field_validator("database")
+    @classmethod
+    def _check_database(cls, address: str) -> str:
+        if has_password(address):
+            raise ValueError(ADDRESS_ADVICE)
+        return address
 
     @field_validator("owners")
     @classmethod

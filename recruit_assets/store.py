@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 
+import backoff
 import duckdb
 
 from recruit_assets.catalogue import DeletionPolicy
@@ -19,6 +20,7 @@ from recruit_assets.errors import (
     NoSpaceLeft,
     NotEnoughMemory,
     RecruitError,
+    WriteConflict,
 )
 from recruit_assets.extract.report import Proof, Verdict
 from recruit_assets.extract.unfinished import Part, Unfinished
@@ -45,6 +47,8 @@ from recruit_assets.options import Mode
 from recruit_assets.person import leave_out
 from recruit_assets.reading import Reading
 from recruit_assets.result import SyncResult, SyncRows
+
+MAX_TRIES, FIRST_WAIT = 5, 0.1  # of a write that conflicts with others, and seconds in between
 
 
 class Store:
@@ -86,11 +90,11 @@ class Store:
             DatabaseProblem: the database cannot be written, and is unchanged.
         """
         try:
-            self._write(stage, result, part)
+            self._write_patiently(stage, result, part)
         except NotEnoughMemory:  # the limit was too low for these rows; nothing was changed
             self._log.info(f"{self._endpoint.name}: merging again, with more memory")
-            self._write(stage, result, part, bounded=False)
-        except DatabaseChanged:  # the conflict may be over, and a retry keeps the records read
+            self._write_patiently(stage, result, part, bounded=False)
+        except DatabaseChanged:  # the change may be over, and a retry keeps the records read
             self._write(stage, result, part)
 
     def write_failure(self, error: RecruitError) -> None:
@@ -108,6 +112,15 @@ class Store:
             self._log.warning(
                 f"{self._endpoint.name}: the failure could not be recorded: {problem}"
             )
+
+    @backoff.on_exception(
+        backoff.expo, WriteConflict, max_tries=MAX_TRIES, factor=FIRST_WAIT, logger=None
+    )
+    def _write_patiently(
+        self, stage: Stage, result: SyncResult, part: Part | None, *, bounded: bool = True
+    ) -> None:
+        """Write again after a conflict with another transaction; nothing was changed."""
+        self._write(stage, result, part, bounded=bounded)
 
     def _write(
         self, stage: Stage, result: SyncResult, part: Part | None, *, bounded: bool = True

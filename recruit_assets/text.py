@@ -12,7 +12,9 @@ from collections.abc import MutableMapping
 from html import escape
 from typing import Any
 from unicodedata import category
+from urllib.parse import unquote
 
+LAKE = "ducklake:"  # beginning of the address of a lake
 BLANK = "(blank)"  # replaces a text without any printable character
 MAX_LINE = 2000  # characters of a line in a log, or of an error
 MAX_LABEL = 60  # characters of a name in a picture
@@ -26,11 +28,22 @@ _INVISIBLE = {
     0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164,
     *range(0xFE00, 0xFE10), 0xFFA0, 0x16FE4, 0x1D159, *range(0xE0100, 0xE01F0),
 }  # fmt: skip
+_PASSWORD = re.compile(r"(passw|secret)\w*\s*=|://.*:.*@", re.IGNORECASE | re.DOTALL)
 _ESCAPED = re.compile(r"[\\`*_{}\[\]<>|~&$]")  # special anywhere in Markdown and GFM
 _BLOCK = re.compile(r"^(\d*)([-+=#.)])")  # special at the start of a line: lists, headings, rules
 # Where GFM would detect an address, escaped or not: Dagster's renderer searches again after it has
 # resolved the escapes, so only a space prevents a link.
 _ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\S)", re.IGNORECASE)
+
+
+def is_lake_address(address: str) -> bool:
+    """Return whether the address of a database is that of a lake."""
+    return address.strip().lower().startswith(LAKE)
+
+
+def has_password(address: str) -> bool:
+    """Return whether the address of a database contains a password."""
+    return _PASSWORD.search(unquote(address)) is not None
 
 
 def one_line(text: str, limit: int = MAX_LINE) -> str:

@@ -16,10 +16,12 @@ from recruit_assets.catalogue import DeletionPolicy, Rolling
 from recruit_assets.column_policy import read_policy
 from recruit_assets.environment import ACCOUNTS, PREFIX, account_names, prefix_of
 from recruit_assets.errors import BadSetting
-from recruit_assets.setting_fields import MORE_NAMES, SettingFields, about_field
+from recruit_assets.setting_fields import ADDRESS_ADVICE, MORE_NAMES, SettingFields, about_field
+from recruit_assets.text import is_lake_address
 
 _SWITCHES = ("read_copy_personal", "private_fields", "report_names")
 OWN = ("database", "read_copy", "parquet_folder")  # paths that no other account shares
+NO_COPY = "a lake has no read copy, as it can be read while it is written: do not set it."
 MIN_SECRET = 8  # characters; shorter ones are parts of ordinary words
 _LIKE_A_KEY = re.compile(r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{16,}")
 
@@ -104,12 +106,19 @@ def is_same_file(one: str, other: str) -> bool:
     return bool(one and other) and os.path.realpath(one) == os.path.realpath(other)
 
 
+def is_copy_of_a_lake(copy: str, database: str) -> bool:
+    """Return whether there is to be a read copy of a lake."""
+    return bool(copy and is_lake_address(database))
+
+
 def clashes(account: str) -> Iterator[str]:
-    """Yield a sentence for each file of an account in the environment that the copy would replace.
+    """Yield a sentence for each reason why an account in the environment can have no read copy.
 
     No account may publish its copy to the database, or the copy, of another one.
     """
     copy, accounts = _variable(account, "read_copy"), dict.fromkeys([account, *account_names()])
+    if is_copy_of_a_lake(copy.text, _variable(account, "database").text):
+        yield f"{copy.name}: {NO_COPY}"
     for other in (_variable(each, of) for each in accounts for of in ("database", "read_copy")):
         if other != copy and is_same_file(copy.text, other.text or other.default):
             yield f"{copy.name} and {other.name} are one file: set {copy.name} to one of its own."
@@ -150,6 +159,8 @@ def parsed(variable: Variable, text: str) -> Any:
         return getattr(SettingFields.model_validate({variable.field: value}), variable.field)
     except ValidationError:
         pass
+    if variable.field == "database":
+        return Wrong(f"{variable.name}: {ADDRESS_ADVICE}.")
     shown = "a value that is not shown" if holds_a_secret(text) else repr(text.strip())
     policies, ways = (", ".join(each.value for each in kind) for kind in (DeletionPolicy, Rolling))
     advice = {

@@ -18,7 +18,6 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
-import duckdb
 import hypothesis
 import pytest
 from filelock import FileLock
@@ -33,12 +32,13 @@ from recruit_assets.extract.query import PAGE_SIZE
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
 from recruit_assets.extract.walk import Walk
-from recruit_assets.load.connection import connection
+from recruit_assets.load.connection import connection, exists
 from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 from recruit_assets.options import Options
 from recruit_assets.resources import RecruitApi, RecruitDatabase
 from recruit_assets.result import SyncResult
 from recruit_assets.sandbox import Rules, Sandbox
+from recruit_assets_tests import lakes
 from recruit_assets_tests.rings import is_beyond, sized
 from recruit_assets_tests.syncing import ASSETS, resources, sync
 from recruit_assets_tests.year import Year, live
@@ -70,6 +70,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     So they are neighbours, which `--dist worksteal` gives to one worker.
     """
+    for item in items:
+        if lakes.LAKE and (only := item.get_closest_marker("only_files")):
+            item.add_marker(pytest.mark.skip(f"only a file: {only.args[0]}"))
     beyond = [item for item in items if is_beyond(item)]
     config.hook.pytest_deselected(items=beyond)
     items[:] = [item for item in items if not is_beyond(item)]
@@ -81,9 +84,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", metavar="FOLDER", help="keep pictures of the UI there")
 
 
+def pytest_configure() -> None:
+    """Start PostgreSQL if lakes stand in for files."""
+    lakes.start_cluster()
+
+
 def pytest_unconfigure() -> None:
     """Take away a hook of hypothesis that keeps DuckDB from cleaning up at exit."""
     gc.callbacks.clear()
+    lakes.stop_cluster()
 
 
 @contextmanager
@@ -173,10 +182,10 @@ class Project:
         endpoint = under_policy(BY_NAME[name], self.policy)
         source = Source(client, endpoint, limits, logging.getLogger("sync"))
         opened = partial(connection, str(self.path), self.config, wait_seconds=0.1)
-        exists, chosen = self.path.exists, Options(**options)
+        there, chosen = partial(exists, str(self.path)), Options(**options)
         try:
             return sync(
-                source, opened, exists, chosen, str(uuid4()), deletion_policy=self.deleted_rows
+                source, opened, there, chosen, str(uuid4()), deletion_policy=self.deleted_rows
             )
         finally:
             client.close()
@@ -204,7 +213,7 @@ class Project:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the database, times in UTC."""
-        with duckdb.connect(str(self.path), read_only=True) as database:
+        with lakes.connect(self.path, read_only=True) as database:
             database.execute("SET TimeZone = 'UTC'")
             return database.execute(sql).fetchall()
 
@@ -231,7 +240,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def project(sandbox: Sandbox, tmp_path: Path, instance: dg.DagsterInstance) -> Project:
     """The project in front of the sandbox."""
-    return Project(sandbox, tmp_path / "test.duckdb", instance)
+    return Project(sandbox, lakes.database_at(tmp_path / "test.duckdb"), instance)
 
 
 @pytest.fixture(scope="session")
@@ -243,7 +252,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
     kept = folder / "year.pickle"
     with FileLock(folder / "year.lock"):
         if not kept.exists():
-            kept.write_bytes(pickle.dumps(live(folder / "year.duckdb")))
+            kept.write_bytes(pickle.dumps(live(lakes.database_at(folder / "year.duckdb"))))
         found: Year = pickle.loads(kept.read_bytes())
     return found
 

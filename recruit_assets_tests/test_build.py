@@ -387,6 +387,20 @@ def test_wrong_settings_are_sentences_without_values(given: Any, sentence: str) 
     assert "s3cret" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("database", "shared"),
+    [
+        ("recruitment.duckdb", ""),
+        ("ducklake:sqlite:lake.sqlite", ""),
+        ("ducklake:postgres:host=db dbname=lake (DATA_PATH '/data/lake')", "host=db dbname=lake"),
+        ("ducklake:postgres:host=db (NO_OPTION '/data/lake')", ""),
+    ],
+)
+def test_machines_share_the_budget_where_they_share_a_catalogue(database: str, shared: str) -> None:
+    resources = build_defs(Settings(database=database)).resources or {}
+    assert resources["recruit_api"].shared_budget == shared
+
+
 def test_a_resource_can_be_replaced() -> None:
     api = RecruitApi(base_url="https://api.example.com/v1/", key="k")
     assert (build_defs(Settings(), resources={"api": api}).resources or {})["recruit_api"] is api

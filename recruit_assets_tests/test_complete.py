@@ -5,7 +5,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import duckdb
 import pytest
 
 from recruit_assets.catalogue import DeletionPolicy
@@ -14,6 +13,7 @@ from recruit_assets.extract.report import Verdict
 from recruit_assets.metadata import facts
 from recruit_assets.options import Mode
 from recruit_assets.sandbox import Rules, Sandbox, World
+from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import KEY, Project, metadata, served
 from recruit_assets_tests.rings import FULL
 
@@ -368,7 +368,7 @@ def test_a_table_that_somebody_dropped_is_read_whole_even_after_a_failure(
     project: Project,
 ) -> None:
     synced(project, "candidates")
-    with duckdb.connect(str(project.path)) as database:
+    with lakes.connect(project.path) as database:
         database.execute("DROP TABLE recruit.candidates")
     project.sandbox.rules.without = {"candidates": 403}
     synced(project, "candidates")
@@ -455,7 +455,7 @@ def test_auto_reads_all_when_the_last_complete_reading_is_old(project: Project) 
 
 def test_rows_that_somebody_took_are_read_again(project: Project) -> None:
     synced(project, "candidates")
-    with duckdb.connect(str(project.path)) as database:
+    with lakes.connect(project.path) as database:
         database.execute("DELETE FROM recruit.candidates WHERE internal IS NOT NULL")
     assert synced(project, "candidates")["inserted"] == 40
 

@@ -224,7 +224,7 @@ def test_a_busy_file_is_a_warning_and_the_next_run_compacts(
     with FileLock(f"{erased.path}.compacting.lock"):
         assert erased.materialize("regions").success
     told = capfd.readouterr().err
-    assert told.count("Erased personal data is still in the bytes of the file") == 1
+    assert told.count("is still in the bytes of the database") == 1
     assert left(erased)
     assert erased.materialize("regions").success
     assert left(erased) is None
@@ -302,7 +302,9 @@ def test_status_tells_what_is_pending_and_since_when(
         main(["status", *words])
         return " ".join(capsys.readouterr().out.split())
 
-    said = "1,200 rows lost personal data that the file still holds, since 2001-02-03 04:05 (UTC)"
+    said = (
+        "1,200 rows lost personal data that the database still holds, since 2001-02-03 04:05 (UTC)"
+    )
     assert said in told()
     assert json.loads(told("--json"))["erasure_pending"] == {
         "rows": 1200,

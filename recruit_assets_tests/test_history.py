@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from recruit_assets_tests import lakes
 from recruit_assets_tests.life import PLANTED
 from recruit_assets_tests.year import WEEKLY, WEEKS, Row, Year
 
@@ -66,7 +67,7 @@ def expected(year: Year, endpoint: str) -> list[Version]:
 
 
 def found(year: Year, sql: str) -> list[dict[str, Any]]:
-    with duckdb.connect(str(year.path), read_only=True) as database:
+    with lakes.connect(year.path, read_only=True) as database:
         database.execute("SET TimeZone = 'UTC'")
         rows: list[dict[str, Any]] = database.sql(sql).to_arrow_table().to_pylist()
         return rows

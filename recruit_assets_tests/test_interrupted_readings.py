@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from random import Random
 from signal import SIGKILL
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
-import duckdb
 import pytest
 
 from recruit_assets import parts, reading
@@ -23,10 +21,11 @@ from recruit_assets.extract.client import Client
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
-from recruit_assets.load.connection import connection
+from recruit_assets.load.connection import connection, exists
 from recruit_assets.load.lease import lease
 from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import World
+from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import BY_NAME, Project, metadata, settings_for
 from recruit_assets_tests.load.test_connection import held_elsewhere
 from recruit_assets_tests.old_candidates import (
@@ -151,7 +150,7 @@ def voids() -> Iterator[tuple[str, Callable[[Project], Any], dict[str, Any]]]:
     """What makes a reading begin again, what the log says of it, and the options of the sync."""
 
     def execute(project: Project, sql: str) -> None:
-        with duckdb.connect(str(project.path)) as database:
+        with lakes.connect(project.path) as database:
             database.execute(sql)
 
     def change_key(project: Project) -> None:
@@ -189,6 +188,7 @@ def test_a_reading_that_no_longer_fits_begins_again_and_says_why(
     assert requests(broken)[0] >= PAGES
 
 
+@pytest.mark.only_files("a lake is not busy while another process has it open")
 def test_a_file_that_is_busy_when_a_part_is_due_is_written_later(
     broken: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -238,7 +238,7 @@ def test_a_table_that_is_changed_between_two_parts_is_read_again(
     broken: Project, change: str
 ) -> None:
     def spoil(_: World) -> None:
-        with duckdb.connect(str(broken.path)) as database:
+        with lakes.connect(broken.path) as database:
             database.execute(change.format(f"recruit.{NAME}"))
 
     broken.sync(NAME)
@@ -273,7 +273,7 @@ def read_all(settings: dict[str, Any], database: str, rows: int) -> None:
         client = Client(ApiSettings(**settings))
         source = Source(client, BY_NAME[NAME], RetryLimits(), logging.getLogger("child"))
         opened = partial(connection, database, {}, wait_seconds=60)
-        sync(source, opened, Path(database).exists, Options(), str(uuid4()))
+        sync(source, opened, partial(exists, database), Options(), str(uuid4()))
 
 
 def test_kills_cost_only_what_was_read_since_the_last_part(project: Project) -> None:

@@ -28,6 +28,7 @@ from recruit_assets.extract.source import Source
 from recruit_assets.options import Mode, Options
 from recruit_assets.result import SyncResult
 from recruit_assets.sandbox import Rules, Sandbox, World
+from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import BY_NAME, KEY, settings_for
 from recruit_assets_tests.rings import sized
 from recruit_assets_tests.syncing import sync
@@ -202,7 +203,7 @@ def served() -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
     # One thread is what so few rows keep busy; a second one would only be woken in vain.
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+    with lakes.connect(":memory:", config={"threads": 1}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
 

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
-from shutil import copy
 from typing import Any
 
 import time_machine
@@ -23,11 +22,12 @@ from recruit_assets.extract.client import Client
 from recruit_assets.extract.report import Verdict
 from recruit_assets.extract.retries import RetryLimits
 from recruit_assets.extract.source import Source
-from recruit_assets.load.connection import connection
+from recruit_assets.load.connection import connection, exists
 from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 from recruit_assets.options import Mode, Options
 from recruit_assets.sandbox import Rules, Sandbox
 from recruit_assets.sandbox.times import NOW
+from recruit_assets_tests import lakes
 from recruit_assets_tests.life import Life
 from recruit_assets_tests.rings import sized
 from recruit_assets_tests.syncing import sync
@@ -133,7 +133,8 @@ def live(path: Path) -> Year:
 
 def with_all_told(year: Year, sandbox: Sandbox) -> Year:
     """The year, and a copy of its database with what the marts can do without, read at the end."""
-    path = Path(copy(year.path, year.path.with_stem(f"{year.path.stem}-told")))
+    beside = lakes.beside(year.path)
+    path = lakes.copied(year.path, beside.with_stem(f"{beside.stem}-told"))
     more = sync_all(sandbox, path, year.log[-1].number, year.end, TOLD)
     return replace(year, told=Year(path, [*year.log, *more]))
 
@@ -154,7 +155,7 @@ def sync_all(
             mode, run_id = Mode.full if whole else Mode.incremental, f"week {number}"
             source = Source(client, endpoint, RetryLimits(first_wait=0, default_wait=0), LOG)
             records = dict(sandbox.world.table(endpoint.path))
-            result = sync(source, opened, path.exists, Options(mode), run_id)
+            result = sync(source, opened, partial(exists, str(path)), Options(mode), run_id)
             is_refused = endpoint.path in sandbox.rules.without
             assert (result.report.verdict is Verdict.UNAVAILABLE) == is_refused
             if is_refused:

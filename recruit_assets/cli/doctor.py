@@ -20,6 +20,7 @@ from recruit_assets.extract.access import ApiSettings
 from recruit_assets.extract.client import Client
 from recruit_assets.extract.probe import Probe, ProbeState, probe_all
 from recruit_assets.load.change_support import ChangeSupport, change_support
+from recruit_assets.load.destination import shared_catalogue
 from recruit_assets.load.overview import TableStatus, left_over, overview
 from recruit_assets.load.quality import rows_in_file
 from recruit_assets.load.read_copy import CopyStatus, check_target, published_at
@@ -30,7 +31,15 @@ from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.parquet import check_folder
 from recruit_assets.options import Options
 from recruit_assets.settings import Settings
-from recruit_assets.variables import Variable, holds_a_secret, unknown_variables, variables
+from recruit_assets.text import has_password
+from recruit_assets.variables import (
+    Variable,
+    Wrong,
+    holds_a_secret,
+    parsed,
+    unknown_variables,
+    variables,
+)
 
 WAIT_SECONDS = 1.0  # for a database that another process is writing to
 PLACES = (
@@ -180,6 +189,8 @@ def misplaced_secrets(account: str) -> Iterator[str]:
     for each in variables(account):
         if each.field in PLACES and holds_a_secret(each.text, only_known=True):
             yield f"{each.name} contains the value of a secret variable: take it out."
+        elif each.field == "database" and isinstance(wrong := parsed(each, each.text), Wrong):
+            yield wrong.sentence
 
 
 def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], None]) -> None:
@@ -200,7 +211,9 @@ def _examine_api(found: Diagnosis, settings: Settings, tell: Callable[[Probe], N
 
 
 def _api_settings(settings: Settings) -> ApiSettings:
-    return ApiSettings.written_as({**dict(settings), "key": settings.key, "names": settings.names})
+    also = {"key": settings.key, "names": settings.names}
+    also["shared_budget"] = shared_catalogue(settings.database)
+    return ApiSettings.written_as({**dict(settings), **also})
 
 
 def _shown(variable: Variable, from_file: Collection[str]) -> SettingShown:
@@ -212,8 +225,10 @@ def _value(variable: Variable) -> str:
     if variable.secret or not text:
         return "set" if text else "not set"
     is_place = variable.field in PLACES
-    if holds_a_secret(text, only_known=is_place) or (
-        variable.field == "base_url" and set("@?#") & set(text)
+    if (
+        has_password(text)
+        or holds_a_secret(text, only_known=is_place)
+        or (variable.field == "base_url" and set("@?#") & set(text))
     ):
         return "not shown, as a secret may be in it"
     return text
@@ -246,9 +261,9 @@ def _parquet_problem(settings: Settings, account: str) -> str:
 
 def _examine_database(found: Diagnosis, settings: Settings) -> None:
     path = settings.database
-    found.database_made = is_made(path)
     try:
         with naming_settings(settings.names):
+            found.database_made = is_made(path)
             if found.database_made:
                 with reading(path, WAIT_SECONDS) as database:
                     found.tables = overview(database, settings.endpoints)

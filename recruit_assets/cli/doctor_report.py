@@ -23,6 +23,7 @@ from recruit_assets.extract.forecast import Estimate
 from recruit_assets.extract.probe import Probe, ProbeState
 from recruit_assets.extract.rate_limit import WINDOW_SECONDS
 from recruit_assets.extract.report import duration
+from recruit_assets.load.destination import destination
 from recruit_assets.load.overview import TableStatus
 from recruit_assets.text import one_line
 
@@ -231,9 +232,8 @@ def _database(found: Diagnosis) -> str:
     if not found.database_made:
         return f"{path} does not exist yet. The first sync creates it."
     room = "Replaced rows take more space than current ones: run the job compact."
-    return f"{path} can be written, and no other process has it open." + (
-        f"\n{room}" if found.is_bloated else ""
-    )
+    free = "" if destination(found.database).stays else ", and no other process has it open"
+    return f"{path} can be written{free}." + (f"\n{room}" if found.is_bloated else "")
 
 
 def _probe_as_json(found: Probe, tables: dict[str, TableStatus]) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def show_erasure(screen: Console, erased: Pending | None) -> None:
     """Print how many rows were erased from the tables but are still in the bytes of the file."""
     if erased:
         from_ = f"{erased.since.astimezone(UTC):%Y-%m-%d %H:%M}"
-        lost = f"{counted(erased.rows, 'row')} lost personal data that the file still holds"
+        lost = f"{counted(erased.rows, 'row')} lost personal data that the database still holds"
         notes(
             screen, [f"{lost}, since {from_} (UTC). The next run compacts it, once a day at most."]
         )

@@ -23,6 +23,7 @@ class ApiSettings:
     """Hold the address of the API, the key and the limits on requests, all validated.
 
     `names` are the names of settings in messages, by environment variable; see `Settings.names`.
+    `shared_budget` is the PostgreSQL in which machines share the count of requests, if any.
 
     Raises:
         BadSetting: values cannot work; it has a sentence for each, which never shows a secret.
@@ -36,6 +37,7 @@ class ApiSettings:
     requests_per_10s: int
     concurrency: int
     names: Mapping[str, str] = field(default_factory=dict)
+    shared_budget: str = ""
 
     def __post_init__(self) -> None:
         with naming_settings(self.names):

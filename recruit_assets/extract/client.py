@@ -79,7 +79,11 @@ class Client:
         self.clocks, self.outage = Clocks(), Outage()
         self._reached = False
         self._limiter = (
-            RateLimiter(settings.requests_per_10s, f"{self.base_url} {settings.key}")
+            RateLimiter(
+                settings.requests_per_10s,
+                f"{self.base_url} {settings.key}",
+                postgres=settings.shared_budget,
+            )
             if settings.requests_per_10s
             else None
         )

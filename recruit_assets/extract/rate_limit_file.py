@@ -41,24 +41,31 @@ class RateLimitFile:
     Args:
         path: the location of the file.
         tables: the script that creates its tables.
+        clock: seconds since the machine was started, the same for all processes.
         damaged: fills the new file that replaces one whose count is lost.
 
     Raises:
         BadSetting: the file cannot be used, and cannot be replaced.
     """
 
+    one_machine = True
+
     def __init__(
-        self, path: Path, tables: str, damaged: Callable[[sqlite3.Connection], None]
+        self,
+        path: Path,
+        tables: str,
+        clock: Callable[[], float],
+        damaged: Callable[[sqlite3.Connection, float], None],
     ) -> None:
-        self._path, self._tables, self._damaged = path, tables, damaged
+        self._path, self._tables, self._clock, self._damaged = path, tables, clock, damaged
         self._processes: dict[int, _Opened] = {}
         with closing(sqlite3.connect(":memory:")) as right:
             right.executescript(tables)
             self._schema = right.execute(SCHEMA).fetchall()
-        self.transaction(lambda _: None)
+        self.transaction(lambda *_: None)
 
-    def transaction(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run work in an exclusive transaction and return its result.
+    def transaction(self, work: Callable[[sqlite3.Connection, float], Result]) -> Result:
+        """Return the result of work in an exclusive transaction, given the rows and the time.
 
         Raises:
             BadSetting: the file cannot be used, and cannot be replaced.
@@ -95,7 +102,9 @@ class RateLimitFile:
             "set TMPDIR to a folder with room."
         )
 
-    def _attempt(self, opened: _Opened, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    def _attempt(
+        self, opened: _Opened, work: Callable[[sqlite3.Connection, float], Result]
+    ) -> Result:
         if opened.database is None:
             known = opened.file is not None
             opened.database = self._open(known=known)
@@ -105,7 +114,7 @@ class RateLimitFile:
         try:
             if _identity(self._path) != opened.file:
                 raise sqlite3.DatabaseError("another file is in its place")
-            result = work(database)
+            result = work(database, self._clock())
             database.execute("COMMIT")
             return result
         finally:
@@ -137,7 +146,7 @@ class RateLimitFile:
             database = self._connect()
             database.executescript(self._tables)
             if known:
-                self._damaged(database)
+                self._damaged(database, self._clock())
             return database
 
     def _sound(self) -> sqlite3.Connection | None:

@@ -15,8 +15,9 @@ from typing import Any
 import duckdb
 
 from recruit_assets.errors import DatabaseProblem, NoSpaceLeft
-from recruit_assets.load.connection import connection
+from recruit_assets.load.connection import connection, exists
 from recruit_assets.load.copies import COPY, OLD, copy_all, exclusive, make_copy
+from recruit_assets.load.destination import destination
 from recruit_assets.load.erasure import (
     COMPACTIONS,
     check_notes,
@@ -24,10 +25,12 @@ from recruit_assets.load.erasure import (
     pending,
     was_compacted_on,
 )
+from recruit_assets.load.lake import Lake
 from recruit_assets.load.layout import META
 from recruit_assets.load.obstacles import translate_table_errors
 from recruit_assets.load.reading import is_made
 from recruit_assets.load.sql import quoted, unused
+from recruit_assets.load.upkeep import keep_up
 
 DAY = timedelta(days=1)
 _ROW = quoted(unused("row"))
@@ -55,15 +58,17 @@ def compact(path: str, wait_seconds: float, config: Mapping[str, Any] | None = N
     """Replace a database with a compact copy.
 
     Args:
-        path: the file, which must exist.
+        path: the file, which must exist, or the address of a lake.
         wait_seconds: how long to wait while another process holds or compacts it.
         config: DuckDB's own options.
 
     Raises:
         DatabaseProblem: the message says what is wrong; the file is unchanged.
     """
-    if not Path(path).exists():
+    if not exists(path):
         raise DatabaseProblem(f"There is no {path} yet: materialize something first.")
+    if isinstance(destination(path), Lake):
+        return Sizes(*keep_up(path, wait_seconds, config or {}, erased=True))
     file = Path(path).resolve()
     with exclusive(file, wait_seconds):
         return _compact(file, wait_seconds, dict(config or {}))
@@ -75,7 +80,7 @@ def make_erasure_final(
     """Compact a database from whose tables personal values were erased, at most once a day.
 
     Args:
-        path: the file, which may not exist.
+        path: the file, which may not exist, or the address of a lake.
         wait_seconds: how long to wait while another process holds or compacts it.
         config: DuckDB's own options.
         within_run: whether the run continues and may erase more; then only an erasure that is a day
@@ -88,7 +93,10 @@ def make_erasure_final(
         DatabaseProblem: the message says what is wrong; the file is unchanged, and the next run
             tries again.
     """
-    file, options = Path(path).resolve(), dict(config)
+    options = dict(config)
+    if isinstance(destination(path), Lake):
+        return _keep_up(path, wait_seconds, options, within_run=within_run)
+    file = Path(path).resolve()
     if not is_made(path) or not _is_due(file, wait_seconds, options, within_run=within_run):
         return None
     with exclusive(file, wait_seconds):
@@ -98,7 +106,22 @@ def make_erasure_final(
         return _compact(file, wait_seconds, options)
 
 
-def _is_due(file: Path, wait_seconds: float, config: dict[str, Any], *, within_run: bool) -> bool:
+def _keep_up(
+    address: str, wait_seconds: float, config: dict[str, Any], *, within_run: bool
+) -> Sizes | None:
+    """Keep up a lake, at the end of each run; return the sizes if values were erased."""
+    if not exists(address):
+        return None
+    is_due = _is_due(address, wait_seconds, config, within_run=within_run)
+    if within_run and not is_due:
+        return None
+    sizes = keep_up(address, wait_seconds, config, erased=is_due)
+    return Sizes(*sizes) if is_due else None
+
+
+def _is_due(
+    file: Path | str, wait_seconds: float, config: dict[str, Any], *, within_run: bool
+) -> bool:
     now = datetime.now(UTC)
     with connection(str(file), config, wait_seconds) as database:
         found = pending(database)

@@ -1,33 +1,30 @@
-"""Opening the DuckDB file: waiting while another process holds it, and translating its errors.
+"""Opening the database: waiting while another process holds it, and translating its errors.
 
-DuckDB lets one process write, and none read at the same time. So a file is open only while it is
-needed, and a busy one is waited for. A process that has the file open in DuckDB must never open it
-as an ordinary file: closing that handle silently drops DuckDB's lock. `engine` starts DuckDB.
+DuckDB lets one process write a file, and none read at the same time. So a file is open only while
+it is needed, and a busy one is waited for. A process that has the file open in DuckDB must never
+open it as an ordinary file: closing that handle silently drops DuckDB's lock. `engine` starts
+DuckDB.
 """
 
-import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from time import time
 from typing import Any, ParamSpec, TypeVar
 
 import backoff
 import duckdb
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
+from recruit_assets.load.database_file import FileReplaced, StillEmpty
+from recruit_assets.load.destination import Destination, destination
 from recruit_assets.load.disk import disk_problem
-from recruit_assets.load.engine import Engine, FileReplaced, opened, prepare_to_write
+from recruit_assets.load.engine import Engine, is_attached, opened, writing
 from recruit_assets.load.messages import problem_of
-from recruit_assets.load.scratch import remove_copies
-from recruit_assets.text import one_line
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MAX_CREATION_SECONDS = 10.0  # seconds after which no process is still creating the database
 MIN_WAIT, MAX_WAIT = 0.01, 0.5  # seconds between two tries; a lock is free within 5 ms
+REACH_SECONDS = 30.0  # how long the catalogue of a lake may take to come back
 INTERRUPTED = "Query interrupted"  # DuckDB's message when a signal ends a query
 
 
@@ -38,18 +35,17 @@ def connection(
     """Open the database for writing, and close it on exit, even after an error.
 
     Args:
-        path: the file; it is created if its folder exists.
+        path: the file, which is created if its folder exists, or the address of a lake.
         config: DuckDB's own options.
         wait_seconds: how long to wait while another process holds the file.
 
     Raises:
         DatabaseProblem: the message says what is wrong and what to do.
     """
-    check_path(path)
-    file = os.path.realpath(path)  # DuckDB keeps its log next to the path that it is given
-    engine = patient(wait_seconds)(_open)(file, config, wait_seconds)
+    place = destination(path)
+    place.check()
+    engine = patient(wait_seconds)(_open)(place, place.key, config, wait_seconds)
     try:
-        remove_copies(file)
         with translate_duckdb_errors(path, wait_seconds), engine.cursor() as database:
             yield database
     except BaseException:
@@ -115,87 +111,66 @@ def _raising_interrupts() -> Iterator[None]:
 @contextmanager
 def transaction(database: duckdb.DuckDBPyConnection, *, keep: bool = True) -> Iterator[None]:
     """Run the block in a transaction; roll back on error, or if nothing is to be kept."""
-    prepare_to_write(database)
-    database.execute("BEGIN TRANSACTION")
+    with writing(database) as check:
+        database.execute("BEGIN TRANSACTION")
+        try:
+            yield
+            check()
+            database.execute("COMMIT" if keep else "ROLLBACK")
+        except BaseException:
+            with suppress(duckdb.Error):  # a failed COMMIT has already rolled back
+                database.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def snapshot(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let the queries of the block see one state; a lake is asked for it once, not by each."""
+    database.execute("BEGIN TRANSACTION READ ONLY")
     try:
         yield
-        database.execute("COMMIT" if keep else "ROLLBACK")
-    except BaseException:
-        with suppress(duckdb.Error):  # a failed COMMIT has already rolled back
+    finally:
+        with suppress(duckdb.Error):  # after an error of a query
             database.execute("ROLLBACK")
-        raise
 
 
 def exists(path: str) -> bool:
     """Return whether there is a database, without opening it, which would create it.
 
     Raises:
-        DatabaseProblem: the path cannot become a database.
+        DatabaseProblem: there can be no database.
     """
-    check_path(path)
-    return Path(path).exists()
+    place = destination(path)
+    place.check()
+    return asked(place, path, place.exists)
 
 
-def check_path(path: str) -> None:
-    """Refuse a path that cannot become a database.
+def asked(place: Destination, path: str, question: Callable[[], bool]) -> bool:
+    """Return whether a destination is there, by its own answer unless a lake is attached.
 
     Raises:
-        DatabaseProblem: the message says what is wrong and what to do.
+        DatabaseProblem: the catalogue of a lake cannot be reached.
     """
-    if path == ":memory:":
-        raise DatabaseProblem(
-            "A database in memory would be lost when the run ends: set RECRUIT_DATABASE to a file."
-        )
-    file = Path(path)
-    if "?" in os.path.realpath(path):
-        raise DatabaseProblem(
-            f"{one_line(path)} contains a question mark, so DuckDB would write its log "
-            "elsewhere: set RECRUIT_DATABASE to a path without one."
-        )
-    folder = file.absolute().parent
-    # os.path returns False if access is denied; pathlib raises.
-    if not os.path.isdir(folder):
-        raise DatabaseProblem(
-            f"There is no folder {folder}, or it is not accessible: create it, or set "
-            "RECRUIT_DATABASE to another path."
-        )
-    real = os.path.realpath(path)
-    if os.path.islink(real) or not os.path.isdir(os.path.dirname(real)):
-        raise DatabaseProblem(
-            f"{file} is a link to {real}, where no file exists or can be created: create the "
-            "folder there, or set RECRUIT_DATABASE to another path."
-        )
-    if file.is_dir():
-        raise DatabaseProblem(f"{file} is a folder: set RECRUIT_DATABASE to a file.")
-    if file.exists() and not stat.S_ISREG(file.stat().st_mode):
-        raise DatabaseProblem(
-            f"{file} is a pipe, a socket or a device: set RECRUIT_DATABASE to a file."
-        )
-    for place in (folder, file):
-        if place.exists() and not os.access(place, os.W_OK):
-            raise DatabaseProblem(
-                f"{place} is not writable: change its permissions, or set RECRUIT_DATABASE to "
-                "another path."
-            )
+
+    @patient(REACH_SECONDS)
+    def found() -> bool:
+        with translate_duckdb_errors(path, REACH_SECONDS):
+            return question()
+
+    return (place.stays and is_attached(place)) or found()
 
 
-def _open(path: str, config: dict[str, Any], wait_seconds: float) -> Engine:
+def _open(place: Destination, path: str, config: dict[str, Any], wait_seconds: float) -> Engine:
     try:
         with _raising_interrupts():
-            return opened(path, config)
+            return opened(place, config)
     except FileReplaced as error:
         raise DatabaseBusy(f"{path} was just compacted: run it again.") from error
+    except StillEmpty as error:
+        # A process is creating it, or was killed while creating it; then it is gone next time.
+        raise DatabaseBusy(f"{path} is still empty after {wait_seconds:g} s.") from error
     except OSError as error:
         problem = disk_problem(str(error), path)
         raise problem or DatabaseProblem(f"{path} cannot be written: {error}.") from error
     except duckdb.Error as error:
-        if _is_empty(path):
-            if time() - os.path.getmtime(path) > MAX_CREATION_SECONDS:
-                os.unlink(path)
-            # A process is creating it, or was killed while creating it; then it is gone next time.
-            raise DatabaseBusy(f"{path} is still empty after {wait_seconds:g} s.") from error
         raise problem_of(path, error, wait_seconds) from error
-
-
-def _is_empty(path: str) -> bool:
-    return os.path.isfile(path) and os.path.getsize(path) == 0

@@ -19,9 +19,9 @@ from filelock import FileLock, Timeout
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
 from recruit_assets.load.connection import connection, translate_duckdb_errors
+from recruit_assets.load.database_file import attaching, is_made
 from recruit_assets.load.disk import PRIVATE, disk_problem
-from recruit_assets.load.engine import attaching, start
-from recruit_assets.load.reading import is_made
+from recruit_assets.load.engine import start
 from recruit_assets.load.scratch import Folder, copying_folder, remove_copies
 from recruit_assets.load.sql import quoted
 

@@ -8,8 +8,9 @@ import duckdb
 
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.schema import BOOKKEEPING, SCHEMA, columns_found, schema_name, table_name
-from recruit_assets.load.sql import literal, quoted
+from recruit_assets.load.sql import quoted
 from recruit_assets.load.sweep import CURRENT
+from recruit_assets.load.table import describe_view
 from recruit_assets.load.tables import check_is_view
 
 NOW = "recruit_now"
@@ -42,7 +43,7 @@ def create_view(database: duckdb.DuckDBPyConnection, name: str) -> None:
         f"CREATE OR REPLACE VIEW {view} AS "
         f"SELECT {selected} FROM {quoted(SCHEMA)}.{quoted(name)} WHERE {CURRENT}"
     )
-    database.execute(f"COMMENT ON VIEW {view} IS {literal(_comment(name))}")
+    describe_view(database, view, _comment(name))
 
 
 def check_view(database: duckdb.DuckDBPyConnection, name: str) -> None:

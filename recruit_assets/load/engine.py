@@ -1,9 +1,9 @@
-"""The DuckDB of this process, which files are attached to and detached from.
+"""The DuckDB of this process, which destinations are attached to and detached from.
 
 Starting DuckDB takes ten times as long as opening a file in it (20 ms, and as much again for the
 first query of its catalog). So each started DuckDB is kept, without a file of its own, and has one
-file attached at a time. The file has the same name in it whatever its path: a file named like a
-schema would make `recruit.jobs` ambiguous.
+destination attached at a time. That has the same name in it whatever its address: a file named like
+a schema would make `recruit.jobs` ambiguous. A lake that others can use meanwhile stays attached.
 
 Nothing is downloaded silently: extensions are neither installed nor loaded automatically, and the
 settings that would allow it cannot be changed afterwards.
@@ -13,36 +13,26 @@ import atexit
 import ctypes
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import duckdb
 
-from recruit_assets.load.disk import PRIVATE, inode, make_log, remove_unused_log, set_mode
+from recruit_assets.load.destination import Destination
 from recruit_assets.load.scratch import Folder
-from recruit_assets.load.sql import literal, quoted
+from recruit_assets.load.sql import OFFLINE, quoted
 
-ALIAS = "recruit_assets"  # name of the file in DuckDB
+ALIAS = "recruit_assets"  # name of the destination in DuckDB
 # DuckDB 1.5, and the tools built on it, cannot open what DuckDB 2 writes by default.
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
-OFFLINE = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-}
-HEADERS = 3 * 4096  # minimum bytes of a database
 CHANGEABLE = "['memory_limit', 'threads', 'TimeZone']"  # changed by a merge and by each connection
 
 _ENGINES: dict[str, list["Engine"]] = {}  # by configuration, as JSON
-_FILES = WeakKeyDictionary[duckdb.DuckDBPyConnection, str]()  # the file of each connection
+_DESTINATIONS = WeakKeyDictionary[duckdb.DuckDBPyConnection, Destination]()  # by connection
 _LOCK = Lock()
-
-
-class FileReplaced(Exception):
-    """Report that a compaction has replaced the file that was just opened."""
 
 
 def start(config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
@@ -57,114 +47,103 @@ def start(config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
     return database
 
 
-def attaching(path: str, name: str, *options: str) -> str:
-    """Return the SQL that attaches a file; naming its type keeps DuckDB from guessing it."""
-    return f"ATTACH {literal(path)} AS {quoted(name)} ({', '.join(['TYPE duckdb', *options])})"
-
-
 class Engine:
-    """Run a DuckDB with one file at a time, shared by all users of that file in this process."""
+    """Run a DuckDB with one destination at a time, shared by all its users in this process."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         folder = Folder()  # for data that does not fit into memory
         atexit.register(folder.close)
         self._duckdb = start({"temp_directory": str(folder.path / "spill"), **config})
-        self._users = 0
-        self.path = ""  # of the attached file, if any
+        self.users = 0
+        self.attached: Destination | None = None
 
-    def open(self, path: str) -> None:
-        """Attach a file, unless it is attached already.
+    def open(self, place: Destination) -> None:
+        """Attach a destination, unless it is attached already.
 
         Raises:
             duckdb.Error: it cannot be opened.
             FileReplaced: another file is at its path by now.
-            OSError: the write-ahead log cannot be created.
+            StillEmpty: another process is creating the file.
+            OSError: the write-ahead log of a file cannot be created.
         """
-        if not self._users:
-            self._attach(path)
-        self._users += 1
+        if self.attached and self.attached.key != place.key:
+            self._detach(self.attached)
+        with self._duckdb.cursor() as cursor:
+            if self.attached:
+                place.reach(cursor, ALIAS)
+            else:
+                place.attach(cursor, ALIAS)
+                self.attached = place
+        self.users += 1
 
     def close(self) -> None:
-        """Detach the file, unless it is still in use in this process.
+        """Detach the destination, unless it is still in use in this process, or may stay.
 
         Raises:
             duckdb.Error: commits could not be moved from the log into the file.
         """
         with _LOCK:
-            self._users -= 1
-            if not self._users:
-                self._detach()
+            self.users -= 1
+            if not self.users and self.attached and not self.attached.stays:
+                self._detach(self.attached)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return a new connection to the attached file."""
+        """Return a new connection to what is attached."""
         cursor = self._duckdb.cursor()
         cursor.execute(f"USE {quoted(ALIAS)}; SET TimeZone = 'UTC'")
-        _FILES[cursor] = self.path
+        if self.attached:
+            _DESTINATIONS[cursor] = self.attached
         return cursor
 
-    def _attach(self, path: str) -> None:
-        before = inode(path)
+    def _detach(self, place: Destination) -> None:
+        self.attached = None
         try:
             with self._duckdb.cursor() as cursor:
-                cursor.execute(attaching(path, ALIAS))
+                place.detach(cursor, ALIAS)
         except duckdb.Error:
-            if not before:
-                _remove_unfinished(path)
-            raise
-        self.path = path
-        try:
-            if not before:
-                set_mode(path, PRIVATE)
-            elif inode(path) != before:
-                raise FileReplaced(path)
-            make_log(path)
-        except BaseException:
-            self._detach()
+            self.drop()
             raise
 
-    def _detach(self) -> None:
-        remove_unused_log(self.path)
-        self.path = ""
-        try:
-            with self._duckdb.cursor() as cursor:
-                cursor.execute(f"DETACH {quoted(ALIAS)}")
-        except duckdb.Error:
-            for engines in _ENGINES.values():  # its state is unknown, so no other file may use it
-                if self in engines:
-                    engines.remove(self)
-            raise
+    def drop(self) -> None:
+        """Let nobody else use this DuckDB, whose state is unknown."""
+        for engines in _ENGINES.values():
+            if self in engines:
+                engines.remove(self)
 
 
-def opened(path: str, config: Mapping[str, Any]) -> Engine:
-    """Return a DuckDB with this configuration that has the file open.
+def opened(place: Destination, config: Mapping[str, Any]) -> Engine:
+    """Return a DuckDB with this configuration that has a destination open.
 
     Raises:
         duckdb.Error: it cannot be opened.
         FileReplaced: another file is at its path by now.
-        OSError: the write-ahead log cannot be created.
+        StillEmpty: another process is creating the file.
+        OSError: the write-ahead log of a file cannot be created.
     """
     with _LOCK:
         engines = _ENGINES.setdefault(json.dumps(config, sort_keys=True), [])
-        suited = [each for each in engines if each.path == path]
-        suited += [each for each in engines if not each.path]
+        suited = [each for each in engines if each.attached and each.attached.key == place.key]
+        suited += [each for each in engines if not each.users]
         if not suited:
             suited = [Engine(config)]
             engines += suited
-        suited[0].open(path)
+        suited[0].open(place)
         return suited[0]
 
 
-def prepare_to_write(database: duckdb.DuckDBPyConnection) -> None:
-    """Create the log for the next transaction, unless it exists."""
-    if path := _FILES.get(database):
-        make_log(path)
+def is_attached(place: Destination) -> bool:
+    """Return whether this process has a destination open, which is quicker than to look for it."""
+    with _LOCK:
+        known = [each.attached for engines in _ENGINES.values() for each in engines]
+        return any(each and each.key == place.key for each in known)
 
 
-def _remove_unfinished(path: str) -> None:
-    """Remove the rest of a database whose creation failed, because it would never open."""
-    with suppress(FileNotFoundError):
-        if os.path.getsize(path) < HEADERS:
-            os.unlink(path)
+@contextmanager
+def writing(database: duckdb.DuckDBPyConnection) -> Iterator[Callable[[], None]]:
+    """Let a transaction of a connection write in the block (see `Destination.writing`)."""
+    place = _DESTINATIONS.get(database)
+    with place.writing(database, ALIAS) if place else nullcontext(lambda: None) as check:
+        yield check
 
 
 def _forget() -> None:

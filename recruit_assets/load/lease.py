@@ -6,13 +6,13 @@ do not share a temporary folder, as in containers, nothing is lost either: a par
 another sync was stored since the last one (see `store`).
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
 from filelock import FileLock, Timeout
 
+from recruit_assets.load.destination import destination
 from recruit_assets.private_folder import private_folder
 
 
@@ -23,12 +23,12 @@ def lease(
     """Hold the lease of an endpoint while the block runs; yield whether it could be had.
 
     Args:
-        database: the path of the file.
+        database: the path of the file, or the address of the lake.
         endpoint: the name of the endpoint.
         wait_seconds: how long to wait for another sync to end.
         waiting: is called once, before it waits.
     """
-    name = sha256(f"{os.path.realpath(database)} {endpoint}".encode()).hexdigest()[:32]
+    name = sha256(f"{destination(database).key} {endpoint}".encode()).hexdigest()[:32]
     lock = FileLock(private_folder() / f"{name}.lease", mode=0o600)
     try:
         lock.acquire(blocking=False)

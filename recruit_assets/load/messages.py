@@ -11,11 +11,12 @@ from tempfile import gettempdir
 
 import duckdb
 
-from recruit_assets.errors import DatabaseBusy, DatabaseChanged, DatabaseProblem, NotEnoughMemory
+from recruit_assets.errors import DatabaseBusy, DatabaseProblem, NotEnoughMemory, WriteConflict
 from recruit_assets.load.disk import UNDONE, disk_problem, removal_problem
+from recruit_assets.text import is_lake_address, one_line
 
 SPILL_FULL = "max_temp_directory_size"  # DuckDB reports it before the disk does
-NO_BLOCK = "could not allocate block"  # out of memory, in a commit too
+NO_BLOCK = ("could not allocate block", "failed to pin block")  # out of memory, in a commit too
 COMMIT = "Failed to commit: "  # prefix of the reason
 # Prefixes of names of columns or options, as opposed to values.
 _NAMING = r"(?:NOT NULL constraint failed|The following options were not recognized): (?=[\w., ]+$)"
@@ -29,6 +30,19 @@ _OF_VALUES = (duckdb.IntegrityError, duckdb.DataError)
 _CONFLICT = re.compile(
     r"conflict|(another|different|concurrent) transaction|subject .*deleted", re.IGNORECASE
 )
+
+
+# PostgreSQL has ended the connection during a transaction.
+_LOST = re.compile(
+    r'execute query "ROLLBACK": |server closed the connection|terminating connection due to'
+)
+
+# Another process has created a lake meanwhile, and chosen its folder.
+_CREATED = ("Failed to initialize DuckLake", "does not match existing data path")
+_REMOVED = re.compile(r"Cannot open file .*\.parquet|HTTP .*404.*\.parquet")
+
+# What time does not change, unlike a server that starts, or has too many clients.
+_REFUSED = re.compile(r"FATAL: +(?!the database system is|sorry, too many|remaining connection)")
 
 
 def without_values(error: duckdb.Error) -> str:
@@ -86,12 +100,13 @@ def _known_problem(
     text, folder = str(error), os.path.dirname(os.path.abspath(path))
     problem = (
         disk_problem(text, folder, committed=committed)
+        or _of_lake(path, text)
         or _busy(path, text, wait_seconds)
         or removal_problem(text, committed=committed)
     )
     if problem:
         return problem
-    if isinstance(error, duckdb.OutOfMemoryException) or NO_BLOCK in text:
+    if isinstance(error, duckdb.OutOfMemoryException) or any(each in text for each in NO_BLOCK):
         return _too_little_memory(path, text)
     if "not a valid DuckDB database" in text:
         return DatabaseProblem(
@@ -99,8 +114,39 @@ def _known_problem(
             "another file."
         )
     if _is_conflict(error):
-        return DatabaseChanged(f"{path} was changed by another run: {without_values(error)}")
+        return WriteConflict(f"{path} was changed by another run: {without_values(error)}")
     return None
+
+
+def _of_lake(path: str, text: str) -> DatabaseProblem | None:
+    """Return the error for a problem of a lake; None for any other problem."""
+    if "Unable to connect to Postgres" in text:
+        return _unreachable(path, text)
+    if any(each in text for each in _CREATED):
+        return DatabaseBusy(f"Another process was just creating {path}: run again.")
+    if "canceling statement due to lock timeout" in text:
+        return DatabaseBusy(f"{path}: another process is still writing to it, so run again later.")
+    if _LOST.search(text):
+        return WriteConflict(f"The connection to the catalogue of {path} was lost: run again.")
+    if is_lake_address(path) and _REMOVED.search(text):
+        return WriteConflict(
+            f"A file of {path} that was being read is gone, as the upkeep of another process "
+            "removed it, or as somebody did: run again."
+        )
+    return None
+
+
+def _unreachable(path: str, text: str) -> DatabaseProblem:
+    reason = one_line(text.partition("Unable to connect")[2].partition(" failed: ")[2])
+    if _REFUSED.search(reason):
+        return DatabaseProblem(
+            f"PostgreSQL refuses the catalogue of {path}: correct the address, or PGPASSWORD "
+            f"or .pgpass. {reason}"
+        )
+    return DatabaseBusy(
+        f"The catalogue of {path} cannot be reached: start PostgreSQL, or correct the address. "
+        f"{reason}"
+    )
 
 
 def _busy(path: str, text: str, wait_seconds: float) -> DatabaseBusy | None:

@@ -1,8 +1,14 @@
-"""Quoting of names and texts in SQL, whatever they contain."""
+"""Quoting of names and texts in SQL, whatever they contain; and no downloads by DuckDB."""
 
+from typing import Any
 from uuid import uuid4
 
 _OURS = uuid4().hex
+OFFLINE: dict[str, Any] = {  # configuration of a DuckDB that downloads nothing
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+}
 
 
 def quoted(name: str) -> str:

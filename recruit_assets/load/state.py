@@ -14,6 +14,7 @@ import duckdb
 
 from recruit_assets.catalogue import Endpoint
 from recruit_assets.load.column_policies import follow
+from recruit_assets.load.connection import snapshot
 from recruit_assets.load.cover import stored_cover
 from recruit_assets.load.endpoint_table import is_damaged
 from recruit_assets.load.forgotten import listed
@@ -55,27 +56,28 @@ def read_state(
     if not exists() and (dry_run or not endpoint.policy):
         return SyncState(account=account, salt=new_salt() if endpoint.hashes else b"")
     with opened() as database:
-        check_layout(database, account)
-        check_names(database, endpoint)
-        forgotten = listed(database, endpoint)
-        damaged = table_exists(database, endpoint.name) and is_damaged(database, endpoint)
+        with snapshot(database):
+            check_layout(database, account)
+            check_names(database, endpoint)
+            damaged = table_exists(database, endpoint.name) and is_damaged(database, endpoint)
         followed = follow(database, endpoint, dry_run=dry_run)
-        state = recall(database, endpoint)
-        if damaged or not followed.complete:
-            state = replace(state, void=True, cursor=None)
-        columns = columns_of(database, endpoint)
-        if not forgotten.persons:  # their records are listed, and are not known
-            state = with_rows(database, endpoint, state)
-        return replace(
-            state,
-            columns=columns,
-            account=account,
-            salt=followed.salt,
-            rewritten=followed.rewritten,
-            note=followed.note,
-            forgotten=forgotten,
-            rest=rest_of(database, endpoint),
-        )
+        with snapshot(database):
+            forgotten = listed(database, endpoint)
+            state = recall(database, endpoint)
+            if damaged or not followed.complete:
+                state = replace(state, void=True, cursor=None)
+            if not forgotten.persons:  # their records are listed, and are not known
+                state = with_rows(database, endpoint, state)
+            return replace(
+                state,
+                columns=columns_of(database, endpoint),
+                account=account,
+                salt=followed.salt,
+                rewritten=followed.rewritten,
+                note=followed.note,
+                forgotten=forgotten,
+                rest=rest_of(database, endpoint),
+            )
 
 
 def with_rows(

@@ -15,7 +15,7 @@ import duckdb
 from recruit_assets.load.layout import META, VERSION, check_layout, store_layout
 from recruit_assets.load.schema import columns_found, table_name
 from recruit_assets.load.sql import literal, quoted
-from recruit_assets.load.table import ORDER, Table, describe
+from recruit_assets.load.table import ORDER, Table, describe, describe_view
 from recruit_assets.load.tables import check_is_view, ensure
 
 SYNCS_TABLE, LATEST_VIEW = "syncs", "latest"
@@ -287,6 +287,4 @@ def _make_view(database: duckdb.DuckDBPyConnection) -> None:
     view = table_name(database, LATEST_VIEW, META)
     syncs = f"(SELECT {', '.join(map(quoted, SYNCS))}, rowid FROM {SYNCS_TABLE})"
     database.execute(f"CREATE OR REPLACE VIEW {view} AS {_latest(syncs, 'now()')}")
-    database.execute(f"COMMENT ON VIEW {view} IS 'The last sync of each endpoint'")
-    for name, meaning in LATEST.items():
-        database.execute(f"COMMENT ON COLUMN {view}.{quoted(name)} IS {literal(meaning)}")
+    describe_view(database, view, "The last sync of each endpoint", LATEST)

@@ -6,13 +6,16 @@ Scope: the definition only. `schema`, `history` and `syncs` say which columns a 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import duckdb
 
+from recruit_assets.load.lake import is_lake
 from recruit_assets.load.sql import literal, quoted, unused
 from recruit_assets.load.stage import NOTHING
 
 ID = "id"
+NOTHING_MORE = MappingProxyType[str, str]({})
 ORDER = quoted(unused("row before"))  # in `fills`: the position of a row in the table
 
 
@@ -50,6 +53,18 @@ class Table:
         """Return whether these columns are all missing, and null in existing rows."""
         present = {name.lower() for name, _ in found}
         return not any(name in present or name in self.fills for name in names)
+
+
+def describe_view(
+    database: duckdb.DuckDBPyConnection,
+    view: str,
+    about: str,
+    meanings: Mapping[str, str] = NOTHING_MORE,
+) -> None:
+    """Store the meaning of a view, and of its columns, for which a lake has no room."""
+    database.execute(f"COMMENT ON VIEW {view} IS {literal(about)}")
+    if not is_lake(database):
+        describe(database, view, meanings)
 
 
 def describe(database: duckdb.DuckDBPyConnection, full: str, meanings: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ from recruit_assets.load.schema import (
 )
 from recruit_assets.load.sql import literal, quoted
 from recruit_assets.load.sweep import CURRENT
+from recruit_assets.load.table import describe_view
 from recruit_assets.text import one_line
 
 FIELDS, VALUES = "custom_fields", "custom_field_values"
@@ -164,14 +165,12 @@ def _create(
         f"ON v.owner_id = o.id AND v.owner_type = {literal(owner)} AND v.{CURRENT} "
         f"WHERE o.{CURRENT} GROUP BY o.id"
     )
-    database.execute(f"COMMENT ON VIEW {view} IS {literal(_about(owner))}")
     comments = {"id": f"Id in {SCHEMA}.{owner}"}
     comments |= {
         names[field.id]: f"{one_line(field.name)} (custom field {one_line(field.id)})"
         for field in fields
     }
-    for name, comment in comments.items():
-        database.execute(f"COMMENT ON COLUMN {view}.{quoted(name)} IS {literal(comment)}")
+    describe_view(database, view, _about(owner), comments)
 
 
 def _value(field: Field, present: set[str]) -> str:

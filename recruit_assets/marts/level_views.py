@@ -10,7 +10,7 @@ import duckdb
 
 from recruit_assets.load.schema import table_name
 from recruit_assets.load.sql import literal, quoted
-from recruit_assets.load.table import describe
+from recruit_assets.load.table import describe_view
 from recruit_assets.load.tables import check_is_view
 from recruit_assets.marts.mart import MARTS_SCHEMA, Mart
 
@@ -42,8 +42,8 @@ def create_views(database: duckdb.DuckDBPyConnection, mart: Mart) -> None:
         view = table_name(database, name, MARTS_SCHEMA)
         database.execute(f"CREATE OR REPLACE VIEW {view} AS {_rows(mart, level)}")
         about = f"The rows of {MARTS_SCHEMA}.{mart.name} whose level is {level}"
-        database.execute(f"COMMENT ON VIEW {view} IS {literal(about)}")
-        describe(database, view, {column: mart.columns[column] for column in views[name]})
+        meanings = {column: mart.columns[column] for column in views[name]}
+        describe_view(database, view, about, meanings)
 
 
 def has_views(database: duckdb.DuckDBPyConnection, mart: Mart) -> bool:
@@ -76,7 +76,7 @@ def _found(database: duckdb.DuckDBPyConnection, name: str) -> str:
         "AND schema_name = ? AND view_name = ?",
         [MARTS_SCHEMA, name],
     ).fetchall()
-    return found[0][0].removeprefix(f"CREATE VIEW {MARTS_SCHEMA}.{name} AS ") if found else ""
+    return found[0][0].partition(" AS ")[2] if found else ""  # a lake leaves out the schema
 
 
 def _normal(database: duckdb.DuckDBPyConnection, sql: str) -> str:

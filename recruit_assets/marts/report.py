@@ -22,6 +22,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.destination import destination
 from recruit_assets.load.disk import disk_problem
 from recruit_assets.load.syncs import latest
 from recruit_assets.marts.build import Row, ask
@@ -164,7 +165,7 @@ def render(contents: Contents) -> str:
 
 def report_path(database: str) -> Path:
     """Return the path of a database's report, in the same folder."""
-    file = Path(database)
+    file = destination(database).beside
     return file.with_name(f"{file.stem}-report.html")
 
 

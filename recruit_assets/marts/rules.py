@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from recruit_assets.errors import DatabaseProblem
+from recruit_assets.load.destination import destination
 
 GROUPS = ("Screening", "Interview", "Assessment", "Offer")  # the others are types of the API
 SOURCE_TYPES = ("referral", "sourced", "internal", "career site", "job board", "direct")
@@ -65,7 +66,7 @@ NO_RULES = Rules()
 
 def rules_path(database: str, what: str) -> Path:
     """Return the path of a database's rules of `stages` or `sources`."""
-    file = Path(database)
+    file = destination(database).beside
     return file.with_name(f"{file.stem}-{what}.csv")
 
 

@@ -380,3 +380,12 @@ def test_the_folder_is_for_its_user_alone(budget: RateLimiter, tmp_path: Path) -
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o077 == 0
     assert "test" not in {file.stem for file in folder.iterdir()}
+
+
+def test_without_its_driver_a_count_in_postgresql_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "recruit_assets.extract.rate_limit_postgres", raising=False)
+    with pytest.raises(BadSetting, match=r"run pip install 'recruit-assets\[lake\]'"):
+        RateLimiter(3, "test", postgres="host=db")

@@ -26,10 +26,10 @@ with duckdb.connect(sys.argv[1]):
 # Root may write everywhere, so it becomes nobody first.
 CHECK = """
 import os, sys
-from recruit_assets.load.connection import check_path
+from recruit_assets.load.destination import destination
 if os.getuid() == 0:
     os.setuid(65534)
-check_path(sys.argv[1])
+destination(sys.argv[1]).check()
 """
 
 
@@ -90,6 +90,18 @@ def test_a_file_is_made_and_closed(tmp_path: Path) -> None:
         database.execute("CREATE TABLE t AS SELECT 1 AS i")
     with duckdb.connect(str(path), read_only=True) as reader:
         assert reader.execute("SELECT i FROM t").fetchall() == [(1,)]
+
+
+def test_a_process_may_change_its_folder_while_the_file_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    with connection("new.duckdb", {}, 0) as database:
+        monkeypatch.chdir(tmp_path / "other")
+        with transaction(database):
+            database.execute("CREATE TABLE t (i INTEGER)")
+    assert [each.name for each in tmp_path.glob("**/*.duckdb*")] == ["new.duckdb"]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

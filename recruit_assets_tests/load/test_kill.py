@@ -6,7 +6,6 @@ So with its history, which is written in the same transaction.
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from recruit_assets.extract.jsonapi import Record
@@ -14,6 +13,7 @@ from recruit_assets.extract.records import RecordTable
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.history import write_history
 from recruit_assets.load.stage import Stage
+from recruit_assets_tests import lakes
 from recruit_assets_tests.load.killing import WHOLE, killed_at_any_moment
 from recruit_assets_tests.load.merging import prepare_and_merge
 from recruit_assets_tests.load.test_merge import SMALL
@@ -42,10 +42,10 @@ def write_version(path: str, version: int) -> None:
 
 
 def test_a_merge_killed_at_any_moment(tmp_path: Path) -> None:
-    path = str(tmp_path / "killed.duckdb")
+    path = str(lakes.database_at(tmp_path / "killed.duckdb"))
     whole = list(range(WHOLE))  # the versions that came to be
     for version in killed_at_any_moment(write_version, path, kills=KILLS, seed=7):
-        with duckdb.connect(path) as database:
+        with lakes.connect(path) as database:
             rows = database.execute(
                 "SELECT name, _run_id, count(*) FROM recruit.small GROUP BY ALL"
             ).fetchall()

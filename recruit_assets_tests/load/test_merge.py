@@ -20,6 +20,7 @@ from recruit_assets.load.memory import bounded_memory
 from recruit_assets.load.merge import MergeCounts
 from recruit_assets.load.schema import columns_of
 from recruit_assets.load.stage import FILES_PER_PART, ROWS_PER_FILE, Stage
+from recruit_assets_tests import lakes
 from recruit_assets_tests.extract.test_records import JSON_VALUES, THINGS, rows
 from recruit_assets_tests.load.merging import prepare_and_merge
 
@@ -37,7 +38,7 @@ SMALL = Endpoint(
 
 @pytest.fixture
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(":memory:") as connection:
+    with lakes.connect(":memory:") as connection:
         yield connection
 
 
@@ -113,13 +114,14 @@ def test_rows_that_fill_several_files_are_merged_as_one(
     assert set(table(database, "name, new")) == {("late", "x")}
 
 
+@pytest.mark.only_files("a lake takes more memory, with which the merge is tried again")
 @pytest.mark.ring(2)
 @pytest.mark.parametrize(("threads", "width"), [(2, 1), (2, 6_000), (16, 1), (16, 1_000)])
 def test_little_memory_is_enough_for_many_threads_and_wide_rows(
     tmp_path: Path, threads: int, width: int
 ) -> None:
     rows = 6_000
-    path, config = str(tmp_path / "x.duckdb"), {"threads": threads}
+    path, config = str(lakes.database_at(tmp_path / "x.duckdb")), {"threads": threads}
     texts = [f"{number:08} " * (width // 9) for number in range(rows)]
     records = [Record(str(number), {"name": text}) for number, text in enumerate(texts)]
     record_table = RecordTable(SMALL)
@@ -317,7 +319,7 @@ def test_after_any_syncs_the_table_is_the_last_answer_for_each_id(
     syncs: list[list[dict[str, Any]]],
 ) -> None:
     expected: dict[str, str] = {}
-    with duckdb.connect(":memory:") as database:
+    with lakes.connect(":memory:") as database:
         for number, records in enumerate(syncs):
             last = {record["id"]: record for record in records}
             merged = sync(database, *records, run=str(number))
@@ -350,7 +352,7 @@ def test_nothing_that_came_is_lost_on_the_way_to_the_table(
         {**unknown, **{each.name: value for each, value in values.items()}, "id": str(number)}
         for number, (values,) in enumerate(known)
     ]
-    with duckdb.connect(":memory:") as database:
+    with lakes.connect(":memory:") as database:
         database.execute("SET TimeZone = 'UTC'")
         sync(database, *records, endpoint=THINGS)
         columns = columns_of(database, THINGS)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recruit_assets.errors import DatabaseProblem
+from recruit_assets.errors import DatabaseProblem, NotEnoughMemory
 from recruit_assets.load.connection import transaction, translate_duckdb_errors
+from recruit_assets.load.messages import is_refused_commit, problem_of
 from recruit_assets.load.obstacles import translate_table_errors
 from recruit_assets_tests.rings import sized
 
@@ -101,3 +102,12 @@ def test_a_column_that_must_have_a_value_is_named(database: duckdb.DuckDBPyConne
             "CREATE TABLE recruit.jobs (id VARCHAR, must VARCHAR NOT NULL); "
             "INSERT INTO recruit.jobs (id) VALUES ('1')"
         )
+
+
+@pytest.mark.parametrize("what", ["could not allocate block", "failed to pin block"])
+def test_a_commit_without_memory_is_told_from_a_refused_one(what: str) -> None:
+    error = duckdb.TransactionException(
+        f"TransactionContext Error: Failed to commit: {what} of size 256.0 KiB (40.0 MiB used)"
+    )
+    assert isinstance(problem_of("some.duckdb", error, 1), NotEnoughMemory)
+    assert not is_refused_commit(error)

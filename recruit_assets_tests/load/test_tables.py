@@ -22,6 +22,7 @@ from recruit_assets.load.stage import Stage
 from recruit_assets.load.state import recall, remember
 from recruit_assets.load.sweep import count_current, sweep
 from recruit_assets.load.syncs import SYNCS
+from recruit_assets_tests import lakes
 from recruit_assets_tests.load.merging import prepare_and_merge
 from recruit_assets_tests.rings import FULL, sized
 
@@ -64,7 +65,7 @@ MORE_TYPES = (
 
 @pytest.fixture
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(":memory:") as connection:
+    with lakes.connect(":memory:") as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
 
@@ -159,7 +160,7 @@ def harm(database: duckdb.DuckDBPyConnection, how: str, table: str, column: str)
 def test_bookkeeping_that_was_lost_is_made_again(
     harms: list[tuple[str, tuple[str, str]]],
 ) -> None:
-    with duckdb.connect(":memory:") as database:
+    with lakes.connect(":memory:") as database:
         database.execute("SET TimeZone = 'UTC'")
         begin(database)
         expected = stored(database)
@@ -183,6 +184,7 @@ def test_bookkeeping_that_was_lost_is_made_again(
         assert database.execute(latest).fetchall() == [(len(found), "d", "complete")]
 
 
+@pytest.mark.only_files("a lake cannot change this type")
 @pytest.mark.ring(2)
 @pytest.mark.parametrize(
     "sql_type",
@@ -220,6 +222,7 @@ def test_a_column_of_another_type_is_rebuilt_and_loses_nothing(
     assert not is_damaged(database, WIDE)
 
 
+@pytest.mark.only_files("a lake cannot change this type")
 @pytest.mark.ring(2)
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind.sql != "VARCHAR"])
 def test_a_column_that_was_made_text_comes_back_and_no_row_is_written(
@@ -230,6 +233,7 @@ def test_a_column_that_was_made_text_comes_back_and_no_row_is_written(
     assert sync(database, RECORDS, "c") == MergeCounts(unchanged=4)
 
 
+@pytest.mark.only_files("a lake cannot change this type")
 def test_a_misfit_joins_those_that_are_kept_already(database: duckdb.DuckDBPyConnection) -> None:
     begin(database)
     database.execute("ALTER TABLE recruit.wide ALTER integer TYPE VARCHAR USING 'many'")
@@ -243,6 +247,7 @@ def test_a_misfit_joins_those_that_are_kept_already(database: duckdb.DuckDBPyCon
     ]
 
 
+@pytest.mark.only_files("a lake has no indexes")
 def test_what_somebody_has_added_stays(database: duckdb.DuckDBPyConnection) -> None:
     begin(database)
     for statement in (
@@ -275,6 +280,7 @@ def test_what_somebody_has_added_stays(database: duckdb.DuckDBPyConnection) -> N
     )
 
 
+@pytest.mark.only_files("a lake has no generated columns")
 def test_a_column_that_somebody_has_generated_stays_so(
     database: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -329,6 +335,7 @@ def test_a_history_without_ids_is_a_sentence(database: duckdb.DuckDBPyConnection
         sync(database, RECORDS, "c")
 
 
+@pytest.mark.only_files("a lake cannot change this type")
 def test_a_repair_that_is_rolled_back_changes_nothing(database: duckdb.DuckDBPyConnection) -> None:
     begin(database)
     database.execute("ALTER TABLE recruit.wide ALTER integer TYPE VARCHAR")
@@ -346,6 +353,7 @@ def test_equal_values_have_equal_json(database: duckdb.DuckDBPyConnection) -> No
 NUMERIC = ("DOUBLE", "FLOAT", "DECIMAL(18,3)", "HUGEINT", "BIGINT", "UINTEGER", "JSON", "UTINYINT")
 
 
+@pytest.mark.only_files("a lake cannot change this type")
 @pytest.mark.ring(2)
 @pytest.mark.parametrize("sql_type", NUMERIC)
 def test_ids_that_were_made_numbers_are_told_as_the_api_does(
@@ -360,6 +368,7 @@ def test_ids_that_were_made_numbers_are_told_as_the_api_does(
     assert [stored(database), versions(database)] == before
 
 
+@pytest.mark.only_files("a lake cannot change this type")
 @pytest.mark.parametrize("sql_type", ["INTEGER", "DOUBLE", "DECIMAL(9,2)", "JSON"])
 @pytest.mark.parametrize("table", ["recruit.wide", f"{HISTORY}.wide"])
 def test_ids_that_lost_their_zeros_are_a_sentence(
@@ -378,6 +387,7 @@ def test_ids_that_lost_their_zeros_are_a_sentence(
     assert database.execute(rows).fetchall() == before
 
 
+@pytest.mark.only_files("a lake cannot change this type")
 @pytest.mark.ring(2)
 @pytest.mark.parametrize(
     ("sql_type", "value"),
@@ -406,6 +416,7 @@ def test_ids_that_were_altered_beyond_repair_are_a_sentence(
     assert database.execute(rows).fetchall() == before
 
 
+@pytest.mark.only_files("a lake numbers a table again when it gets a column")
 def test_a_new_attribute_is_added_without_building_the_table_again(
     database: duckdb.DuckDBPyConnection,
 ) -> None:

@@ -26,6 +26,7 @@ from recruit_assets.load.merge import MergeCounts
 from recruit_assets.load.rows import DICTIONARIES_AT_ONCE
 from recruit_assets.load.schema import BOOKKEEPING
 from recruit_assets.load.upsert import Target, UpsertResult, upsert_rows
+from recruit_assets_tests import lakes
 from recruit_assets_tests.rings import FULL, sized
 
 Opened = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.ring(2)
 
 @pytest.fixture
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(":memory:") as connection:
+    with lakes.connect(":memory:") as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
 
@@ -45,7 +46,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 def upsert(
     database: duckdb.DuckDBPyConnection, rows: object, target: Target = THINGS, run: str = "run"
 ) -> UpsertResult:
-    return upsert_rows(database.cursor, target, rows, run)
+    return upsert_rows(partial(lakes.cursor, database), target, rows, run)
 
 
 def table(database: duckdb.DuckDBPyConnection, columns: str = "id, a") -> list[tuple[Any, ...]]:
@@ -486,17 +487,17 @@ def test_a_failure_of_the_source_writes_nothing(database: duckdb.DuckDBPyConnect
 
 @FULL
 def test_a_wide_row_is_merged_again_with_more_memory(tmp_path: Path) -> None:
-    opened: Opened = partial(connection, str(tmp_path / "x.duckdb"), {}, 0)
+    opened: Opened = partial(connection, str(lakes.database_at(tmp_path / "x.duckdb")), {}, 0)
     wide = {f"c{number}": number for number in range(1_500)}
     assert upsert_rows(opened, THINGS, [{"id": 1, **wide}], "run").merged.inserted == 1
 
 
 def test_the_database_is_closed_while_rows_are_read(tmp_path: Path) -> None:
-    opened: Opened = partial(connection, str(tmp_path / "x.duckdb"), {}, 0)
+    opened: Opened = partial(connection, str(lakes.database_at(tmp_path / "x.duckdb")), {}, 0)
     upsert_rows(opened, THINGS, [{"id": 1}], "first")
 
     def rows() -> Iterator[dict[str, int]]:
-        with duckdb.connect(str(tmp_path / "x.duckdb"), read_only=True) as database:
+        with lakes.connect(lakes.database_at(tmp_path / "x.duckdb"), read_only=True) as database:
             yield from ({"id": key + 1} for key, *_ in database.sql("FROM mine.things").fetchall())
 
     assert upsert_rows(opened, THINGS, rows(), "second").current_rows == 2
@@ -629,7 +630,7 @@ def test_after_any_deliveries_the_table_equals_the_model(
     types: dict[str, str] = {}
     model: dict[int, dict[str, Any]] = {}
     kept: dict[int, dict[str, Any]] = {}
-    with duckdb.connect(":memory:") as database:
+    with lakes.connect(":memory:") as database:
         for number, rows in enumerate(deliveries):
             last = {row["id"]: row for row in rows}
             before = json.dumps([model, kept], sort_keys=True), {**model}

@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from shutil import copy
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pytest
 import time_machine
 
@@ -19,6 +17,7 @@ from recruit_assets.marts.mart import MARTS
 from recruit_assets.marts.report import gather, render, report_path, write
 from recruit_assets.resources import RecruitDatabase
 from recruit_assets.sandbox.times import NOW
+from recruit_assets_tests import lakes
 from recruit_assets_tests.marts.cases import Story, live_cases
 from recruit_assets_tests.syncing import MART_ASSETS, resources
 from recruit_assets_tests.year import EVERYTHING, WEEKS, Year, sync_all
@@ -52,7 +51,7 @@ class Answers:
 
     def query(self, sql: str) -> list[Row]:
         """Rows of the database, times in UTC."""
-        with duckdb.connect(str(self.path), read_only=True) as database:
+        with lakes.connect(self.path, read_only=True) as database:
             database.execute("SET TimeZone = 'UTC'")
             found = database.execute(sql)
             columns = [column[0] for column in found.description or ()]
@@ -79,7 +78,7 @@ def answer(
 
 def rebuild(answers: Answers, folder: Path, *sql: str) -> Answers:
     """What is answered from a copy of the file, after these statements."""
-    path = Path(copy(answers.path, folder / "rebuilt.duckdb"))
+    path = lakes.copied(answers.path, folder / "rebuilt.duckdb")
     with connection(str(path), {}, 0.1) as database:
         for each in sql:
             database.execute(each)
@@ -109,7 +108,7 @@ def answers(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Answers:
     """What is answered at the end of the year."""
-    return answer(Path(copy(year.path, tmp_path_factory.mktemp("answers"))), instance)
+    return answer(lakes.copied(year.path, tmp_path_factory.mktemp("answers")), instance)
 
 
 @pytest.fixture(scope="package")
@@ -121,13 +120,13 @@ def told_answers(
 ) -> Answers:
     """What is answered to an account that also syncs what the marts can do without."""
     assert year.told
-    return answer(Path(copy(year.told.path, tmp_path_factory.mktemp("told"))), instance)
+    return answer(lakes.copied(year.told.path, tmp_path_factory.mktemp("told")), instance)
 
 
 @pytest.fixture(scope="package")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Year:
     """The six weeks of what could mislead."""
-    return live_cases(tmp_path_factory.mktemp("cases") / "cases.duckdb")
+    return live_cases(lakes.database_at(tmp_path_factory.mktemp("cases") / "cases.duckdb"))
 
 
 @pytest.fixture(scope="package")
@@ -151,7 +150,7 @@ def answering(story: Story, instance: dg.DagsterInstance, tmp_path: Path) -> Ans
 
     def answering(week: int, refused: tuple[str, ...] = ()) -> Answers:
         story.sandbox.rules.without = dict.fromkeys(refused, 403)
-        at, path = NOW + timedelta(weeks=week), tmp_path / "unread.duckdb"
+        at, path = NOW + timedelta(weeks=week), lakes.database_at(tmp_path / "unread.duckdb")
         story.now = at
         sync_all(story.sandbox, path, week, at, READ)
         with time_machine.travel(at, tick=True):

@@ -1,7 +1,6 @@
 """What the marts are made of, what their checks catch, and what they do without."""
 
 import base64
-import shutil
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from recruit_assets.marts.parquet import write_files
 from recruit_assets.marts.report import gather, render
 from recruit_assets.more_endpoints import KNOWN_ENDPOINTS
 from recruit_assets.resources import RecruitDatabase
+from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import metadata
 from recruit_assets_tests.life import PLANTED
 from recruit_assets_tests.marts.conftest import Answers, answer
@@ -51,7 +51,7 @@ def answers(told_answers: Answers) -> Answers:
 @pytest.fixture
 def copy(answers: Answers, tmp_path: Path) -> Iterator[Copy]:
     """The answers in a file that may be spoilt."""
-    path = shutil.copy(answers.path, tmp_path / "copy.duckdb")
+    path = lakes.copied(answers.path, tmp_path / "copy.duckdb")
     with connection(str(path), {}, 0.1) as database:
         yield database
 
@@ -61,6 +61,7 @@ def rows(database: Copy, mart: Mart) -> int:
     return int(found)
 
 
+@pytest.mark.only_files("a lake has no comments on the columns of views")
 def test_every_column_is_explained(answers: Answers) -> None:
     found = answers.query(
         "SELECT table_name, column_name, comment FROM duckdb_columns() "
@@ -137,8 +138,8 @@ def test_a_wrong_mart_is_caught_and_not_kept(copy: Copy, mart: Mart) -> None:
 def test_a_join_that_fans_out_fails_the_run_and_keeps_the_tables(
     answers: Answers, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    path = Path(shutil.copy(answers.path, tmp_path / "spoilt.duckdb"))
-    with duckdb.connect(str(path)) as database:
+    path = lakes.copied(answers.path, tmp_path / "spoilt.duckdb")
+    with lakes.connect(path) as database:
         database.execute("INSERT INTO recruit.departments FROM recruit.departments LIMIT 1")
     spoilt = answer(path, instance, raises=False)
     found = spoilt.result.get_asset_check_evaluations()
@@ -156,8 +157,8 @@ def test_a_join_that_fans_out_fails_the_run_and_keeps_the_tables(
 def test_a_check_can_be_run_alone_and_looks_at_the_table_as_it_is(
     answers: Answers, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    path = Path(shutil.copy(answers.path, tmp_path / "alone.duckdb"))
-    with duckdb.connect(str(path)) as database:
+    path = lakes.copied(answers.path, tmp_path / "alone.duckdb")
+    with lakes.connect(path) as database:
         table = "recruit_marts.source_of_hire"
         database.execute(f"INSERT INTO {table} FROM {table} LIMIT 1")
     key = dg.AssetCheckKey(dg.AssetKey("source_of_hire"), CHECK)
@@ -181,7 +182,7 @@ def test_a_check_can_be_run_alone_and_looks_at_the_table_as_it_is(
 def test_without_any_table_all_is_empty_and_the_report_says_so(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    empty = answer(tmp_path / "empty.duckdb", instance)
+    empty = answer(lakes.database_at(tmp_path / "empty.duckdb"), instance)
     for mart in MARTS:
         assert len(empty.mart(mart.name)) <= 1  # the company itself, with nothing to count
     assert "Not known: job applications, stages could not be read yet." in empty.page

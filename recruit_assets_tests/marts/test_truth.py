@@ -5,14 +5,13 @@ is also counted in the days of another time zone.
 """
 
 from collections.abc import Callable
-from pathlib import Path
-from shutil import copy
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
+from recruit_assets_tests import lakes
 from recruit_assets_tests.marts import truths, truths_of_stages
 from recruit_assets_tests.marts.conftest import Answers, answer
 from recruit_assets_tests.marts.truth import Company, Record
@@ -74,7 +73,7 @@ def known_elsewhere(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Known:
     """The year where it begins half a day earlier, and the clocks do not stay as they are."""
-    path = Path(copy(answers.path, tmp_path_factory.mktemp("elsewhere")))
+    path = lakes.copied(answers.path, tmp_path_factory.mktemp("elsewhere"))
     return Company(year, ZoneInfo(ELSEWHERE)), answer(path, instance, time_zone=ELSEWHERE)
 
 
