@@ -20,7 +20,8 @@ import pytest
 from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.destination import destination
 from recruit_assets.load.engine import ALIAS
-from recruit_assets.load.lake import Lake, extension
+from recruit_assets.load.extensions import extension
+from recruit_assets.load.lake import Lake
 from recruit_assets.load.sql import quoted
 from recruit_assets.text import LAKE as PREFIX
 

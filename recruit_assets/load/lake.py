@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,10 +17,10 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from recruit_assets.errors import DatabaseBusy, DatabaseProblem
+from recruit_assets.load.extensions import extension, s3_secret
 from recruit_assets.load.sql import OFFLINE, literal, quoted
 from recruit_assets.text import LAKE, has_password
 
-SUPPORTED = "1.5.5"  # version of DuckDB for which the extensions exist as wheels
 S3 = "s3://"
 MAX_TURN = 600  # seconds that a transaction waits for those of other processes
 _TURN = {  # settings of PostgreSQL while a transaction has its turn
@@ -244,7 +243,7 @@ class Lake:
         for each in self._extensions:
             database.execute(f"LOAD {literal(extension(each))}")
         if self._is_on_s3:
-            database.execute(f"CREATE OR REPLACE TEMPORARY SECRET recruit_lake ({_s3_secret()})")
+            database.execute(f"CREATE OR REPLACE TEMPORARY SECRET recruit_lake ({s3_secret()})")
 
     def _attach_existing(
         self, database: duckdb.DuckDBPyConnection, name: str, *options: str
@@ -286,42 +285,9 @@ class Lake:
             )
 
 
-def _s3_secret() -> str:
-    """Return the options of DuckDB's secret for S3, which finds keys as AWS's own tools do.
-
-    Its extension does not know the variable for the address of another storage with this protocol.
-    """
-    options = ["TYPE s3", "PROVIDER credential_chain", "REFRESH auto"]
-    if address := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
-        scheme, _, host = address.rstrip("/").rpartition("://")
-        options += [f"ENDPOINT {literal(host)}", f"USE_SSL {scheme != 'http'}", "URL_STYLE 'path'"]
-    return ", ".join(options)
-
-
 def is_lake(database: duckdb.DuckDBPyConnection) -> bool:
     """Return whether the tables that a connection uses are in a lake."""
     found = database.execute(
         "SELECT type FROM duckdb_databases() WHERE database_name = current_database()"
     ).fetchone()
     return found == ("ducklake",)
-
-
-def extension(name: str) -> str:
-    """Return the path of an extension of DuckDB in its wheel.
-
-    Raises:
-        DatabaseProblem: it is not installed, or is for another DuckDB.
-    """
-    found = find_spec(f"duckdb_extension_{name}")
-    places = list(found.submodule_search_locations or ()) if found else []
-    files = [
-        file
-        for place in places
-        for file in Path(place).glob(f"extensions/v{duckdb.__version__}/{name}.duckdb_extension")
-    ]
-    if not files:
-        raise DatabaseProblem(
-            f"A lake needs DuckDB {SUPPORTED} and its extensions, and this is DuckDB "
-            f"{duckdb.__version__}: run pip install 'recruit-assets[lake]'."
-        )
-    return str(files[0])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from recruit_assets.errors import DatabaseProblem
-from recruit_assets.load.lake import extension
+from recruit_assets.load.extensions import extension
 
 BINARIES = sorted(glob("/usr/lib/postgresql/*/bin"))
 PASSWORD = "s3cr/t@nobody:may%see"  # with all that an address could misread

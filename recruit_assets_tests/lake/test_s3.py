@@ -9,7 +9,7 @@ from recruit_assets.errors import DatabaseProblem
 from recruit_assets.load.compact import compact
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets.load.destination import destination
-from recruit_assets.load.lake import extension
+from recruit_assets.load.extensions import extension
 from recruit_assets.load.reading import is_made, reading
 
 pytestmark = pytest.mark.ring(3)
