@@ -146,7 +146,9 @@ def exists(path: str) -> bool:
 
 
 def asked(place: Destination, path: str, question: Callable[[], bool]) -> bool:
-    """Return whether a destination is there, by its own answer unless a lake is attached.
+    """Return the answer of a destination that is asked whether it exists.
+
+    A lake that is attached is not asked.
 
     Raises:
         DatabaseProblem: the catalogue of a lake cannot be reached.

@@ -43,7 +43,7 @@ def create_view(database: duckdb.DuckDBPyConnection, name: str) -> None:
         f"CREATE OR REPLACE VIEW {view} AS "
         f"SELECT {selected} FROM {quoted(SCHEMA)}.{quoted(name)} WHERE {CURRENT}"
     )
-    describe_view(database, view, _comment(name))
+    describe_view(database, view, _comment(name), {})
 
 
 def check_view(database: duckdb.DuckDBPyConnection, name: str) -> None:

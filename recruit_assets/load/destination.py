@@ -48,7 +48,7 @@ class Destination(Protocol):
         """Attach it for reading; it must exist."""
 
     def reach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Raise duckdb.Error if it cannot be reached any more since it was attached."""
+        """Check that what is attached can still be reached; raise duckdb.Error if not."""
 
     def try_to_attach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attach it for writing if that changes nothing."""
@@ -58,7 +58,7 @@ class Destination(Protocol):
     ) -> AbstractContextManager[Callable[[], None]]:
         """Return a block in which a transaction may write; it waits for those of others.
 
-        What the block gets is called before the commit, and raises if others may write by then.
+        The block gets a function to call before the commit, which raises if the turn was lost.
         """
 
     def detach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:

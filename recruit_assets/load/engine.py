@@ -3,7 +3,8 @@
 Starting DuckDB takes ten times as long as opening a file in it (20 ms, and as much again for the
 first query of its catalog). So each started DuckDB is kept, without a file of its own, and has one
 destination attached at a time. That has the same name in it whatever its address: a file named like
-a schema would make `recruit.jobs` ambiguous. A lake that others can use meanwhile stays attached.
+a schema would make `recruit.jobs` ambiguous. A lake stays attached if other
+processes can use it at the same time.
 
 Nothing is downloaded silently: extensions are neither installed nor loaded automatically, and the
 settings that would allow it cannot be changed afterwards.

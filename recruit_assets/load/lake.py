@@ -149,7 +149,7 @@ class Lake:
         if not self._is_on_s3 and not os.path.isabs(self.data_path):
             raise DatabaseProblem(
                 f"DATA_PATH is {self.data_path}, which is another folder for a process elsewhere: "
-                "write the whole path, from / on."
+                "write an absolute path."
             )
         for place in (self.catalogue, self.data_path)[self.kind == "postgres" :]:
             folder = Path(place).parent
@@ -193,7 +193,7 @@ class Lake:
         self._attach(database, name, "READ_ONLY", EXISTING)
 
     def reach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Raise duckdb.Error if the catalogue cannot be reached any more since it was attached."""
+        """Check that the catalogue still answers; raise duckdb.Error if not."""
         database.execute(f"FROM ducklake_current_snapshot({literal(name)})").fetchall()
 
     def try_to_attach(self, database: duckdb.DuckDBPyConnection, name: str) -> None:

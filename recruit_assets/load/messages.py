@@ -37,7 +37,7 @@ _LOST = re.compile(
     r'execute query "ROLLBACK": |server closed the connection|terminating connection due to'
 )
 
-# Another process has created a lake meanwhile, and chosen its folder.
+# Another process created the lake first, with a folder of its own.
 _CREATED = ("Failed to initialize DuckLake", "does not match existing data path")
 _REMOVED = re.compile(r"Cannot open file .*\.parquet|HTTP .*404.*\.parquet")
 
@@ -123,15 +123,15 @@ def _of_lake(path: str, text: str) -> DatabaseProblem | None:
     if "Unable to connect to Postgres" in text:
         return _unreachable(path, text)
     if any(each in text for each in _CREATED):
-        return DatabaseBusy(f"Another process was just creating {path}: run again.")
+        return DatabaseBusy(f"Another process is creating {path}: run again.")
     if "canceling statement due to lock timeout" in text:
         return DatabaseBusy(f"{path}: another process is still writing to it, so run again later.")
     if _LOST.search(text):
         return WriteConflict(f"The connection to the catalogue of {path} was lost: run again.")
     if is_lake_address(path) and _REMOVED.search(text):
         return WriteConflict(
-            f"A file of {path} that was being read is gone, as the upkeep of another process "
-            "removed it, or as somebody did: run again."
+            f"A file of {path} was removed while it was being read, by the upkeep of another "
+            "process or by hand: run again."
         )
     return None
 

@@ -6,7 +6,6 @@ Scope: the definition only. `schema`, `history` and `syncs` say which columns a 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import duckdb
 
@@ -15,7 +14,6 @@ from recruit_assets.load.sql import literal, quoted, unused
 from recruit_assets.load.stage import NOTHING
 
 ID = "id"
-NOTHING_MORE = MappingProxyType[str, str]({})
 ORDER = quoted(unused("row before"))  # in `fills`: the position of a row in the table
 
 
@@ -59,7 +57,7 @@ def describe_view(
     database: duckdb.DuckDBPyConnection,
     view: str,
     about: str,
-    meanings: Mapping[str, str] = NOTHING_MORE,
+    meanings: Mapping[str, str],
 ) -> None:
     """Store the meaning of a view, and of its columns, for which a lake has no room."""
     database.execute(f"COMMENT ON VIEW {view} IS {literal(about)}")

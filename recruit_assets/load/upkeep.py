@@ -38,7 +38,7 @@ def keep_up(
         _call(database, "rewrite_data_files", *(["delete_threshold => 0"] if erased else []))
         _call(database, "merge_adjacent_files")
         if erased:
-            if replaced := _replaced(database):  # at whatever time by the clock of a machine
+            if replaced := _replaced(database):  # by number, as clocks of machines differ
                 _call(database, "expire_snapshots", f"versions => {replaced}")
             _call(database, "cleanup_old_files", "cleanup_all => true")
         else:

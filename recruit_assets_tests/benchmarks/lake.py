@@ -30,7 +30,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def records(rows: int, changed: int) -> Iterator[Record]:
-    """Yield candidates, of which so many in a hundred differ from those of the merge before."""
+    """Yield candidates; `changed` percent of them differ from those of the previous merge."""
     for i in range(rows):
         version = changed if i % 100 < changed else 0
         attributes = {

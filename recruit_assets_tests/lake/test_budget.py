@@ -16,6 +16,7 @@ from recruit_assets.errors import BadSetting
 from recruit_assets.extract.rate_limit import JITTER, WINDOW_SECONDS, RateLimiter
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import KEY
+from recruit_assets_tests.extract.test_rate_limit import take_all
 from recruit_assets_tests.lake.server import PASSWORD, Postgres, query
 from recruit_assets_tests.rings import sized
 
@@ -86,13 +87,6 @@ def budget(address: str) -> Iterator[RateLimiter]:
     budget = RateLimiter(3, f"test {next(NAMES)}", postgres=address)
     yield budget
     budget.close()
-
-
-def take_all(budget: RateLimiter) -> int:
-    taken = 0
-    while not budget.take():
-        taken += 1
-    return taken
 
 
 def let_pass(address: str, seconds: float) -> None:

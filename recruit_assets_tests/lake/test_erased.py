@@ -39,7 +39,7 @@ def planted_in(folder: Path) -> tuple[set[str], set[str]]:
 
 
 def plant(world: World) -> str:
-    """Add a person with planted words, among so many that they are in a file; return the id."""
+    """Add a person with planted words to a crowd that fills a file; return the id."""
     return crowd(world, first_name="Zyxada", last_name="Zyxlove", email="Zyxmail")
 
 
