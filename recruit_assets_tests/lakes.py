@@ -7,7 +7,6 @@ is tested with files alone: such a test is marked `only_files` with the reason.
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
@@ -24,6 +23,7 @@ from recruit_assets.load.extensions import extension
 from recruit_assets.load.lake import Lake
 from recruit_assets.load.sql import quoted
 from recruit_assets.text import LAKE as PREFIX
+from recruit_assets_tests.postgres import Cluster, programs
 
 LAKE = os.environ.get("DESTINATION", "file") == "lake"
 SHARED = "TEST_POSTGRES"  # environment variable with the folder of a PostgreSQL
@@ -46,87 +46,7 @@ def missing() -> str:
         extension("ducklake"), extension("postgres_scanner")
     except DatabaseProblem as error:
         return str(error)
-    return "" if _programs() else "PostgreSQL is not installed."
-
-
-def _programs() -> Path | None:
-    """Return the folder of PostgreSQL's programs, which Debian leaves out of PATH."""
-    found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb"), shutil.which("initdb")]
-    return next((Path(each).parent for each in found if each), None)
-
-
-class Cluster:
-    """Run a PostgreSQL that is reached by a socket alone, so that no port is taken."""
-
-    def __init__(self, folder: str = "") -> None:
-        """Make one and start it, unless there is one in this folder."""
-        self.folder, self._is_ours = Path(folder or mkdtemp(prefix="pg-", dir="/tmp")), not folder
-        if self._is_ours:  # in /tmp, because the path of a socket has to be short
-            self._make()
-
-    def _make(self) -> None:
-        if not os.geteuid():  # it refuses to run as root
-            shutil.chown(self.folder, "postgres", "postgres")
-        self._run(
-            "initdb", "-A", "trust", "-U", "recruit", "--no-sync", "-E", "UTF8", "--no-locale"
-        )
-        with (self.folder / "data" / "postgresql.conf").open("a") as settings:
-            settings.write(
-                f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\n"
-                "fsync = off\nmax_connections = 200\n"
-            )
-        self.start()
-
-    @property
-    def address(self) -> str:
-        """Return how libpq connects."""
-        return f"host={self.folder} user=recruit dbname=postgres"
-
-    def start(self) -> None:
-        """Start it; return when it answers."""
-        self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "start")
-
-    def stop(self, *, mode: str = "immediate") -> None:
-        """Stop it, which ends all connections; `immediate` is as good as a crash."""
-        self._run("pg_ctl", "-w", "-m", mode, "stop")
-
-    def restart(self, *, mode: str = "immediate") -> None:
-        """Stop and start it."""
-        self.stop(mode=mode)
-        self.start()
-
-    def remove(self) -> None:
-        """Stop it for good, if this process made it."""
-        if self._is_ours:
-            self.stop()
-            shutil.rmtree(self.folder)
-
-    def sql(self, text: str) -> str:
-        """Run SQL; return what it prints."""
-        command = [str(self._program("psql")), "-XAtq", "-v", "ON_ERROR_STOP=1", self.address]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
-        return done.stdout
-
-    def dump(self, schema: str) -> str:
-        """Return all rows of all tables of a schema as text."""
-        names = self.sql(f"SELECT tablename FROM pg_tables WHERE schemaname = '{schema}'").split()
-        return "\n".join(self.sql(f'COPY "{schema}"."{each}" TO STDOUT') for each in names)
-
-    def _program(self, name: str) -> Path:
-        found = _programs()
-        assert found
-        return found / name
-
-    def _run(self, name: str, *arguments: str) -> None:
-        as_user = {} if os.geteuid() else {"user": "postgres", "group": "postgres"}
-        command = [str(self._program(name)), "-D", str(self.folder / "data"), *arguments]
-        subprocess.run(
-            command,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=self.folder,
-            **as_user,  # type: ignore[call-overload]
-        )
+    return "" if programs() else "PostgreSQL is not installed."
 
 
 @cache

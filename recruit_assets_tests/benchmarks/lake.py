@@ -22,6 +22,7 @@ from recruit_assets.load.stage import Stage
 from recruit_assets.load.syncs import prepare_syncs
 from recruit_assets_tests import lakes
 from recruit_assets_tests.load.merging import prepare_and_merge
+from recruit_assets_tests.postgres import Cluster
 
 ROWS, ROUNDS, LIMIT, BATCH = 100_000, 7, 1.5, 10_000
 CANDIDATES = next(each for each in ENDPOINTS if each.name == "candidates")
@@ -45,7 +46,7 @@ def records(rows: int, changed: int) -> Iterator[Record]:
         yield Record(str(i), attributes)
 
 
-def of_postgres(cluster: lakes.Cluster | None) -> float:
+def of_postgres(cluster: Cluster | None) -> float:
     """Return the seconds that a PostgreSQL has worked, in processes that have ended too."""
     if cluster is None:
         return 0.0

@@ -10,6 +10,7 @@ from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import Project
 from recruit_assets_tests.lake.server import postgres
+from recruit_assets_tests.postgres import Cluster
 
 __all__ = ["lake", "own_cluster", "postgres", "project"]
 
@@ -33,9 +34,9 @@ def project(sandbox: Sandbox, lake: Path, instance: dg.DagsterInstance) -> Proje
 
 
 @pytest.fixture(scope="module")
-def own_cluster() -> Iterator[lakes.Cluster]:
+def own_cluster() -> Iterator[Cluster]:
     """A PostgreSQL that a test may stop, as no other uses it."""
     _need_lakes()
-    cluster = lakes.Cluster()
+    cluster = Cluster()
     yield cluster
     cluster.remove()

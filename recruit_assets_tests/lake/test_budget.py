@@ -17,7 +17,8 @@ from recruit_assets.extract.rate_limit import JITTER, WINDOW_SECONDS, RateLimite
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import KEY
 from recruit_assets_tests.extract.test_rate_limit import take_all
-from recruit_assets_tests.lake.server import PASSWORD, Postgres, query
+from recruit_assets_tests.lake.server import PASSWORD
+from recruit_assets_tests.postgres import USER, Cluster, query
 from recruit_assets_tests.rings import sized
 
 pytestmark = pytest.mark.ring(3)
@@ -77,7 +78,7 @@ def hosts(folder: Path, number: int) -> list[Host]:
 
 
 @pytest.fixture(scope="module")
-def address(postgres: Postgres) -> str:
+def address(postgres: Cluster) -> str:
     return postgres.database()
 
 
@@ -95,7 +96,7 @@ def let_pass(address: str, seconds: float) -> None:
     changes = [
         f"UPDATE {schema}.sent SET at = at - {seconds}; "
         f"UPDATE {schema}.told SET until = until - {seconds};"
-        for schema in query(address, found)
+        for schema in query(address, found).splitlines()
     ]
     query(address, " ".join(changes))
 
@@ -178,16 +179,16 @@ def test_a_clock_that_is_put_back_frees_nothing_and_blocks_for_ten_seconds_only(
     assert take_all(budget) == 3
 
 
-def test_machines_that_create_it_at_once_share_it(postgres: Postgres, tmp_path: Path) -> None:
+def test_machines_that_create_it_at_once_share_it(postgres: Cluster, tmp_path: Path) -> None:
     assert waits_of(hosts(tmp_path, 5), postgres.database()).count(0.0) == 3
 
 
-def test_machines_without_it_do_not_share(postgres: Postgres, tmp_path: Path) -> None:
+def test_machines_without_it_do_not_share(postgres: Cluster, tmp_path: Path) -> None:
     assert waits_of(hosts(tmp_path, 4), "").count(0.0) == 4
 
 
 def test_the_api_never_counts_more_than_the_budget_of_all_machines(
-    postgres: Postgres, tmp_path: Path, sandbox: Sandbox
+    postgres: Cluster, tmp_path: Path, sandbox: Sandbox
 ) -> None:
     sandbox.rules.requests_per_10s = 10
     arrived = list[float]()
@@ -208,24 +209,24 @@ def test_the_api_never_counts_more_than_the_budget_of_all_machines(
         assert last - first >= WINDOW_SECONDS
 
 
-def test_a_server_that_restarts_keeps_the_count(postgres: Postgres, budget: RateLimiter) -> None:
+def test_a_server_that_restarts_keeps_the_count(postgres: Cluster, budget: RateLimiter) -> None:
     assert not budget.take()
     for mode in ("fast", "immediate"):
-        postgres.control("-m", mode, "restart")
+        postgres.restart(mode=mode)
         assert not budget.take()
     assert budget.take() > 0
 
 
 def test_a_server_that_is_gone_is_a_sentence(
-    postgres: Postgres, budget: RateLimiter, monkeypatch: pytest.MonkeyPatch
+    postgres: Cluster, budget: RateLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("recruit_assets.extract.rate_limit_postgres.MAX_WAIT", 0)
-    postgres.control("-m", "fast", "stop")
+    postgres.stop(mode="fast")
     try:
         with pytest.raises(BadSetting, match="No more requests were sent") as raised:
             budget.take()
     finally:
-        postgres.control("start")
+        postgres.start()
     assert PASSWORD not in str(raised.value)
     monkeypatch.undo()
     assert not budget.take()
@@ -259,7 +260,7 @@ def test_a_wrong_password_is_a_sentence_at_once(
 def test_a_user_who_may_not_create_it_is_told(address: str) -> None:
     query(address, f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'")
     with pytest.raises(BadSetting, match="this user may create a schema"):
-        RateLimiter(3, "test", postgres=address.replace("user=postgres", "user=reader"))
+        RateLimiter(3, "test", postgres=address.replace(f"user={USER}", "user=reader"))
 
 
 def test_what_is_late_after_the_end_of_a_run_does_not_connect_again(budget: RateLimiter) -> None:

@@ -17,6 +17,7 @@ from recruit_assets.marts.report import report_path
 from recruit_assets_tests import lakes
 from recruit_assets_tests.conftest import KEY, Project
 from recruit_assets_tests.person.persons import PERSON, crowd, pending_in
+from recruit_assets_tests.postgres import Cluster
 
 pytestmark = pytest.mark.ring(2)
 PASSWORD = "hunter2-nobody-may-see"
@@ -89,7 +90,7 @@ def test_a_read_copy_of_a_lake_is_refused(
 def test_a_password_is_shown_nowhere(  # noqa: PLR0917 - fixtures
     project: Project,
     settings: Settings,
-    own_cluster: lakes.Cluster,
+    own_cluster: Cluster,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],

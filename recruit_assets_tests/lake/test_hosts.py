@@ -15,7 +15,8 @@ from recruit_assets.load.connection import connection
 from recruit_assets.sandbox import Sandbox
 from recruit_assets_tests.conftest import KEY, Project
 from recruit_assets_tests.lake.deployment import Deployment
-from recruit_assets_tests.lake.server import BINARIES, PASSWORD, Postgres, query
+from recruit_assets_tests.lake.server import PASSWORD
+from recruit_assets_tests.postgres import USER, Cluster, program
 
 pytestmark = pytest.mark.ring(3)
 
@@ -24,7 +25,7 @@ ACCOUNTS = ("acme", "globex")
 SYNC = ["recruit-assets", "sync", "--account", "acme", "--select", "group:acme_company"]
 
 
-def variables(postgres: Postgres, sandbox: Sandbox, folder: Path) -> dict[str, str]:
+def variables(postgres: Cluster, sandbox: Sandbox, folder: Path) -> dict[str, str]:
     """What all machines have in their environment, of which the password is in PGPASSWORD alone."""
     inherited = {
         name: text
@@ -39,7 +40,7 @@ def variables(postgres: Postgres, sandbox: Sandbox, folder: Path) -> dict[str, s
         **lakes,
         "PGHOST": "127.0.0.1",
         "PGPORT": str(postgres.port),
-        "PGUSER": "postgres",
+        "PGUSER": USER,
         "PGPASSWORD": PASSWORD,
         "RECRUIT_API_BASE_URL": sandbox.base_url,
         "RECRUIT_ACME_API_KEY": KEY,
@@ -77,15 +78,14 @@ def waited(address: str) -> float:
 
 
 def test_two_accounts_on_two_machines_of_which_one_is_lost_and_postgresql_restarts(
-    postgres: Postgres,
+    postgres: Cluster,
     sandbox: Sandbox,
     tmp_path: Path,
     instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    server = f"host=127.0.0.1 port={postgres.port} user=postgres dbname=postgres"
     for name in ("dagster", "lake"):
-        query(server, f"CREATE DATABASE {name}")
+        postgres.sql(f"CREATE DATABASE {name}")
     (tmp_path / "lake").mkdir()
     env = variables(postgres, sandbox, tmp_path)
     for name in ("PGHOST", "PGPORT", "PGUSER"):
@@ -101,7 +101,7 @@ def test_two_accounts_on_two_machines_of_which_one_is_lost_and_postgresql_restar
         os.kill(deployment.process_of(lost), signal.SIGKILL)
         for each in others:
             deployment.process_of(each)
-        postgres.control("-m", "fast", "restart")
+        postgres.restart(mode="fast")
         assert deployment.outcome(lost) == "FAILURE"
         for each in others:  # which a restart may fail, if Dagster gives up its own storage
             deployment.outcome(each)
@@ -120,7 +120,7 @@ def test_two_accounts_on_two_machines_of_which_one_is_lost_and_postgresql_restar
     reference.sync_all()
     for name in ACCOUNTS:
         assert rows(address_of(name, tmp_path / "lake")) == rows(str(reference.path))
-    dump = subprocess.run([f"{BINARIES[-1]}/pg_dumpall"], capture_output=True, check=True).stdout
+    dump = subprocess.run([program("pg_dumpall")], capture_output=True, check=True).stdout
     written = [each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()]
     for place in (dump, *written):
         assert PASSWORD.encode() not in place

@@ -8,12 +8,13 @@ from recruit_assets.errors import DatabaseChanged, DatabaseProblem
 from recruit_assets.load.connection import connection, transaction
 from recruit_assets_tests import lakes
 from recruit_assets_tests.lake.test_writers import ROWS, merge, merge_and, names
+from recruit_assets_tests.postgres import Cluster
 
 pytestmark = pytest.mark.ring(2)
 
 
 @pytest.fixture
-def lake(own_cluster: lakes.Cluster, tmp_path: Path) -> Path:
+def lake(own_cluster: Cluster, tmp_path: Path) -> Path:
     """The address of a lake with some rows."""
     lake = lakes.lake_at(tmp_path / "lake", own_cluster)
     write(lake, "first")
@@ -27,7 +28,7 @@ def write(lake: Path, name: str) -> None:
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_between_transactions_a_restart_is_not_noticed(
-    lake: Path, own_cluster: lakes.Cluster, mode: str
+    lake: Path, own_cluster: Cluster, mode: str
 ) -> None:
     own_cluster.restart(mode=mode)
     write(lake, "second")
@@ -35,7 +36,7 @@ def test_between_transactions_a_restart_is_not_noticed(
 
 
 def test_a_restart_during_a_transaction_undoes_it_and_the_next_one_succeeds(
-    lake: Path, own_cluster: lakes.Cluster
+    lake: Path, own_cluster: Cluster
 ) -> None:
     with pytest.raises(DatabaseChanged, match=r"The connection to the catalogue .*lost") as raised:
         merge_and(own_cluster.restart, lake)
@@ -46,7 +47,7 @@ def test_a_restart_during_a_transaction_undoes_it_and_the_next_one_succeeds(
 
 
 def test_a_transaction_that_lost_its_turn_in_a_restart_cannot_commit(
-    lake: Path, own_cluster: lakes.Cluster
+    lake: Path, own_cluster: Cluster
 ) -> None:
     def another_writes() -> None:
         own_cluster.restart()
@@ -57,9 +58,7 @@ def test_a_transaction_that_lost_its_turn_in_a_restart_cannot_commit(
     assert sorted(names(lake)) == [("first", ROWS), ("x", 1)]
 
 
-def test_a_catalogue_that_is_down_is_waited_for_and_named(
-    lake: Path, own_cluster: lakes.Cluster
-) -> None:
+def test_a_catalogue_that_is_down_is_waited_for_and_named(lake: Path, own_cluster: Cluster) -> None:
     own_cluster.stop()
     try:
         with pytest.raises(DatabaseProblem, match="cannot be reached: start PostgreSQL"):
